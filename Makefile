@@ -1,0 +1,64 @@
+# Everything a newcomer needs: `make demo` and `make test`. Needs Python >= 3.11, cargo and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Cargo reads what maturin builds and what `cargo test` builds from one folder.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench check fmt build release lock fuzz clean
+
+help: ## show the commands
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+$(INSTALLED): requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ringfence needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+build: $(INSTALLED) ## build the engine for tests (quick to compile)
+	$(BIN)/maturin develop --quiet
+
+release: $(INSTALLED) ## build the engine as it ships
+	$(BIN)/maturin develop --quiet --release
+
+demo: release ## a trading client, nine attacks, and the ledger: under a minute after building
+	$(BIN)/python -m demo
+
+test: check ## everything that CI runs
+	cargo test --workspace --locked --quiet
+	$(BIN)/python -m pytest
+
+bench: release ## side by side with nginx, HAProxy, Envoy and nginx + Lua
+	cargo build --locked --release -p ringfence-load
+	$(BIN)/python bench/run.py
+
+check: build ## formatters, linters, types, borders between rooms
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest ringfence._core --concise
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+fmt: $(INSTALLED) ## format all code
+	cargo fmt --all
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## pin the Python dependencies again, hashes and all
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --all-groups pyproject.toml -o requirements.lock
+
+fuzz: ## run each fuzz target for a minute (needs a nightly toolchain and cargo-fuzz)
+	for target in $$(cargo +nightly fuzz list --fuzz-dir fuzz); do \
+	  cargo +nightly fuzz run --fuzz-dir fuzz $$target -- -max_total_time=60 || exit 1; done
+
+clean: ## remove what was built
+	rm -rf target $(VENV) .demo .bench
