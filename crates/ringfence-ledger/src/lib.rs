@@ -1,1 +1,34 @@
-//! Ringfence ledger.
+//! The ledger: an append-only log of decisions, outcomes and events that nobody alters unseen.
+//!
+//! Entries are canonical JSON, hashed into an RFC 6962 Merkle tree; batches carry a hash chain;
+//! checkpoints are C2SP signed notes. Writing is group commit by one thread; whoever must wait for
+//! durability holds a [`Ticket`].
+//!
+//! **Invariant:** what was reported durable is in the log after any crash.
+//! **Invariant:** a damaged log is refused with the place of the damage, never repaired in silence.
+
+pub mod entry;
+mod error;
+mod fault;
+mod handle;
+mod json;
+mod key;
+mod ledger;
+pub mod proof;
+mod read;
+pub mod tree;
+mod verify;
+
+pub use entry::{
+    Controls, DecisionEntry, EventEntry, Fate, OrderFields, OutcomeEntry, Saw, Value, Verdict,
+};
+pub use error::LedgerError;
+pub use fault::{Fault, FaultKind, Part};
+pub use handle::{Clock, Ledger, OnProgress};
+pub use key::{SigningKey, VerifierKey};
+pub use ledger::{
+    Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
+    Ticket,
+};
+pub use read::Reader;
+pub use verify::{Report, Unfinished, verify};

@@ -1,0 +1,92 @@
+//! Why the ledger could not be opened, written, read or closed.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::fault::Fault;
+
+/// What went wrong with a ledger as a whole. None of it carries key material.
+#[derive(Debug)]
+pub enum LedgerError {
+    /// The log is damaged; nothing was changed on disk.
+    Damaged(Box<Fault>),
+    /// The operating system failed us.
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// The signing key, or a verifier key text, cannot be used.
+    Key(&'static str),
+    /// The log in the directory belongs to another origin or was signed by another key.
+    Foreign {
+        /// What does not fit.
+        what: &'static str,
+        /// What stands in the log.
+        found: String,
+        /// What the configuration says.
+        wanted: String,
+    },
+    /// Another process has this ledger open.
+    Locked {
+        /// The ledger's directory.
+        directory: PathBuf,
+    },
+    /// A setting is outside its bounds.
+    Setting(&'static str),
+    /// The directory holds no ledger.
+    Missing {
+        /// The directory.
+        directory: PathBuf,
+    },
+}
+
+impl LedgerError {
+    pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { doing, source }
+    }
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged(fault) => write!(f, "the ledger is damaged: {fault}"),
+            Self::Io { doing, source } => write!(f, "ledger: {doing} failed: {source}"),
+            Self::Key(what) => write!(f, "ledger key: {what}"),
+            Self::Foreign {
+                what,
+                found,
+                wanted,
+            } => write!(
+                f,
+                "the ledger in this directory has another {what}: found {found}, configured {wanted}; \
+                 use the right key and origin or another directory"
+            ),
+            Self::Locked { directory } => write!(
+                f,
+                "the ledger in {} is in use by another process; one gateway per ledger directory",
+                directory.display()
+            ),
+            Self::Setting(what) => write!(f, "ledger setting: {what}"),
+            Self::Missing { directory } => {
+                write!(f, "there is no ledger in {}", directory.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for LedgerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Damaged(_)
+            | Self::Key(_)
+            | Self::Foreign { .. }
+            | Self::Locked { .. }
+            | Self::Setting(_)
+            | Self::Missing { .. } => None,
+        }
+    }
+}
