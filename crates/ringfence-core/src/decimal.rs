@@ -1,0 +1,97 @@
+//! Exact decimals: plain digits with at most one point, as checked i128. Nothing rounds, nothing overflows unseen.
+
+/// Most fractional digits that are taken; with 20 integer digits everything fits i128.
+pub const SCALE: u32 = 18;
+const INTEGER_DIGITS_MAX: usize = 20;
+
+/// A non-negative number of 10^-18 units.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Decimal(i128);
+
+/// Not plain decimal text, or more digits than are kept exactly.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Inexact;
+
+impl std::fmt::Display for Inexact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not plain decimal text of at most 20 digits before and 18 after the point")
+    }
+}
+
+impl std::error::Error for Inexact {}
+
+impl Decimal {
+    /// Parses `digits` or `digits.digits` in ASCII. No sign, exponent, separator, space, or part left empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Inexact`].
+    pub fn parse(text: &str) -> Result<Self, Inexact> {
+        let (whole, fraction) = match text.split_once('.') {
+            Some((_, "")) => return Err(Inexact),
+            Some(parts) => parts,
+            None => (text, ""),
+        };
+        // Trailing zeros carry no value: clients pad prices to a fixed width.
+        let kept = fraction.trim_end_matches('0');
+        let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        let fits = whole.len() <= INTEGER_DIGITS_MAX
+            && kept.len() <= SCALE as usize
+            && fraction.len() <= 40;
+        if whole.is_empty() || !fits || !plain(whole) || !plain(fraction) {
+            return Err(Inexact);
+        }
+        let digits = whole.bytes().chain(kept.bytes());
+        let units = digits.fold(0_i128, |units, digit| units * 10 + i128::from(digit - b'0'));
+        // INVARIANT: at most 38 digits in all, and 10^38 < i128::MAX.
+        Ok(Self(units * 10_i128.pow(SCALE - kept.len() as u32)))
+    }
+
+    /// Tells whether it is zero.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Tells whether it is a whole multiple of `step`; a step of zero has none.
+    pub const fn is_multiple_of(self, step: Self) -> bool {
+        step.0 != 0 && self.0 % step.0 == 0
+    }
+
+    /// Returns how many whole `step`s it is, exactly.
+    ///
+    /// # Errors
+    ///
+    /// [`Inexact`] when it is no multiple.
+    pub const fn in_steps(self, step: Self) -> Result<i128, Inexact> {
+        if self.is_multiple_of(step) {
+            Ok(self.0 / step.0)
+        } else {
+            Err(Inexact)
+        }
+    }
+
+    /// Compares `self * other` with `bound` exactly, in 256 bits.
+    pub fn product_cmp(self, other: Self, bound: Self) -> std::cmp::Ordering {
+        // self.0 * other.0 is in units of 10^-36, bound.0 in 10^-18. Both operands are below 2^127, so the product
+        // is below 2^254: compare as (high, low) pairs of u128.
+        wide_mul(self.0.unsigned_abs(), other.0.unsigned_abs())
+            .cmp(&wide_mul(bound.0.unsigned_abs(), 10_u128.pow(SCALE)))
+    }
+}
+
+/// Multiplies two 128-bit numbers into (high, low).
+const fn wide_mul(a: u128, b: u128) -> (u128, u128) {
+    const LOW: u128 = u64::MAX as u128;
+    let (a_high, a_low) = (a >> 64, a & LOW);
+    let (b_high, b_low) = (b >> 64, b & LOW);
+    let low = a_low * b_low;
+    let middle_a = a_high * b_low;
+    let middle_b = a_low * b_high;
+    // None of these sums can overflow: each summand is below 2^64 or the sum is below 2^128 by construction.
+    let carry = (low >> 64) + (middle_a & LOW) + (middle_b & LOW);
+    let high = a_high * b_high + (middle_a >> 64) + (middle_b >> 64) + (carry >> 64);
+    (high, (carry << 64) | (low & LOW))
+}
+
+#[cfg(test)]
+mod tests;

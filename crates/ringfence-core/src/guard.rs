@@ -1,0 +1,224 @@
+//! The guard: what an order must satisfy, computed exactly from its decimal text.
+//!
+//! An order without a price is bounded by the price band's upper end: without market data in the decision that is
+//! the only exact bound (docs/adr/0006).
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use crate::decimal::Decimal;
+use crate::refusal::{Code, Refusal};
+
+/// What may be traded and within which bounds.
+#[derive(Clone, Debug)]
+pub struct Instrument {
+    /// Smallest price step.
+    pub tick: Decimal,
+    /// Smallest quantity step.
+    pub lot: Decimal,
+    /// Smallest quantity.
+    pub min_quantity: Decimal,
+    /// Largest quantity.
+    pub max_quantity: Decimal,
+    /// Smallest value of an order, in quote currency.
+    pub min_notional: Option<Decimal>,
+    /// Largest value of an order, in quote currency.
+    pub max_notional: Decimal,
+    /// Lowest price.
+    pub price_min: Decimal,
+    /// Highest price.
+    pub price_max: Decimal,
+}
+
+/// What an order type must carry. Data of the dialect.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OrderKind {
+    /// Whether a price must be there; where it must not, it is still checked if given.
+    pub needs_price: bool,
+    /// Whether a stop price must be there.
+    pub needs_stop_price: bool,
+    /// Whether an amount in quote currency may stand in for the quantity.
+    pub quote_quantity: bool,
+}
+
+/// An order as its message has it: names and decimals as text.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct OrderText<'a> {
+    /// Instrument.
+    pub symbol: &'a str,
+    /// `BUY` or `SELL`.
+    pub side: &'a str,
+    /// Order type in the venue's words.
+    pub kind: &'a str,
+    /// Limit price.
+    pub price: Option<&'a str>,
+    /// Trigger price.
+    pub stop_price: Option<&'a str>,
+    /// Quantity in base currency.
+    pub quantity: Option<&'a str>,
+    /// Visible part of the quantity.
+    pub iceberg_quantity: Option<&'a str>,
+    /// Amount in quote currency.
+    pub quote_quantity: Option<&'a str>,
+    /// The client's own id.
+    pub client_order_id: Option<&'a str>,
+}
+
+/// Proof that an order is inside its bounds, or that the message carries none.
+#[must_use]
+#[derive(Debug)]
+pub struct Guarded(());
+
+/// Instruments and order types.
+#[derive(Debug, Default)]
+pub struct Guard {
+    instruments: HashMap<Box<str>, Instrument>,
+    kinds: HashMap<Box<str>, OrderKind>,
+}
+
+impl Guard {
+    /// Makes a guard. No instruments means that every order is refused.
+    pub const fn new(
+        instruments: HashMap<Box<str>, Instrument>,
+        kinds: HashMap<Box<str>, OrderKind>,
+    ) -> Self {
+        Self { instruments, kinds }
+    }
+
+    /// Checks `order`.
+    ///
+    /// # Errors
+    ///
+    /// The code of the first bound that is broken, with the field's name.
+    pub fn check(&self, order: &OrderText<'_>) -> Result<Guarded, Refusal> {
+        let instrument = self
+            .instruments
+            .get(order.symbol)
+            .ok_or_else(|| refuse(Code::InstrumentUnknown, "symbol"))?;
+        let kind = self
+            .kinds
+            .get(order.kind)
+            .ok_or_else(|| refuse(Code::OrderTypeUnknown, "type"))?;
+        if !matches!(order.side, "BUY" | "SELL") {
+            return Err(refuse(Code::OrderSideInvalid, "side"));
+        }
+        let price = instrument.price(order.price, "price", kind.needs_price)?;
+        instrument.price(order.stop_price, "stopPrice", kind.needs_stop_price)?;
+        if let Some(text) = order.iceberg_quantity {
+            instrument.iceberg(text)?;
+        }
+        match (order.quantity, order.quote_quantity) {
+            (Some(text), None) => {
+                let quantity = instrument.quantity(text)?;
+                instrument.notional(quantity, price)?;
+            }
+            (None, Some(text)) if kind.quote_quantity => instrument.amount(text)?,
+            (None, None) => return Err(refuse(Code::OrderFieldMissing, "quantity")),
+            (Some(_) | None, Some(_)) => {
+                return Err(refuse(Code::QuantityInvalid, "quoteOrderQty"));
+            }
+        }
+        Ok(Guarded(()))
+    }
+
+    /// Returns the proof of a message that carries no order.
+    pub(crate) const fn nothing_to_check() -> Guarded {
+        Guarded(())
+    }
+}
+
+impl Instrument {
+    fn price(
+        &self,
+        text: Option<&str>,
+        field: &str,
+        needed: bool,
+    ) -> Result<Option<Decimal>, Refusal> {
+        let Some(text) = text else {
+            return if needed {
+                Err(refuse(Code::OrderFieldMissing, field))
+            } else {
+                Ok(None)
+            };
+        };
+        let price = number(text, field)?;
+        if price.is_zero() {
+            return Err(refuse(Code::PriceInvalid, field));
+        }
+        if price < self.price_min || price > self.price_max {
+            return Err(refuse(Code::PriceBand, field));
+        }
+        if !price.is_multiple_of(self.tick) {
+            return Err(refuse(Code::PriceTick, field));
+        }
+        Ok(Some(price))
+    }
+
+    fn quantity(&self, text: &str) -> Result<Decimal, Refusal> {
+        const FIELD: &str = "quantity";
+        let quantity = number(text, FIELD)?;
+        if quantity.is_zero() {
+            return Err(refuse(Code::QuantityInvalid, FIELD));
+        }
+        if quantity > self.max_quantity {
+            return Err(refuse(Code::QuantityMax, FIELD));
+        }
+        if quantity < self.min_quantity {
+            return Err(refuse(Code::QuantityMin, FIELD));
+        }
+        if !quantity.is_multiple_of(self.lot) {
+            return Err(refuse(Code::QuantityLot, FIELD));
+        }
+        Ok(quantity)
+    }
+
+    fn iceberg(&self, text: &str) -> Result<(), Refusal> {
+        const FIELD: &str = "icebergQty";
+        // Zero says that nothing is hidden.
+        if number(text, FIELD)?.is_multiple_of(self.lot) {
+            Ok(())
+        } else {
+            Err(refuse(Code::QuantityLot, FIELD))
+        }
+    }
+
+    fn notional(&self, quantity: Decimal, price: Option<Decimal>) -> Result<(), Refusal> {
+        let highest = price.unwrap_or(self.price_max);
+        if quantity.product_cmp(highest, self.max_notional) == Ordering::Greater {
+            return Err(refuse(Code::NotionalMax, "notional"));
+        }
+        let lowest = price.unwrap_or(self.price_max);
+        match self.min_notional {
+            Some(least) if quantity.product_cmp(lowest, least) == Ordering::Less => {
+                Err(refuse(Code::NotionalMin, "notional"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn amount(&self, text: &str) -> Result<(), Refusal> {
+        const FIELD: &str = "quoteOrderQty";
+        let amount = number(text, FIELD)?;
+        if amount.is_zero() {
+            return Err(refuse(Code::QuantityInvalid, FIELD));
+        }
+        if amount > self.max_notional {
+            return Err(refuse(Code::NotionalMax, FIELD));
+        }
+        match self.min_notional {
+            Some(least) if amount < least => Err(refuse(Code::NotionalMin, FIELD)),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+fn number(text: &str, field: &str) -> Result<Decimal, Refusal> {
+    Decimal::parse(text).map_err(|_| refuse(Code::NumberInexact, field))
+}
+
+fn refuse(code: Code, field: &str) -> Refusal {
+    Refusal::new(code).field(field)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! What a message asks, in one vocabulary for all dialects and transports.
+
+/// One operation. The table below says what each needs and does.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Operation {
+    /// Balances, fees, account state.
+    AccountRead,
+    /// Restrictions of the key itself.
+    KeyRead,
+    /// Public market data.
+    MarketRead,
+    /// Change a resting order.
+    OrderAmend,
+    /// Take back one or more orders.
+    OrderCancel,
+    /// Place an order.
+    OrderPlace,
+    /// Look at orders and fills.
+    OrderQuery,
+    /// Check an order without placing it.
+    OrderTest,
+    /// Open or extend a private stream.
+    StreamOpen,
+    /// Move funds between own accounts.
+    TransferCreate,
+    /// Send funds out.
+    WithdrawCreate,
+    /// Look at withdrawals.
+    WithdrawQuery,
+}
+
+/// What a credential may be allowed to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// Look at the account.
+    Read = 1,
+    /// Place, change and cancel orders.
+    Trade = 2,
+    /// Send funds out.
+    Withdraw = 4,
+    /// Move funds between own accounts.
+    Transfer = 8,
+    /// Manage keys.
+    Keys = 16,
+}
+
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Self; 5] = [
+        Self::Read,
+        Self::Trade,
+        Self::Withdraw,
+        Self::Transfer,
+        Self::Keys,
+    ];
+
+    /// Returns the word used in configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Trade => "trade",
+            Self::Withdraw => "withdraw",
+            Self::Transfer => "transfer",
+            Self::Keys => "keys",
+        }
+    }
+
+    /// Returns the scope called `text`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
+/// A set of scopes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// Returns this set with `scope` in it.
+    #[must_use]
+    pub const fn with(self, scope: Scope) -> Self {
+        Self(self.0 | scope as u8)
+    }
+
+    /// Tells whether `scope` is in the set.
+    pub const fn contains(self, scope: Scope) -> bool {
+        self.0 & scope as u8 != 0
+    }
+
+    /// Returns the set of the scopes called `names`, or the first name that is no scope.
+    pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
+        names.into_iter().try_fold(Self::default(), |set, name| {
+            Scope::parse(name).map(|scope| set.with(scope)).ok_or(name)
+        })
+    }
+}
+
+impl Operation {
+    /// All operations, by name.
+    pub const ALL: [Self; 12] = [
+        Self::AccountRead,
+        Self::KeyRead,
+        Self::MarketRead,
+        Self::OrderAmend,
+        Self::OrderCancel,
+        Self::OrderPlace,
+        Self::OrderQuery,
+        Self::OrderTest,
+        Self::StreamOpen,
+        Self::TransferCreate,
+        Self::WithdrawCreate,
+        Self::WithdrawQuery,
+    ];
+
+    /// Returns the word used everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccountRead => "account.read",
+            Self::KeyRead => "key.read",
+            Self::MarketRead => "market.read",
+            Self::OrderAmend => "order.amend",
+            Self::OrderCancel => "order.cancel",
+            Self::OrderPlace => "order.place",
+            Self::OrderQuery => "order.query",
+            Self::OrderTest => "order.test",
+            Self::StreamOpen => "stream.open",
+            Self::TransferCreate => "transfer.create",
+            Self::WithdrawCreate => "withdraw.create",
+            Self::WithdrawQuery => "withdraw.query",
+        }
+    }
+
+    /// Returns the operation called `text`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|operation| operation.as_str() == text)
+    }
+
+    /// Returns the scope that a credential needs; `None` means that anybody may.
+    pub const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::MarketRead => None,
+            Self::AccountRead
+            | Self::KeyRead
+            | Self::OrderQuery
+            | Self::StreamOpen
+            | Self::WithdrawQuery => Some(Scope::Read),
+            Self::OrderAmend | Self::OrderCancel | Self::OrderPlace | Self::OrderTest => {
+                Some(Scope::Trade)
+            }
+            Self::TransferCreate => Some(Scope::Transfer),
+            Self::WithdrawCreate => Some(Scope::Withdraw),
+        }
+    }
+
+    /// Tells whether the operation changes state at the venue: its signature is spent, its intent must be durable.
+    pub const fn changes_state(self) -> bool {
+        match self {
+            Self::OrderAmend
+            | Self::OrderCancel
+            | Self::OrderPlace
+            | Self::TransferCreate
+            | Self::WithdrawCreate => true,
+            Self::AccountRead
+            | Self::KeyRead
+            | Self::MarketRead
+            | Self::OrderQuery
+            | Self::OrderTest
+            | Self::StreamOpen
+            | Self::WithdrawQuery => false,
+        }
+    }
+
+    /// Tells whether the operation can only lower risk.
+    pub const fn reduces_risk(self) -> bool {
+        matches!(self, Self::OrderCancel)
+    }
+
+    /// Tells whether the guard judges the message's order fields.
+    pub const fn carries_order(self) -> bool {
+        matches!(self, Self::OrderAmend | Self::OrderPlace | Self::OrderTest)
+    }
+}

@@ -1,0 +1,264 @@
+//! Signatures: the keys that verify them, and the proof that one verified.
+
+use std::fmt;
+
+use aws_lc_rs::{hmac, signature};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::refusal::Code;
+
+/// Shortest HMAC secret that is taken, in bytes.
+pub const HMAC_SECRET_MIN: usize = 16;
+/// Longest signature text that is looked at, in bytes: RSA-8192 in base64.
+const SIGNATURE_TEXT_MAX: usize = 1368;
+
+/// How a credential signs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Algorithm {
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+    /// HMAC-SHA256 (RFC 2104).
+    HmacSha256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017).
+    RsaPkcs1Sha256,
+}
+
+impl Algorithm {
+    /// Returns the algorithm called `text` in configuration.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "ed25519" => Some(Self::Ed25519),
+            "hmac-sha256" => Some(Self::HmacSha256),
+            "rsa-pkcs1-sha256" => Some(Self::RsaPkcs1Sha256),
+            _ => None,
+        }
+    }
+}
+
+/// How a signature is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Encoding {
+    /// Base64, padded (RFC 4648 §4).
+    Base64,
+    /// Hexadecimal in either case.
+    Hex,
+}
+
+/// The dialect's encoding for each algorithm.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SignatureEncodings {
+    /// For Ed25519.
+    pub ed25519: Encoding,
+    /// For HMAC.
+    pub hmac: Encoding,
+    /// For RSA.
+    pub rsa: Encoding,
+}
+
+/// When a message was signed and for how long it is good.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Stamp {
+    /// Microseconds since the Unix epoch.
+    pub time_us: u64,
+    /// Microseconds that it stays good.
+    pub window_us: u64,
+}
+
+/// What a message says about who signed it.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The credential's id.
+    pub key_id: &'a str,
+    /// The bytes that were signed.
+    pub payload: &'a [u8],
+    /// The signature's text, after percent-decoding.
+    pub signature: &'a [u8],
+    /// How that text is encoded, by algorithm.
+    pub encodings: SignatureEncodings,
+    /// When it was signed.
+    pub stamp: Stamp,
+}
+
+/// First 16 bytes of a verified signature: what replay memory keeps.
+pub type Nonce = [u8; 16];
+
+/// Proof that a signature verified. Only [`VerifyingKey::verify`] makes one.
+#[derive(Debug)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    /// Returns what was verified.
+    pub const fn get(&self) -> &T {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn for_test(value: T) -> Self {
+        Self(value)
+    }
+}
+
+/// A verified time and the nonce that belongs to it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Signed {
+    /// When it was signed.
+    pub stamp: Stamp,
+    /// What identifies the signature.
+    pub nonce: Nonce,
+}
+
+/// A credential's verifying key. Its debug form names the algorithm only.
+pub enum VerifyingKey {
+    /// Raw public key, 32 bytes.
+    Ed25519(Box<[u8; 32]>),
+    /// The shared secret.
+    HmacSha256(Zeroizing<Box<[u8]>>),
+    /// SubjectPublicKeyInfo or PKCS#1 DER.
+    RsaPkcs1Sha256(Box<[u8]>),
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({:?})", self.algorithm())
+    }
+}
+
+/// Why key material was not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyError {
+    /// An Ed25519 public key is 32 bytes.
+    Ed25519Length,
+    /// An HMAC secret is at least [`HMAC_SECRET_MIN`] bytes.
+    HmacTooShort,
+    /// Not an RSA public key in DER of 2048 to 8192 bits.
+    RsaMalformed,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ed25519Length => "an Ed25519 public key is 32 bytes",
+            Self::HmacTooShort => "an HMAC secret is at least 16 bytes",
+            Self::RsaMalformed => "not an RSA public key in DER of 2048 to 8192 bits",
+        })
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+impl VerifyingKey {
+    /// Makes a key from its raw material.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] when the material does not fit the algorithm.
+    pub fn from_parts(algorithm: Algorithm, material: &[u8]) -> Result<Self, KeyError> {
+        match algorithm {
+            Algorithm::Ed25519 => material
+                .try_into()
+                .map(|raw: [u8; 32]| Self::Ed25519(Box::new(raw)))
+                .map_err(|_| KeyError::Ed25519Length),
+            Algorithm::HmacSha256 if material.len() < HMAC_SECRET_MIN => {
+                Err(KeyError::HmacTooShort)
+            }
+            Algorithm::HmacSha256 => Ok(Self::HmacSha256(Zeroizing::new(material.into()))),
+            Algorithm::RsaPkcs1Sha256 => {
+                signature::ParsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, material)
+                    .map_err(|_| KeyError::RsaMalformed)?;
+                Ok(Self::RsaPkcs1Sha256(material.into()))
+            }
+        }
+    }
+
+    /// Returns how the key signs.
+    pub const fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Ed25519(_) => Algorithm::Ed25519,
+            Self::HmacSha256(_) => Algorithm::HmacSha256,
+            Self::RsaPkcs1Sha256(_) => Algorithm::RsaPkcs1Sha256,
+        }
+    }
+
+    /// Verifies `claim` in constant time.
+    ///
+    /// # Errors
+    ///
+    /// `signature_malformed` when the text cannot be decoded, `signature_invalid` when it does not fit.
+    pub fn verify(&self, claim: &Claim<'_>) -> Result<Verified<Signed>, Code> {
+        let encoding = match self {
+            Self::Ed25519(_) => claim.encodings.ed25519,
+            Self::HmacSha256(_) => claim.encodings.hmac,
+            Self::RsaPkcs1Sha256(_) => claim.encodings.rsa,
+        };
+        let mut buffer = [0; SIGNATURE_TEXT_MAX];
+        let raw = decode(encoding, claim.signature, &mut buffer).ok_or(Code::SignatureMalformed)?;
+        let fits = match self {
+            Self::Ed25519(key) => public(&signature::ED25519, &key[..], claim.payload, raw),
+            Self::HmacSha256(secret) => {
+                let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+                // 32 bytes are required by `verify` itself: a truncated tag never fits.
+                hmac::verify(&key, claim.payload, raw).is_ok()
+            }
+            Self::RsaPkcs1Sha256(key) => public(
+                &signature::RSA_PKCS1_2048_8192_SHA256,
+                key,
+                claim.payload,
+                raw,
+            ),
+        };
+        let nonce = raw
+            .first_chunk::<16>()
+            .filter(|_| fits)
+            .ok_or(Code::SignatureInvalid)?;
+        Ok(Verified(Signed {
+            stamp: claim.stamp,
+            nonce: *nonce,
+        }))
+    }
+}
+
+fn public(
+    algorithm: &'static dyn signature::VerificationAlgorithm,
+    key: &[u8],
+    payload: &[u8],
+    raw: &[u8],
+) -> bool {
+    signature::UnparsedPublicKey::new(algorithm, key)
+        .verify(payload, raw)
+        .is_ok()
+}
+
+fn decode<'b>(
+    encoding: Encoding,
+    text: &[u8],
+    buffer: &'b mut [u8; SIGNATURE_TEXT_MAX],
+) -> Option<&'b [u8]> {
+    if text.is_empty() || text.len() > SIGNATURE_TEXT_MAX {
+        return None;
+    }
+    let length = match encoding {
+        Encoding::Base64 => STANDARD.decode_slice(text, buffer).ok()?,
+        Encoding::Hex => {
+            let (pairs, rest) = text.as_chunks::<2>();
+            if !rest.is_empty() {
+                return None;
+            }
+            for (byte, [high, low]) in buffer.iter_mut().zip(pairs) {
+                *byte = nibble(*high)? << 4 | nibble(*low)?;
+            }
+            pairs.len()
+        }
+    };
+    buffer.get(..length)
+}
+
+const fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
