@@ -280,7 +280,7 @@ impl CredentialTable {
         let credential = self.get(key_id).ok_or(Code::CredentialUnknown)?;
         credential
             .state
-            .try_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
                 (now != State::Revoked as u8 || state == State::Revoked).then_some(state as u8)
             })
             .map_err(|_| Code::CredentialRevoked)?;

@@ -61,7 +61,7 @@ impl ReplayRoom {
             return Err(Code::ReplayFull);
         }
         self.taken
-            .try_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
                 (taken < self.total).then_some(taken + 1)
             })
             .map(drop)

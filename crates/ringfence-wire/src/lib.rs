@@ -1,1 +1,9 @@
-//! Ringfence wire.
+//! Bytes to messages and back, sans I/O: the rules of HTTP, the dialect engine, the bodies of refusals.
+#![forbid(unsafe_code)]
+
+pub mod dialect;
+pub mod form;
+pub mod http;
+pub mod ratelimit;
+
+pub use dialect::{Dialect, DialectError, Head, Outgoing, Reading, Rendered, Route, Scratch};

@@ -1,0 +1,134 @@
+//! The dialect engine: a venue's signing scheme, routes, weights and error bodies, compiled from data.
+//!
+//! Reading turns a request's head and body into a claim, an order and a cost; forwarding writes target and body anew
+//! from the same pairs, without the signature; rendering answers a refusal as the venue would.
+
+mod compile;
+mod definition;
+mod read;
+mod render;
+mod route;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use ringfence_core::budget::Counts;
+use ringfence_core::freshness::Window;
+use ringfence_core::guard::OrderKind;
+use ringfence_core::sign::SignatureEncodings;
+
+pub use read::{Head, Outgoing, Reading, Scratch};
+pub use render::Rendered;
+pub use route::Route;
+
+use definition::{Atom, OrderFields};
+use render::ErrorTable;
+use route::RouteTable;
+
+/// A compiled dialect. If you hold one, it is consistent.
+#[derive(Debug)]
+pub struct Dialect {
+    name: String,
+    signing: Option<Signing>,
+    order_kinds: HashMap<Box<str>, OrderKind>,
+    order_fields: OrderFields,
+    routes: RouteTable,
+    weight_header: Option<String>,
+    orders_header: Option<String>,
+    errors: ErrorTable,
+}
+
+#[derive(Debug)]
+struct Signing {
+    key_header: String,
+    signature: String,
+    payload: Vec<Atom>,
+    encodings: SignatureEncodings,
+    time: String,
+    window: String,
+    rule: Window,
+}
+
+/// What is wrong with a dialect, and where.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DialectError {
+    /// Path of the field, such as `routes[3].operation`.
+    pub field: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl fmt::Display for DialectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.what)
+    }
+}
+
+impl std::error::Error for DialectError {}
+
+impl Dialect {
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns its time rule; one that admits nothing when it has no signed routes.
+    pub fn window(&self) -> Window {
+        let nothing = Window {
+            default_us: 0,
+            max_us: 0,
+            ahead_us: 0,
+        };
+        self.signing
+            .as_ref()
+            .map_or(nothing, |signing| signing.rule)
+    }
+
+    /// Returns what its order types must carry.
+    pub const fn order_kinds(&self) -> &HashMap<Box<str>, OrderKind> {
+        &self.order_kinds
+    }
+
+    /// Returns the lower-case name of the header with the key id; it never goes upstream.
+    pub fn key_header(&self) -> Option<&str> {
+        self.signing
+            .as_ref()
+            .map(|signing| signing.key_header.as_str())
+    }
+
+    /// Returns the route of a method and path; `None` means refused.
+    pub fn route(&self, method: &str, path: &str) -> Option<&Route> {
+        self.routes.find(method, path)
+    }
+
+    /// Returns all routes, for people.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter()
+    }
+
+    /// Returns the venue's own name of the header that tells how a limit stands, or none.
+    pub fn usage_header(&self, counts: Counts, window_ms: u64) -> Option<String> {
+        let template = match counts {
+            Counts::Orders => self.orders_header.as_deref(),
+            Counts::Weight => self.weight_header.as_deref(),
+            Counts::Requests => None,
+        }?;
+        Some(template.replace("{window}", &interval(window_ms)?))
+    }
+}
+
+/// Returns a window as Binance writes it: `10S`, `1M`, `1H`, `1D`; none for parts of a second.
+fn interval(window_ms: u64) -> Option<String> {
+    [
+        (86_400_000, 'D'),
+        (3_600_000, 'H'),
+        (60_000, 'M'),
+        (1_000, 'S'),
+    ]
+    .into_iter()
+    .find(|(unit, _)| window_ms >= *unit && window_ms % unit == 0)
+    .map(|(unit, letter)| format!("{}{letter}", window_ms / unit))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! `RateLimit` and `RateLimit-Policy` as in draft-ietf-httpapi-ratelimit-headers-11 (2026-05).
+
+use std::fmt::Write as _;
+
+use ringfence_core::budget::{Limit, Usage};
+
+/// Returns the value of `RateLimit-Policy` for `limits`.
+///
+/// Windows shorter than a second cannot be written in the draft and are left out.
+pub fn policy(limits: &[Limit]) -> String {
+    let mut text = String::new();
+    for limit in limits.iter().filter(|limit| limit.window_ms % 1000 == 0) {
+        separate(&mut text);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\"{}\";q={};w={}",
+            limit.name,
+            limit.quota,
+            limit.window_ms / 1000
+        );
+    }
+    text
+}
+
+/// Appends the value of `RateLimit` for `usages` to `text`.
+pub fn remaining(limits: &[Limit], usages: &[Usage], text: &mut String) {
+    for usage in usages {
+        let Some(limit) = limits.get(usize::from(usage.limit)) else {
+            continue;
+        };
+        if limit.window_ms % 1000 == 0 {
+            separate(text);
+            let reset_s = usage.reset_ms.div_ceil(1000);
+            let _ = write!(text, "\"{}\";r={};t={reset_s}", limit.name, usage.remaining);
+        }
+    }
+}
+
+/// Returns the value of `Retry-After` in whole seconds, rounded up (RFC 9110 10.2.3).
+pub const fn retry_after_s(after_ms: u64) -> u64 {
+    let seconds = after_ms.div_ceil(1000);
+    if seconds == 0 { 1 } else { seconds }
+}
+
+fn separate(text: &mut String) {
+    if !text.is_empty() {
+        text.push(',');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The values are those that the draft's own examples have.
+    #![allow(clippy::unwrap_used)]
+
+    use ringfence_core::budget::{Counts, Limit, Subject, Usage};
+
+    use super::{policy, remaining, retry_after_s};
+
+    fn limits() -> Vec<Limit> {
+        let limit = |name: &str, quota, window_ms| Limit {
+            name: name.into(),
+            subject: Subject::Credential,
+            counts: Counts::Requests,
+            quota,
+            window_ms,
+        };
+        vec![
+            limit("burst", 100, 60_000),
+            limit("daily", 1000, 86_400_000),
+            limit("quick", 10, 100),
+        ]
+    }
+
+    #[test]
+    fn policy_is_a_list_of_items_without_windows_below_a_second() {
+        assert_eq!(
+            policy(&limits()),
+            r#""burst";q=100;w=60,"daily";q=1000;w=86400"#
+        );
+    }
+
+    #[test]
+    fn remaining_rounds_the_reset_up() {
+        let usages = [Usage {
+            limit: 0,
+            used: 50,
+            remaining: 50,
+            reset_ms: 29_001,
+        }];
+        let mut text = String::new();
+        remaining(&limits(), &usages, &mut text);
+        assert_eq!(text, r#""burst";r=50;t=30"#);
+    }
+
+    #[test]
+    fn retry_after_never_says_now() {
+        assert_eq!([0, 1, 1000, 1001].map(retry_after_s), [1, 1, 1, 2]);
+    }
+}
