@@ -1,141 +1,157 @@
 //! The handle on a running ledger.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use crate::canonical::unescape;
+use crate::entry::{EventEntry, Fate, NAME_BYTES, OutcomeEntry, Value};
 use crate::error::LedgerError;
 use crate::ledger::{
-    Durability, LedgerConfig, Mode, Progress, Recovery, Refused, Standing, Status, Ticket,
+    Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
+    Ticket,
 };
+use crate::log::{Found, Log, Pending};
+use crate::posix::PosixStore;
+use crate::queue::Shared;
+use crate::store::Store;
+use crate::writer::Writer;
 
 /// The clock the ledger stamps its own entries with: microseconds since the Unix epoch (UTC).
 pub type Clock = fn() -> u64;
 
-/// Receives [`Progress`] on the writer's thread.
+/// Receives [`Progress`] on the writer's thread; everything waits while it runs.
 pub type OnProgress = Box<dyn Fn(Progress) + Send>;
 
-#[derive(Default)]
-struct Queue {
-    bytes: Vec<u8>,
-    next: u64,
-    closed: bool,
-}
-
-struct Shared {
-    queue: Mutex<Queue>,
-    wake: Condvar,
-    committed: AtomicU64,
-    healthy: AtomicBool,
-}
-
-impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// An open ledger.
+/// An open ledger. Shared by all threads; the last one to drop it closes it.
 pub struct Ledger {
     shared: Arc<Shared>,
-    mode: Mode,
     writer: Mutex<Option<JoinHandle<Result<(), LedgerError>>>>,
 }
 
 impl Ledger {
     /// Opens or creates the ledger in `config.directory`, recovers it and starts its writer.
     ///
+    /// The whole log is read and checked. An incomplete last batch, which nobody was told is
+    /// durable, is cut off; intents without an outcome get one, with result `unknown`.
+    ///
     /// # Errors
     ///
-    /// [`LedgerError`]; nothing was changed on disk when it is `Damaged`.
+    /// [`LedgerError`]: `Locked` when another process has it, `Damaged` with the place when it is
+    /// not as it was written (nothing is changed then), `Foreign` when it is another log.
     pub fn open(
         config: LedgerConfig,
-        _clock: Clock,
+        clock: Clock,
         on_progress: OnProgress,
     ) -> Result<(Self, Recovery), LedgerError> {
+        // Before anything is created.
         config.signing_key.verifier(&config.origin)?;
-        fs::create_dir_all(&config.directory).map_err(LedgerError::io("making the directory"))?;
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(config.directory.join("entries.log"))
-            .map_err(LedgerError::io("opening entries.log"))?;
-        let shared = Arc::new(Shared {
-            queue: Mutex::new(Queue::default()),
-            wake: Condvar::new(),
-            committed: AtomicU64::new(0),
-            healthy: AtomicBool::new(true),
-        });
-        let inner = Arc::clone(&shared);
-        let writer = std::thread::Builder::new()
-            .name("ringfence-ledger".into())
-            .spawn(move || run(&inner, file, &on_progress))
-            .map_err(LedgerError::io("starting the writer"))?;
-        let ledger = Self {
-            shared,
-            mode: config.mode,
-            writer: Mutex::new(Some(writer)),
-        };
-        Ok((ledger, Recovery::default()))
+        let store = PosixStore::open(&config.directory)?;
+        Self::open_in(Box::new(store), config, clock, on_progress)
     }
 
-    /// Puts one entry (as written by the encoders of `entry`) in line and returns its ticket.
+    /// The same in any [`Store`]; `config.directory` is not used.
     ///
     /// # Errors
     ///
-    /// [`Refused`]; the entry is not recorded and must not be acted upon.
-    pub fn append(&self, entry: &[u8], _durability: Durability) -> Result<Ticket, Refused> {
-        let Ok(length) = u16::try_from(entry.len()) else {
-            return Err(Refused::Length);
-        };
-        let mut queue = self.shared.queue();
-        if queue.closed {
-            return Err(Refused::Closed);
+    /// As [`Ledger::open`].
+    pub fn open_in(
+        store: Box<dyn Store>,
+        config: LedgerConfig,
+        clock: Clock,
+        on_progress: OnProgress,
+    ) -> Result<(Self, Recovery), LedgerError> {
+        if config.checkpoint_ms == 0 {
+            return Err(LedgerError::Setting("checkpoint_ms must be at least 1"));
         }
-        queue.bytes.extend_from_slice(&length.to_be_bytes());
-        queue.bytes.extend_from_slice(entry);
-        let index = queue.next;
-        queue.next += 1;
-        drop(queue);
-        self.shared.wake.notify_one();
-        Ok(Ticket {
-            generation: 0,
-            index,
-        })
+        let verifier = config.signing_key.verifier(&config.origin)?;
+        let (mut log, found) = Log::open(store, config.signing_key, verifier)?;
+        let unknown = settle_intents(&mut log, &found, clock)?;
+        if log.unsigned() {
+            log.sign()
+                .map_err(LedgerError::io("signing a checkpoint"))?;
+        }
+        while log.wants_space(2 * config.preallocate_bytes) {
+            // A full disk shows when entries are written, and is dealt with there.
+            if log.reserve(config.preallocate_bytes).is_err() {
+                break;
+            }
+        }
+        let recovery = Recovery {
+            size: log.size(),
+            cut_bytes: found.cut_bytes,
+            unknown,
+        };
+        let shared = Arc::new(Shared::new(config.mode, log.size()));
+        shared
+            .signed_size
+            .store(log.signed_size(), Ordering::Relaxed);
+        shared.bytes.store(log.bytes(), Ordering::Relaxed);
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            log,
+            clock,
+            on_progress,
+            checkpoint: Duration::from_millis(config.checkpoint_ms),
+            preallocate: config.preallocate_bytes,
+            batch: Pending::default(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("ringfence-ledger".into())
+            .spawn(move || writer.run())
+            .map_err(LedgerError::io("starting the ledger's thread"))?;
+        Ok((
+            Self {
+                shared,
+                writer: Mutex::new(Some(thread)),
+            },
+            recovery,
+        ))
     }
 
-    /// What became of the entry that `ticket` names.
+    /// Puts one entry, as the encoders of `entry` write it, in line and returns its ticket.
+    ///
+    /// Does not wait. The entry is recorded when its [`Standing`] is `Durable`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]; the entry is not recorded, and what it permits must not be done.
+    pub fn append(&self, entry: &[u8], durability: Durability) -> Result<Ticket, Refused> {
+        self.shared.append(entry, durability)
+    }
+
+    /// What became of the entry that `ticket` names. Changes from `Pending` once, and whenever it
+    /// does a [`Progress`] is told afterwards.
     pub fn standing(&self, ticket: Ticket) -> Standing {
-        if ticket.index < self.committed() {
-            Standing::Durable
-        } else {
-            Standing::Pending
-        }
+        self.shared.standing(ticket)
     }
 
     /// Durable entries so far.
     pub fn committed(&self) -> u64 {
-        self.shared.committed.load(Ordering::Acquire)
+        self.shared.committed()
     }
 
     /// Whether entries can be written.
     pub fn healthy(&self) -> bool {
-        self.shared.healthy.load(Ordering::Acquire)
+        self.shared.healthy()
     }
 
-    /// When commits happen.
-    pub const fn mode(&self) -> Mode {
-        self.mode
+    /// When commits happen. In [`Mode::Group`] nobody need wait for a ticket.
+    pub fn mode(&self) -> Mode {
+        self.shared.mode()
     }
 
     /// Numbers for status pages.
     pub fn status(&self) -> Status {
         Status {
             size: self.committed(),
+            signed_size: self.shared.signed_size.load(Ordering::Relaxed),
+            bytes: self.shared.bytes.load(Ordering::Relaxed),
+            batches: self.shared.batches.load(Ordering::Relaxed),
+            lost: self.shared.lost.load(Ordering::Relaxed),
             healthy: self.healthy(),
-            ..Status::default()
         }
     }
 
@@ -144,42 +160,87 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::Io`] when the end could not be written.
+    /// [`LedgerError::Io`] when the end could not be written; opening recovers.
     pub fn close(&self) -> Result<(), LedgerError> {
-        self.shared.queue().closed = true;
-        self.shared.wake.notify_one();
+        self.shared.close();
         let writer = self
             .writer
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        writer.map_or(Ok(()), |writer| writer.join().unwrap_or(Ok(())))
+        let Some(writer) = writer else { return Ok(()) };
+        writer.join().unwrap_or_else(|_| {
+            let source = std::io::Error::other("the ledger's thread panicked");
+            Err(LedgerError::Io {
+                doing: "writing the ledger",
+                source,
+            })
+        })
     }
 }
 
 impl Drop for Ledger {
     fn drop(&mut self) {
+        // Whoever wants to know how it ended calls `close`.
         let _ = self.close();
     }
 }
 
-fn run(shared: &Shared, mut file: File, on_progress: &OnProgress) -> Result<(), LedgerError> {
-    loop {
-        let mut queue = shared.queue();
-        while queue.bytes.is_empty() && !queue.closed {
-            queue = shared
-                .wake
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        let (bytes, size, closed) = (std::mem::take(&mut queue.bytes), queue.next, queue.closed);
-        drop(queue);
-        if bytes.is_empty() && closed {
-            return Ok(());
-        }
-        file.write_all(&bytes).map_err(LedgerError::io("writing"))?;
-        file.sync_data().map_err(LedgerError::io("syncing"))?;
-        shared.committed.store(size, Ordering::Release);
-        on_progress(Progress::Committed { size });
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
     }
+}
+
+// Gives every intent of an earlier run that has no outcome one, and records that we did.
+fn settle_intents(log: &mut Log, found: &Found, clock: Clock) -> Result<u64, LedgerError> {
+    let (mut batch, mut entry, mut unknown) = (Pending::default(), Vec::new(), 0);
+    let commit = |log: &mut Log, batch: &mut Pending| {
+        log.commit(batch)
+            .map_err(LedgerError::io("recording what a crash left open"))
+    };
+    for message in &found.open_intents {
+        let message = unescape(message);
+        // A cut id names no single message.
+        if message.len() > NAME_BYTES {
+            continue;
+        }
+        OutcomeEntry {
+            latency_us: None,
+            message: &message,
+            reason: Some("crash"),
+            result: Fate::Unknown,
+            status: None,
+            time_us: clock(),
+        }
+        .encode(&mut entry);
+        push(&mut batch, &entry);
+        unknown += 1;
+        if batch.body() > QUEUE_BYTES / 2 {
+            commit(log, &mut batch)?;
+        }
+    }
+    if unknown > 0 || found.cut_bytes > 0 {
+        let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        let detail = [
+            ("cut_bytes", number(found.cut_bytes)),
+            ("unknown", number(unknown)),
+        ];
+        EventEntry {
+            event: "ledger.recovered",
+            detail: &detail,
+            time_us: clock(),
+        }
+        .encode(&mut entry);
+        push(&mut batch, &entry);
+        commit(log, &mut batch)?;
+    }
+    Ok(unknown)
+}
+
+fn push(batch: &mut Pending, entry: &[u8]) {
+    // The encoders write no longer ones.
+    batch.push(u16::try_from(entry.len()).unwrap_or(u16::MAX), entry);
 }

@@ -87,7 +87,6 @@ impl SigningKey {
         VerifierKey::new(origin, public)
     }
 
-    #[allow(dead_code)]
     pub(crate) fn sign(&self, text: &[u8]) -> [u8; 64] {
         let mut signature = [0; 64];
         signature.copy_from_slice(self.0.sign(text).as_ref());
@@ -168,7 +167,6 @@ impl VerifierKey {
         self.id
     }
 
-    #[allow(dead_code)]
     pub(crate) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.public)
             .verify(text, signature)

@@ -6,18 +6,32 @@
 //!
 //! **Invariant:** what was reported durable is in the log after any crash.
 //! **Invariant:** a damaged log is refused with the place of the damage, never repaired in silence.
+//! **Invariant:** verifying and recovering read a log with the same code (`audit.rs`).
 
+mod audit;
+pub mod canonical;
+pub mod checkpoint;
+mod diagnose;
 pub mod entry;
 mod error;
 mod fault;
+mod format;
 mod handle;
 mod json;
 mod key;
 mod ledger;
+mod log;
+pub mod note;
+mod posix;
 pub mod proof;
+mod queue;
 mod read;
+mod scan;
+mod store;
+mod tail;
 pub mod tree;
 mod verify;
+mod writer;
 
 pub use entry::{
     Controls, DecisionEntry, EventEntry, Fate, OrderFields, OutcomeEntry, Saw, Value, Verdict,
@@ -30,5 +44,7 @@ pub use ledger::{
     Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
     Ticket,
 };
+pub use posix::{PosixSource, PosixStore};
 pub use read::Reader;
-pub use verify::{Report, Unfinished, verify};
+pub use store::{Source, Store};
+pub use verify::{Report, Unfinished, verify, verify_in};

@@ -1,17 +1,30 @@
 //! Reading entries back, also while the log grows.
 
-use std::fs;
 use std::path::Path;
 
 use crate::error::LedgerError;
-use crate::fault::Part;
+use crate::fault::{Fault, FaultKind, Part};
+use crate::format::{BatchHeader, FOOTER, Frames, HEADER, MARK, SECTOR, TRAILER};
+use crate::posix::PosixSource;
+use crate::store::{Source, read_up_to};
+use crate::tree::LeafHasher;
 
-/// Reads the entries of a log in order. Proves nothing: that is what `verify` is for.
+/// Reads the entries of a log in order.
+///
+/// Checks each entry against its mark, so that it never shows a half-written one; proves nothing
+/// more, which is what `verify` is for. A batch is shown once it is complete in the file. In the
+/// process that writes, ask for no index beyond [`crate::Ledger::committed`]: the last batch may
+/// not be durable yet, and is cut again if it never becomes so.
 pub struct Reader {
-    bytes: Vec<u8>,
-    at: usize,
-    index: u64,
+    source: PosixSource,
+    /// Where the next batch starts.
+    offset: u64,
     from: u64,
+    body: Vec<u8>,
+    /// The next entry of `body`, and where its frame starts.
+    index: u64,
+    at: usize,
+    hasher: LeafHasher,
 }
 
 impl Reader {
@@ -21,13 +34,20 @@ impl Reader {
     ///
     /// [`LedgerError`] when there is no log or it cannot be read.
     pub fn open(directory: &Path, from: u64) -> Result<Self, LedgerError> {
-        let bytes = fs::read(directory.join(Part::Entries.file_name()))
-            .map_err(LedgerError::io("reading entries.log"))?;
+        let source = PosixSource::open(directory).map_err(LedgerError::io("opening the ledger"))?;
+        if !matches!(source.size(Part::Entries), Ok(Some(_))) {
+            return Err(LedgerError::Missing {
+                directory: directory.to_owned(),
+            });
+        }
         Ok(Self {
-            bytes,
-            at: 0,
-            index: 0,
+            source,
+            offset: SECTOR,
             from,
+            body: Vec::new(),
+            index: 0,
+            at: 0,
+            hasher: LeafHasher::default(),
         })
     }
 
@@ -35,19 +55,76 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`LedgerError`] when the log cannot be read or is damaged here.
+    /// [`LedgerError`] when the log cannot be read or an entry is not as it was written.
     pub fn next_entry(&mut self) -> Result<Option<(u64, &[u8])>, LedgerError> {
         loop {
-            let Some(&[high, low]) = self.bytes.get(self.at..self.at + 2) else {
+            if let Some(length) = Frames::new(&self.body[self.at..])
+                .next()
+                .map(|(_, e)| e.len())
+            {
+                let (start, index) = (self.at + 2, self.index);
+                self.at = start + length;
+                self.index += 1;
+                if index >= self.from {
+                    return Ok(Some((index, &self.body[start..start + length])));
+                }
+            } else if !self.next_batch()? {
                 return Ok(None);
-            };
-            let start = self.at + 2;
-            self.at = start + usize::from(u16::from_be_bytes([high, low]));
-            let index = self.index;
-            self.index += 1;
-            if index >= self.from {
-                return Ok(self.bytes.get(start..self.at).map(|entry| (index, entry)));
             }
         }
+    }
+
+    // Loads the next batch that holds an entry to show. False: there is none yet.
+    fn next_batch(&mut self) -> Result<bool, LedgerError> {
+        loop {
+            let start = self.offset;
+            let bytes = self.read(start, HEADER)?;
+            let Some(header) = BatchHeader::decode(&bytes) else {
+                return Ok(false);
+            };
+            let past = header.first + u64::from(header.count);
+            if past > self.from {
+                let mut batch = self.read(start, header.extent())?;
+                if batch.len() < header.extent() || !batch.ends_with(&TRAILER) {
+                    return Ok(false);
+                }
+                self.check(start, header, &batch)?;
+                batch.truncate(HEADER + header.body as usize);
+                (self.body, self.at, self.index) = (batch, HEADER, header.first);
+            }
+            self.offset = start + header.padded();
+            if past > self.from {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn check(&mut self, start: u64, header: BatchHeader, batch: &[u8]) -> Result<(), LedgerError> {
+        let marks_start = HEADER + header.body as usize;
+        let marks = batch[marks_start..batch.len() - FOOTER].chunks_exact(MARK);
+        let mut frames = Frames::new(&batch[HEADER..marks_start]);
+        let mut sound = 0;
+        for ((_, entry), mark) in frames.by_ref().zip(marks) {
+            if self.hasher.hash(entry)[..MARK] != *mark {
+                break;
+            }
+            sound += 1;
+        }
+        if sound == header.count && frames.consumed() {
+            return Ok(());
+        }
+        let entry = header.first + u64::from(sound);
+        Err(LedgerError::Damaged(Box::new(Fault {
+            part: Part::Entries,
+            offset: start,
+            entry: Some(entry),
+            kind: FaultKind::EntryAltered,
+            sentence: format!("entry {entry} is not as it was written; run verify"),
+        })))
+    }
+
+    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, LedgerError> {
+        read_up_to(&self.source, Part::Entries, offset, length)
+            .map_err(LedgerError::io("reading the ledger"))
     }
 }

@@ -1,12 +1,16 @@
 //! Proving a log from its directory and its public key alone.
 
-use std::fs;
 use std::path::Path;
 
+use crate::audit::{Audit, audit};
 use crate::error::LedgerError;
 use crate::fault::{Fault, Part};
+use crate::key::VerifierKey;
+use crate::posix::{PosixSource, is_live};
+use crate::store::Source;
+use crate::tail::Tail;
 
-/// Something a crash leaves behind, or that a running writer is about to complete: not damage, and
+/// Something a crash leaves behind: not damage, cut or completed when the log is next opened, and
 /// absent from a log that was closed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Unfinished {
@@ -23,23 +27,25 @@ pub struct Unfinished {
 pub struct Report {
     /// The log's name.
     pub origin: String,
-    /// Entries whose hashes were recomputed.
+    /// Sound entries: their hashes were recomputed and fit the chain.
     pub size: u64,
     /// The Merkle root over them (RFC 6962).
     pub root: [u8; 32],
-    /// Signed checkpoints that were checked.
+    /// Signed checkpoints that fit the entries.
     pub checkpoints: u64,
-    /// Entries that the newest checkpoint covers.
+    /// Entries that the newest of them covers. What is behind can be cut off without a trace,
+    /// unless somebody else holds a newer checkpoint.
     pub signed_size: u64,
-    /// Whether signatures were checked: false without a verifier key.
+    /// Whether signatures were checked: false without a verifier key. Then the report proves only
+    /// that the files fit each other.
     pub signatures_checked: bool,
     /// Permitted state-changing decisions without an outcome.
     pub open_intents: u64,
-    /// Whether a writer has the log open, so that its end may be in motion.
+    /// Whether a writer has the log open, so that its end is in motion.
     pub live: bool,
     /// The first thing found wrong.
     pub first_bad: Option<Fault>,
-    /// What a crash left behind.
+    /// What a crash left behind; empty while the log is live.
     pub unfinished: Vec<Unfinished>,
 }
 
@@ -53,27 +59,119 @@ impl Report {
 /// Recomputes everything in `directory` and checks it against the signed checkpoints.
 ///
 /// `vkey` is the verifier key text; without it signatures are not checked and the report says so.
-/// `progress` is called with the number of entries done, now and then.
+/// `progress` is called with the number of entries done, now and then. Changes nothing.
 ///
 /// # Errors
 ///
-/// [`LedgerError`] when the log cannot be read or `vkey` is not a verifier key; damage is not an
-/// error but stands in the report.
+/// [`LedgerError`] when there is no log, it cannot be read or `vkey` is not a verifier key; damage
+/// is not an error but stands in the report.
 pub fn verify(
     directory: &Path,
-    _vkey: Option<&str>,
+    vkey: Option<&str>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, LedgerError> {
-    let bytes = fs::read(directory.join(Part::Entries.file_name()))
-        .map_err(LedgerError::io("reading entries.log"))?;
-    let (mut at, mut size) = (0, 0);
-    while let Some(&[high, low]) = bytes.get(at..at + 2) {
-        at += 2 + usize::from(u16::from_be_bytes([high, low]));
-        size += 1;
+    let key = vkey.map(VerifierKey::parse).transpose()?;
+    let missing = || LedgerError::Missing {
+        directory: directory.to_owned(),
+    };
+    let live = is_live(directory).map_err(|_| missing())?;
+    let source = PosixSource::open(directory).map_err(LedgerError::io("opening the ledger"))?;
+    let any = [Part::Entries, Part::Checkpoints, Part::Newest]
+        .iter()
+        .any(|part| matches!(source.size(*part), Ok(Some(_))));
+    if !any {
+        return Err(missing());
     }
-    progress(size);
+    verify_in(&source, key.as_ref(), live, progress)
+}
+
+/// The same over any [`Source`].
+///
+/// # Errors
+///
+/// [`LedgerError::Io`] when the log cannot be read.
+pub fn verify_in(
+    source: &dyn Source,
+    key: Option<&VerifierKey>,
+    live: bool,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, LedgerError> {
+    let audit =
+        audit(source, key, live, progress).map_err(LedgerError::io("reading the ledger"))?;
+    let unfinished = if live || audit.first_bad.is_some() {
+        Vec::new()
+    } else {
+        leftovers(&audit)
+    };
     Ok(Report {
-        size,
-        ..Report::default()
+        size: audit.position.tree.size(),
+        root: audit.position.tree.root(),
+        checkpoints: audit.checkpoints.compared,
+        signed_size: audit.checkpoints.last.map_or(0, |(size, _)| size),
+        signatures_checked: key.is_some(),
+        open_intents: audit.open_intents.len() as u64,
+        live,
+        unfinished,
+        first_bad: audit.first_bad,
+        origin: audit.origin,
     })
+}
+
+fn leftovers(audit: &Audit) -> Vec<Unfinished> {
+    let mut found = Vec::new();
+    let mut add = |part, offset, sentence: String| {
+        found.push(Unfinished {
+            part,
+            offset,
+            sentence,
+        });
+    };
+    let size = audit.position.tree.size();
+    match audit.tail {
+        Tail::Nothing => {}
+        Tail::Zeros { bytes } => add(
+            Part::Entries,
+            audit.position.offset,
+            format!("{bytes} zero bytes follow the last entry: the log was not closed"),
+        ),
+        Tail::Torn { bytes } => add(
+            Part::Entries,
+            audit.position.offset,
+            format!(
+                "an incomplete batch follows entry {}: the gateway or the machine stopped while \
+                 writing it, or it was cut ({bytes} bytes); opening the ledger removes it",
+                size.saturating_sub(1)
+            ),
+        ),
+    }
+    if audit.checkpoints.torn > 0 {
+        add(
+            Part::Checkpoints,
+            audit.checkpoints.offset,
+            "an incomplete checkpoint stands at the end: the gateway stopped while writing it"
+                .into(),
+        );
+    }
+    if !audit.published {
+        add(
+            Part::Newest,
+            0,
+            "the copy of the newest checkpoint is one behind: the gateway stopped before \
+             replacing it, or it was put back"
+                .into(),
+        );
+    }
+    let signed = audit.checkpoints.last.map_or(0, |(size, _)| size);
+    if signed < size {
+        add(
+            Part::Entries,
+            audit.position.offset,
+            format!(
+                "the last {} entries are covered by no checkpoint: the log was not closed, or its \
+                 newest checkpoints were removed",
+                size - signed
+            ),
+        );
+    }
+    found
 }

@@ -1,0 +1,313 @@
+//! Where the gateway's threads leave entries for the writer.
+//!
+//! One mutex, held for the copy of one entry. The writer is woken only when it sleeps and the entry
+//! is one it should wake for, so that under load an append costs no system call.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::ledger::{Durability, Mode, QUEUE_BYTES, Refused, Standing, Ticket};
+use crate::log::Pending;
+
+/// How deeply the writer sleeps.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Sleep {
+    /// It will look at the queue by itself.
+    Awake,
+    /// Nothing waits: any entry wakes it.
+    Idle,
+    /// Relaxed entries wait for company until a time: only what cannot wait wakes it.
+    Gathering,
+}
+
+struct Queue {
+    pending: Pending,
+    /// How many of the pending entries are strict.
+    strict: u32,
+    /// When the first pending entry came.
+    since: Option<Instant>,
+    /// Index of the next entry.
+    next: u64,
+    generation: u64,
+    failed: bool,
+    closing: bool,
+    sleep: Sleep,
+    /// Entries refused or discarded since the log failed.
+    lost_relaxed: u64,
+    lost_strict: u64,
+}
+
+/// What the threads and the writer share.
+pub(crate) struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    mode: Mode,
+    /// Durable entries. Written by the writer only, before `generation` changes.
+    committed: AtomicU64,
+    /// How often the log failed.
+    generation: AtomicU64,
+    /// For each generation that ended, the durable entries at that time.
+    ends: Mutex<Vec<u64>>,
+    healthy: AtomicBool,
+    pub(crate) signed_size: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    pub(crate) batches: AtomicU64,
+    pub(crate) lost: AtomicU64,
+}
+
+/// What the writer should do next.
+pub(crate) enum Work {
+    /// Commit this batch, of whose entries so many are strict.
+    Commit { strict: u32 },
+    /// Sign a checkpoint.
+    Sign,
+    /// Nothing waits: lay out space.
+    Idle,
+    /// Everything is written; stop.
+    Close,
+}
+
+/// Once this much waits, gathering more only adds delay.
+const ENOUGH_BYTES: usize = QUEUE_BYTES / 4;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A thread that panicked while holding it left whole entries only: pushing cannot panic
+    // half-way, and everything else is plain numbers.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(mode: Mode, size: u64) -> Self {
+        let queue = Queue {
+            pending: Pending::default(),
+            strict: 0,
+            since: None,
+            next: size,
+            generation: 0,
+            failed: false,
+            closing: false,
+            sleep: Sleep::Awake,
+            lost_relaxed: 0,
+            lost_strict: 0,
+        };
+        Self {
+            queue: Mutex::new(queue),
+            wake: Condvar::new(),
+            mode,
+            committed: AtomicU64::new(size),
+            generation: AtomicU64::new(0),
+            ends: Mutex::new(Vec::new()),
+            healthy: AtomicBool::new(true),
+            signed_size: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            batches: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn gather(&self) -> Duration {
+        match self.mode {
+            Mode::Strict { group_ms } => Duration::from_millis(group_ms),
+            Mode::Group { ms } => Duration::from_millis(ms),
+        }
+    }
+
+    pub(crate) fn append(&self, entry: &[u8], durability: Durability) -> Result<Ticket, Refused> {
+        let length = u16::try_from(entry.len()).map_err(|_| Refused::Length)?;
+        if length == 0 {
+            return Err(Refused::Length);
+        }
+        let strict = durability == Durability::Strict;
+        let mut queue = lock(&self.queue);
+        if queue.closing {
+            return Err(Refused::Closed);
+        }
+        if queue.failed {
+            queue.lose(u32::from(strict), 1);
+            return Err(Refused::Failed);
+        }
+        if queue.pending.body() + 2 + entry.len() > QUEUE_BYTES {
+            return Err(Refused::Full);
+        }
+        if queue.pending.count() == 0 {
+            queue.since = Some(Instant::now());
+        }
+        queue.pending.push(length, entry);
+        queue.strict += u32::from(strict);
+        let ticket = Ticket {
+            generation: queue.generation,
+            index: queue.next,
+        };
+        queue.next += 1;
+        let urgent = strict && matches!(self.mode, Mode::Strict { .. });
+        let wake = match queue.sleep {
+            Sleep::Awake => false,
+            Sleep::Idle => true,
+            Sleep::Gathering => urgent || queue.pending.body() >= ENOUGH_BYTES,
+        };
+        if wake {
+            queue.sleep = Sleep::Awake;
+        }
+        drop(queue);
+        if wake {
+            self.wake.notify_one();
+        }
+        Ok(ticket)
+    }
+
+    /// Waits for work. `idle` says that there is something to do when nothing waits; `sign_at`,
+    /// when a checkpoint is due. On `Commit` the entries are in `batch`, which must come empty.
+    pub(crate) fn take(&self, batch: &mut Pending, idle: bool, sign_at: Option<Instant>) -> Work {
+        let gather = self.gather();
+        let mut queue = lock(&self.queue);
+        loop {
+            queue.sleep = Sleep::Awake;
+            let ready = queue.since.map(|since| since + gather);
+            if queue.pending.count() == 0 && queue.closing {
+                return Work::Close;
+            }
+            let due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
+            let urgent = queue.strict > 0 && matches!(self.mode, Mode::Strict { .. });
+            let enough = queue.pending.body() >= ENOUGH_BYTES;
+            if queue.pending.count() > 0 && (urgent || enough || queue.closing || due(ready)) {
+                std::mem::swap(batch, &mut queue.pending);
+                queue.since = None;
+                return Work::Commit {
+                    strict: std::mem::take(&mut queue.strict),
+                };
+            }
+            if due(sign_at) {
+                return Work::Sign;
+            }
+            if idle {
+                return Work::Idle;
+            }
+            queue.sleep = if ready.is_some() {
+                Sleep::Gathering
+            } else {
+                Sleep::Idle
+            };
+            queue = self.sleep(queue, ready.into_iter().chain(sign_at).min());
+        }
+    }
+
+    fn sleep<'q>(
+        &self,
+        queue: MutexGuard<'q, Queue>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'q, Queue> {
+        match until {
+            None => self
+                .wake
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(until) => {
+                let span = until.saturating_duration_since(Instant::now());
+                let woken = self.wake.wait_timeout(queue, span);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    /// Waits out the time between two tries to recover. True: the ledger is being closed.
+    pub(crate) fn rest(&self, span: Duration) -> bool {
+        let until = Instant::now() + span;
+        let mut queue = lock(&self.queue);
+        while !queue.closing && Instant::now() < until {
+            queue = self.sleep(queue, Some(until));
+        }
+        queue.closing
+    }
+
+    /// Publishes that so many entries are durable.
+    pub(crate) fn committed_to(&self, size: u64) {
+        self.committed.store(size, Ordering::Release);
+    }
+
+    /// Discards what waits and refuses what comes. `strict` and `all` count the entries of the
+    /// batch that failed.
+    pub(crate) fn fail(&self, strict: u32, all: u32) {
+        let mut queue = lock(&self.queue);
+        let waiting = (queue.strict, queue.pending.count());
+        queue.lose(strict + waiting.0, all + waiting.1);
+        queue.pending.clear();
+        queue.strict = 0;
+        queue.since = None;
+        queue.failed = true;
+        queue.generation += 1;
+        lock(&self.ends).push(self.committed.load(Ordering::Acquire));
+        self.healthy.store(false, Ordering::Release);
+        self.generation.store(queue.generation, Ordering::Release);
+    }
+
+    /// Relaxed and strict entries lost since the log failed, for the record of the gap.
+    pub(crate) fn lost(&self) -> (u64, u64) {
+        let queue = lock(&self.queue);
+        (queue.lost_relaxed, queue.lost_strict)
+    }
+
+    /// Takes entries again; `size` entries are durable, and `recorded` losses are in the log.
+    /// Returns those that came too late to be recorded.
+    pub(crate) fn resume(&self, size: u64, recorded: (u64, u64)) -> (u64, u64) {
+        let mut queue = lock(&self.queue);
+        self.committed_to(size);
+        queue.next = size;
+        queue.failed = false;
+        let late = (
+            queue.lost_relaxed - recorded.0,
+            queue.lost_strict - recorded.1,
+        );
+        self.lost.fetch_add(queue.lost_relaxed, Ordering::Relaxed);
+        (queue.lost_relaxed, queue.lost_strict) = (0, 0);
+        self.healthy.store(true, Ordering::Release);
+        late
+    }
+
+    /// Refuses what comes and wakes the writer to finish.
+    pub(crate) fn close(&self) {
+        lock(&self.queue).closing = true;
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn healthy(&self) -> bool {
+        self.healthy.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn standing(&self, ticket: Ticket) -> Standing {
+        // In this order: if the generation read last is still the ticket's, the count read before
+        // it belongs to that generation too.
+        let committed = self.committed.load(Ordering::Acquire);
+        if self.generation.load(Ordering::Acquire) == ticket.generation {
+            return if ticket.index < committed {
+                Standing::Durable
+            } else {
+                Standing::Pending
+            };
+        }
+        let ends = lock(&self.ends);
+        let end = usize::try_from(ticket.generation)
+            .ok()
+            .and_then(|at| ends.get(at));
+        if end.is_some_and(|end| ticket.index < *end) {
+            Standing::Durable
+        } else {
+            Standing::Lost
+        }
+    }
+}
+
+impl Queue {
+    fn lose(&mut self, strict: u32, all: u32) {
+        self.lost_strict += u64::from(strict);
+        self.lost_relaxed += u64::from(all - strict);
+    }
+}

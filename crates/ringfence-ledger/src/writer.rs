@@ -1,0 +1,213 @@
+//! The writer's thread: batches, checkpoints, space, and what happens when the disk fails.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::entry::{EventEntry, Value};
+use crate::error::LedgerError;
+use crate::handle::{Clock, OnProgress};
+use crate::ledger::{Durability, Progress};
+use crate::log::{Log, Pending};
+use crate::queue::{Shared, Work};
+
+/// Time between two tries to bring a failed log back.
+const RETRY: Duration = Duration::from_secs(1);
+
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) log: Log,
+    pub(crate) clock: Clock,
+    pub(crate) on_progress: OnProgress,
+    pub(crate) checkpoint: Duration,
+    pub(crate) preallocate: u64,
+    pub(crate) batch: Pending,
+}
+
+/// Tells whoever waits if the writer's thread ends in any way but the right one.
+struct Fuse(Arc<Shared>);
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(0, 0);
+            self.0.close();
+        }
+    }
+}
+
+impl Writer {
+    /// Writes until the ledger is closed.
+    pub(crate) fn run(mut self) -> Result<(), LedgerError> {
+        let _fuse = Fuse(Arc::clone(&self.shared));
+        // When the checkpoint over the oldest entry not yet covered is due.
+        let mut sign_at: Option<Instant> = None;
+        let mut space = true;
+        loop {
+            let idle = space && self.log.wants_space(self.preallocate);
+            let mut batch = std::mem::take(&mut self.batch);
+            let work = self.shared.take(&mut batch, idle, sign_at);
+            self.batch = batch;
+            let done = match work {
+                Work::Commit { strict } => self.commit(strict),
+                Work::Sign => self.sign(),
+                Work::Idle => {
+                    // A full disk shows here first, while what is laid out can still be written.
+                    space = self.reserve();
+                    Ok(())
+                }
+                Work::Close => return self.close(),
+            };
+            if let Err((strict, error)) = done {
+                self.fail(strict, &error);
+                if !self.retry() {
+                    return Err(LedgerError::Io {
+                        doing: "writing the ledger",
+                        source: error,
+                    });
+                }
+                space = true;
+            }
+            sign_at = match (self.log.unsigned(), sign_at) {
+                (false, _) => None,
+                (true, None) => Some(Instant::now() + self.checkpoint),
+                (true, due) => due,
+            };
+        }
+    }
+
+    fn commit(&mut self, strict: u32) -> Result<(), (u32, std::io::Error)> {
+        self.log
+            .commit(&mut self.batch)
+            .map_err(|error| (strict, error))?;
+        self.shared.batches.fetch_add(1, Ordering::Relaxed);
+        self.publish();
+        (self.on_progress)(Progress::Committed {
+            size: self.log.size(),
+        });
+        Ok(())
+    }
+
+    fn sign(&mut self) -> Result<(), (u32, std::io::Error)> {
+        self.log.sign().map_err(|error| (0, error))?;
+        self.shared
+            .signed_size
+            .store(self.log.signed_size(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn publish(&self) {
+        self.shared.bytes.store(self.log.bytes(), Ordering::Relaxed);
+        self.shared
+            .signed_size
+            .store(self.log.signed_size(), Ordering::Relaxed);
+        self.shared.committed_to(self.log.size());
+    }
+
+    fn reserve(&mut self) -> bool {
+        match self.log.reserve(self.preallocate) {
+            Ok(()) => true,
+            Err(error) => {
+                alarm(&format!(
+                    "no space can be laid out ahead ({error}); the disk may be full"
+                ));
+                false
+            }
+        }
+    }
+
+    fn fail(&mut self, strict: u32, error: &std::io::Error) {
+        self.shared.fail(strict, self.batch.count());
+        self.batch.clear();
+        alarm(&format!(
+            "writing failed ({error}); state-changing operations are refused"
+        ));
+        (self.on_progress)(Progress::Failed {
+            reason: error.to_string(),
+        });
+    }
+
+    // Tries to bring the log back until it is, or the ledger is closed (false).
+    fn retry(&mut self) -> bool {
+        let failed_us = (self.clock)();
+        let mut told = String::new();
+        loop {
+            if self.shared.rest(RETRY) {
+                return false;
+            }
+            match self.recover(failed_us) {
+                Ok(lost) => {
+                    alarm(&format!("writing again; {lost} entries were lost"));
+                    (self.on_progress)(Progress::Resumed {
+                        size: self.log.size(),
+                        lost,
+                    });
+                    return true;
+                }
+                // Once per reason, not once per second.
+                Err(error) if error.to_string() != told => {
+                    told = error.to_string();
+                    alarm(&format!("still not writable: {told}"));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn recover(&mut self, failed_us: u64) -> Result<u64, LedgerError> {
+        self.log.recover()?;
+        let lost = self.shared.lost();
+        let entry = self.gap(failed_us, lost);
+        self.batch.clear();
+        self.batch
+            .push(u16::try_from(entry.len()).unwrap_or(u16::MAX), &entry);
+        self.log
+            .commit(&mut self.batch)
+            .map_err(LedgerError::io("writing the ledger"))?;
+        self.publish();
+        let late = self.shared.resume(self.log.size(), lost);
+        if late != (0, 0) {
+            // If this is refused the log has failed again, and the next gap is recorded.
+            let _ = self
+                .shared
+                .append(&self.gap(failed_us, late), Durability::Relaxed);
+        }
+        Ok(lost.0 + late.0)
+    }
+
+    fn gap(&self, failed_us: u64, lost: (u64, u64)) -> Vec<u8> {
+        let number = |number: u64| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        let detail = [
+            ("failed_us", number(failed_us)),
+            ("lost", number(lost.0)),
+            ("refused", number(lost.1)),
+        ];
+        let mut entry = Vec::new();
+        EventEntry {
+            event: "ledger.gap",
+            detail: &detail,
+            time_us: (self.clock)(),
+        }
+        .encode(&mut entry);
+        entry
+    }
+
+    fn close(mut self) -> Result<(), LedgerError> {
+        if self.log.unsigned() {
+            self.log
+                .sign()
+                .map_err(LedgerError::io("signing the last checkpoint"))?;
+        }
+        self.log
+            .trim()
+            .map_err(LedgerError::io("ending the ledger's file"))?;
+        self.publish();
+        Ok(())
+    }
+}
+
+// The one place where the ledger speaks by itself: whoever runs the gateway must learn of this even
+// if nothing else works.
+fn alarm(what: &str) {
+    eprintln!("ringfence: ledger alarm: {what}");
+}
