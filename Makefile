@@ -54,7 +54,7 @@ fmt: $(INSTALLED) ## format all code
 
 lock: ## pin the Python dependencies again, hashes and all
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-	  --python-version 3.11 --all-groups pyproject.toml -o requirements.lock
+	  --python-version 3.11 --group dev pyproject.toml -o requirements.lock
 
 fuzz: ## run each fuzz target for a minute (needs a nightly toolchain and cargo-fuzz)
 	for target in $$(cargo +nightly fuzz list --fuzz-dir fuzz); do \
