@@ -1,0 +1,114 @@
+"""What can go wrong on the Python side: a dozen flat classes, each with a stable `code` and a `hint`.
+
+The message says what and which; the hint says what to do. Neither carries a secret.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfigError",
+    "EngineError",
+    "FileError",
+    "GatewayError",
+    "InternalError",
+    "KeyExistsError",
+    "KeyMissingError",
+    "KeyStateError",
+    "KeyTextError",
+    "LedgerError",
+    "RunningError",
+    "StoreError",
+]
+
+
+class GatewayError(Exception):
+    """A failure that has a name. Only subclasses are raised."""
+
+    code = "internal"
+    hint = ""
+
+    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None) -> None:
+        """Keep `message`; `hint` and `code` replace the class's own where one call knows better."""
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+        if code is not None:
+            self.code = code
+
+
+class ConfigError(GatewayError):
+    """The configuration is wrong. `problems` are `file:line: field: what` lines, in file order."""
+
+    code = "config_invalid"
+    hint = "correct the lines named above; `ringfence check FILE` tells when all is well"
+
+    def __init__(self, problems: list[str], *, hint: str | None = None) -> None:
+        """Keep every problem, so that one run shows them all."""
+        super().__init__("\n".join(problems), hint=hint)
+        self.problems = problems
+
+
+class EngineError(GatewayError):
+    """The native engine refused; its own code and sentence are passed on."""
+
+    code = "engine_failed"
+
+
+class FileError(GatewayError):
+    """A file or folder cannot be read or written."""
+
+    code = "file_failed"
+    hint = "check that the path exists and that this user may use it"
+
+
+class InternalError(GatewayError):
+    """A defect of ours that reached the top."""
+
+    code = "internal"
+    hint = "run again with RINGFENCE_DEBUG=1 to see where, and report it"
+
+
+class KeyExistsError(GatewayError):
+    """A credential of this id exists already."""
+
+    code = "key_exists"
+    hint = "leave --key-id out to get a fresh one; ids are never used twice"
+
+
+class KeyMissingError(GatewayError):
+    """No credential has this id."""
+
+    code = "key_unknown"
+    hint = "`ringfence key list` shows the ids"
+
+
+class KeyStateError(GatewayError):
+    """The credential cannot go from its state to the asked one."""
+
+    code = "key_state"
+    hint = "a revoked credential stays revoked; create a new one"
+
+
+class KeyTextError(GatewayError):
+    """A credential's account, scope, address, expiry or public key cannot be read."""
+
+    code = "key_invalid"
+
+
+class LedgerError(GatewayError):
+    """The ledger is not what it should be, or cannot be read."""
+
+    code = "ledger_invalid"
+
+
+class RunningError(GatewayError):
+    """A gateway runs that should not, or the running one does not answer."""
+
+    code = "gateway_running"
+
+
+class StoreError(GatewayError):
+    """The credential store cannot be used."""
+
+    code = "store_failed"
+    hint = "`ringfence init` lays a state folder; its state.db must be readable and writable"
