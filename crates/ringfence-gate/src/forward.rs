@@ -1,0 +1,76 @@
+//! What goes upstream, written anew: the parsed target and body, a closed list of header fields, the attestation.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Uri, Version};
+use http_body_util::Full;
+use ringfence_core::operation::Operation;
+use ringfence_core::pipeline::Permit;
+use ringfence_core::refusal::{Code, Refusal};
+use ringfence_wire::Outgoing;
+use ringfence_wire::http::{FORWARDED, nominated};
+
+use crate::attest::Attested;
+use crate::pool::Sent;
+use crate::shared::Shared;
+
+const ATTESTATION: HeaderName = HeaderName::from_static("x-ringfence-attestation");
+
+/// Builds the request to the venue. Needs the permit: nothing else can be forwarded.
+///
+/// # Errors
+///
+/// The credential's refusal if it changed since the decision; `http_target_invalid` if the target cannot be written.
+pub(crate) fn request(
+    shared: &Shared,
+    permit: &Permit,
+    head: &Parts,
+    outgoing: Outgoing,
+    operation: Operation,
+    message: &str,
+    now_us: u64,
+) -> Result<Request<Sent>, Refusal> {
+    permit.revalidate(now_us)?;
+    let credential = permit.credential();
+    let body = Bytes::from(outgoing.body);
+    let attestation = shared.attestor.attest(&Attested {
+        account: credential.map(|c| c.account()),
+        credential: credential.map(|c| c.key_id()),
+        operation: operation.as_str(),
+        message,
+        method: head.method.as_str(),
+        target: &outgoing.target,
+        body: &body,
+        now_us,
+    });
+    let invalid = || Refusal::new(Code::HttpTargetInvalid);
+    let target = Uri::try_from(outgoing.target).map_err(|_| invalid())?;
+    let mut request = Request::new(Full::new(body.clone()));
+    *request.method_mut() = head.method.clone();
+    *request.version_mut() = Version::HTTP_11;
+    *request.uri_mut() = target;
+    let headers = request.headers_mut();
+    headers.reserve(FORWARDED.len() + 3);
+    let host = HeaderValue::from_str(shared.venue.authority.as_str()).map_err(|_| invalid())?;
+    headers.insert(HOST, host);
+    copy(&head.headers, headers);
+    if !body.is_empty() || matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    let attestation = HeaderValue::try_from(attestation).map_err(|_| invalid())?;
+    headers.insert(ATTESTATION, attestation);
+    Ok(request)
+}
+
+fn copy(from: &HeaderMap, to: &mut HeaderMap) {
+    let named = from.contains_key(http::header::CONNECTION);
+    for name in &FORWARDED {
+        if named && nominated(from, name) {
+            continue;
+        }
+        for value in from.get_all(name) {
+            to.append(name, value.clone());
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The gate as a whole: started from a snapshot, changed by small deltas, drained and stopped.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ringfence_core::credential::State;
+use ringfence_core::refusal::Code;
+use ringfence_ledger::{Ledger, LedgerConfig, Mode, Progress, SigningKey, Value};
+use ringfence_wire::Scratch;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::clock::now_us;
+use crate::commit::CommitWait;
+use crate::error::GateError;
+use crate::listen::{Door, accept, bind};
+use crate::pipeline::Thread;
+use crate::pool::Pool;
+use crate::record;
+use crate::shared::Shared;
+use crate::snapshot::{CredentialRecord, LedgerModeName, Snapshot};
+use crate::tls;
+
+/// How far ahead the ledger's file is filled, so that a commit writes data only.
+const PREALLOCATE_BYTES: u64 = 16 * 1024 * 1024;
+/// How often refusals at the edge are summed up for the ledger.
+const SUMMARY_PERIOD: Duration = Duration::from_secs(1);
+/// How often a drain looks whether all connections are gone.
+const DRAIN_PERIOD: Duration = Duration::from_millis(5);
+
+/// A running gate.
+pub struct Gate {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    drain: watch::Sender<bool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Gate {
+    /// Opens the ledger, binds every listener and starts the engine's threads.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`]; nothing is left running.
+    pub fn start(snapshot: &Snapshot) -> Result<Self, GateError> {
+        let notified: Vec<Arc<Notify>> = (0..snapshot.engine.threads)
+            .map(|_| Arc::default())
+            .collect();
+        let ledger = open_ledger(snapshot, notified.clone())?;
+        let shared = Arc::new(Shared::build(snapshot, ledger)?);
+        let mut doors = doors(snapshot, &shared)?;
+        let mut sockets: Vec<Vec<std::net::TcpListener>> = Vec::new();
+        for _ in 0..snapshot.engine.threads {
+            let mut own = Vec::new();
+            for door in &mut doors {
+                let socket = bind(door.address)?;
+                // Port 0 is settled by the first thread; the others join it there.
+                door.address = socket
+                    .local_addr()
+                    .map_err(GateError::system("asking for our address"))?;
+                own.push(socket);
+            }
+            sockets.push(own);
+        }
+        let addresses = doors.iter().map(|door| door.address).collect();
+        let (drain, draining) = watch::channel(false);
+        let (stop, stopping) = watch::channel(false);
+        let mut threads = Vec::new();
+        for (number, (own, notified)) in sockets.into_iter().zip(notified).enumerate() {
+            let engine = EngineThread {
+                shared: Arc::clone(&shared),
+                sockets: own.into_iter().zip(doors.clone()).collect(),
+                notified,
+                draining: draining.clone(),
+                stopping: stopping.clone(),
+                sums_up: number == 0,
+            };
+            let spawned = std::thread::Builder::new()
+                .name(format!("ringfence-gate-{number}"))
+                .spawn(move || engine.run());
+            threads.push(spawned.map_err(GateError::system("starting an engine thread"))?);
+        }
+        let _ = record::event(
+            &shared,
+            "gate.start",
+            &[("node", Value::Text(&snapshot.node))],
+        );
+        Ok(Self {
+            shared,
+            addresses,
+            drain,
+            threads: Mutex::new(threads),
+            stop,
+        })
+    }
+
+    /// Returns where the listeners are, in the order of the snapshot.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Adds or replaces credentials; all of them or, on the first that is wrong, none after it.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Credential`].
+    pub fn put_credentials(&self, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
+        let checked = records.into_iter().map(CredentialRecord::check);
+        let checked = checked.collect::<Result<Vec<_>, _>>()?;
+        let count = checked.len();
+        for new in checked {
+            let key_id = new.key_id.to_string();
+            self.shared
+                .core
+                .credentials
+                .put(new)
+                .map_err(|code| refused(&key_id, code))?;
+        }
+        Ok(count)
+    }
+
+    /// Sets a credential's state and records it. Returns the microseconds until it took effect.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Credential`].
+    pub fn set_credential_state(
+        &self,
+        key_id: &str,
+        state: State,
+        detail: &[(&str, Value<'_>)],
+    ) -> Result<u64, GateError> {
+        let start = Instant::now();
+        self.shared
+            .core
+            .credentials
+            .set_state(key_id, state)
+            .map_err(|code| refused(key_id, code))?;
+        let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let mut fields = vec![
+            ("credential", Value::Text(key_id)),
+            ("state", Value::Text(state.as_str())),
+        ];
+        fields.extend_from_slice(detail);
+        let _ = record::event(&self.shared, "credential.state", &fields);
+        Ok(effective_us)
+    }
+
+    /// Records an event. False if the ledger does not take it.
+    pub fn event(&self, name: &str, detail: &[(&str, Value<'_>)]) -> bool {
+        record::event(&self.shared, name, detail).is_some()
+    }
+
+    /// Returns numbers for status pages.
+    pub fn status(&self) -> serde_json::Value {
+        let ledger = self.shared.ledger.status();
+        let mut status = self.shared.counters.to_json();
+        if let Some(map) = status.as_object_mut() {
+            map.insert(
+                "connections_open".into(),
+                self.shared.connections.open().into(),
+            );
+            map.insert(
+                "credentials".into(),
+                self.shared.core.credentials.len().into(),
+            );
+            map.insert("replay_claims".into(), self.shared.core.room.taken().into());
+            let ledger = serde_json::json!({
+                "bytes": ledger.bytes,
+                "batches": ledger.batches,
+                "healthy": ledger.healthy,
+                "lost": ledger.lost,
+                "signed_size": ledger.signed_size,
+                "size": ledger.size,
+            });
+            map.insert("ledger".into(), ledger);
+        }
+        status
+    }
+
+    /// Stops accepting, lets what is in flight finish for at most `drain_ms`, then ends all threads and the ledger.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Ledger`] if its end could not be written. Stopping twice does nothing.
+    pub fn stop(&self, drain_ms: u64) -> Result<(), GateError> {
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        if threads.is_empty() {
+            return Ok(());
+        }
+        let _ = self.drain.send(true);
+        let deadline = Instant::now() + Duration::from_millis(drain_ms);
+        while self.shared.connections.open() > 0 && Instant::now() < deadline {
+            std::thread::sleep(DRAIN_PERIOD);
+        }
+        let _ = record::event(&self.shared, "gate.stop", &[]);
+        let _ = self.stop.send(true);
+        for thread in threads {
+            if thread.join().is_err() {
+                self.shared.counters.panics.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.shared.ledger.close().map_err(GateError::from)
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        // Whoever wants to know how it ended calls `stop`.
+        let _ = self.stop(0);
+    }
+}
+
+struct EngineThread {
+    shared: Arc<Shared>,
+    sockets: Vec<(std::net::TcpListener, Door)>,
+    notified: Arc<Notify>,
+    draining: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
+    /// Whether this thread writes the edge's summaries.
+    sums_up: bool,
+}
+
+impl EngineThread {
+    fn run(self) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("ringfence: an engine thread cannot start: {error}");
+                return;
+            }
+        };
+        LocalSet::new().block_on(&runtime, self.serve());
+    }
+
+    async fn serve(mut self) {
+        let thread = Rc::new(Thread {
+            shared: Arc::clone(&self.shared),
+            pool: Rc::new(Pool::new(Arc::clone(&self.shared))),
+            commits: CommitWait::default(),
+            scratch: RefCell::new(Scratch::default()),
+        });
+        let bridging = Rc::clone(&thread);
+        spawn_local(async move { bridging.commits.bridge(self.notified).await });
+        for (socket, door) in self.sockets {
+            match TcpListener::from_std(socket) {
+                Ok(listener) => {
+                    let accepting =
+                        accept(listener, door, Rc::clone(&thread), self.draining.clone());
+                    spawn_local(accepting);
+                }
+                Err(error) => eprintln!("ringfence: {} cannot listen: {error}", door.name),
+            }
+        }
+        if self.sums_up {
+            spawn_local(sum_up(Arc::clone(&self.shared)));
+        }
+        let _ = self.stopping.changed().await;
+    }
+}
+
+async fn sum_up(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(SUMMARY_PERIOD).await;
+        for summary in shared.core.edge.take_summaries(now_us()) {
+            let address = summary.prefix.to_string();
+            let refused = i64::try_from(summary.refused).unwrap_or(i64::MAX);
+            let detail = [
+                ("address", Value::Text(&address)),
+                ("refused", Value::Int(refused)),
+            ];
+            let _ = record::event(&shared, "edge.summary", &detail);
+        }
+    }
+}
+
+fn doors(snapshot: &Snapshot, shared: &Shared) -> Result<Vec<Door>, GateError> {
+    let door = |(index, config): (usize, &crate::snapshot::ListenerConfig)| {
+        let field = format!("listeners[{index}]");
+        let speech = shared.speeches.get(&config.dialect).ok_or_else(|| {
+            GateError::config(
+                format!("{field}.dialect"),
+                format!("unknown {:?}", config.dialect),
+            )
+        })?;
+        let tls = match (&config.tls, config.plain) {
+            (Some(files), false) => Some(tls::server(files, &format!("{field}.tls"))?),
+            (None, true) => None,
+            (Some(_), true) | (None, false) => {
+                return Err(GateError::config(field, "give `tls`, or say `plain: true`"));
+            }
+        };
+        let name = config.name.as_str().into();
+        Ok(Door {
+            name,
+            address: config.address,
+            tls,
+            speech: Arc::clone(speech),
+        })
+    };
+    snapshot.listeners.iter().enumerate().map(door).collect()
+}
+
+fn open_ledger(snapshot: &Snapshot, notified: Vec<Arc<Notify>>) -> Result<Ledger, GateError> {
+    let section = &snapshot.ledger;
+    let mode = match section.mode {
+        LedgerModeName::Strict => Mode::Strict {
+            group_ms: section.group_ms,
+        },
+        LedgerModeName::Group => Mode::Group {
+            ms: section.group_ms,
+        },
+    };
+    let config = LedgerConfig {
+        directory: section.directory.clone(),
+        origin: section.origin.clone(),
+        signing_key: SigningKey::from_file(&section.key)?,
+        mode,
+        checkpoint_ms: section.checkpoint_ms,
+        preallocate_bytes: PREALLOCATE_BYTES,
+    };
+    let told = Box::new(move |progress: Progress| {
+        match progress {
+            Progress::Committed { .. } => {}
+            Progress::Failed { reason } => {
+                eprintln!(
+                    "ringfence: ALARM: the ledger cannot be written: {reason}; orders are refused"
+                );
+            }
+            Progress::Resumed { lost, .. } => {
+                eprintln!("ringfence: the ledger is written again; {lost} entries were lost");
+            }
+        }
+        notified.iter().for_each(|thread| thread.notify_one());
+    });
+    Ok(Ledger::open(config, now_us, told)?.0)
+}
+
+fn refused(key_id: &str, code: Code) -> GateError {
+    GateError::Credential {
+        key_id: key_id.to_owned(),
+        what: code.hint().to_owned(),
+    }
+}

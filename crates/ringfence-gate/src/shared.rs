@@ -1,0 +1,276 @@
+//! What all engine threads share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use http::HeaderName;
+use http::uri::{Authority, Scheme, Uri};
+use ringfence_core::budget::{BudgetTable, Counts, Limit, Subject};
+use ringfence_core::credential::CredentialTable;
+use ringfence_core::decimal::Decimal;
+use ringfence_core::edge::EdgeBudget;
+use ringfence_core::guard::{Guard, Instrument};
+use ringfence_core::mode::{Control, Mode, Modes};
+use ringfence_core::pipeline::Core;
+use ringfence_core::replay::ReplayRoom;
+use ringfence_ledger::Ledger;
+use ringfence_wire::Dialect;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+
+use crate::attest::Attestor;
+use crate::counters::Counters;
+use crate::error::GateError;
+use crate::limits::Connections;
+use crate::snapshot::{GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot};
+use crate::tls;
+use crate::usage::UsageFields;
+
+/// A dialect with what the gate needs beside it.
+#[derive(Debug)]
+pub(crate) struct Speech {
+    pub(crate) dialect: Dialect,
+    pub(crate) key_header: Option<HeaderName>,
+    pub(crate) usage: UsageFields,
+}
+
+/// Where messages go.
+pub(crate) struct Venue {
+    pub(crate) authority: Authority,
+    pub(crate) address: String,
+    pub(crate) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    pub(crate) connections: usize,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+}
+
+/// Everything that decides, records and attests.
+pub(crate) struct Shared {
+    pub(crate) core: Core,
+    pub(crate) speeches: HashMap<String, Arc<Speech>>,
+    pub(crate) venue: Venue,
+    pub(crate) attestor: Attestor,
+    pub(crate) ledger: Ledger,
+    pub(crate) http: HttpConfig,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) counters: Counters,
+    boot: String,
+    next_message: AtomicU64,
+}
+
+impl Shared {
+    /// Checks the snapshot and builds everything but the listeners.
+    pub(crate) fn build(snapshot: &Snapshot, ledger: Ledger) -> Result<Self, GateError> {
+        let budget = BudgetTable::new(limits(snapshot)?, snapshot.budget.subjects)
+            .map_err(|e| GateError::config("budget", e))?;
+        let speeches = speeches(snapshot, budget.limits())?;
+        let mut kinds = HashMap::new();
+        for speech in speeches.values() {
+            kinds.extend(
+                speech
+                    .dialect
+                    .order_kinds()
+                    .iter()
+                    .map(|(n, k)| (n.clone(), *k)),
+            );
+        }
+        let guard = Guard::new(instruments(&snapshot.guard)?, kinds);
+        let edge = snapshot.edge;
+        let core = Core {
+            credentials: CredentialTable::new(),
+            edge: EdgeBudget::new(edge.requests, edge.window_ms, edge.addresses),
+            budget,
+            guard,
+            room: ReplayRoom::new(
+                snapshot.freshness.capacity_per_credential,
+                snapshot.freshness.capacity,
+            ),
+            modes: modes(snapshot)?,
+        };
+        let http = snapshot.http;
+        Ok(Self {
+            core,
+            speeches,
+            venue: venue(snapshot)?,
+            attestor: Attestor::open(&snapshot.attestation)?,
+            ledger,
+            http,
+            connections: Arc::new(Connections::new(
+                http.connections,
+                http.connections_per_address,
+            )),
+            counters: Counters::new(),
+            boot: boot_id()?,
+            next_message: AtomicU64::new(1),
+        })
+    }
+
+    /// Returns a message id that is unique in this boot.
+    pub(crate) fn message_id(&self) -> String {
+        use std::fmt::Write as _;
+        let mut id = String::with_capacity(20);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            id,
+            "{}-{}",
+            self.boot,
+            self.next_message.fetch_add(1, Ordering::Relaxed)
+        );
+        id
+    }
+}
+
+fn boot_id() -> Result<String, GateError> {
+    let mut bytes = [0; 4];
+    rand::fill(&mut bytes)
+        .map_err(|_| GateError::config("engine", "the system gave no randomness"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn speeches(
+    snapshot: &Snapshot,
+    limits: &[Limit],
+) -> Result<HashMap<String, Arc<Speech>>, GateError> {
+    let mut speeches = HashMap::new();
+    for (name, value) in &snapshot.dialects {
+        let dialect = Dialect::from_json(value)
+            .map_err(|e| GateError::config(format!("dialects.{name}.{}", e.field), e.what))?;
+        let key_header = dialect.key_header().map(str::parse).transpose();
+        let key_header = key_header
+            .map_err(|e| GateError::config(format!("dialects.{name}.signing.key_header"), e))?;
+        let usage = UsageFields::new(&dialect, limits);
+        speeches.insert(
+            name.clone(),
+            Arc::new(Speech {
+                dialect,
+                key_header,
+                usage,
+            }),
+        );
+    }
+    Ok(speeches)
+}
+
+fn venue(snapshot: &Snapshot) -> Result<Venue, GateError> {
+    const FIELD: &str = "upstream.url";
+    let config = &snapshot.upstream;
+    let uri: Uri = config
+        .url
+        .parse()
+        .map_err(|e| GateError::config(FIELD, e))?;
+    let wanted = "a URL such as http://127.0.0.1:9000 or https://api.example.com, without a path";
+    let authority = uri.authority().filter(|_| matches!(uri.path(), "" | "/"));
+    let authority = authority.ok_or_else(|| GateError::config(FIELD, wanted))?;
+    let secure = match uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTPS => true,
+        Some(scheme) if *scheme == Scheme::HTTP => false,
+        Some(_) | None => return Err(GateError::config(FIELD, wanted)),
+    };
+    let port = authority
+        .port_u16()
+        .unwrap_or(if secure { 443 } else { 80 });
+    let tls = if secure {
+        let ca = config
+            .ca
+            .as_deref()
+            .ok_or_else(|| GateError::config("upstream.ca", "an https upstream needs it"))?;
+        let name = ServerName::try_from(authority.host().to_owned())
+            .map_err(|e| GateError::config(FIELD, e))?;
+        Some((tls::client(ca)?, name))
+    } else {
+        None
+    };
+    Ok(Venue {
+        address: format!("{}:{port}", authority.host()),
+        authority: authority.clone(),
+        tls,
+        connections: config.connections.max(1),
+        connect_timeout: Duration::from_millis(config.connect_timeout_ms),
+        response_timeout: Duration::from_millis(config.response_timeout_ms),
+    })
+}
+
+fn limits(snapshot: &Snapshot) -> Result<Vec<Limit>, GateError> {
+    let wrong = |index: usize, name: &str, text: &str| {
+        GateError::config(
+            format!("budget.limits[{index}].{name}"),
+            format!("unknown {text:?}"),
+        )
+    };
+    let compile = |(index, limit): (usize, &crate::snapshot::LimitConfig)| {
+        Ok(Limit {
+            name: limit.name.as_str().into(),
+            subject: Subject::parse(&limit.subject)
+                .ok_or_else(|| wrong(index, "subject", &limit.subject))?,
+            counts: Counts::parse(&limit.counts)
+                .ok_or_else(|| wrong(index, "counts", &limit.counts))?,
+            quota: limit.quota,
+            window_ms: limit.window_ms,
+        })
+    };
+    snapshot
+        .budget
+        .limits
+        .iter()
+        .enumerate()
+        .map(compile)
+        .collect()
+}
+
+fn modes(snapshot: &Snapshot) -> Result<Modes, GateError> {
+    let mut modes = Modes::default();
+    for (name, mode) in &snapshot.controls {
+        let control = Control::ALL
+            .into_iter()
+            .find(|control| control.as_str() == name);
+        let control = control
+            .ok_or_else(|| GateError::config(format!("controls.{name}"), "no such control"))?;
+        let mode = match mode {
+            ModeName::Enforce => Mode::Enforce,
+            ModeName::Observe => Mode::Observe,
+            ModeName::Off => Mode::Off,
+        };
+        modes = modes.with(control, mode);
+    }
+    Ok(modes)
+}
+
+fn instruments(config: &GuardConfig) -> Result<HashMap<Box<str>, Instrument>, GateError> {
+    config
+        .instruments
+        .iter()
+        .enumerate()
+        .map(|(index, item)| Ok((item.symbol.as_str().into(), instrument(index, item)?)))
+        .collect()
+}
+
+fn instrument(index: usize, item: &InstrumentConfig) -> Result<Instrument, GateError> {
+    let number = |name: &str, text: &str| {
+        Decimal::parse(text)
+            .map_err(|e| GateError::config(format!("guard.instruments[{index}].{name}"), e))
+    };
+    let step = |name: &str, text: &str| match number(name, text)? {
+        zero if zero.is_zero() => Err(GateError::config(
+            format!("guard.instruments[{index}].{name}"),
+            "is zero",
+        )),
+        step => Ok(step),
+    };
+    Ok(Instrument {
+        tick: step("tick", &item.tick)?,
+        lot: step("lot", &item.lot)?,
+        min_quantity: number("min_quantity", &item.min_quantity)?,
+        max_quantity: number("max_quantity", &item.max_quantity)?,
+        min_notional: item
+            .min_notional
+            .as_deref()
+            .map(|text| number("min_notional", text))
+            .transpose()?,
+        max_notional: number("max_notional", &item.max_notional)?,
+        price_min: number("price_min", &item.price_min)?,
+        price_max: number("price_max", &item.price_max)?,
+    })
+}

@@ -1,0 +1,285 @@
+//! The configuration as Python hands it over: one JSON document, checked strictly. Paths are absolute.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ringfence_core::address::Cidr;
+use ringfence_core::credential::{NewCredential, State};
+use ringfence_core::operation::Scopes;
+use ringfence_core::sign::{Algorithm, VerifyingKey};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::error::GateError;
+
+/// Everything but credentials.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the fields are those of the configuration file, documented there
+pub struct Snapshot {
+    pub version: u32,
+    pub node: String,
+    pub listeners: Vec<ListenerConfig>,
+    /// By name, in the form that `ringfence_wire::Dialect::from_json` takes.
+    pub dialects: HashMap<String, serde_json::Value>,
+    pub upstream: UpstreamConfig,
+    pub attestation: AttestationConfig,
+    pub engine: EngineConfig,
+    pub http: HttpConfig,
+    pub controls: HashMap<String, ModeName>,
+    pub edge: EdgeConfig,
+    pub budget: BudgetConfig,
+    pub freshness: FreshnessConfig,
+    pub guard: GuardConfig,
+    pub ledger: LedgerSection,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct ListenerConfig {
+    pub name: String,
+    pub address: std::net::SocketAddr,
+    pub dialect: String,
+    pub tls: Option<TlsFiles>,
+    /// Plain HTTP must be said.
+    #[serde(default)]
+    pub plain: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct UpstreamConfig {
+    pub url: String,
+    pub ca: Option<PathBuf>,
+    /// Connections of each engine thread.
+    pub connections: usize,
+    pub connect_timeout_ms: u64,
+    pub response_timeout_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct AttestationConfig {
+    pub algorithm: AttestationAlgorithm,
+    pub key: PathBuf,
+    pub issuer: String,
+}
+
+/// JWS algorithms (RFC 7518, RFC 8037).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+pub enum AttestationAlgorithm {
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// HMAC-SHA256.
+    #[serde(rename = "HS256")]
+    Hs256,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct EngineConfig {
+    pub threads: usize,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct HttpConfig {
+    pub header_bytes: usize,
+    pub headers: usize,
+    pub body_bytes: usize,
+    pub header_timeout_ms: u64,
+    pub body_timeout_ms: u64,
+    pub handshake_timeout_ms: u64,
+    pub connections: usize,
+    pub connections_per_address: usize,
+}
+
+/// A control's mode.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum ModeName {
+    Enforce,
+    Observe,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct EdgeConfig {
+    pub requests: u64,
+    pub window_ms: u64,
+    pub addresses: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct BudgetConfig {
+    pub subjects: usize,
+    pub limits: Vec<LimitConfig>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct LimitConfig {
+    pub name: String,
+    pub subject: String,
+    pub counts: String,
+    pub quota: u64,
+    pub window_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct FreshnessConfig {
+    pub capacity_per_credential: usize,
+    pub capacity: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct GuardConfig {
+    pub instruments: Vec<InstrumentConfig>,
+}
+
+/// Decimal texts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct InstrumentConfig {
+    pub symbol: String,
+    pub tick: String,
+    pub lot: String,
+    pub min_quantity: String,
+    pub max_quantity: String,
+    pub min_notional: Option<String>,
+    pub max_notional: String,
+    pub price_min: String,
+    pub price_max: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct LedgerSection {
+    pub directory: PathBuf,
+    pub origin: String,
+    pub key: PathBuf,
+    pub mode: LedgerModeName,
+    pub group_ms: u64,
+    pub checkpoint_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LedgerModeName {
+    Group,
+    Strict,
+}
+
+impl Snapshot {
+    /// Parses a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Config`] naming the field.
+    pub fn parse(json: &[u8]) -> Result<Self, GateError> {
+        let snapshot: Self =
+            serde_json::from_slice(json).map_err(|e| GateError::config("snapshot", e))?;
+        if snapshot.version != 1 {
+            return Err(GateError::config("version", "this engine reads version 1"));
+        }
+        if snapshot.engine.threads == 0 || snapshot.listeners.is_empty() {
+            return Err(GateError::config(
+                "engine.threads",
+                "needs a thread and a listener",
+            ));
+        }
+        Ok(snapshot)
+    }
+}
+
+/// A credential as Python hands it over.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialRecord {
+    key_id: String,
+    account: String,
+    algorithm: String,
+    /// Base64 of the HMAC secret, the raw Ed25519 public key or the RSA key's DER.
+    material: Zeroizing<String>,
+    scopes: Vec<String>,
+    allow: Vec<String>,
+    expires_us: Option<u64>,
+    state: String,
+}
+
+impl CredentialRecord {
+    /// Parses a JSON array of records.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Config`].
+    pub fn parse_all(json: &[u8]) -> Result<Vec<Self>, GateError> {
+        serde_json::from_slice(json).map_err(|e| GateError::config("credentials", e))
+    }
+
+    /// Checks one record.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Credential`] with what is wrong.
+    pub fn check(self) -> Result<NewCredential, GateError> {
+        let key_id = self.key_id;
+        let wrong = |what: &dyn std::fmt::Display| GateError::Credential {
+            key_id: key_id.clone(),
+            what: what.to_string(),
+        };
+        let algorithm =
+            Algorithm::parse(&self.algorithm).ok_or_else(|| wrong(&"unknown algorithm"))?;
+        let material = Zeroizing::new(
+            STANDARD
+                .decode(self.material.as_bytes())
+                .map_err(|_| wrong(&"material is not base64"))?,
+        );
+        let key = VerifyingKey::from_parts(algorithm, &material).map_err(|e| wrong(&e))?;
+        let scopes = Scopes::parse(self.scopes.iter().map(String::as_str))
+            .map_err(|name| wrong(&format!("unknown scope {name:?}")))?;
+        let allow = self
+            .allow
+            .iter()
+            .map(|text| Cidr::parse(text))
+            .collect::<Result<_, _>>();
+        Ok(NewCredential {
+            account: self.account.into(),
+            key,
+            scopes,
+            allow: allow.map_err(|e| wrong(&e))?,
+            expires_us: self.expires_us,
+            state: State::parse(&self.state).ok_or_else(|| wrong(&"unknown state"))?,
+            key_id: key_id.into(),
+        })
+    }
+}

@@ -1,0 +1,62 @@
+//! TLS: 1.3 only, post-quantum key exchange first. rustls stays behind this file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::error::GateError;
+use crate::snapshot::TlsFiles;
+
+/// Returns the listener's side. ALPN says that only HTTP/1.1 is spoken here.
+pub(crate) fn server(files: &TlsFiles, field: &str) -> Result<Arc<ServerConfig>, GateError> {
+    let chain = certificates(&files.certificate, &format!("{field}.certificate"))?;
+    let field = format!("{field}.key");
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|e| GateError::config(&field, format!("{}: {e}", files.key.display())))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|e| GateError::config(&field, e))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|e| GateError::config(&field, e))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Returns the venue's side, trusting only the certificates in `ca`.
+pub(crate) fn client(ca: &Path) -> Result<Arc<ClientConfig>, GateError> {
+    const FIELD: &str = "upstream.ca";
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca, FIELD)? {
+        roots
+            .add(certificate)
+            .map_err(|e| GateError::config(FIELD, e))?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13, &rustls::version::TLS12])
+        .map_err(|e| GateError::config(FIELD, e))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn certificates(path: &Path, field: &str) -> Result<Vec<CertificateDer<'static>>, GateError> {
+    let wrong =
+        |e: &dyn std::fmt::Display| GateError::config(field, format!("{}: {e}", path.display()));
+    let chain = CertificateDer::pem_file_iter(path)
+        .map_err(|e| wrong(&e))?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| wrong(&e))?;
+    if chain.is_empty() {
+        Err(wrong(&"holds no certificate"))
+    } else {
+        Ok(chain)
+    }
+}

@@ -1,0 +1,68 @@
+//! The header fields that tell a client how its limits stand.
+
+use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use ringfence_core::budget::{Limit, Usages};
+use ringfence_core::refusal::{Refusal, Retry};
+use ringfence_wire::{Dialect, ratelimit};
+
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What can be said beforehand about a dialect's usage fields.
+#[derive(Debug)]
+pub(crate) struct UsageFields {
+    limits: Vec<Limit>,
+    /// By limit: the venue's own field name.
+    venue: Vec<Option<HeaderName>>,
+    policy: Option<HeaderValue>,
+}
+
+impl UsageFields {
+    pub(crate) fn new(dialect: &Dialect, limits: &[Limit]) -> Self {
+        let venue = limits
+            .iter()
+            .map(|limit| {
+                dialect
+                    .usage_header(limit.counts, limit.window_ms)?
+                    .parse()
+                    .ok()
+            })
+            .collect();
+        let policy = ratelimit::policy(limits);
+        Self {
+            limits: limits.to_vec(),
+            venue,
+            policy: HeaderValue::try_from(policy)
+                .ok()
+                .filter(|value| !value.is_empty()),
+        }
+    }
+
+    /// Writes how `usages` stand into `headers`, over what the venue may have said.
+    pub(crate) fn write(&self, usages: &Usages, headers: &mut HeaderMap) {
+        if usages.as_slice().is_empty() {
+            return;
+        }
+        for usage in usages.as_slice() {
+            if let Some(Some(name)) = self.venue.get(usize::from(usage.limit)) {
+                headers.insert(name, HeaderValue::from(usage.used));
+            }
+        }
+        let mut text = String::with_capacity(96);
+        ratelimit::remaining(&self.limits, usages.as_slice(), &mut text);
+        if let (Ok(value), Some(policy)) = (HeaderValue::try_from(text), &self.policy) {
+            headers.insert(RATELIMIT, value);
+            headers.insert(RATELIMIT_POLICY, policy.clone());
+        }
+    }
+}
+
+/// Writes when to come back, if that makes sense.
+pub(crate) fn write_retry_after(refusal: &Refusal, headers: &mut HeaderMap) {
+    if let Retry::AfterMs(after_ms) = refusal.retry {
+        headers.insert(
+            RETRY_AFTER,
+            HeaderValue::from(ratelimit::retry_after_s(after_ms)),
+        );
+    }
+}
