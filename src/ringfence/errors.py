@@ -1,4 +1,4 @@
-"""What can go wrong on the Python side: a dozen flat classes, each with a stable `code` and a `hint`.
+"""What can go wrong on the Python side: flat classes, each with a stable `code` and a `hint`.
 
 The message says what and which; the hint says what to do. Neither carries a secret.
 """

@@ -1,0 +1,269 @@
+"""The configuration's sections. Strict and frozen: holding a `Config` means that it is valid.
+
+Durations carry their unit in the name. Prices and quantities are decimal texts, never floats.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+__all__ = ["CONTROLS", "Config", "Instrument", "Limit", "Listener", "wrong"]
+
+CONTROLS = (
+    "edge",
+    "operation",
+    "identity",
+    "freshness",
+    "authority",
+    "budget",
+    "guard",
+    "sequence",
+)
+"""In the order in which a message meets them."""
+
+DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+DECIMAL_DIGITS = 40
+"""As many as the engine's exact arithmetic reads."""
+
+
+def wrong(what: str, hint: str = "", field: str = "") -> PydanticCustomError:
+    """Return an error that `problem.lines` shows as `what; hint`, at `field` of the section."""
+    text = f"{what}; {hint}" if hint else what
+    return PydanticCustomError("ringfence", "{text}", {"text": text, "field": field})
+
+
+def read_address(text: str) -> str:
+    """Check `host:port` with a numeric host; IPv6 in brackets; port 0 lets the system choose."""
+    host, _, port = text.rpartition(":")
+    try:
+        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        bracketed = host.startswith("[") and host.endswith("]")
+        if ("." in host) == bracketed or not port.isdecimal() or int(port) not in range(65536):
+            raise ValueError
+    except ValueError:
+        raise wrong("is not an address", "write 127.0.0.1:8443 or [::1]:8443") from None
+    return text
+
+
+def read_upstream(text: str) -> str:
+    """Check an http or https URL that has a host and nothing behind it."""
+    try:
+        url = urlsplit(text)
+        fine = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        fine = False
+    if not fine or "@" in url.netloc or url.path not in ("", "/") or url.query or url.fragment:
+        raise wrong("is not a venue's address", "write https://HOST or http://HOST:PORT")
+    return text.rstrip("/")
+
+
+def read_name(text: str) -> str:
+    """Check a short name made for logs, URLs and headers."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise wrong("is not a name", "use 1 to 64 letters, digits, '.', '_' and '-'")
+    return text
+
+
+def read_decimal(text: str) -> str:
+    """Check a decimal text as the engine reads it."""
+    if not DECIMAL.fullmatch(text) or len(text) > DECIMAL_DIGITS:
+        raise wrong("is not a decimal number", "write digits like 0.01: no sign, no exponent")
+    return text
+
+
+def as_text(value: Any) -> Any:
+    """Let a whole number stand for its digits."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Name = Annotated[str, AfterValidator(read_name)]
+DecimalText = Annotated[str, BeforeValidator(as_text), AfterValidator(read_decimal)]
+FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+Count = Annotated[int, Field(ge=1, le=1 << 40)]
+Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
+Mode = Literal["enforce", "observe", "off"]
+
+
+class Section(BaseModel):
+    """What all sections share: strict types, no unknown fields, no change afterwards."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Tls(Section):
+    """PEM files of a listener."""
+
+    certificate: FileName
+    key: FileName
+
+
+class Listener(Section):
+    """One address that clients connect to. Either `tls`, or `plain: true` in so many words."""
+
+    name: Name
+    address: Annotated[str, AfterValidator(read_address)]
+    dialect: Annotated[str, Field(min_length=1)]
+    tls: Tls | None = None
+    plain: bool = False
+
+    @model_validator(mode="after")
+    def says_how(self) -> Self:
+        """Refuse plain HTTP that nobody asked for."""
+        if self.tls is None and not self.plain:
+            raise wrong("has no tls", "name a certificate and a key, or say plain: true", "tls")
+        if self.tls is not None and self.plain:
+            raise wrong("is true, and there is tls too", "keep one of the two", "plain")
+        return self
+
+
+class Upstream(Section):
+    """The venue. `ca` is a PEM file of roots; without it, the system's."""
+
+    url: Annotated[str, AfterValidator(read_upstream)]
+    ca: FileName | None = None
+    connections: Annotated[int, Field(ge=1, le=65_536)] = 64
+    connect_timeout_ms: Milliseconds = 1_000
+    response_timeout_ms: Milliseconds = 10_000
+
+
+class Attestation(Section):
+    """How the venue can tell that a message came through the gateway, and for whom."""
+
+    algorithm: Literal["HS256", "EdDSA"] = "HS256"
+    key: FileName = "keys/attestation.key"
+    issuer: Name | None = None
+
+
+class EngineSection(Section):
+    """How many cores serve."""
+
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+
+
+class Http(Section):
+    """What a client may send and how long it may take."""
+
+    header_bytes: Annotated[int, Field(ge=1_024, le=1 << 20)] = 16_384
+    headers: Annotated[int, Field(ge=8, le=1_024)] = 64
+    body_bytes: Annotated[int, Field(ge=0, le=64 << 20)] = 65_536
+    header_timeout_ms: Milliseconds = 5_000
+    body_timeout_ms: Milliseconds = 5_000
+    handshake_timeout_ms: Milliseconds = 5_000
+    connections: Count = 8_192
+    connections_per_address: Count = 1_024
+
+
+class Controls(Section):
+    """Whether each control refuses, only records what it would refuse, or does not run."""
+
+    edge: Mode = "enforce"
+    operation: Mode = "enforce"
+    identity: Mode = "enforce"
+    freshness: Mode = "enforce"
+    authority: Mode = "enforce"
+    budget: Mode = "enforce"
+    guard: Mode = "enforce"
+    sequence: Mode = "enforce"
+
+
+class Edge(Section):
+    """Requests per address (IPv4 /32, IPv6 /64), before anything is parsed."""
+
+    requests: Count = 6_000
+    window_ms: Milliseconds = 1_000
+    addresses: Annotated[int, Field(ge=1, le=1 << 24)] = 65_536
+
+
+class Limit(Section):
+    """A quota in windows aligned to the clock."""
+
+    name: Name
+    subject: Literal["address", "credential", "account"]
+    counts: Literal["weight", "orders", "requests"]
+    quota: Count
+    window_ms: Milliseconds
+
+
+class Budget(Section):
+    """Limits that are charged together or not at all."""
+
+    subjects: Annotated[int, Field(ge=1, le=1 << 24)] = 1_000_000
+    limits: Annotated[tuple[Limit, ...], Field(max_length=16, strict=False)]
+
+
+class Freshness(Section):
+    """How many signatures are remembered; a full memory refuses."""
+
+    capacity_per_credential: Count = 262_144
+    capacity: Count = 4_194_304
+
+
+class Instrument(Section):
+    """What an order in one symbol may be. Prices in quote units, quantities in base units."""
+
+    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9_.-]{1,32}$")]
+    tick: DecimalText
+    lot: DecimalText
+    min_quantity: DecimalText
+    max_quantity: DecimalText
+    min_notional: DecimalText | None = None
+    max_notional: DecimalText
+    price_min: DecimalText
+    price_max: DecimalText
+
+    @model_validator(mode="after")
+    def is_ordered(self) -> Self:
+        """Refuse steps of zero and ranges that hold nothing."""
+        for name in ("tick", "lot", "max_quantity", "max_notional", "price_max"):
+            if not Decimal(getattr(self, name)):
+                raise wrong("must be more than 0", field=name)
+        for low, high in (
+            ("min_quantity", "max_quantity"),
+            ("min_notional", "max_notional"),
+            ("price_min", "price_max"),
+        ):
+            if Decimal(getattr(self, low) or 0) > Decimal(getattr(self, high)):
+                raise wrong(f"is more than {high}", "nothing could pass", low)
+        return self
+
+
+class Guard(Section):
+    """Orders in other symbols are refused."""
+
+    instruments: Annotated[tuple[Instrument, ...], Field(strict=False)]
+
+
+class Ledger(Section):
+    """Where decisions are recorded. `strict` syncs each commit; `group` every `group_ms`."""
+
+    directory: FileName = "ledger"
+    origin: Annotated[str, Field(pattern=r"^[\x21-\x2a\x2c-\x7e]{1,128}$")]
+    key: FileName = "keys/ledger.pem"
+    mode: Literal["strict", "group"] = "strict"
+    group_ms: Annotated[int, Field(ge=1, le=1_000)] = 5
+    checkpoint_ms: Milliseconds = 1_000
+
+
+class Config(Section):
+    """The whole of ringfence.yaml. Paths are still as written: relative to the file's folder."""
+
+    version: Literal[1]
+    node: Name
+    listeners: Annotated[tuple[Listener, ...], Field(min_length=1, max_length=64, strict=False)]
+    upstream: Upstream
+    attestation: Attestation = Attestation()
+    engine: EngineSection = EngineSection()
+    http: Http = Http()
+    controls: Controls = Controls()
+    edge: Edge = Edge()
+    budget: Budget
+    freshness: Freshness = Freshness()
+    guard: Guard
+    ledger: Ledger
