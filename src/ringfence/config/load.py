@@ -1,0 +1,153 @@
+"""Loads ringfence.yaml with everything that it names, and makes the engine's snapshot of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ringfence import engine
+from ringfence.config.model import Config
+from ringfence.config.problem import lines, nearest
+from ringfence.config.text import Document, Place, read_document
+from ringfence.errors import ConfigError, EngineError, FileError
+
+__all__ = ["Loaded", "check", "load", "shipped_dialects"]
+
+Found = Iterator[tuple[Place, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A valid configuration, its file, and the dialects that its listeners name."""
+
+    config: Config
+    document: Document
+    dialects: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """The state folder, absolute; relative paths start here."""
+        return self.document.path.resolve().parent
+
+    def path(self, text: str) -> str:
+        """Return a path of the file as an absolute one."""
+        return str(self.folder / text)
+
+    def snapshot(self) -> bytes:
+        """Return what the engine takes: absolute paths, dialects inlined, JSON."""
+        content = self.config.model_dump(mode="json")
+        content["dialects"] = self.dialects
+        content["attestation"]["issuer"] = self.config.attestation.issuer or self.config.node
+        content["attestation"]["key"] = self.path(self.config.attestation.key)
+        for name in ("directory", "key"):
+            content["ledger"][name] = self.path(content["ledger"][name])
+        if content["upstream"]["ca"] is not None:
+            content["upstream"]["ca"] = self.path(content["upstream"]["ca"])
+        for listener in content["listeners"]:
+            for name, text in (listener["tls"] or {}).items():
+                listener["tls"][name] = self.path(text)
+        return json.dumps(content, ensure_ascii=False).encode()
+
+
+def load(path: Path) -> Loaded:
+    """Read and check the configuration at `path`, without the engine's help.
+
+    Raises:
+        FileError: the file cannot be read.
+        ConfigError: every problem found, as `file:line: field: what` lines.
+    """
+    document = read_document(path)
+    try:
+        config = Config.model_validate(document.value)
+    except ValidationError as e:
+        raise ConfigError(lines(document, e, Config)) from e
+    loaded = Loaded(config, document, {})
+    places = [*repeated(config), *absent(loaded), *named_dialects(loaded)]
+    if places:
+        places.sort(key=lambda found: document.line(found[0]))
+        raise ConfigError([document.problem(place, what) for place, what in places])
+    return loaded
+
+
+def check(loaded: Loaded) -> None:
+    """Let the engine check the configuration too, without opening a socket.
+
+    Raises:
+        ConfigError: what the engine refuses, at the listener that names a dialect or at the file.
+    """
+    problems = []
+    for i, listener in enumerate(loaded.config.listeners):
+        try:
+            engine.check_dialect(loaded.dialects[listener.dialect])
+        except EngineError as e:
+            place = ("listeners", i, "dialect")
+            problems.append(loaded.document.problem(place, f"{listener.dialect}: {e}"))
+    if not problems:
+        try:
+            engine.check_snapshot(loaded.snapshot())
+        except EngineError as e:
+            problems.append(loaded.document.problem((), str(e)))
+    if problems:
+        raise ConfigError(problems)
+
+
+def shipped_dialects() -> dict[str, Path]:
+    """Return the dialects that come with Ringfence, by name."""
+    folder = Path(str(resources.files("ringfence"))) / "dialects"
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
+
+def repeated(config: Config) -> Found:
+    """Yield names that a list has twice."""
+    lists: list[tuple[Place, str, Sequence[Any]]] = [
+        (("listeners",), "name", config.listeners),
+        (("budget", "limits"), "name", config.budget.limits),
+        (("guard", "instruments"), "symbol", config.guard.instruments),
+    ]
+    for place, field, items in lists:
+        seen: set[str] = set()
+        for i, item in enumerate(items):
+            name = getattr(item, field)
+            if name in seen:
+                yield (*place, i, field), f"{name} is there twice; rename or remove one"
+            seen.add(name)
+
+
+def absent(loaded: Loaded) -> Found:
+    """Yield files that are named and not there."""
+    config = loaded.config
+    files: list[tuple[Place, str | None, str]] = [
+        (("attestation", "key"), config.attestation.key, "`ringfence init` makes one"),
+        (("ledger", "key"), config.ledger.key, "`ringfence init` makes one"),
+        (("upstream", "ca"), config.upstream.ca, "name a PEM file of roots"),
+    ]
+    for i, listener in enumerate(config.listeners):
+        if listener.tls is not None:
+            tls, hint = listener.tls, "name a PEM file"
+            files.append((("listeners", i, "tls", "certificate"), tls.certificate, hint))
+            files.append((("listeners", i, "tls", "key"), tls.key, hint))
+    for place, text, hint in files:
+        if text is not None and not Path(loaded.path(text)).is_file():
+            yield place, f"there is no file {loaded.path(text)}; {hint}"
+
+
+def named_dialects(loaded: Loaded) -> Found:
+    """Fill `loaded.dialects` and yield those that cannot be read."""
+    shipped = shipped_dialects()
+    for i, listener in enumerate(loaded.config.listeners):
+        name, place = listener.dialect, ("listeners", i, "dialect")
+        is_path = "/" in name or name.endswith((".yaml", ".yml"))
+        if not is_path and name not in shipped:
+            yield place, f"no dialect {name} is shipped; {nearest(name, list(shipped))}"
+            continue
+        try:
+            file = Path(loaded.path(name)) if is_path else shipped[name]
+            loaded.dialects[name] = read_document(file).value
+        except (FileError, ConfigError) as e:
+            yield place, f"cannot be used: {e}"
