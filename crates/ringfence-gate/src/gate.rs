@@ -1,6 +1,7 @@
 //! The gate as a whole: started from a snapshot, changed by small deltas, drained and stopped.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -23,7 +24,7 @@ use crate::listen::{Door, accept, bind};
 use crate::pipeline::Thread;
 use crate::pool::Pool;
 use crate::record;
-use crate::shared::Shared;
+use crate::shared::{Parts, Shared, Speech};
 use crate::snapshot::{CredentialRecord, LedgerModeName, Snapshot};
 use crate::tls;
 
@@ -53,9 +54,10 @@ impl Gate {
         let notified: Vec<Arc<Notify>> = (0..snapshot.engine.threads)
             .map(|_| Arc::default())
             .collect();
+        let parts = Parts::build(snapshot)?;
+        let mut doors = doors(snapshot, &parts.speeches)?;
         let ledger = open_ledger(snapshot, notified.clone())?;
-        let shared = Arc::new(Shared::build(snapshot, ledger)?);
-        let mut doors = doors(snapshot, &shared)?;
+        let shared = Arc::new(Shared::new(parts, snapshot.http, ledger)?);
         let mut sockets: Vec<Vec<std::net::TcpListener>> = Vec::new();
         for _ in 0..snapshot.engine.threads {
             let mut own = Vec::new();
@@ -285,10 +287,24 @@ async fn sum_up(shared: Arc<Shared>) {
     }
 }
 
-fn doors(snapshot: &Snapshot, shared: &Shared) -> Result<Vec<Door>, GateError> {
+/// Checks what can be checked of a snapshot without opening a ledger or a socket: dialects, limits, instruments, keys.
+///
+/// # Errors
+///
+/// [`GateError::Config`] naming the field.
+pub fn check(snapshot: &Snapshot) -> Result<(), GateError> {
+    SigningKey::from_file(&snapshot.ledger.key)?;
+    let parts = Parts::build(snapshot)?;
+    doors(snapshot, &parts.speeches).map(drop)
+}
+
+fn doors(
+    snapshot: &Snapshot,
+    speeches: &HashMap<String, Arc<Speech>>,
+) -> Result<Vec<Door>, GateError> {
     let door = |(index, config): (usize, &crate::snapshot::ListenerConfig)| {
         let field = format!("listeners[{index}]");
-        let speech = shared.speeches.get(&config.dialect).ok_or_else(|| {
+        let speech = speeches.get(&config.dialect).ok_or_else(|| {
             GateError::config(
                 format!("{field}.dialect"),
                 format!("unknown {:?}", config.dialect),

@@ -23,5 +23,5 @@ mod tls;
 mod usage;
 
 pub use error::GateError;
-pub use gate::Gate;
+pub use gate::{Gate, check};
 pub use snapshot::{CredentialRecord, Snapshot};

@@ -50,7 +50,6 @@ pub(crate) struct Venue {
 /// Everything that decides, records and attests.
 pub(crate) struct Shared {
     pub(crate) core: Core,
-    pub(crate) speeches: HashMap<String, Arc<Speech>>,
     pub(crate) venue: Venue,
     pub(crate) attestor: Attestor,
     pub(crate) ledger: Ledger,
@@ -61,9 +60,16 @@ pub(crate) struct Shared {
     next_message: AtomicU64,
 }
 
-impl Shared {
-    /// Checks the snapshot and builds everything but the listeners.
-    pub(crate) fn build(snapshot: &Snapshot, ledger: Ledger) -> Result<Self, GateError> {
+/// What a snapshot says, checked, before a ledger or a socket is opened.
+pub(crate) struct Parts {
+    pub(crate) core: Core,
+    pub(crate) speeches: HashMap<String, Arc<Speech>>,
+    venue: Venue,
+    attestor: Attestor,
+}
+
+impl Parts {
+    pub(crate) fn build(snapshot: &Snapshot) -> Result<Self, GateError> {
         let budget = BudgetTable::new(limits(snapshot)?, snapshot.budget.subjects)
             .map_err(|e| GateError::config("budget", e))?;
         let speeches = speeches(snapshot, budget.limits())?;
@@ -77,25 +83,37 @@ impl Shared {
                     .map(|(n, k)| (n.clone(), *k)),
             );
         }
-        let guard = Guard::new(instruments(&snapshot.guard)?, kinds);
-        let edge = snapshot.edge;
+        let (edge, freshness) = (snapshot.edge, snapshot.freshness);
         let core = Core {
             credentials: CredentialTable::new(),
             edge: EdgeBudget::new(edge.requests, edge.window_ms, edge.addresses),
             budget,
-            guard,
-            room: ReplayRoom::new(
-                snapshot.freshness.capacity_per_credential,
-                snapshot.freshness.capacity,
-            ),
+            guard: Guard::new(instruments(&snapshot.guard)?, kinds),
+            room: ReplayRoom::new(freshness.capacity_per_credential, freshness.capacity),
             modes: modes(snapshot)?,
         };
-        let http = snapshot.http;
+        let attestor = Attestor::open(&snapshot.attestation)?;
         Ok(Self {
             core,
             speeches,
             venue: venue(snapshot)?,
-            attestor: Attestor::open(&snapshot.attestation)?,
+            attestor,
+        })
+    }
+}
+
+impl Shared {
+    /// Puts the parts together with an open ledger.
+    pub(crate) fn new(parts: Parts, http: HttpConfig, ledger: Ledger) -> Result<Self, GateError> {
+        let Parts {
+            core,
+            venue,
+            attestor,
+        } = parts;
+        Ok(Self {
+            core,
+            venue,
+            attestor,
             ledger,
             http,
             connections: Arc::new(Connections::new(

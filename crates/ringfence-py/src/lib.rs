@@ -1,1 +1,40 @@
-//! Ringfence py.
+//! The native module `ringfence._core`: converts, calls, maps errors. It decides nothing.
+//!
+//! JSON crosses as bytes. Every call that may block releases the interpreter lock.
+
+mod dialect;
+mod engine;
+mod error;
+mod ledger;
+
+use pyo3::prelude::*;
+use ringfence_core::refusal::Code;
+
+/// Returns every refusal code as (code, control or room, hint).
+#[pyfunction]
+fn codes() -> Vec<(&'static str, &'static str, &'static str)> {
+    let room = |code: Code| {
+        let prefix = code.as_str().split('_').next().unwrap_or_default();
+        code.control().map_or(prefix, |control| control.as_str())
+    };
+    Code::ALL
+        .iter()
+        .map(|code| (code.as_str(), room(*code), code.hint()))
+        .collect()
+}
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("CoreError", module.py().get_type::<error::CoreError>())?;
+    module.add_class::<engine::Engine>()?;
+    module.add_function(wrap_pyfunction!(codes, module)?)?;
+    module.add_function(wrap_pyfunction!(engine::check_snapshot, module)?)?;
+    module.add_function(wrap_pyfunction!(dialect::check_dialect, module)?)?;
+    module.add_function(wrap_pyfunction!(dialect::dialect_read, module)?)?;
+    module.add_function(wrap_pyfunction!(ledger::ledger_vkey, module)?)?;
+    module.add_function(wrap_pyfunction!(ledger::read_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(ledger::verify_consistency, module)?)?;
+    module.add_function(wrap_pyfunction!(ledger::verify_inclusion, module)?)?;
+    Ok(())
+}

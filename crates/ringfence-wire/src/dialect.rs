@@ -106,6 +106,15 @@ impl Dialect {
         self.routes.iter()
     }
 
+    /// Returns what the scheme's signature does not cover; the replay memory closes it (docs/adr/0004).
+    pub fn holes(&self) -> &'static [&'static str] {
+        match &self.signing {
+            None => &[],
+            // No atom of the canonical string stands for these yet.
+            Some(_) => &["method", "path", "host"],
+        }
+    }
+
     /// Returns the venue's own name of the header that tells how a limit stands, or none.
     pub fn usage_header(&self, counts: Counts, window_ms: u64) -> Option<String> {
         let template = match counts {
@@ -126,7 +135,7 @@ fn interval(window_ms: u64) -> Option<String> {
         (1_000, 'S'),
     ]
     .into_iter()
-    .find(|(unit, _)| window_ms >= *unit && window_ms % unit == 0)
+    .find(|(unit, _)| window_ms >= *unit && window_ms.is_multiple_of(*unit))
     .map(|(unit, letter)| format!("{}{letter}", window_ms / unit))
 }
 

@@ -1,0 +1,143 @@
+//! The engine as Python holds it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use ringfence_core::credential::State;
+use ringfence_gate::{CredentialRecord, Gate, Snapshot};
+use ringfence_ledger::Value;
+use serde_json::Map;
+
+use crate::error::{core, gate, json};
+
+/// A gateway: its listeners, controls and ledger.
+#[pyclass(module = "ringfence._core", frozen)]
+pub(crate) struct Engine {
+    snapshot: Snapshot,
+    running: Mutex<Option<Gate>>,
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    fn new(snapshot: &[u8]) -> PyResult<Self> {
+        let snapshot = Snapshot::parse(snapshot).map_err(gate)?;
+        Ok(Self {
+            snapshot,
+            running: Mutex::new(None),
+        })
+    }
+
+    /// Opens the ledger, listens, and returns the bound addresses in the listeners' order.
+    fn start(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        py.detach(|| {
+            let mut running = self.lock();
+            if running.is_some() {
+                return Err(core("engine_running", "the engine is started already"));
+            }
+            let started = Gate::start(&self.snapshot).map_err(gate)?;
+            let addresses = started
+                .addresses()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            *running = Some(started);
+            Ok(addresses)
+        })
+    }
+
+    /// Stops listening, lets open requests end for at most `drain_ms`, closes the ledger.
+    fn stop(&self, py: Python<'_>, drain_ms: u64) -> PyResult<()> {
+        py.detach(|| match self.lock().take() {
+            Some(running) => running.stop(drain_ms).map_err(gate),
+            None => Ok(()),
+        })
+    }
+
+    /// Adds or replaces a JSON array of credentials, and returns how many there were.
+    fn put_credentials(&self, py: Python<'_>, credentials: &[u8]) -> PyResult<usize> {
+        py.detach(|| {
+            let records = CredentialRecord::parse_all(credentials).map_err(gate)?;
+            self.with(|running| running.put_credentials(records).map_err(gate))
+        })
+    }
+
+    /// Sets a credential's state, records it, and returns after how many microseconds it took effect.
+    fn set_credential_state(
+        &self,
+        py: Python<'_>,
+        key_id: &str,
+        state: &str,
+        detail: &[u8],
+    ) -> PyResult<u64> {
+        py.detach(|| {
+            let unknown = || core("credential_invalid", format!("unknown state {state:?}"));
+            let state = State::parse(state).ok_or_else(unknown)?;
+            let detail = object(detail)?;
+            self.with(|running| {
+                running
+                    .set_credential_state(key_id, state, &fields(&detail))
+                    .map_err(gate)
+            })
+        })
+    }
+
+    /// Returns the counters as a JSON object.
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let status = py.detach(|| self.with(|running| Ok(running.status())))?;
+        Ok(PyBytes::new(py, status.to_string().as_bytes()))
+    }
+
+    /// Records an event; `detail` is a JSON object of texts and integers.
+    fn event(&self, py: Python<'_>, name: &str, detail: &[u8]) -> PyResult<()> {
+        py.detach(|| {
+            let detail = object(detail)?;
+            let taken = self.with(|running| Ok(running.event(name, &fields(&detail))))?;
+            taken
+                .then_some(())
+                .ok_or_else(|| core("ledger_unavailable", "the ledger takes no entries"))
+        })
+    }
+}
+
+impl Engine {
+    fn lock(&self) -> MutexGuard<'_, Option<Gate>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&Gate) -> PyResult<T>) -> PyResult<T> {
+        let running = self.lock();
+        let stopped = || core("engine_stopped", "the engine is not started");
+        call(running.as_ref().ok_or_else(stopped)?)
+    }
+}
+
+/// Refuses a snapshot that `Engine` would refuse, without opening a socket.
+#[pyfunction]
+pub(crate) fn check_snapshot(py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
+    py.detach(|| {
+        Snapshot::parse(snapshot)
+            .and_then(|s| ringfence_gate::check(&s))
+            .map_err(gate)
+    })
+}
+
+fn object(detail: &[u8]) -> PyResult<Map<String, serde_json::Value>> {
+    serde_json::from_slice(detail).map_err(json)
+}
+
+fn fields(detail: &Map<String, serde_json::Value>) -> Vec<(&str, Value<'_>)> {
+    detail
+        .iter()
+        .filter_map(|(name, v)| {
+            let value = match (v.as_str(), v.as_bool(), v.as_i64()) {
+                (Some(text), _, _) => Value::Text(text),
+                (None, Some(truth), _) => Value::Bool(truth),
+                (None, None, Some(number)) => Value::Int(number),
+                (None, None, None) => return None,
+            };
+            Some((name.as_str(), value))
+        })
+        .collect()
+}

@@ -1,0 +1,46 @@
+//! The one place where an error becomes a Python exception.
+
+use pyo3::PyErr;
+use pyo3::create_exception;
+use pyo3::exceptions::PyException;
+use ringfence_core::refusal::Refusal;
+use ringfence_gate::GateError;
+use ringfence_ledger::LedgerError;
+use ringfence_wire::DialectError;
+
+create_exception!(
+    _core,
+    CoreError,
+    PyException,
+    "A refusal by the engine: `args` are (code, message)."
+);
+
+/// Makes a [`CoreError`].
+pub(crate) fn core(code: &str, message: impl ToString) -> PyErr {
+    CoreError::new_err((code.to_owned(), message.to_string()))
+}
+
+/// Maps the gate's errors.
+pub(crate) fn gate(error: GateError) -> PyErr {
+    core(error.code(), error)
+}
+
+/// Maps the ledger's errors.
+pub(crate) fn ledger(error: LedgerError) -> PyErr {
+    gate(GateError::Ledger(error))
+}
+
+/// Maps a dialect's errors.
+pub(crate) fn dialect(error: DialectError) -> PyErr {
+    core("dialect_invalid", error)
+}
+
+/// Maps a refusal.
+pub(crate) fn refusal(error: Refusal) -> PyErr {
+    core(error.code.as_str(), error)
+}
+
+/// Maps JSON that cannot be read or written.
+pub(crate) fn json(error: serde_json::Error) -> PyErr {
+    core("json_invalid", error)
+}

@@ -1,0 +1,130 @@
+//! The ledger, offline.
+
+use std::path::Path;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use ringfence_ledger::{Fault, Reader, Report, SigningKey, proof, verify};
+use serde_json::{Value, json};
+
+use crate::error::ledger;
+
+/// Returns the verifier key text (C2SP signed note) of a ledger's signing key.
+#[pyfunction]
+pub(crate) fn ledger_vkey(key_path: &str, origin: &str) -> PyResult<String> {
+    let key = SigningKey::from_file(Path::new(key_path)).map_err(ledger)?;
+    Ok(key.verifier(origin).map_err(ledger)?.to_string())
+}
+
+/// Returns up to `limit` committed entries from index `start` on, as (index, canonical JSON).
+#[pyfunction]
+pub(crate) fn read_ledger<'py>(
+    py: Python<'py>,
+    directory: &str,
+    start: u64,
+    limit: usize,
+) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
+    let entries = py.detach(|| {
+        let mut reader = Reader::open(Path::new(directory), start)?;
+        let mut entries = Vec::new();
+        while entries.len() < limit {
+            let Some((index, entry)) = reader.next_entry()? else {
+                break;
+            };
+            entries.push((index, entry.to_vec()));
+        }
+        Ok(entries)
+    });
+    let entries = entries.map_err(ledger)?;
+    Ok(entries
+        .into_iter()
+        .map(|(index, entry)| (index, PyBytes::new(py, &entry)))
+        .collect())
+}
+
+/// Recomputes everything and returns a JSON report: size, root, checkpoints, fault or null.
+#[pyfunction]
+pub(crate) fn verify_ledger<'py>(
+    py: Python<'py>,
+    directory: &str,
+    vkey: Option<&str>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let report = py.detach(|| {
+        verify(Path::new(directory), vkey, &mut |done| {
+            if let Some(progress) = &progress {
+                // A progress display that fails must not end the verification.
+                let _ = Python::attach(|py| progress.call1(py, (done,)));
+            }
+        })
+    });
+    let report = report.map_err(ledger)?;
+    Ok(PyBytes::new(
+        py,
+        report_json(&report).to_string().as_bytes(),
+    ))
+}
+
+fn report_json(report: &Report) -> Value {
+    let unfinished: Vec<_> = report
+        .unfinished
+        .iter()
+        .map(|left| {
+            json!({
+                "file": left.part.file_name(),
+                "offset": left.offset,
+                "sentence": left.sentence,
+            })
+        })
+        .collect();
+    json!({
+        "checkpoints": report.checkpoints,
+        "fault": report.first_bad.as_ref().map(fault_json),
+        "live": report.live,
+        "open_intents": report.open_intents,
+        "origin": report.origin,
+        "root": hex(&report.root),
+        "signatures_checked": report.signatures_checked,
+        "signed_size": report.signed_size,
+        "size": report.size,
+        "unfinished": unfinished,
+    })
+}
+
+fn fault_json(fault: &Fault) -> Value {
+    json!({
+        "entry": fault.entry,
+        "file": fault.part.file_name(),
+        "kind": format!("{:?}", fault.kind),
+        "offset": fault.offset,
+        "sentence": fault.sentence,
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Tells whether `proof` shows that the tree of `size_1` is a prefix of that of `size_2`.
+#[pyfunction]
+pub(crate) fn verify_consistency(
+    size_1: u64,
+    size_2: u64,
+    root_1: [u8; 32],
+    root_2: [u8; 32],
+    proof: Vec<[u8; 32]>,
+) -> bool {
+    proof::verify_consistency(size_1, size_2, &root_1, &root_2, &proof)
+}
+
+/// Tells whether `proof` shows that the leaf hash `leaf` is at `index` in the tree `root`.
+#[pyfunction]
+pub(crate) fn verify_inclusion(
+    index: u64,
+    size: u64,
+    leaf: [u8; 32],
+    root: [u8; 32],
+    proof: Vec<[u8; 32]>,
+) -> bool {
+    proof::verify_inclusion(index, size, &leaf, &proof, &root)
+}

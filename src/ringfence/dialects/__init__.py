@@ -1,0 +1,1 @@
+"""Venues' signing schemes, routes, weights and error bodies: data, one YAML file a dialect."""
