@@ -109,6 +109,7 @@ impl Shared {
             core,
             venue,
             attestor,
+            ..
         } = parts;
         Ok(Self {
             core,
