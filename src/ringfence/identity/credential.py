@@ -41,9 +41,9 @@ ALGORITHMS = ("hmac-sha256", "ed25519", "rsa-pkcs1-sha256")
 RSA_BITS = range(2048, 8193)
 
 REACHES = {
-    "active": ("pre_active", "suspended", "active"),
+    "active": ("pre-active", "suspended", "active"),
     "suspended": ("active", "suspended"),
-    "revoked": ("pre_active", "active", "suspended", "revoked"),
+    "revoked": ("pre-active", "active", "suspended", "revoked"),
 }
 """Each state, and those it can be reached from. Again is fine: a retry must reach the engine."""
 

@@ -1,0 +1,80 @@
+"""The state folder: where a gateway's files lie, and who may change them at the moment."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringfence.errors import FileError, RunningError
+
+__all__ = ["Folder", "write_private"]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The folder that holds ringfence.yaml. Everything in it is for its owner only."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration."""
+        return self.path / "ringfence.yaml"
+
+    @property
+    def master_key(self) -> Path:
+        """What HMAC secrets are derived from."""
+        return self.path / "keys" / "master.key"
+
+    @property
+    def store(self) -> Path:
+        """The credential store."""
+        return self.path / "state.db"
+
+    @property
+    def socket(self) -> Path:
+        """Where a running gateway takes commands."""
+        return self.path / "admin.sock"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder: nobody else serves from it or changes its store meanwhile.
+
+        The kernel lets go when the process ends, however it ends.
+
+        Raises:
+            RunningError: somebody else holds it.
+            FileError: the lock file cannot be opened.
+        """
+        try:
+            lock = os.open(self.path / "gateway.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as e:
+            raise FileError(f"cannot lock {self.path}: {e.strerror}") from e
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as e:
+            hint = "wait until it has started or stopped, and try again"
+            raise RunningError(f"another process serves from {self.path}", hint=hint) from e
+        finally:
+            os.close(lock)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner may read; durable on return.
+
+    Raises:
+        FileError: something is there already, or it cannot be written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as e:
+        raise FileError(f"cannot write {path}: {e.strerror}") from e
