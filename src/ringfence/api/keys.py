@@ -24,7 +24,7 @@ from ringfence.identity.credential import (
 from ringfence.identity.secret import MasterKey, fresh_key_id
 from ringfence.identity.store import Store
 
-__all__ = ["Keys", "KeyService", "NewKey"]
+__all__ = ["KeyService", "Keys", "NewKey"]
 
 MAX_WHY = 256
 """Characters of a reason that are kept; it goes into the ledger."""

@@ -55,11 +55,12 @@ class Folder:
         except OSError as e:
             raise FileError(f"cannot lock {self.path}: {e.strerror}") from e
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as e:
+                hint = "wait until it has started or stopped, and try again"
+                raise RunningError(f"another process serves from {self.path}", hint=hint) from e
             yield
-        except BlockingIOError as e:
-            hint = "wait until it has started or stopped, and try again"
-            raise RunningError(f"another process serves from {self.path}", hint=hint) from e
         finally:
             os.close(lock)
 

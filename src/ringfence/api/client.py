@@ -1,0 +1,116 @@
+"""A client of a running gateway's admin socket. Does what `KeyService` does, from outside."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ringfence import errors
+from ringfence.api.keys import NewKey
+from ringfence.api.server import reach
+from ringfence.errors import GatewayError, RunningError
+
+__all__ = ["Client", "runs"]
+
+TIMEOUT_SECONDS = 10
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP/1.1 over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep the socket's path; `Host` is of no meaning here."""
+        super().__init__("ringfence", timeout=TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_SECONDS)
+        with reach(self._path) as name:
+            self.sock.connect(name)
+
+
+def runs(path: Path) -> bool:
+    """Tell whether a gateway answers on the socket `path`."""
+    connection = Connection(path)
+    try:
+        connection.connect()
+    except OSError:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+class Client:
+    """`Keys` of a running gateway."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep the socket's path."""
+        self._path = path
+
+    def create(self, wanted: NewKey) -> dict[str, Any]:
+        """Create a credential; the answer holds its secret, this once."""
+        created: dict[str, Any] = self._ask("POST", "/v1/keys", asdict(wanted))
+        return created
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return all credentials, oldest first."""
+        found: list[dict[str, Any]] = self._ask("GET", "/v1/keys")
+        return found
+
+    def one(self, key_id: str) -> dict[str, Any]:
+        """Return one credential."""
+        found: dict[str, Any] = self._ask("GET", f"/v1/keys/{quote(key_id, safe='')}")
+        return found
+
+    def set_state(self, key_id: str, state: str, why: str) -> dict[str, Any]:
+        """Bring a credential into `state`, in store and engine."""
+        place = f"/v1/keys/{quote(key_id, safe='')}/state"
+        changed: dict[str, Any] = self._ask("POST", place, {"state": state, "why": why})
+        return changed
+
+    def status(self) -> dict[str, Any]:
+        """Return the gateway's counters."""
+        counters: dict[str, Any] = self._ask("GET", "/v1/status")
+        return counters
+
+    def _ask(self, method: str, place: str, body: dict[str, Any] | None = None) -> Any:
+        """Send one request and return the answer.
+
+        Raises:
+            GatewayError: the class that the gateway raised.
+            RunningError: it does not answer, or not in our words.
+        """
+        connection = Connection(self._path)
+        content = None if body is None else json.dumps(body)
+        try:
+            connection.request(method, place, content, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as e:
+            hint = "see whether it still runs; what was asked may have been done"
+            raise RunningError(f"the gateway at {self._path} fails: {e}", hint=hint) from e
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise refusal(answer)
+        return answer
+
+
+def refusal(answer: Any) -> GatewayError:
+    """Return what the gateway raised, as the same class."""
+    if not isinstance(answer, dict) or "code" not in answer:
+        return RunningError(f"the gateway answers in words we do not know: {str(answer)[:200]}")
+    found = errors.EngineError
+    for name in errors.__all__:
+        kind = getattr(errors, name)
+        if kind.code == answer["code"] and kind is not errors.ConfigError:
+            found = kind
+    return found(answer["message"], hint=answer["hint"], code=answer["code"])

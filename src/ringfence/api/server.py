@@ -1,0 +1,152 @@
+"""The admin API on a Unix socket that only the gateway's owner can open."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+
+from ringfence.api.keys import KeyService, NewKey
+from ringfence.engine import Engine
+from ringfence.errors import FileError, GatewayError, KeyMissingError
+
+__all__ = ["app", "reach", "serving"]
+
+START_SECONDS = 10
+STOP_SECONDS = 5
+SOCKET_PATH_BYTES = 107
+"""Linux, unix(7): sun_path has 108 bytes, the last of them zero."""
+
+
+class KeyRequest(BaseModel):
+    """The body of POST /v1/keys."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    account: str
+    scopes: list[str]
+    allow: list[str]
+    key_id: str | None = None
+    expires_us: int | None = None
+    public_key: str | None = None
+
+
+class StateRequest(BaseModel):
+    """The body of POST /v1/keys/{key_id}/state."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    state: str
+    why: str
+
+
+def app(keys: KeyService, engine: Engine) -> FastAPI:
+    """Return the application. Handlers are plain functions: FastAPI runs them on threads."""
+    made = FastAPI(title="Ringfence", openapi_url=None, docs_url=None, redoc_url=None)
+
+    @made.exception_handler(GatewayError)
+    def refuse(_request: Request, error: GatewayError) -> JSONResponse:
+        status = 404 if isinstance(error, KeyMissingError) else 409
+        content = {"code": error.code, "message": str(error), "hint": error.hint}
+        return JSONResponse(content, status_code=status)
+
+    @made.get("/v1/status")
+    def status() -> dict[str, Any]:
+        return engine.status()
+
+    @made.get("/v1/keys")
+    def all_keys() -> list[dict[str, Any]]:
+        return keys.all()
+
+    @made.get("/v1/keys/{key_id}")
+    def one_key(key_id: str) -> dict[str, Any]:
+        return keys.one(key_id)
+
+    @made.post("/v1/keys")
+    def create_key(wanted: KeyRequest) -> dict[str, Any]:
+        return keys.create(NewKey(**wanted.model_dump()))
+
+    @made.post("/v1/keys/{key_id}/state")
+    def set_state(key_id: str, wanted: StateRequest) -> dict[str, Any]:
+        return keys.set_state(key_id, wanted.state, wanted.why)
+
+    return made
+
+
+@contextmanager
+def reach(path: Path) -> Iterator[str]:
+    """Yield a name of at most SOCKET_PATH_BYTES for the socket at `path`, however deep it lies."""
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def serving(application: FastAPI, path: Path) -> Iterator[None]:
+    """Serve `application` on the socket `path` from a thread of its own.
+
+    Whoever calls holds the state folder, so a socket that is there is a dead process's.
+
+    Raises:
+        FileError: the socket cannot be opened.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        # Permissions come with the bind: a moment with wider ones would be a moment too long.
+        before = os.umask(0o177)
+        try:
+            with reach(path) as name:
+                listener.bind(name)
+        finally:
+            os.umask(before)
+    except OSError as e:
+        listener.close()
+        raise FileError(f"cannot open the admin socket {path}: {e.strerror}") from e
+    config = uvicorn.Config(
+        application, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_SECONDS
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(
+        target=server.run, args=([listener],), name="ringfence-admin", daemon=True
+    )
+    thread.start()
+    try:
+        wait_until_started(server, thread)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(STOP_SECONDS * 2)
+        listener.close()
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    """Return when the server answers.
+
+    Raises:
+        FileError: it ended, or did not start in START_SECONDS.
+    """
+    tick = threading.Event()
+    for _ in range(START_SECONDS * 200):
+        if server.started:
+            return
+        if not thread.is_alive():
+            break
+        tick.wait(0.005)
+    raise FileError("the admin API did not start")
