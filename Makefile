@@ -20,11 +20,15 @@ $(INSTALLED): requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
+# An editable install by maturin: the engine is built into src/ringfence, and is rebuilt only when it changed.
+INSTALL = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+  --no-deps --no-build-isolation --editable .
+
 build: $(INSTALLED) ## build the engine for tests (quick to compile)
-	$(BIN)/maturin develop --quiet
+	$(INSTALL) --config-settings=build-args="--profile dev --locked"
 
 release: $(INSTALLED) ## build the engine as it ships
-	$(BIN)/maturin develop --quiet --release
+	$(INSTALL) --config-settings=build-args="--release --locked"
 
 demo: release ## a trading client, nine attacks, and the ledger: under a minute after building
 	$(BIN)/python -m demo

@@ -1,0 +1,287 @@
+"""Accounts, orders and trades of the paper venue. Exact decimals; the time is passed in."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import ROUND_DOWN, Decimal
+
+from ringfence.venue.book import ZERO, Book, Fill, Order, Side, crosses
+from ringfence.venue.instruments import EXACT, Instrument
+
+__all__ = ["Balance", "Exchange", "VenueRefusal"]
+
+HOUSE = "house"
+LEVELS = 20
+START = {"USDT": "1000000", "BTC": "10", "ETH": "100", "SOL": "1000"}
+TRADES_KEPT = 1000
+
+
+class VenueRefusal(Exception):
+    """The venue's own refusal: Binance's code and text."""
+
+    def __init__(self, code: int, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+@dataclass(slots=True)
+class Balance:
+    """Of one currency. Neither part is ever negative."""
+
+    free: Decimal = ZERO
+    locked: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class NewOrder:
+    """An order as it is asked for."""
+
+    symbol: str
+    side: Side
+    kind: str
+    quantity: Decimal = ZERO
+    amount: Decimal = ZERO
+    price: Decimal = ZERO
+    time_in_force: str = "GTC"
+    client_order_id: str = ""
+
+
+@dataclass(slots=True)
+class Market:
+    """One symbol's book and its last trades, newest last."""
+
+    instrument: Instrument
+    book: Book = field(default_factory=Book)
+    trades: deque[Fill] = field(default_factory=lambda: deque(maxlen=TRADES_KEPT))
+
+
+class Exchange:
+    """The whole venue. Not thread safe: one event loop owns it."""
+
+    def __init__(
+        self,
+        instruments: dict[str, Instrument],
+        seed: int = 7,
+        on_trade: Callable[[Fill], None] = lambda _fill: None,
+    ) -> None:
+        self.markets = {symbol: Market(i) for symbol, i in instruments.items()}
+        self.accounts: dict[str, dict[str, Balance]] = {}
+        self.orders: dict[int, Order] = {}
+        self._ids = 0
+        self._trade_ids = 0
+        self._random = random.Random(seed)
+        self._on_trade = on_trade
+        for market in self.markets.values():
+            self.quote(market, 0)
+
+    def balances(self, account: str) -> dict[str, Balance]:
+        """Return an account's balances; a new one starts with play money."""
+        if account not in self.accounts:
+            start = {c: Balance(Decimal(1_000_000_000)) for c in START}
+            if account != HOUSE:
+                start = {currency: Balance(Decimal(free)) for currency, free in START.items()}
+            self.accounts[account] = start
+        return self.accounts[account]
+
+    def market(self, symbol: str) -> Market:
+        """Return a symbol's market.
+
+        Raises:
+            VenueRefusal: -1121 when there is none.
+        """
+        try:
+            return self.markets[symbol]
+        except KeyError:
+            raise VenueRefusal(-1121, "Invalid symbol.") from None
+
+    def quote(self, market: Market, now_ms: int) -> None:
+        """Let the house fill both sides of a book up again, so that market orders find somebody."""
+        instrument = market.instrument
+        for side, sign in (("BUY", -1), ("SELL", 1)):
+            have = len(market.book.levels(side, LEVELS))  # type: ignore[arg-type]
+            for level in range(have, LEVELS):
+                step = instrument.mid / 10_000 * (level + 1)
+                price = (instrument.mid + sign * step).quantize(instrument.tick, ROUND_DOWN)
+                lots = self._random.randrange(20_000, 200_000)
+                asked = NewOrder(
+                    instrument.symbol,
+                    side,
+                    "LIMIT",
+                    instrument.lot * lots,
+                    ZERO,
+                    price,  # type: ignore[arg-type]
+                )
+                self.place(HOUSE, asked, now_ms)
+
+    def check(self, asked: NewOrder) -> Instrument:
+        """Check an order against its symbol's filters.
+
+        Raises:
+            VenueRefusal: -1013 with the filter's name, or -1116.
+        """
+        instrument = self.market(asked.symbol).instrument
+        if asked.kind not in ("LIMIT", "MARKET", "LIMIT_MAKER"):
+            raise VenueRefusal(-1116, "Invalid orderType.")
+        if asked.kind != "MARKET" and (asked.price <= 0 or asked.price % instrument.tick):
+            raise VenueRefusal(-1013, "Filter failure: PRICE_FILTER")
+        if not asked.amount and (
+            not instrument.min_quantity <= asked.quantity <= instrument.max_quantity
+            or asked.quantity % instrument.lot
+        ):
+            raise VenueRefusal(-1013, "Filter failure: LOT_SIZE")
+        if asked.kind != "MARKET" and asked.price * asked.quantity < instrument.min_notional:
+            raise VenueRefusal(-1013, "Filter failure: NOTIONAL")
+        return instrument
+
+    def place(self, account: str, asked: NewOrder, now_ms: int) -> Order:
+        """Place an order: lock what it may cost, match it, and let the rest wait or expire.
+
+        Raises:
+            VenueRefusal: a filter, the balance, or a LIMIT_MAKER that would take.
+        """
+        instrument = self.check(asked)
+        market = self.markets[asked.symbol]
+        self._ids += 1
+        order = Order(
+            self._ids, account, asked.client_order_id or f"paper-{self._ids}", asked.symbol,
+            asked.side, asked.kind, asked.time_in_force, asked.price, asked.quantity,
+            asked.amount, now_ms,
+        )  # fmt: skip
+        meets = [maker for maker in market.book.opposite(order.side) if crosses(order, maker)]
+        if order.kind == "LIMIT_MAKER" and meets:
+            raise VenueRefusal(-2010, "Order would immediately match and take.")
+        if order.time_in_force == "FOK" and sum((m.left for m in meets), ZERO) < order.quantity:
+            order.status = "EXPIRED"
+            self.orders[order.order_id] = order
+            return order
+        self._lock(order, instrument, meets)
+        self.orders[order.order_id] = order
+        for maker in meets:
+            quantity = self._wanted(order, maker, instrument)
+            if not quantity:
+                break
+            self._trade(market, order, maker, quantity, now_ms)
+        self._settle(market, order, instrument)
+        if account != HOUSE:
+            self.quote(market, now_ms)
+        return order
+
+    def cancel(self, account: str, order: Order) -> Order:
+        """Take an open order back.
+
+        Raises:
+            VenueRefusal: -2011 when it is not this account's or not open.
+        """
+        if order.account != account or not order.open:
+            raise VenueRefusal(-2011, "Unknown order sent.")
+        market = self.markets[order.symbol]
+        market.book.remove(order)
+        order.status = "CANCELED"
+        self._release(order, market.instrument)
+        return order
+
+    def find(self, account: str, symbol: str, order_id: int | None, client_id: str | None) -> Order:
+        """Return an account's order by either id.
+
+        Raises:
+            VenueRefusal: -2013.
+        """
+        for order in reversed(self.orders.values()):
+            if order.account == account and order.symbol == symbol:
+                if order.order_id == order_id:
+                    return order
+                if order_id is None and client_id and order.client_order_id == client_id:
+                    return order
+        raise VenueRefusal(-2013, "Order does not exist.")
+
+    def _gives(self, order: Order, instrument: Instrument) -> Balance:
+        currency = instrument.quote if order.side == "BUY" else instrument.base
+        return self.balances(order.account).setdefault(currency, Balance())
+
+    def _lock(self, order: Order, instrument: Instrument, meets: list[Order]) -> None:
+        if order.side == "SELL":
+            need = order.quantity or order.amount
+            if order.amount:
+                need = sum((m.left for m in meets), ZERO)
+        elif order.kind == "MARKET":
+            need = order.amount or _cost(meets, order.quantity)
+        else:
+            need = EXACT.multiply(order.price, order.quantity)
+        balance = self._gives(order, instrument)
+        if order.side == "SELL" and order.amount:
+            need = min(need, balance.free)
+        if need > balance.free:
+            raise VenueRefusal(-2010, "Account has insufficient balance for requested action.")
+        balance.free -= need
+        balance.locked += need
+        order.locked = need
+
+    @staticmethod
+    def _wanted(order: Order, maker: Order, instrument: Instrument) -> Decimal:
+        if not order.amount:
+            return min(order.left, maker.left)
+        lots = (order.amount - order.spent) / maker.price // instrument.lot
+        affordable = min(lots * instrument.lot, maker.left)
+        return min(affordable, order.locked) if order.side == "SELL" else affordable
+
+    def _trade(
+        self, market: Market, taker: Order, maker: Order, quantity: Decimal, now_ms: int
+    ) -> None:
+        self._trade_ids += 1
+        price = maker.price
+        fill = Fill(self._trade_ids, price, quantity, maker, taker, now_ms)
+        value = EXACT.multiply(price, quantity)
+        instrument = market.instrument
+        for order in (taker, maker):
+            order.filled += quantity
+            order.spent += value
+            order.fills.append(fill)
+            order.status = "FILLED" if order.quantity and not order.left else "PARTIALLY_FILLED"
+            paid, got, currency = (
+                (value, quantity, instrument.base)
+                if order.side == "BUY"
+                else (quantity, value, instrument.quote)
+            )
+            self._gives(order, instrument).locked -= paid
+            order.locked -= paid
+            self.balances(order.account).setdefault(currency, Balance()).free += got
+        if maker.status == "FILLED":
+            market.book.remove(maker)
+            self._release(maker, instrument)
+        market.trades.append(fill)
+        self._on_trade(fill)
+
+    def _settle(self, market: Market, order: Order, instrument: Instrument) -> None:
+        done = order.kind == "MARKET" and (order.amount or not order.left)
+        if done and order.filled:
+            order.status = "FILLED"
+        elif order.kind == "MARKET" or (order.time_in_force != "GTC" and order.left):
+            order.status = "EXPIRED"
+        if order.open:
+            market.book.rest(order)
+        else:
+            self._release(order, instrument)
+
+    def _release(self, order: Order, instrument: Instrument) -> None:
+        """Give back what is locked for an order that needs it no more."""
+        balance = self._gives(order, instrument)
+        balance.locked -= order.locked
+        balance.free += order.locked
+        order.locked = ZERO
+
+
+def _cost(meets: list[Order], quantity: Decimal) -> Decimal:
+    """Return what taking `quantity` from `meets` costs, or what there is of it."""
+    total = ZERO
+    for maker in meets:
+        take = min(quantity, maker.left)
+        total += EXACT.multiply(take, maker.price)
+        quantity -= take
+        if not quantity:
+            break
+    return total

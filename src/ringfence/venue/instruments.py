@@ -1,0 +1,39 @@
+"""What the paper venue trades: data from instruments.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from pathlib import Path
+
+import yaml
+
+__all__ = ["EXACT", "Instrument", "load_instruments"]
+
+EXACT = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
+"""Arithmetic that raises rather than rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One symbol. Steps and bounds are exact decimals; `mid` is where the house quotes around."""
+
+    symbol: str
+    base: str
+    quote: str
+    tick: Decimal
+    lot: Decimal
+    min_quantity: Decimal
+    max_quantity: Decimal
+    min_notional: Decimal
+    mid: Decimal
+
+
+def load_instruments() -> dict[str, Instrument]:
+    """Return all instruments by symbol."""
+    rows = yaml.safe_load(Path(__file__).with_name("instruments.yaml").read_text())
+    exact = ("tick", "lot", "min_quantity", "max_quantity", "min_notional", "mid")
+    return {
+        row["symbol"]: Instrument(**{k: Decimal(v) if k in exact else v for k, v in row.items()})
+        for row in rows
+    }
