@@ -1,0 +1,56 @@
+"""The `ringfence` command: one file per subcommand. Nobody imports this room."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from ringfence.cli import check, codes, init, key, ledger, serve, status, venue, version
+from ringfence.errors import GatewayError, InternalError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="A gateway that authenticates, limits, checks and records every trading message.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("init")(init.init)
+app.command("check")(check.check)
+app.command("serve")(serve.serve)
+app.command("status")(status.status)
+app.command("codes")(codes.codes)
+app.command("version")(version.version)
+app.add_typer(key.app, name="key")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(venue.app, name="venue")
+
+
+def main() -> int:
+    """Run the command line and return the exit code: 0 done, 1 failed, 2 not understood."""
+    try:
+        app()
+    except GatewayError as e:
+        return fail(e)
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python must not try to flush it again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except Exception as e:  # a user never sees a traceback unless asking for it
+        return fail(InternalError(f"{type(e).__name__}: {e}"), e)
+    return 0
+
+
+def fail(error: GatewayError, cause: Exception | None = None) -> int:
+    """Say on stderr what failed and what to do."""
+    if os.environ.get("RINGFENCE_DEBUG") == "1":
+        raise cause or error
+    print(f"ringfence: {error.code}: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"  hint: {error.hint}", file=sys.stderr)
+    return 1

@@ -1,0 +1,110 @@
+"""`ringfence init`: lay a state folder with configuration, keys, certificate and store."""
+
+from __future__ import annotations
+
+import base64
+import platform
+import re
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ringfence.cli.say import JsonOption, pairs, say_json
+from ringfence.config.folder import Folder, write_private
+from ringfence.errors import ConfigError, FileError
+
+__all__ = ["init"]
+
+ATTESTATION_BYTES = 32
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to lay.")],
+    upstream: Annotated[str, typer.Option(help="The venue, as https://HOST.")],
+    profile: Annotated[str, typer.Option(help="A shipped starting point.")] = "binance-spot",
+    listen: Annotated[str, typer.Option(help="Where clients connect.")] = "127.0.0.1:8443",
+    node: Annotated[str | None, typer.Option(help="The gateway's name.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Listen without TLS.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Lay a state folder. Nothing that exists is overwritten."""
+    from ringfence import config, engine
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileError(f"{folder} is there already and not empty", hint="name a new folder")
+    name = node or default_node()
+    # Built beside its place and renamed: what is there is whole, or not there.
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as e:
+        raise FileError(f"cannot create {folder}: {e.strerror}") from e
+    try:
+        lay(Folder(draft), name, listen, None if plain else listen, profile, upstream)
+        loaded = config.load(draft / "ringfence.yaml")
+        config.check(loaded)
+        vkey = engine.ledger_vkey(
+            Path(loaded.path(loaded.config.ledger.key)), loaded.config.ledger.origin
+        )
+        draft.replace(folder)
+    except ConfigError as e:
+        # The draft is about to go: name the lines as they would have been.
+        problems = [what.replace(str(draft), str(folder)) for what in e.problems]
+        raise ConfigError(problems, hint="nothing was laid; correct the options") from e
+    except OSError as e:
+        raise FileError(f"cannot create {folder}: {e.strerror}") from e
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    report(folder, name, vkey, plain, as_json)
+
+
+def lay(
+    folder: Folder, node: str, listen: str, tls: str | None, profile: str, upstream: str
+) -> None:
+    """Write everything into the empty `folder`; `tls` is the address to certify."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from ringfence.config.certificate import issue, private_pem
+    from ringfence.config.profile import fill
+    from ringfence.identity import Store
+    from ringfence.identity.secret import MASTER_BYTES
+
+    text = fill(profile, node=node, listen=listen, upstream=upstream, plain=tls is None)
+    write_private(folder.config, text.encode())
+    write_private(folder.master_key, secrets.token_hex(MASTER_BYTES).encode() + b"\n")
+    attestation = base64.b64encode(secrets.token_bytes(ATTESTATION_BYTES)) + b"\n"
+    write_private(folder.path / "keys" / "attestation.key", attestation)
+    write_private(folder.path / "keys" / "ledger.pem", private_pem(Ed25519PrivateKey.generate()))
+    if tls is not None:
+        files = issue(tls)
+        write_private(folder.path / "tls" / "ca.pem", files.ca)
+        write_private(folder.path / "tls" / "server.pem", files.certificate)
+        write_private(folder.path / "tls" / "server.key", files.key)
+    (folder.path / "ledger").mkdir(mode=0o700)
+    Store.create(folder.store)
+
+
+def report(folder: Path, node: str, vkey: str, plain: bool, as_json: bool) -> None:
+    """Say what was laid and what comes next."""
+    file = folder / "ringfence.yaml"
+    ca = None if plain else str(folder / "tls" / "ca.pem")
+    if as_json:
+        answer = {"folder": str(folder), "config": str(file), "node": node}
+        say_json({**answer, "ca": ca, "ledger_vkey": vkey})
+        return
+    pairs([("configuration", file), ("clients trust", ca), ("ledger vkey", vkey)])
+    print(f"\nKeep the ledger vkey elsewhere: it proves later that {node}'s ledger is unchanged.")
+    print(
+        f"Next: ringfence key create -c {file} --account NAME --scope read --scope trade"
+        f" --allow 127.0.0.1/32\n      ringfence serve -c {file}"
+    )
+
+
+def default_node() -> str:
+    """Return this host's short name where it can be a node's name."""
+    host = platform.node().split(".")[0]
+    return host if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", host) else "gw1"

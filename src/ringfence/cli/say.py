@@ -1,0 +1,53 @@
+"""How commands speak: JSON for programs (--json), short lines for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["ConfigOption", "JsonOption", "pairs", "say_json", "table"]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+ConfigOption = Annotated[
+    Path, typer.Option("-c", "--config", help="The configuration in the state folder.")
+]
+
+
+def say_json(answer: Any) -> None:
+    """Print `answer` as one line of JSON, at once: a program may wait for it."""
+    print(json.dumps(answer, ensure_ascii=False), flush=True)
+
+
+def pairs(rows: Iterable[tuple[str, Any]]) -> None:
+    """Print names and values below each other."""
+    rows = list(rows)
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        print(f"{name:<{width}}  {text(value)}")
+
+
+def table(heads: list[str], rows: Iterable[list[Any]]) -> None:
+    """Print a table. Cells are never cut when the output is not a terminal."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for head in heads:
+        made.add_column(head, overflow="fold")
+    for row in rows:
+        made.add_row(*(text(cell) for cell in row))
+    width = None if sys.stdout.isatty() else 4_096
+    Console(width=width, markup=False, highlight=False, soft_wrap=True).print(made)
+
+
+def text(value: Any) -> str:
+    """Return a value as people read it."""
+    if value is None:
+        return "-"
+    if isinstance(value, list | tuple):
+        return ", ".join(text(item) for item in value)
+    return str(value)

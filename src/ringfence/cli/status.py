@@ -1,0 +1,25 @@
+"""`ringfence status`: what the running gateway counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ringfence.cli.say import ConfigOption, JsonOption, pairs, say_json
+from ringfence.config.folder import Folder
+from ringfence.errors import RunningError
+
+__all__ = ["status"]
+
+DEFAULT_CONFIG = Path("ringfence.yaml")
+
+
+def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Show the running gateway's counters."""
+    from ringfence.api import Client, runs
+
+    folder = Folder(config.resolve().parent)
+    if not runs(folder.socket):
+        hint = f"start it: ringfence serve -c {config}"
+        raise RunningError(f"no gateway runs in {folder.path}", hint=hint, code="gateway_down")
+    found = Client(folder.socket).status()
+    say_json(found) if as_json else pairs(found.items())
