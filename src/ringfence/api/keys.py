@@ -122,7 +122,9 @@ class KeyService:
         with self._order:
             changed = self._store.set_state(key_id, state, why, now_us)
             if self._engine is not None:
-                effective_us = self._engine.set_credential_state(key_id, state, {"why": why})
+                effective_us = self._engine.set_credential_state(
+                    key_id, state, {"why": why} if why else {}
+                )
         return {**changed.shown(), "effective_us": effective_us}
 
 

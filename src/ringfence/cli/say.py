@@ -50,4 +50,6 @@ def text(value: Any) -> str:
         return "-"
     if isinstance(value, list | tuple):
         return ", ".join(text(item) for item in value)
+    if isinstance(value, dict):
+        return " ".join(f"{name}={text(inner)}" for name, inner in value.items()) or "-"
     return str(value)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ringfence.cli.say import JsonOption
+from ringfence.cli.say import JsonOption, say_json
+from ringfence.errors import FileError
 
 __all__ = ["app"]
 
@@ -29,6 +30,21 @@ def serve(
     as_json: JsonOption = False,
 ) -> None:
     """Run the paper exchange until SIGTERM. Prints one line when it is ready."""
+    from ringfence.venue.server import VenueConfig, read_attestation_key
     from ringfence.venue.server import serve as run
 
-    run(listen, attestation_key, as_json)
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal():
+        raise typer.BadParameter(f"{listen!r} is not HOST:PORT, such as 127.0.0.1:8080")
+    try:
+        key = read_attestation_key(attestation_key) if attestation_key else None
+    except (OSError, ValueError) as e:
+        raise FileError(f"the attestation key cannot be read: {e}") from e
+
+    def ready(url: str) -> None:
+        if as_json:
+            say_json({"url": url})
+        else:
+            print(f"paper venue on {url}", flush=True)
+
+    run(VenueConfig(host=host, port=int(port), key=key), ready)

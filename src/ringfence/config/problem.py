@@ -41,8 +41,17 @@ BOUNDS = {
 
 def lines(document: Document, error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Return one `file:line: field: what` for each finding, in the order of the file."""
-    found = [one(document, details, model) for details in error.errors(include_url=False)]
+    errors = error.errors(include_url=False)
+    found = [one(document, details, model) for details in errors if not echoed(details, errors)]
     return [line for _, line in sorted(found)]
+
+
+def echoed(details: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    """Tell whether a list seems short only because an item of it is wrong, which is said too."""
+    place = details["loc"]
+    return details["type"] == "too_short" and any(
+        error["loc"][: len(place)] == place and len(error["loc"]) > len(place) for error in errors
+    )
 
 
 def one(document: Document, details: ErrorDetails, model: type[BaseModel]) -> tuple[int, str]:
