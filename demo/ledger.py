@@ -26,8 +26,8 @@ def inspect_ledger(state: Path) -> list[Line]:
         shutil.copytree(ledger, copy)
         log = copy / "entries.log"
         content = log.read_bytes()
-        place = content.index(b'"outcome":"refused"')
-        log.write_bytes(content[:place] + b'"outcome":"permited"' [:19] + content[place + 19 :])
+        # Somebody else is to have done it: one digit of one address.
+        log.write_bytes(content.replace(b'"address":"127.0.0.1"', b'"address":"127.0.0.9"', 1))
         report = ringfence("ledger", "verify", str(copy), "--vkey", vkey, check=False)
         fault = report["fault"]
         return Outcome(fault["sentence"] if fault else "nothing noticed", right=fault is not None)

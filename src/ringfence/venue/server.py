@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import signal
 import socket
 import threading
 from collections import deque
@@ -152,6 +153,9 @@ async def _swallow(_message: Message) -> None:
 
 def serve(config: VenueConfig, ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; `ready` is told the URL once connections are taken."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn ends on them and then raises them again, which would look like a crash.
+        signal.signal(number, lambda *_: None)
     venue = PaperVenue(config)
     ready(venue.url)
     venue.run()

@@ -1,0 +1,178 @@
+"""Every mistake in ringfence.yaml is named by file, line and field, all of them at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ringfence import config
+from ringfence.config.model import CONTROLS
+from ringfence.config.profile import fill
+from ringfence.errors import ConfigError, FileError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a good configuration with (empty) files for all that it names."""
+    for name in ("keys/attestation.key", "keys/ledger.pem", "tls/server.pem", "tls/server.key"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    file = tmp_path / "ringfence.yaml"
+    file.write_text(
+        fill(
+            "binance-spot",
+            node="gw1",
+            listen="127.0.0.1:0",
+            upstream="http://127.0.0.1:1",
+            plain=False,
+        )
+    )
+    return file
+
+
+def change(file: Path, old: str, new: str) -> int:
+    """Replace `old`, which must be there once, and return its line."""
+    text = file.read_text()
+    assert text.count(old) == 1, old
+    file.write_text(text.replace(old, new))
+    return text[: text.index(old)].count("\n") + 1
+
+
+def problems(file: Path) -> list[str]:
+    """Return what `load` finds wrong, without the file's name, which each line must begin with."""
+    with pytest.raises(ConfigError) as refused:
+        config.load(file)
+    assert all(problem.startswith(f"{file}:") for problem in refused.value.problems)
+    return [problem.removeprefix(f"{file}:") for problem in refused.value.problems]
+
+
+def test_the_shipped_profile_is_good(file: Path) -> None:
+    loaded = config.load(file)
+    assert {instrument.symbol for instrument in loaded.config.guard.instruments} >= {"BTCUSDT"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "connections: 64 ",
+            "conections: 64 ",
+            "upstream.conections: is not a field here; did you",
+        ),
+        ("threads: 1 ", "threads: one ", "engine.threads: must be a whole number, not text"),
+        ("threads: 1 ", "threads: 0 ", "engine.threads: must be at least 1"),
+        ("threads: 1 ", 'threads: "1" ', "engine.threads: must be a whole number, not text"),
+        ("edge: enforce", "edge: of", "controls.edge: must be one of"),
+        ("edge: enforce", "edge: yes", "controls.edge: must be one of"),
+        ("node: gw1", "node: 7", "node: must be text, not a number"),
+        ("node: gw1", "node: a b", "node: is not a name"),
+        ("127.0.0.1:0", "localhost:0", "listeners[0].address: is not an address"),
+        ("127.0.0.1:0", "127.0.0.1:65536", "listeners[0].address: is not an address"),
+        ("127.0.0.1:0", "::1:80", "listeners[0].address: is not an address"),
+        ("dialect: binance", "dialect: binanse", "listeners[0].dialect: no dialect binanse"),
+        ("dialect: binance", "dialect: ./x.yaml", "listeners[0].dialect: cannot be used: cannot"),
+        ("http://127.0.0.1:1", "ftp://x", "upstream.url: is not a venue's address"),
+        ("http://127.0.0.1:1", "http://u:p@x", "upstream.url: is not a venue's address"),
+        ("http://127.0.0.1:1", "http://x/api", "upstream.url: is not a venue's address"),
+        (
+            "min_quantity: 0.00001",
+            "min_quantity: 1e-5",
+            "guard.instruments[0].min_quantity: is not",
+        ),
+        ("min_quantity: 0.00001", "min_quantity: -1", "guard.instruments[0].min_quantity: is not"),
+        ("lot: 0.00001", "lot: 0.000", "guard.instruments[0].lot: must be more than 0"),
+        ("price_min: 10000", "price_min: 9999999", "guard.instruments[0].price_min: is more than"),
+        ("symbol: ETHUSDT", "symbol: BTCUSDT", "guard.instruments[1].symbol: BTCUSDT is there"),
+        ("name: orders-1d", "name: orders-10s", "budget.limits[1].name: orders-10s is there twice"),
+        ("key: keys/ledger.pem", "key: keys/none.pem", "ledger.key: there is no file"),
+        ("tls: {certificate", "plain: false # {", "listeners[0].tls: has no tls"),
+        (
+            "server.key}",
+            "server.key}\n    plain: true",
+            "listeners[0].plain: is true, and there is",
+        ),
+        ("mode: strict", "mode: strict\n  mode: group", "ledger.mode: is set twice"),
+        ("mode: strict", "mode: !!python/none x", "ledger.mode: the tag"),
+        ("node: gw1", "node: *gw", "*gw: aliases are not read"),
+        ("node: gw1", "node: {", "file: is not YAML"),
+    ],
+)
+def test_a_mistake_is_named_by_line_and_field(file: Path, old: str, new: str, said: str) -> None:
+    line = change(file, old, new)
+    found = problems(file)
+    assert len(found) == 1
+    assert said in found[0]
+    # A second key or an unclosed bracket is noticed where it is, below what was changed.
+    if "\n" not in new and new != "node: {":
+        assert found[0].startswith(f"{line}: ") or said.startswith("listeners[0].tls: has")
+
+
+def test_all_mistakes_are_named_at_once_in_the_order_of_the_file(file: Path) -> None:
+    lines = [
+        change(file, "node: gw1", "nodde: gw1"),
+        change(file, "threads: 1 ", "threads: x "),
+        change(file, "checkpoint_ms: 1000", "checkpoint_ms: 0"),
+    ]
+    found = problems(file)
+    assert [int(problem.split(":")[0]) for problem in found] == [1, *lines]
+    assert "node: is missing" in found[0]
+
+
+def test_a_missing_section_is_named(file: Path) -> None:
+    file.write_text("version: 1\n")
+    assert any("ledger: is missing" in problem for problem in problems(file))
+
+
+@pytest.mark.parametrize("content", [b"", b"- 1\n", b"text", b"\xff", b"[" * 100_000, b"\x00"])
+def test_a_file_that_is_no_configuration_is_refused(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    assert problems(file)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="cannot read"):
+        config.load(tmp_path / "none.yaml")
+
+
+def test_a_word_like_off_stays_a_word_and_a_price_keeps_its_digits(file: Path) -> None:
+    change(file, "guard: enforce", "guard: off")
+    change(file, "price_min: 10000", "price_min: 10000.10")
+    loaded = config.load(file).config
+    assert loaded.controls.guard == "off"
+    assert loaded.guard.instruments[0].price_min == "10000.10"
+
+
+def test_the_snapshot_has_absolute_paths_and_the_dialect_itself(file: Path) -> None:
+    snapshot = json.loads(config.load(file).snapshot())
+    folder = file.parent.resolve()
+    assert snapshot["ledger"]["key"] == str(folder / "keys/ledger.pem")
+    assert snapshot["listeners"][0]["tls"]["key"] == str(folder / "tls/server.key")
+    assert snapshot["attestation"]["issuer"] == "gw1"
+    assert set(snapshot["controls"]) == set(CONTROLS)
+    assert snapshot["dialects"]["binance"]["name"] == "binance"
+
+
+def test_the_engine_takes_what_the_profile_says(file: Path) -> None:
+    config.check(config.load(file))
+
+
+def test_what_only_the_engine_can_tell_is_named_too(file: Path) -> None:
+    (file.parent / "x.yaml").write_text("name: x\n")
+    line = change(file, "dialect: binance", "dialect: ./x.yaml")
+    with pytest.raises(ConfigError) as refused:
+        config.check(config.load(file))
+    assert refused.value.problems[0].startswith(f"{file}:{line}: listeners[0].dialect: ./x.yaml:")
+
+
+@pytest.mark.parametrize("value", ["a b", 'a"b', "a\nb", "a#b", "{a}"])
+def test_a_profile_takes_no_value_that_would_change_its_structure(value: str) -> None:
+    with pytest.raises(ConfigError, match="--node"):
+        fill("binance-spot", node=value, listen="127.0.0.1:0", upstream="http://x", plain=True)
+
+
+def test_an_unknown_profile_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigError) as refused:
+        fill("binance-spto", node="a", listen="127.0.0.1:0", upstream="http://x", plain=True)
+    assert refused.value.hint == "did you mean binance-spot?"
