@@ -108,7 +108,7 @@ def set_stage(folder: Path) -> Iterator[Stage]:
         config.write_text(config.read_text().replace("http://127.0.0.1:1", venue["url"]))
         stage_keys = {
             "trader": key(state, "alice", ["read", "trade"], "127.0.0.0/8"),
-            "burst": key(state, "bob", ["trade"], "127.0.0.0/8"),
+            "burst": key(state, "bob", ["read", "trade"], "127.0.0.0/8"),
             "elsewhere": key(state, "alice", ["read", "trade"], "203.0.113.0/24"),
         }
         with running(gateway_log, "serve", "-c", str(config)) as gateway:

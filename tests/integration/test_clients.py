@@ -133,4 +133,4 @@ def test_a_revoked_key_is_refused_at_once(stage: Stage) -> None:
     assert revoked["effective_us"] < 1_000
     with pytest.raises(BinanceAPIException) as refusal:
         short_lived.get_account()
-    assert refusal.value.code == -2008
+    assert refusal.value.code == -1002
