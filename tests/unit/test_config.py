@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ringfence import config
+from ringfence.config.certificate import issue, private_pem
+from ringfence.config.folder import write_private
 from ringfence.config.model import CONTROLS
 from ringfence.config.profile import fill
 from ringfence.errors import ConfigError, FileError
@@ -15,10 +19,12 @@ from ringfence.errors import ConfigError, FileError
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Return a good configuration with (empty) files for all that it names."""
-    for name in ("keys/attestation.key", "keys/ledger.pem", "tls/server.pem", "tls/server.key"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
+    """Return a good configuration beside all files that it names."""
+    issued = issue("127.0.0.1:0")
+    write_private(tmp_path / "tls/server.pem", issued.certificate)
+    write_private(tmp_path / "tls/server.key", issued.key)
+    write_private(tmp_path / "keys/ledger.pem", private_pem(Ed25519PrivateKey.generate()))
+    write_private(tmp_path / "keys/attestation.key", base64.b64encode(bytes(32)))
     file = tmp_path / "ringfence.yaml"
     file.write_text(
         fill(
@@ -116,7 +122,7 @@ def test_all_mistakes_are_named_at_once_in_the_order_of_the_file(file: Path) -> 
         change(file, "checkpoint_ms: 1000", "checkpoint_ms: 0"),
     ]
     found = problems(file)
-    assert [int(problem.split(":")[0]) for problem in found] == [1, *lines]
+    assert [int(problem.split(":")[0]) for problem in found] == [3, *lines]
     assert "node: is missing" in found[0]
 
 

@@ -23,8 +23,12 @@ Place = tuple[str | int, ...]
 
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
 WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+TAGS = {"bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp", "value"}
+"""What PyYAML gives a node by its looks; any other tag was written there."""
 MAX_BYTES = 4 << 20
 """A configuration or dialect is kilobytes; megabytes are a mistake."""
+MAX_DEPTH = 32
+"""Lists and sections inside each other; a configuration needs five."""
 
 
 @dataclass(slots=True)
@@ -69,7 +73,7 @@ def read_document(path: Path) -> Document:
     document = Document(path)
     try:
         text = content.decode()
-        refuse_aliases(document, text)
+        refuse_early(document, text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None:
             document.value = convert(document, node, ())
@@ -77,8 +81,6 @@ def read_document(path: Path) -> Document:
         raise ConfigError([f"{path}:1: file: is not UTF-8 text (byte {e.start})"]) from e
     except yaml.YAMLError as e:
         raise ConfigError([syntax_problem(path, e)]) from e
-    except RecursionError as e:
-        raise ConfigError([f"{path}:1: file: is nested too deeply"]) from e
     if document.problems:
         raise ConfigError([f"{path}:{line}: {what}" for line, what in sorted(document.problems)])
     return document
@@ -92,19 +94,27 @@ def syntax_problem(path: Path, error: yaml.YAMLError) -> str:
     return f"{path}:{line}: file: is not YAML: {what}"
 
 
-def refuse_aliases(document: Document, text: str) -> None:
-    """Refuse anchors' uses: what is written is what is meant, and nothing grows when read."""
+def refuse_early(document: Document, text: str) -> None:
+    """Refuse aliases and deep nesting while nothing is built from the text yet.
+
+    What is written is what is meant, nothing grows when read, and no file can exhaust the stack.
+    """
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
             what = f"*{event.anchor}: aliases are not read; write the value out"
-            line = event.start_mark.line + 1 if event.start_mark else 1
             raise ConfigError([f"{document.path}:{line}: {what}"])
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ConfigError([f"{document.path}:{line}: file: is nested deeper than {MAX_DEPTH}"])
 
 
 def convert(document: Document, node: yaml.Node, place: Place) -> Any:
     """Return `node` as plain values and note the lines of all that is in it."""
     document.lines.setdefault(place, node.start_mark.line + 1)
-    if not node.tag.startswith("tag:yaml.org,2002:"):
+    if node.tag.removeprefix("tag:yaml.org,2002:") not in TAGS:
         what = f"{dotted(place)}: the tag {node.tag} is not read; remove it"
         document.problems.append((node.start_mark.line + 1, what))
     if isinstance(node, yaml.MappingNode):
