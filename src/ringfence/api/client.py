@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from ringfence import errors
 from ringfence.api.keys import NewKey
 from ringfence.api.server import reach
-from ringfence.errors import GatewayError, RunningError
+from ringfence.errors import GatewayError, KeyMissingError, RunningError
 
 __all__ = ["Client", "runs"]
 
@@ -67,13 +67,13 @@ class Client:
 
     def one(self, key_id: str) -> dict[str, Any]:
         """Return one credential."""
-        found: dict[str, Any] = self._ask("GET", f"/v1/keys/{quote(key_id, safe='')}")
+        found: dict[str, Any] = self._ask("GET", place(key_id))
         return found
 
     def set_state(self, key_id: str, state: str, why: str) -> dict[str, Any]:
         """Bring a credential into `state`, in store and engine."""
-        place = f"/v1/keys/{quote(key_id, safe='')}/state"
-        changed: dict[str, Any] = self._ask("POST", place, {"state": state, "why": why})
+        wanted = {"state": state, "why": why}
+        changed: dict[str, Any] = self._ask("POST", f"{place(key_id)}/state", wanted)
         return changed
 
     def status(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Client:
         counters: dict[str, Any] = self._ask("GET", "/v1/status")
         return counters
 
-    def _ask(self, method: str, place: str, body: dict[str, Any] | None = None) -> Any:
+    def _ask(self, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
         """Send one request and return the answer.
 
         Raises:
@@ -91,7 +91,7 @@ class Client:
         connection = Connection(self._path)
         content = None if body is None else json.dumps(body)
         try:
-            connection.request(method, place, content, {"Content-Type": "application/json"})
+            connection.request(method, target, content, {"Content-Type": "application/json"})
             response = connection.getresponse()
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as e:
@@ -102,6 +102,17 @@ class Client:
         if response.status != 200:
             raise refusal(answer)
         return answer
+
+
+def place(key_id: str) -> str:
+    """Return the path of a credential.
+
+    Raises:
+        KeyMissingError: no credential can have this id.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", key_id):
+        raise KeyMissingError(f"there is no credential {key_id}")
+    return f"/v1/keys/{key_id}"
 
 
 def refusal(answer: Any) -> GatewayError:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from ringfence.engine import Engine
 from ringfence.errors import KeyTextError
 from ringfence.identity.credential import (
+    REACHES,
     Credential,
     read_account,
     read_allow,
@@ -109,6 +110,7 @@ class KeyService:
         """Bring a credential into `state`, in the engine too.
 
         Raises:
+            KeyTextError: there is no such state, or the reason cannot be kept.
             KeyMissingError: there is none of this id.
             KeyStateError: it cannot get there.
             EngineError: the running engine does not follow; the store has the change.
@@ -117,6 +119,8 @@ class KeyService:
         if not why.isprintable() or len(why) > MAX_WHY:
             hint = f"write at most {MAX_WHY} printable characters"
             raise KeyTextError("the reason cannot be kept", hint=hint)
+        if state not in REACHES:
+            raise KeyTextError(f"{state!r} is not a state", hint="states: " + ", ".join(REACHES))
         now_us = time.time_ns() // 1_000
         effective_us = None
         with self._order:

@@ -1,0 +1,201 @@
+"""Key changes reach store and engine in that order, over a socket that only its owner can open."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from ringfence.api import Client, KeyService, NewKey, app, runs, serving
+from ringfence.config.folder import Folder
+from ringfence.engine import Engine
+from ringfence.errors import (
+    EngineError,
+    GatewayError,
+    KeyExistsError,
+    KeyMissingError,
+    KeyStateError,
+    KeyTextError,
+    RunningError,
+)
+from ringfence.identity import MasterKey, Store
+
+WANTED = NewKey("alice", ["read"], ["127.0.0.0/8"], key_id="key-0001")
+
+
+class RecordingEngine:
+    """Stands in for the engine: keeps what it is told, or refuses all of it."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.refuses = False
+
+    def put_credentials(self, credentials: list[dict[str, Any]]) -> int:
+        self.note("put", [one["key_id"] for one in credentials])
+        return len(credentials)
+
+    def set_credential_state(self, key_id: str, state: str, detail: dict[str, str]) -> int:
+        self.note("state", key_id, state, detail)
+        return 7
+
+    def event(self, name: str, detail: dict[str, str]) -> None:
+        self.note("event", name, detail)
+
+    def status(self) -> dict[str, Any]:
+        return {"credentials": 1}
+
+    def note(self, *what: Any) -> None:
+        if self.refuses:
+            raise EngineError("the engine refuses", code="ledger_unavailable")
+        self.told.append(what)
+
+
+@pytest.fixture
+def engine() -> RecordingEngine:
+    """Return an engine that keeps what it is told."""
+    return RecordingEngine()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return an empty store."""
+    return Store.create(tmp_path / "state.db")
+
+
+@pytest.fixture
+def service(store: Store, engine: RecordingEngine) -> KeyService:
+    """Return the service on both."""
+    return KeyService(store, MasterKey(bytes(32)), cast("Engine", engine))
+
+
+@pytest.fixture
+def client(service: KeyService, engine: RecordingEngine, tmp_path: Path) -> Iterator[Client]:
+    """Yield a client of a served socket."""
+    with serving(app(service, cast("Engine", engine)), tmp_path / "admin.sock"):
+        yield Client(tmp_path / "admin.sock")
+
+
+def test_a_created_key_is_in_the_engine_and_in_the_ledger(
+    service: KeyService, engine: RecordingEngine
+) -> None:
+    created = service.create(WANTED)
+    assert created["secret"] == MasterKey(bytes(32)).secret("key-0001")
+    detail = {"credential": "key-0001", "account": "alice", "state": "active"}
+    assert engine.told == [("put", ["key-0001"]), ("event", "credential.state", detail)]
+    assert "secret" not in service.one("key-0001")
+    assert all("secret" not in key for key in service.all())
+
+
+def test_a_change_that_the_engine_refuses_is_in_the_store_and_can_be_retried(
+    service: KeyService, store: Store, engine: RecordingEngine
+) -> None:
+    service.create(WANTED)
+    engine.refuses = True
+    with pytest.raises(EngineError):
+        service.set_state("key-0001", "revoked", "stolen")
+    assert store.one("key-0001").state == "revoked"
+    engine.refuses = False
+    assert service.set_state("key-0001", "revoked", "stolen")["effective_us"] == 7
+    assert engine.told[-1] == ("state", "key-0001", "revoked", {"why": "stolen"})
+
+
+def test_a_change_that_the_store_refuses_never_reaches_the_engine(
+    service: KeyService, engine: RecordingEngine
+) -> None:
+    service.create(WANTED)
+    service.set_state("key-0001", "revoked", "")
+    before = list(engine.told)
+    with pytest.raises(KeyStateError):
+        service.set_state("key-0001", "active", "")
+    with pytest.raises(KeyExistsError):
+        service.create(WANTED)
+    assert engine.told == before
+
+
+def test_without_an_engine_only_the_store_changes(store: Store) -> None:
+    service = KeyService(store, MasterKey(bytes(32)))
+    service.create(WANTED)
+    assert service.set_state("key-0001", "suspended", "")["effective_us"] is None
+
+
+@pytest.mark.parametrize("why", ["a\nb", "\x1b[2J", "x" * 257])
+def test_a_reason_that_would_spoil_a_log_is_refused(service: KeyService, why: str) -> None:
+    service.create(WANTED)
+    with pytest.raises(KeyTextError):
+        service.set_state("key-0001", "suspended", why)
+
+
+def test_a_key_that_has_expired_is_not_created(service: KeyService) -> None:
+    with pytest.raises(KeyTextError, match="expired"):
+        service.create(NewKey("alice", ["read"], ["10.0.0.0/8"], expires_us=1))
+
+
+def test_a_client_does_what_the_service_does(client: Client, engine: RecordingEngine) -> None:
+    created = client.create(WANTED)
+    assert created["secret"]
+    changed = client.set_state("key-0001", "suspended", "lunch")
+    assert (changed["state"], changed["effective_us"]) == ("suspended", 7)
+    assert client.one("key-0001")["why"] == "lunch"
+    assert [key["key_id"] for key in client.all()] == ["key-0001"]
+    assert client.status() == {"credentials": 1}
+
+
+@pytest.mark.parametrize(
+    ("act", "kind"),
+    [
+        (lambda client: client.one("nobody"), KeyMissingError),
+        (lambda client: client.one("../status"), KeyMissingError),
+        (lambda client: client.create(NewKey("a b", ["read"], ["::/0"])), KeyTextError),
+        (lambda client: client.create(NewKey("a", ["fly"], ["::/0"])), KeyTextError),
+        (lambda client: client.set_state("nobody", "revoked", ""), KeyMissingError),
+        (lambda client: client.set_state("nobody", "gone", ""), KeyTextError),
+    ],
+)
+def test_a_refusal_crosses_the_socket_as_itself(client: Client, act: Any, kind: type) -> None:
+    with pytest.raises(GatewayError) as refused:
+        act(client)
+    assert type(refused.value) is kind
+    assert refused.value.hint
+
+
+def test_only_the_owner_can_open_the_socket(client: Client, tmp_path: Path) -> None:
+    assert stat.S_IMODE((tmp_path / "admin.sock").stat().st_mode) == 0o600
+
+
+def test_a_dead_process_socket_is_replaced_and_a_closed_one_removed(
+    service: KeyService, engine: RecordingEngine, tmp_path: Path
+) -> None:
+    path = tmp_path / "admin.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert not runs(path)
+    with serving(app(service, cast("Engine", engine)), path):
+        assert runs(path)
+    assert not path.exists()
+
+
+def test_a_socket_may_lie_deeper_than_a_socket_name_reaches(
+    service: KeyService, engine: RecordingEngine, tmp_path: Path
+) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    with serving(app(service, cast("Engine", engine)), deep / "admin.sock"):
+        assert Client(deep / "admin.sock").all() == []
+
+
+def test_a_gateway_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunningError, match=r"admin\.sock"):
+        Client(tmp_path / "admin.sock").all()
+
+
+def test_a_state_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    with folder.held(), pytest.raises(RunningError), folder.held():
+        os.abort()
+    with folder.held():
+        pass

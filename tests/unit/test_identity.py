@@ -1,0 +1,198 @@
+"""Credentials: what may become of them, what is kept of them, and where their secrets come from."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+import sqlite3
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringfence.errors import (
+    KeyExistsError,
+    KeyMissingError,
+    KeyStateError,
+    KeyTextError,
+    StoreError,
+)
+from ringfence.identity import Credential, MasterKey, Store
+from ringfence.identity.credential import (
+    REACHES,
+    read_account,
+    read_allow,
+    read_key_id,
+    read_public_key,
+    read_scopes,
+)
+
+MADE = Credential(
+    key_id="key-0001",
+    account="alice",
+    algorithm="hmac-sha256",
+    scopes=("read", "trade"),
+    allow=("127.0.0.0/8", "2001:db8::/32"),
+    state="active",
+    created_us=1,
+    changed_us=1,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return an empty store."""
+    return Store.create(tmp_path / "state.db")
+
+
+def test_a_credential_comes_back_as_it_was_kept(store: Store, tmp_path: Path) -> None:
+    key = replace(MADE, key_id="key-0002", expires_us=7, public_key=b"\x00\xff", why="w")
+    store.add(MADE)
+    store.add(key)
+    assert Store(tmp_path / "state.db").all() == [MADE, key]
+
+
+def test_an_id_is_used_once(store: Store) -> None:
+    store.add(MADE)
+    with pytest.raises(KeyExistsError):
+        store.add(replace(MADE, account="mallory"))
+    assert store.one(MADE.key_id).account == "alice"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), list(itertools.product(["pre-active", *REACHES], REACHES))
+)
+def test_a_state_is_reached_only_from_where_it_may(store: Store, before: str, after: str) -> None:
+    store.add(replace(MADE, state=before))
+    allowed = {
+        ("pre-active", "active"),
+        ("pre-active", "revoked"),
+        ("active", "suspended"),
+        ("active", "revoked"),
+        ("suspended", "active"),
+        ("suspended", "revoked"),
+    }
+    if before == after:
+        # A retry is no error and rewrites nothing.
+        assert store.set_state(MADE.key_id, after, "again", 9) == replace(MADE, state=before)
+    elif (before, after) in allowed:
+        changed = store.set_state(MADE.key_id, after, "why", 9)
+        assert changed == replace(MADE, state=after, why="why", changed_us=9)
+        assert store.one(MADE.key_id) == changed
+    else:
+        with pytest.raises(KeyStateError):
+            store.set_state(MADE.key_id, after, "why", 9)
+        assert store.one(MADE.key_id) == replace(MADE, state=before)
+
+
+def test_an_unknown_id_is_named(store: Store) -> None:
+    with pytest.raises(KeyMissingError, match="nobody"):
+        store.set_state("nobody", "revoked", "", 1)
+
+
+def test_the_store_is_for_its_owner_only(store: Store, tmp_path: Path) -> None:
+    assert stat.S_IMODE((tmp_path / "state.db").stat().st_mode) == 0o600
+
+
+def test_no_store_of_another_version_is_read(store: Store, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "state.db") as db:
+        db.execute("PRAGMA user_version = 2")
+    db.close()
+    with pytest.raises(StoreError, match="schema 2"):
+        Store(tmp_path / "state.db")
+
+
+def test_a_missing_or_damaged_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no"):
+        Store(tmp_path / "none.db")
+    (tmp_path / "bad.db").write_bytes(b"not a database, but long enough to be read as one" * 100)
+    with pytest.raises(StoreError, match="failed"):
+        Store(tmp_path / "bad.db")
+
+
+def test_a_store_is_not_laid_over_another(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot create"):
+        Store.create(tmp_path / "state.db")
+
+
+def test_a_secret_is_rfc_5869_of_the_master_key() -> None:
+    # Computed apart from this code, by HMAC alone: extract with 32 zero bytes, expand once.
+
+    master = bytes(range(32))
+    extracted = hmac.digest(bytes(32), master, hashlib.sha256)
+    info = b"ringfence hmac secret v1\x00key-0001"
+    expected = hmac.digest(extracted, info + b"\x01", hashlib.sha256).hex()
+    assert MasterKey(master).secret("key-0001") == expected
+
+
+def test_secrets_differ_by_id_and_by_master_key() -> None:
+    one, other = MasterKey(bytes(32)), MasterKey(b"\x01" * 32)
+    secrets = {one.secret("a"), one.secret("b"), other.secret("a"), other.secret("b")}
+    assert len(secrets) == 4
+
+
+def test_no_secret_is_in_the_store_or_in_what_is_shown(store: Store, tmp_path: Path) -> None:
+    master = MasterKey(bytes(32))
+    secret = master.secret(MADE.key_id)
+    store.add(MADE)
+    assert secret not in str(MADE.shown()) + repr(MADE) + repr(master)
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert secret.encode() not in content
+    assert bytes.fromhex(secret) not in content
+
+
+@pytest.mark.parametrize("content", ["", "zz", "00" * 31, "00" * 33, "é"])
+def test_a_damaged_master_key_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "master.key").write_text(content)
+    with pytest.raises(StoreError):
+        MasterKey.read(tmp_path / "master.key")
+
+
+def test_an_empty_allowlist_is_refused_not_read_as_everybody() -> None:
+    with pytest.raises(KeyTextError):
+        read_allow([])
+    with pytest.raises(KeyTextError):
+        read_scopes([])
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1/8", "1.2.3", "x", "", "10.0.0.0/33", "::1/129"])
+def test_what_is_no_network_is_refused(text: str) -> None:
+    with pytest.raises(KeyTextError):
+        read_allow([text])
+
+
+def test_networks_and_scopes_are_kept_once() -> None:
+    assert read_allow(["10.0.0.1", "10.0.0.1/32", "2001:DB8::/32"]) == (
+        "10.0.0.1/32",
+        "2001:db8::/32",
+    )
+    assert read_scopes(["trade", "read", "trade"]) == ("read", "trade")
+
+
+@given(st.text())
+def test_any_text_is_a_name_or_refused(text: str) -> None:
+    for read in (read_account, read_key_id):
+        try:
+            assert read(text).isascii()
+        except KeyTextError as refused:
+            assert refused.hint
+
+
+def test_public_keys_are_told_apart_and_weak_ones_refused() -> None:
+    def pem(key: Ed25519PrivateKey | rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
+        return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    algorithm, material = read_public_key(pem(Ed25519PrivateKey.generate()))
+    assert (algorithm, len(material)) == ("ed25519", 32)
+    assert read_public_key(pem(rsa.generate_private_key(65537, 2048)))[0] == "rsa-pkcs1-sha256"
+    weak = rsa.generate_private_key(65537, 1024)  # noqa: S505  that is the point
+    for bad in (pem(weak), pem(ec.generate_private_key(ec.SECP256R1())), b"", b"-----BEGIN"):
+        with pytest.raises(KeyTextError):
+            read_public_key(bad)

@@ -1,0 +1,68 @@
+"""Ledger entries as people read them: one line each, harmless to a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringfence import engine, ledger
+
+DECISION: dict[str, Any] = {
+    "account": "alice",
+    "address": "127.0.0.1",
+    "kind": "decision",
+    "latency_us": 12,
+    "message": "0a-1",
+    "method": "POST",
+    "operation": "order.place",
+    "order": {"quantity": "1", "price": "5.0", "side": "BUY", "symbol": "BTCUSDT", "type": "LIMIT"},
+    "outcome": "refused",
+    "path": "/api/v3/order",
+    "refusal": {"blame": "client", "code": "price_band"},
+    "time_us": 1_000_001,
+}
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (
+            DECISION,
+            "refused order.place alice@127.0.0.1 POST /api/v3/order BUY 1 BTCUSDT LIMIT@5.0"
+            " (price_band, client) 12 µs [0a-1]",
+        ),
+        (
+            {"kind": "outcome", "message": "0a-1", "result": "answered", "status": 200},
+            "outcome answered 200 [0a-1]",
+        ),
+        (
+            {"kind": "event", "event": "gate.start", "detail": {"node": "g"}},
+            "event gate.start node=g",
+        ),
+        ({"kind": "later"}, "{'kind': 'later'}"),
+    ],
+)
+def test_an_entry_is_one_line(entry: dict[str, Any], said: str) -> None:
+    assert ledger.line(3, entry).endswith(said)
+    assert ledger.line(3, entry).startswith("       3 1970-01-01 00:00:0")
+
+
+def test_what_a_client_chose_cannot_steer_a_terminal() -> None:
+    line = ledger.line(0, {**DECISION, "path": "/\x1b[2J\n\r\x00\u202e"})
+    assert line.isprintable()
+    assert "\\x1b[2J\\x0a\\x0d\\x00\\x202e" in line
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 7, 8, 9, 100, 1_000_003])
+def test_the_size_is_found_in_few_reads(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+
+    def read(directory: Path, start: int, limit: int) -> list[tuple[int, bytes]]:
+        reads.append(start)
+        return [(start, b"{}")] if start < size else []
+
+    monkeypatch.setattr(engine, "read_ledger", read)
+    assert ledger.size(Path()) == size
+    assert len(reads) <= 2 * size.bit_length() + 2
