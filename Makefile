@@ -28,7 +28,7 @@ build: $(INSTALLED) ## build the engine for tests (quick to compile)
 	$(INSTALL) --config-settings=build-args="--profile dev --locked"
 
 release: $(INSTALLED) ## build the engine as it ships
-	$(INSTALL) --config-settings=build-args="--release --locked"
+	$(INSTALL) --config-settings=build-args="--profile release --locked"
 
 demo: release ## a trading client, nine attacks, and the ledger: under a minute after building
 	$(BIN)/python -m demo

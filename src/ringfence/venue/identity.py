@@ -26,7 +26,7 @@ class Caller:
     def __init__(
         self, key: bytes | Ed25519PublicKey | None, direct: Mapping[str, str] | None = None
     ) -> None:
-        self._key = key
+        self.key = key
         self._direct = direct or {}
         self._spent: OrderedDict[str, None] = OrderedDict()
 
@@ -37,12 +37,12 @@ class Caller:
             VenueRefusal: -2015 when nobody vouches for the request.
         """
         attestation = request.headers.get("x-ringfence-attestation")
-        if attestation is None or self._key is None:
+        if attestation is None or self.key is None:
             return self._direct_account(request, body)
         query = request.url.query
         target = request.url.path + (f"?{query}" if query else "")
         try:
-            claims = verify(attestation, self._key, request.method, target, body, time.time())
+            claims = verify(attestation, self.key, request.method, target, body, time.time())
         except AttestationError as e:
             raise VenueRefusal(-2015, f"Attestation refused: {e}.", 401) from e
         message = str(claims["jti"])

@@ -88,7 +88,7 @@ class PaperVenue:
         self._streams = Streams()
         self.exchange = Exchange(load_instruments(), config.seed, self._streams.on_trade)
         self._streams.exchange = self.exchange
-        caller = Caller(config.key, config.direct_keys)
+        self._caller = caller = Caller(config.key, config.direct_keys)
         app = Starlette(
             routes=[*routes(self.exchange, caller), *self._streams.routes()],
             lifespan=self._lifespan,
@@ -104,6 +104,10 @@ class PaperVenue:
         """Where it listens, as `http://host:port`."""
         host, port = self._socket.getsockname()[:2]
         return f"http://{host}:{port}"
+
+    def trust(self, key: bytes | Ed25519PublicKey) -> None:
+        """Believe whom the holder of `key` attests from now on."""
+        self._caller.key = key
 
     def start(self) -> None:
         """Serve in a thread. The socket listens already, so that clients may connect at once."""
