@@ -182,3 +182,21 @@ def test_an_unknown_profile_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError) as refused:
         fill("binance-spto", node="a", listen="127.0.0.1:0", upstream="http://x", plain=True)
     assert refused.value.hint == "did you mean binance-spot?"
+
+
+def test_a_venue_with_tls_is_checked_against_the_systems_roots_or_the_named_ones(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = change(file, "http://127.0.0.1:1", "https://venue.example")
+    monkeypatch.setenv("SSL_CERT_FILE", str(file.parent / "none.pem"))
+    said = "upstream.ca: is not set, and this system has no roots; name a PEM file"
+    assert problems(file) == [f"{line - 1}: {said}"]
+    roots = file.parent / "roots.pem"
+    roots.write_bytes(issue("127.0.0.1:0").ca)
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    loaded = config.load(file)
+    assert json.loads(loaded.snapshot())["upstream"]["ca"] == str(roots)
+    config.check(loaded)
+    change(file, "# ca: tls/venue-ca.pem ", "ca: tls/server.pem ")
+    snapshot = json.loads(config.load(file).snapshot())
+    assert snapshot["upstream"]["ca"] == str(file.parent / "tls/server.pem")

@@ -54,7 +54,8 @@ def init(
     except ConfigError as e:
         # The draft is about to go: name the lines as they would have been.
         problems = [what.replace(str(draft), str(folder)) for what in e.problems]
-        raise ConfigError(problems, hint="nothing was laid; correct the options") from e
+        said = e.hint if e.hint != ConfigError.hint else "nothing was laid; correct the options"
+        raise ConfigError(problems, hint=said) from e
     except OSError as e:
         raise FileError(f"cannot create {folder}: {e.strerror}") from e
     finally:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -18,6 +20,14 @@ from ringfence.config.text import Document, Place, read_document
 from ringfence.errors import ConfigError, EngineError, FileError
 
 __all__ = ["Loaded", "check", "load", "shipped_dialects"]
+
+ROOTS = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Debian and Alpine; Fedora; SUSE; BSD and macOS."""
 
 Found = Iterator[tuple[Place, str]]
 
@@ -39,6 +49,13 @@ class Loaded:
         """Return a path of the file as an absolute one."""
         return str(self.folder / text)
 
+    def roots(self) -> str | None:
+        """Return the PEM file of roots that the venue's certificate must lead to; None: no TLS."""
+        upstream = self.config.upstream
+        if upstream.ca is not None:
+            return self.path(upstream.ca)
+        return system_roots() if upstream.url.startswith("https:") else None
+
     def snapshot(self) -> bytes:
         """Return what the engine takes: absolute paths, dialects inlined, JSON."""
         content = self.config.model_dump(mode="json")
@@ -47,8 +64,7 @@ class Loaded:
         content["attestation"]["key"] = self.path(self.config.attestation.key)
         for name in ("directory", "key"):
             content["ledger"][name] = self.path(content["ledger"][name])
-        if content["upstream"]["ca"] is not None:
-            content["upstream"]["ca"] = self.path(content["upstream"]["ca"])
+        content["upstream"]["ca"] = self.roots()
         for listener in content["listeners"]:
             for name, text in (listener["tls"] or {}).items():
                 listener["tls"][name] = self.path(text)
@@ -103,6 +119,16 @@ def shipped_dialects() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
 
 
+def system_roots() -> str | None:
+    """Return the system's PEM file of roots, if it has one."""
+    paths = ssl.get_default_verify_paths()
+    said = os.environ.get(paths.openssl_cafile_env)
+    for name in [said] if said else [paths.cafile, *ROOTS]:
+        if name and Path(name).is_file():
+            return name
+    return None
+
+
 def repeated(config: Config) -> Found:
     """Yield names that a list has twice."""
     lists: list[tuple[Place, str, Sequence[Any]]] = [
@@ -135,6 +161,8 @@ def absent(loaded: Loaded) -> Found:
     for place, text, hint in files:
         if text is not None and not Path(loaded.path(text)).is_file():
             yield place, f"there is no file {loaded.path(text)}; {hint}"
+    if config.upstream.url.startswith("https:") and loaded.roots() is None:
+        yield ("upstream", "ca"), "is not set, and this system has no roots; name a PEM file"
 
 
 def named_dialects(loaded: Loaded) -> Found:
