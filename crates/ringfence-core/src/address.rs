@@ -4,10 +4,14 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// A network, IPv4 or IPv6.
+///
+/// `::ffff:10.0.0.1` is 10.0.0.1 wherever it appears: a dual-stack listener sees IPv4 peers so. An
+/// IPv6 network that is wide enough to contain those, such as `::/0`, still allows IPv6 peers only.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Cidr {
-    /// IPv4 networks are kept as v4-mapped IPv6, so that `::ffff:10.0.0.1` is 10.0.0.1 wherever it appears.
+    /// IPv4 networks are kept as v4-mapped IPv6.
     network: u128,
+    /// Length of the prefix in those 128 bits.
     bits: u8,
 }
 
@@ -36,15 +40,16 @@ impl Cidr {
         };
         let address: IpAddr = address.parse().map_err(|_| CidrError)?;
         let (offset, most) = if address.is_ipv4() {
-            (96, 32)
+            (V4_OFFSET, 32)
         } else {
             (0, 128)
         };
         let length = match length {
-            Some(digits) if digits.len() <= 3 && digits.bytes().all(|b| b.is_ascii_digit()) => {
-                digits.parse::<u8>().map_err(|_| CidrError)?
+            // One spelling only: no sign, no leading zero.
+            Some(digits) if digits != "0" && digits.starts_with(['0', '+']) => {
+                return Err(CidrError);
             }
-            Some(_) => return Err(CidrError),
+            Some(digits) => digits.parse::<u8>().map_err(|_| CidrError)?,
             None => most,
         };
         if length > most {
@@ -63,7 +68,8 @@ impl Cidr {
 
     /// Tells whether `address` is in the network.
     pub fn contains(&self, address: IpAddr) -> bool {
-        number(address) & self.mask() == self.network
+        let number = number(address);
+        (self.bits >= V4_OFFSET || !is_v4(number)) && number & self.mask() == self.network
     }
 
     const fn mask(&self) -> u128 {
@@ -74,6 +80,13 @@ impl Cidr {
     }
 }
 
+/// Where an IPv4 address begins in a v4-mapped IPv6 address (RFC 4291, 2.5.5.2).
+const V4_OFFSET: u8 = 96;
+
+const fn is_v4(number: u128) -> bool {
+    number >> 32 == 0xffff
+}
+
 fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(v4) => u128::from(v4.to_ipv6_mapped()),
@@ -81,27 +94,38 @@ fn number(address: IpAddr) -> u128 {
     }
 }
 
-/// What an address is counted under: a whole IPv4 address, or an IPv6 /64, which one customer holds.
+/// What an address is counted under: a whole IPv4 address, or an IPv6 /64, which one customer
+/// holds.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Prefix(u128);
 
 impl Prefix {
+    /// Stands for all addresses that there was no room for. No address has it.
+    pub const OTHERS: Self = Self(u128::MAX);
+
     /// Returns the prefix of `address`.
     pub fn of(address: IpAddr) -> Self {
         let number = number(address);
-        match Ipv6Addr::from(number).to_ipv4_mapped() {
-            Some(_) => Self(number),
-            None => Self(number & (u128::MAX << 64)),
+        if is_v4(number) {
+            Self(number)
+        } else {
+            Self(number & (u128::MAX << 64))
         }
     }
 
-    pub(crate) const fn number(self) -> u128 {
-        self.0
+    /// Returns which of `shards` parts of a table it belongs to.
+    pub(crate) const fn shard(self, shards: usize) -> usize {
+        // Fibonacci hashing: neighbours are spread over all shards.
+        let mixed = ((self.0 ^ (self.0 >> 64)) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 32) as usize % shards
     }
 }
 
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::OTHERS {
+            return f.write_str("others");
+        }
         let v6 = Ipv6Addr::from(self.0);
         match v6.to_ipv4_mapped() {
             Some(v4) => write!(f, "{v4}"),
@@ -109,3 +133,6 @@ impl fmt::Display for Prefix {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,19 +1,26 @@
 //! Budgets: several limits on one message, taken together or not at all, exact across threads.
 //!
-//! Windows are aligned to the clock, as Binance's are ("a 1 MINUTE interval starts every minute"); a clock that steps
-//! back refills nothing. Subjects are kept in bounded memory: idle ones are reclaimed, and a full table refuses.
+//! Windows are aligned to the clock, as Binance's are ("a 1 MINUTE interval starts every minute");
+//! a clock that steps back refills nothing ([`crate::counter`]).
+//!
+//! What a credential and an account used is kept with them, so that it is bounded by their number.
+//! What addresses used is kept in a table of its own: strangers can fill it, so idle addresses are
+//! reclaimed and a full table refuses.
 
-use std::collections::HashMap;
+mod addresses;
+
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use addresses::{Addresses, Shard};
+
 use crate::address::Prefix;
+use crate::counter::Counter;
 use crate::credential::Credential;
-use crate::refusal::{Code, Detail, LimitDetail, Refusal};
+use crate::refusal::{Code, Detail, LimitDetail, Refusal, Retry};
 
 /// Most limits that one configuration may have.
 pub const LIMITS_MAX: usize = 16;
-const SHARDS: usize = 64;
 
 /// Whose budget a limit is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,6 +34,7 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// All subjects, in the order in which their counters are locked.
     const ALL: [Self; 3] = [Self::Account, Self::Address, Self::Credential];
 
     /// Returns the word used in configuration.
@@ -148,43 +156,30 @@ impl Usages {
 #[derive(Debug)]
 pub struct Charged(());
 
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum SubjectKey {
-    Account(u32),
-    Address(Prefix),
-    Credential(u32),
-}
+/// What one credential or account used: a counter per limit of its kind, made with the first use.
+#[derive(Debug, Default)]
+pub(crate) struct Counters(Mutex<Box<[Counter]>>);
 
-impl SubjectKey {
-    const fn shard(self) -> usize {
-        let number = match self {
-            Self::Account(serial) => serial as u64,
-            Self::Address(prefix) => (prefix.number() ^ (prefix.number() >> 64)) as u64,
-            Self::Credential(serial) => serial as u64 | 1 << 32,
-        };
-        (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+impl Counters {
+    fn lock(&self, limits: usize) -> MutexGuard<'_, Box<[Counter]>> {
+        // A panic cannot leave counters half changed, so a poisoned lock is still good.
+        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counters.len() != limits {
+            *counters = vec![Counter::default(); limits].into();
+        }
+        counters
     }
 }
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Counter {
-    /// Start of its window in milliseconds; never goes back.
-    start_ms: u64,
-    /// 0 <= used <= quota
-    used: u64,
-}
-
-type Shard = HashMap<SubjectKey, Box<[Counter]>>;
 
 /// All limits and how they stand.
 #[derive(Debug)]
 pub struct BudgetTable {
     limits: Box<[Limit]>,
-    /// Indexes of the limits of each subject, in the order of [`Subject::ALL`].
-    by_subject: [Box<[u16]>; 3],
-    /// Subjects that one shard keeps.
-    capacity: usize,
-    shards: Box<[Mutex<Shard>]>,
+    /// For each limit, where its counter stands among those of its subject.
+    places: Box<[usize]>,
+    /// How many limits each subject has, in the order of [`Subject::ALL`].
+    counts: [usize; 3],
+    addresses: Addresses,
 }
 
 /// Not a usable set of limits.
@@ -208,30 +203,36 @@ impl std::fmt::Display for BudgetError {
 impl std::error::Error for BudgetError {}
 
 impl BudgetTable {
-    /// Makes a table for `limits` that keeps at most `subjects` subjects.
+    /// Makes a table for `limits` that keeps the usage of about `addresses` addresses at most.
     ///
     /// # Errors
     ///
     /// [`BudgetError`].
-    pub fn new(limits: Vec<Limit>, subjects: usize) -> Result<Self, BudgetError> {
+    pub fn new(limits: Vec<Limit>, addresses: usize) -> Result<Self, BudgetError> {
         if limits.len() > LIMITS_MAX {
             return Err(BudgetError::TooMany);
         }
         if let Some(index) = limits.iter().position(|limit| limit.window_ms == 0) {
             return Err(BudgetError::WindowZero(index));
         }
-        let by_subject = Subject::ALL.map(|subject| {
-            (0_u16..)
-                .zip(&limits)
-                .filter(|(_, l)| l.subject == subject)
-                .map(|(i, _)| i)
-                .collect()
-        });
+        let mut counts = [0; 3];
+        let mut places = Vec::with_capacity(limits.len());
+        for limit in &limits {
+            // INVARIANT: `counts` has a place for each variant of `Subject`.
+            let count = &mut counts[limit.subject as usize];
+            places.push(*count);
+            *count += 1;
+        }
+        let windows_ms = limits
+            .iter()
+            .filter(|limit| limit.subject == Subject::Address)
+            .map(|limit| limit.window_ms)
+            .collect();
         Ok(Self {
+            addresses: Addresses::new(windows_ms, addresses),
             limits: limits.into(),
-            by_subject,
-            capacity: subjects.div_ceil(SHARDS).max(1),
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            places: places.into(),
+            counts,
         })
     }
 
@@ -240,9 +241,10 @@ impl BudgetTable {
         &self.limits
     }
 
-    /// Charges `cost` to every limit that applies, or to none. Anonymous messages are charged to the address only.
+    /// Charges `cost` to every limit that applies, or to none. Anonymous messages are charged to
+    /// the address only. Times are milliseconds since the Unix epoch.
     ///
-    /// Returns how the limits stand, also when one refuses.
+    /// Returns how the limits stand in `usages`, also when one refuses.
     ///
     /// # Errors
     ///
@@ -255,142 +257,106 @@ impl BudgetTable {
         now_ms: u64,
         usages: &mut Usages,
     ) -> Result<Charged, Refusal> {
-        let keys = [
-            credential.map(|c| SubjectKey::Account(c.account_serial())),
-            Some(SubjectKey::Address(Prefix::of(peer))),
-            credential.map(|c| SubjectKey::Credential(c.serial())),
+        let [accounts, addresses, credentials] = self.counts;
+        // 1. Lock an account, then a part of the addresses, then a credential: always in this
+        //    order and one of each, so that two messages never wait for each other.
+        let mut account = credential
+            .filter(|_| accounts > 0)
+            .map(|c| c.account_counters().lock(accounts));
+        let prefix = Prefix::of(peer);
+        let mut shard = (addresses > 0).then(|| self.addresses.lock(prefix));
+        let mut own = credential
+            .filter(|_| credentials > 0)
+            .map(|c| c.counters().lock(credentials));
+        let address = match &mut shard {
+            Some(shard) => self.address(shard, prefix, cost, now_ms)?,
+            None => &mut [],
+        };
+        let mut held = [
+            account.as_deref_mut().map_or(&mut [][..], |c| c),
+            address,
+            own.as_deref_mut().map_or(&mut [][..], |c| c),
         ];
-        // 1. Lock what is needed, in ascending order of shard, so that two messages never wait for each other.
-        let mut wanted = [usize::MAX; 3];
-        for (place, (key, limits)) in wanted.iter_mut().zip(keys.iter().zip(&self.by_subject)) {
-            if let Some(key) = key.filter(|_| !limits.is_empty()) {
-                *place = key.shard();
-            }
-        }
-        let mut order = wanted;
-        order.sort_unstable();
-        let mut held: [Option<(usize, MutexGuard<'_, Shard>)>; 3] = [None, None, None];
-        let mut last = usize::MAX;
-        for (place, shard) in held.iter_mut().zip(order) {
-            if shard != usize::MAX && shard != last {
-                let lock = self.shards.get(shard).map(|m| m.lock());
-                *place = lock.map(|l| (shard, l.unwrap_or_else(PoisonError::into_inner)));
-                last = shard;
-            }
-        }
         // 2. Look at every limit; 3. only if all allow it, charge every limit.
-        self.look(&keys, &wanted, &mut held, cost, now_ms, usages)?;
-        for (key, (limits, shard)) in keys.iter().zip(self.by_subject.iter().zip(wanted)) {
-            let counters = key.and_then(|key| shard_of(&mut held, shard)?.get_mut(&key));
-            for (counter, limit) in counters.into_iter().flatten().zip(&**limits) {
-                counter.used += self
-                    .limits
-                    .get(usize::from(*limit))
-                    .map_or(0, |l| cost.of(l.counts));
-            }
-        }
-        Ok(Charged(()))
+        let refusal = self.refusal(&mut held, cost, now_ms);
+        let price = if refusal.is_none() { Some(cost) } else { None };
+        self.charge(&mut held, price, now_ms, usages);
+        refusal.map_or(Ok(Charged(())), Err)
     }
 
-    fn look(
-        &self,
-        keys: &[Option<SubjectKey>; 3],
-        wanted: &[usize; 3],
-        held: &mut [Option<(usize, MutexGuard<'_, Shard>)>; 3],
-        cost: Cost,
-        now_ms: u64,
-        usages: &mut Usages,
-    ) -> Result<(), Refusal> {
-        let mut refusal = None;
-        for (key, (indexes, shard)) in keys.iter().zip(self.by_subject.iter().zip(wanted)) {
-            let (Some(key), Some(shard)) = (key, shard_of(held, *shard)) else {
-                continue;
-            };
-            let counters = self.counters(shard, *key, indexes, now_ms)?;
-            for (counter, index) in counters.iter_mut().zip(&**indexes) {
-                let Some(limit) = self.limits.get(usize::from(*index)) else {
-                    continue;
-                };
-                let start_ms = now_ms - now_ms % limit.window_ms;
-                if start_ms > counter.start_ms {
-                    *counter = Counter { start_ms, used: 0 };
-                }
-                let price = cost.of(limit.counts);
-                let reset_ms = (counter.start_ms + limit.window_ms)
-                    .saturating_sub(now_ms)
-                    .max(1);
-                let fits = price <= limit.quota.saturating_sub(counter.used);
-                let used = if fits {
-                    counter.used + price
-                } else {
-                    counter.used
-                };
-                usages.push(Usage {
-                    limit: *index,
-                    used,
-                    remaining: limit.quota.saturating_sub(used),
-                    reset_ms,
-                });
-                if !fits && price > 0 {
-                    refusal = later(refusal, exceeded(limit, reset_ms));
-                }
-            }
-        }
-        refusal.map_or(Ok(()), Err)
-    }
-
-    fn counters<'s>(
+    /// Returns an address's counters. One that the message costs nothing is not remembered for it.
+    fn address<'s>(
         &self,
         shard: &'s mut Shard,
-        key: SubjectKey,
-        indexes: &[u16],
+        prefix: Prefix,
+        cost: Cost,
         now_ms: u64,
     ) -> Result<&'s mut [Counter], Refusal> {
-        if !shard.contains_key(&key) && shard.len() >= self.capacity {
-            shard.retain(|key, counters| !self.idle(*key, counters, now_ms));
-            if shard.len() >= self.capacity {
-                return Err(Code::BudgetFull.into());
-            }
-        }
-        let empty = || vec![Counter::default(); indexes.len()].into();
-        Ok(shard.entry(key).or_insert_with(empty))
+        let costs = |limit: &Limit| limit.subject == Subject::Address && cost.of(limit.counts) > 0;
+        let price = self.limits.iter().any(costs);
+        self.addresses.counters(shard, prefix, price, now_ms)
     }
 
-    /// Tells whether every window of a subject has ended, so that forgetting it changes nothing.
-    fn idle(&self, key: SubjectKey, counters: &[Counter], now_ms: u64) -> bool {
-        let subject = match key {
-            SubjectKey::Account(_) => Subject::Account,
-            SubjectKey::Address(_) => Subject::Address,
-            SubjectKey::Credential(_) => Subject::Credential,
-        };
-        let limits = self.limits.iter().filter(|limit| limit.subject == subject);
-        counters.iter().zip(limits).all(|(counter, limit)| {
-            counter.used == 0 || counter.start_ms.saturating_add(limit.window_ms) <= now_ms
-        })
+    fn refusal(&self, held: &mut [&mut [Counter]; 3], cost: Cost, now_ms: u64) -> Option<Refusal> {
+        let mut refusal = None;
+        for (limit, place) in self.limits.iter().zip(&self.places) {
+            let price = cost.of(limit.counts);
+            let Some(counter) = held[limit.subject as usize].get_mut(*place) else {
+                continue;
+            };
+            let slot = counter.slot(now_ms / limit.window_ms);
+            if price > 0 && price > limit.quota.saturating_sub(slot.used) {
+                refusal = later(
+                    refusal,
+                    exceeded(limit, reset_ms(limit, slot.window, now_ms)),
+                );
+            }
+        }
+        refusal
+    }
+
+    fn charge(
+        &self,
+        held: &mut [&mut [Counter]; 3],
+        cost: Option<Cost>,
+        now_ms: u64,
+        usages: &mut Usages,
+    ) {
+        for ((index, limit), place) in (0_u16..).zip(&self.limits).zip(&self.places) {
+            let Some(counter) = held[limit.subject as usize].get_mut(*place) else {
+                continue;
+            };
+            let slot = counter.slot(now_ms / limit.window_ms);
+            // Cannot overflow: what is charged was found to fit the quota.
+            slot.used += cost.map_or(0, |cost| cost.of(limit.counts));
+            usages.push(Usage {
+                limit: index,
+                used: slot.used,
+                remaining: limit.quota.saturating_sub(slot.used),
+                reset_ms: reset_ms(limit, slot.window, now_ms),
+            });
+        }
     }
 }
 
-fn shard_of<'h, 't>(
-    held: &'h mut [Option<(usize, MutexGuard<'t, Shard>)>; 3],
-    shard: usize,
-) -> Option<&'h mut MutexGuard<'t, Shard>> {
-    held.iter_mut()
-        .flatten()
-        .find(|(index, _)| *index == shard)
-        .map(|(_, guard)| guard)
+/// Returns how long a window still lasts, in milliseconds, at least one.
+fn reset_ms(limit: &Limit, window: u64, now_ms: u64) -> u64 {
+    let end_ms = window.saturating_add(1).saturating_mul(limit.window_ms);
+    end_ms.saturating_sub(now_ms).max(1)
 }
 
 fn exceeded(limit: &Limit, reset_ms: u64) -> Refusal {
     let Limit {
         name,
+        subject,
         counts,
         quota,
         window_ms,
-        ..
     } = limit.clone();
     Refusal::new(Code::BudgetExceeded)
         .with(Detail::Limit(LimitDetail {
             name,
+            subject,
             counts,
             quota,
             window_ms,
@@ -400,17 +366,11 @@ fn exceeded(limit: &Limit, reset_ms: u64) -> Refusal {
 
 /// Returns the refusal that lasts longer: coming back earlier would be refused again.
 fn later(known: Option<Refusal>, new: Refusal) -> Option<Refusal> {
-    use crate::refusal::Retry;
-    match (&known, new.retry) {
-        (
-            Some(Refusal {
-                retry: Retry::AfterMs(old),
-                ..
-            }),
-            Retry::AfterMs(fresh),
-        ) if *old >= fresh => known,
-        _ => Some(new),
-    }
+    let wait_ms = |refusal: &Refusal| match refusal.retry {
+        Retry::AfterMs(after_ms) => after_ms,
+        Retry::Never => u64::MAX,
+    };
+    Some(known.filter(|k| wait_ms(k) >= wait_ms(&new)).unwrap_or(new))
 }
 
 #[cfg(test)]

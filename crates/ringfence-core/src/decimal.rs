@@ -1,7 +1,12 @@
-//! Exact decimals: plain digits with at most one point, as checked i128. Nothing rounds, nothing overflows unseen.
+//! Exact decimals: plain digits with at most one point, as checked i128. Nothing rounds, nothing
+//! overflows unseen.
 
 /// Most fractional digits that are taken; with 20 integer digits everything fits i128.
 pub const SCALE: u32 = 18;
+/// Longest fraction that is looked at, trailing zeros and all.
+const FRACTION_TEXT_MAX: usize = 40;
+/// One, in units of 10^-18.
+const UNIT: i128 = 10_i128.pow(SCALE);
 const INTEGER_DIGITS_MAX: usize = 20;
 
 /// A non-negative number of 10^-18 units.
@@ -21,7 +26,8 @@ impl std::fmt::Display for Inexact {
 impl std::error::Error for Inexact {}
 
 impl Decimal {
-    /// Parses `digits` or `digits.digits` in ASCII. No sign, exponent, separator, space, or part left empty.
+    /// Parses `digits` or `digits.digits` in ASCII. No sign, exponent, separator, space, or part
+    /// left empty.
     ///
     /// # Errors
     ///
@@ -37,14 +43,19 @@ impl Decimal {
         let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
         let fits = whole.len() <= INTEGER_DIGITS_MAX
             && kept.len() <= SCALE as usize
-            && fraction.len() <= 40;
+            && fraction.len() <= FRACTION_TEXT_MAX;
         if whole.is_empty() || !fits || !plain(whole) || !plain(fraction) {
             return Err(Inexact);
         }
-        let digits = whole.bytes().chain(kept.bytes());
-        let units = digits.fold(0_i128, |units, digit| units * 10 + i128::from(digit - b'0'));
-        // INVARIANT: at most 38 digits in all, and 10^38 < i128::MAX.
-        Ok(Self(units * 10_i128.pow(SCALE - kept.len() as u32)))
+        // At most 20 digits fit u128 with room to spare, and whole * 10^18 + fraction is below
+        // 10^38, which fits i128; if it did not, that would be a refusal.
+        let value = |part: &str| part.bytes().fold(0, |n, b| n * 10 + i128::from(b - b'0'));
+        let padding = 10_i128.pow(SCALE - kept.len() as u32);
+        value(whole)
+            .checked_mul(UNIT)
+            .and_then(|units| units.checked_add(value(kept) * padding))
+            .map(Self)
+            .ok_or(Inexact)
     }
 
     /// Tells whether it is zero.
@@ -72,10 +83,10 @@ impl Decimal {
 
     /// Compares `self * other` with `bound` exactly, in 256 bits.
     pub fn product_cmp(self, other: Self, bound: Self) -> std::cmp::Ordering {
-        // self.0 * other.0 is in units of 10^-36, bound.0 in 10^-18. Both operands are below 2^127, so the product
-        // is below 2^254: compare as (high, low) pairs of u128.
+        // self.0 * other.0 is in units of 10^-36, bound.0 in 10^-18. Both operands are below 2^127,
+        // so the product is below 2^254: compare as (high, low) pairs of u128.
         wide_mul(self.0.unsigned_abs(), other.0.unsigned_abs())
-            .cmp(&wide_mul(bound.0.unsigned_abs(), 10_u128.pow(SCALE)))
+            .cmp(&wide_mul(bound.0.unsigned_abs(), UNIT.unsigned_abs()))
     }
 }
 
@@ -87,7 +98,8 @@ const fn wide_mul(a: u128, b: u128) -> (u128, u128) {
     let low = a_low * b_low;
     let middle_a = a_high * b_low;
     let middle_b = a_low * b_high;
-    // None of these sums can overflow: each summand is below 2^64 or the sum is below 2^128 by construction.
+    // None of these sums can overflow: each summand is below 2^64, or the whole is the product's
+    // upper half, which is below 2^128.
     let carry = (low >> 64) + (middle_a & LOW) + (middle_b & LOW);
     let high = a_high * b_high + (middle_a >> 64) + (middle_b >> 64) + (carry >> 64);
     (high, (carry << 64) | (low & LOW))

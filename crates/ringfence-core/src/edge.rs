@@ -1,10 +1,14 @@
 //! Edge budget: requests per address, before any cryptography, in bounded memory.
+//!
+//! What is refused after the first in a window is counted, not recorded one by one: a flood must
+//! not be able to fill the ledger.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::address::Prefix;
+use crate::counter::Counter;
 use crate::refusal::{Code, Refusal};
 
 const SHARDS: usize = 16;
@@ -19,55 +23,105 @@ pub struct EdgePass(());
 pub struct EdgeRefusal {
     /// What the client is told.
     pub refusal: Refusal,
-    /// Whether this is the first of its address in this window: the one that gets a ledger entry of its own.
+    /// Whether this is the first of its address in this window: the one that gets a ledger entry of
+    /// its own. Addresses that there was no room for count as one.
     pub first: bool,
 }
 
 /// How many requests of one address were refused after the first in a window that has ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct EdgeSummary {
-    /// The address, or its /64.
+    /// The address, or its /64; [`Prefix::OTHERS`] for those that there was no room for.
     pub prefix: Prefix,
     /// Requests refused beyond the first.
     pub refused: u64,
 }
 
+/// What was refused in one window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refused {
+    window: u64,
+    count: u64,
+}
+
+impl Refused {
+    /// Counts one refusal in `window`; returns whether it is the first there, and what an earlier
+    /// window leaves to be told.
+    fn add(&mut self, window: u64) -> (bool, u64) {
+        let mut untold = 0;
+        if self.window != window {
+            untold = self.take();
+            self.window = window;
+        }
+        self.count += 1;
+        (self.count == 1, untold)
+    }
+
+    /// Returns what was refused after the first, and counts it no more.
+    fn take(&mut self) -> u64 {
+        let untold = self.count.saturating_sub(1);
+        self.count = 0;
+        untold
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
-struct Count {
-    /// Start of its window in microseconds; never goes back.
-    start_us: u64,
-    /// 0 <= admitted <= quota
-    admitted: u64,
-    refused: u64,
+struct Entry {
+    admitted: Counter,
+    refused: Refused,
 }
 
 #[derive(Debug, Default)]
 struct Shard {
-    counts: HashMap<Prefix, Count>,
-    /// Windows that ended with more than one refusal, until somebody takes them.
+    entries: HashMap<Prefix, Entry>,
+    /// Addresses that there was no room for.
+    others: Refused,
+    /// Windows before this one may have been forgotten. Never goes back.
+    floor: u64,
+    /// Windows that ended with more than one refusal, until somebody takes them; at most as many as
+    /// there are entries.
     ended: Vec<EdgeSummary>,
+    /// Refusals that `ended` had no room for.
+    untold: u64,
 }
 
 impl Shard {
-    /// Drops the counts of windows that began before `start_us`, and keeps what they refused.
-    fn end_before(&mut self, start_us: u64) {
-        let Self { counts, ended } = self;
-        counts.retain(|prefix, count| {
-            let live = count.start_us >= start_us;
+    fn tell(&mut self, prefix: Prefix, refused: u64, capacity: usize) {
+        if refused == 0 {
+            return;
+        }
+        if self.ended.len() < capacity {
+            self.ended.push(EdgeSummary { prefix, refused });
+        } else {
+            self.untold += refused;
+        }
+    }
+
+    /// Makes room by forgetting the addresses that have not been seen since `window` began.
+    ///
+    /// Its cost is that of the whole shard, so it is done once per window at most, however many
+    /// strangers knock.
+    fn forget_before(&mut self, window: u64, capacity: usize) {
+        if window <= self.floor {
+            return;
+        }
+        self.floor = window;
+        let mut gone = Vec::new();
+        self.entries.retain(|prefix, entry| {
+            let live = entry.admitted.spent_until() > window;
             if !live {
-                ended.extend(summary(*prefix, *count));
+                gone.push((*prefix, entry.refused.take()));
             }
             live
         });
+        for (prefix, refused) in gone {
+            self.tell(prefix, refused, capacity);
+        }
     }
 }
 
-fn summary(prefix: Prefix, count: Count) -> Option<EdgeSummary> {
-    let refused = count.refused.saturating_sub(1);
-    (refused > 0).then_some(EdgeSummary { prefix, refused })
-}
-
-/// Requests per address and window. Windows are aligned to the clock; one that steps back refills nothing.
+/// Requests per address and window. Windows are aligned to the clock; one that steps back refills
+/// nothing, and one that leaps forward and back goes on where it was.
 #[derive(Debug)]
 pub struct EdgeBudget {
     quota: u64,
@@ -78,82 +132,98 @@ pub struct EdgeBudget {
 }
 
 impl EdgeBudget {
-    /// Allows `quota` requests in `window_ms` to each of at most `addresses` addresses.
+    /// Allows `quota` requests in `window_ms` to each of about `addresses` addresses at most.
     pub fn new(quota: u64, window_ms: u64, addresses: usize) -> Self {
         Self {
             quota,
-            window_us: window_ms.max(1) * 1000,
+            window_us: window_ms.clamp(1, u64::MAX / 1000) * 1000,
             capacity: addresses.div_ceil(SHARDS).max(1),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
     }
 
-    /// Takes one request of `address`'s budget.
+    /// Takes one request of `address`'s budget, at `now_us` microseconds since the Unix epoch.
     ///
     /// # Errors
     ///
     /// `edge_rate` with when to come back, or `edge_full`.
     pub fn admit(&self, address: IpAddr, now_us: u64) -> Result<EdgePass, EdgeRefusal> {
         let prefix = Prefix::of(address);
-        let start_us = now_us - now_us % self.window_us;
+        let window = now_us / self.window_us;
         let mut shard = self.shard(prefix);
-        if !shard.counts.contains_key(&prefix) && shard.counts.len() >= self.capacity {
-            shard.end_before(start_us);
-            if shard.counts.len() >= self.capacity {
-                return Err(EdgeRefusal {
-                    refusal: Code::EdgeFull.into(),
-                    first: false,
-                });
+        if shard.entries.len() >= self.capacity && !shard.entries.contains_key(&prefix) {
+            shard.forget_before(window, self.capacity);
+            if shard.entries.len() >= self.capacity {
+                let (first, untold) = shard.others.add(window);
+                shard.untold += untold;
+                return Err(self.refuse(Code::EdgeFull, window, first, now_us));
             }
         }
-        let Shard { counts, ended } = &mut *shard;
-        let fresh = Count {
-            start_us,
-            admitted: 0,
-            refused: 0,
-        };
-        let count = counts.entry(prefix).or_insert(fresh);
-        if start_us > count.start_us {
-            ended.extend(summary(prefix, *count));
-            *count = fresh;
-        }
-        if count.admitted < self.quota {
-            count.admitted += 1;
+        let start = window.max(shard.floor);
+        let entry = shard.entries.entry(prefix).or_insert_with(|| Entry {
+            admitted: Counter::starting(start),
+            refused: Refused::default(),
+        });
+        let slot = entry.admitted.slot(window);
+        if slot.used < self.quota {
+            slot.used += 1;
             return Ok(EdgePass(()));
         }
-        count.refused += 1;
-        let wait_ms = (count.start_us + self.window_us)
-            .saturating_sub(now_us)
-            .div_ceil(1000);
-        Err(EdgeRefusal {
-            refusal: Refusal::new(Code::EdgeRate).retry_after(wait_ms.max(1)),
-            first: count.refused == 1,
-        })
+        let window = slot.window;
+        let (first, untold) = entry.refused.add(window);
+        shard.tell(prefix, untold, self.capacity);
+        Err(self.refuse(Code::EdgeRate, window, first, now_us))
     }
 
     /// Takes what was refused in windows that have ended at `now_us`.
     pub fn take_summaries(&self, now_us: u64) -> Vec<EdgeSummary> {
-        let start_us = now_us - now_us % self.window_us;
+        let window = now_us / self.window_us;
         let mut taken = Vec::new();
+        let mut others = 0;
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.end_before(start_us);
             taken.append(&mut shard.ended);
+            for (prefix, entry) in &mut shard.entries {
+                if entry.refused.window < window {
+                    let refused = entry.refused.take();
+                    taken.extend((refused > 0).then_some(EdgeSummary {
+                        prefix: *prefix,
+                        refused,
+                    }));
+                }
+            }
+            others += std::mem::take(&mut shard.untold);
+            if shard.others.window < window {
+                others += shard.others.take();
+            }
+        }
+        if others > 0 {
+            taken.push(EdgeSummary {
+                prefix: Prefix::OTHERS,
+                refused: others,
+            });
         }
         taken
     }
 
     /// Returns the proof that stands for an edge control which is off or only observes.
-    pub const fn waive(&self) -> EdgePass {
+    pub(crate) const fn waive(&self) -> EdgePass {
         EdgePass(())
     }
 
+    fn refuse(&self, code: Code, window: u64, first: bool, now_us: u64) -> EdgeRefusal {
+        let end_us = window.saturating_add(1).saturating_mul(self.window_us);
+        let wait_ms = end_us.saturating_sub(now_us).div_ceil(1000).max(1);
+        EdgeRefusal {
+            refusal: Refusal::new(code).retry_after(wait_ms),
+            first,
+        }
+    }
+
     fn shard(&self, prefix: Prefix) -> MutexGuard<'_, Shard> {
-        let number = prefix.number();
-        let mixed = (number ^ (number >> 64)) as u64;
-        let index = (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize % SHARDS;
-        // INVARIANT: the index is below SHARDS, which is the length.
-        self.shards[index]
+        // INVARIANT: the shard is below SHARDS, which is the length. A panic cannot leave a shard
+        // half changed, so a poisoned lock is still good.
+        self.shards[prefix.shard(SHARDS)]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,8 +3,8 @@
 use crate::refusal::{Code, Detail, Refusal};
 use crate::sign::Stamp;
 
-/// A dialect's rule. Binance: `time < now + 1000 ms && now - time <= recvWindow`, default 5000 ms, at most 60000 ms
-/// (REST docs, "Timing security").
+/// A dialect's rule. Binance: `time < now + 1000 ms && now - time <= recvWindow`, default 5000 ms,
+/// at most 60000 ms (REST docs, "Timing security").
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Window {
     /// Microseconds, when the message names none.
@@ -39,3 +39,6 @@ impl Window {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

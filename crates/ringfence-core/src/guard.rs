@@ -1,7 +1,7 @@
 //! The guard: what an order must satisfy, computed exactly from its decimal text.
 //!
-//! An order without a price is bounded by the price band's upper end: without market data in the decision that is
-//! the only exact bound (docs/adr/0006).
+//! An order without a price is bounded by the price band's upper end: without market data in the
+//! decision that is the only exact bound (docs/adr/0006).
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -33,7 +33,8 @@ pub struct Instrument {
 /// What an order type must carry. Data of the dialect.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct OrderKind {
-    /// Whether a price must be there; where it must not, it is still checked if given.
+    /// Whether a price must be there. Where it must not, one that is given is checked, but bounds
+    /// nothing: the venue may not look at it.
     pub needs_price: bool,
     /// Whether a stop price must be there.
     pub needs_stop_price: bool,
@@ -104,13 +105,16 @@ impl Guard {
         }
         let price = instrument.price(order.price, "price", kind.needs_price)?;
         instrument.price(order.stop_price, "stopPrice", kind.needs_stop_price)?;
-        if let Some(text) = order.iceberg_quantity {
-            instrument.iceberg(text)?;
-        }
+        // A price beside a market order binds nobody, so its value is not computed from it.
+        let price = price.filter(|_| kind.needs_price);
         match (order.quantity, order.quote_quantity) {
             (Some(text), None) => {
                 let quantity = instrument.quantity(text)?;
+                instrument.iceberg(order.iceberg_quantity, quantity)?;
                 instrument.notional(quantity, price)?;
+            }
+            (None, Some(_)) if order.iceberg_quantity.is_some() => {
+                return Err(refuse(Code::QuantityInvalid, "icebergQty"));
             }
             (None, Some(text)) if kind.quote_quantity => instrument.amount(text)?,
             (None, None) => return Err(refuse(Code::OrderFieldMissing, "quantity")),
@@ -172,24 +176,29 @@ impl Instrument {
         Ok(quantity)
     }
 
-    fn iceberg(&self, text: &str) -> Result<(), Refusal> {
+    fn iceberg(&self, text: Option<&str>, quantity: Decimal) -> Result<(), Refusal> {
         const FIELD: &str = "icebergQty";
+        let Some(text) = text else { return Ok(()) };
         // Zero says that nothing is hidden.
-        if number(text, FIELD)?.is_multiple_of(self.lot) {
-            Ok(())
-        } else {
-            Err(refuse(Code::QuantityLot, FIELD))
+        let visible = number(text, FIELD)?;
+        if visible > quantity {
+            return Err(refuse(Code::QuantityInvalid, FIELD));
         }
+        if !visible.is_multiple_of(self.lot) {
+            return Err(refuse(Code::QuantityLot, FIELD));
+        }
+        Ok(())
     }
 
     fn notional(&self, quantity: Decimal, price: Option<Decimal>) -> Result<(), Refusal> {
+        // Without a price, the band's upper end is the most that it can be filled at. If even that
+        // is too little, the order is too small at any price.
         let highest = price.unwrap_or(self.price_max);
         if quantity.product_cmp(highest, self.max_notional) == Ordering::Greater {
             return Err(refuse(Code::NotionalMax, "notional"));
         }
-        let lowest = price.unwrap_or(self.price_max);
         match self.min_notional {
-            Some(least) if quantity.product_cmp(lowest, least) == Ordering::Less => {
+            Some(least) if quantity.product_cmp(highest, least) == Ordering::Less => {
                 Err(refuse(Code::NotionalMin, "notional"))
             }
             Some(_) | None => Ok(()),

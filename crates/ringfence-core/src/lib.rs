@@ -1,10 +1,35 @@
-//! Ringfence's decisions: credentials, replay memory, budgets, guard, and the pipeline that makes a permit.
+//! Ringfence's decisions.
 //!
-//! Pure: no clock, no I/O, no async. Times are passed in, as microseconds since the Unix epoch in UTC.
+//! Pure: no clock, no I/O, no async. Times are passed in, as microseconds since the Unix epoch in
+//! UTC; whoever owns the sockets owns the clock.
+//!
+//! A message goes through eight controls, always in the same order: edge, operation, identity,
+//! freshness, authority, budget, guard, sequence. Each returns a proof or a [`refusal::Refusal`];
+//! only the end of [`pipeline::Core::decide`] turns the proofs into a [`pipeline::Permit`], and
+//! only a permit can be forwarded.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`pipeline`] | the order of the controls, their modes' effect, the permit |
+//! | [`edge`] | requests per address, before any cryptography |
+//! | [`operation`] | what a message asks, and the scope that it needs |
+//! | [`sign`] | keys and signatures |
+//! | [`freshness`], [`replay`] | the time window, and what a signature was already used for |
+//! | [`credential`], [`authority`] | who may do what, from where, until when |
+//! | [`budget`] | limits over windows, all or nothing |
+//! | [`guard`], [`decimal`] | bounds of orders, computed exactly |
+//! | [`sequence`] | what is legal now |
+//! | [`refusal`], [`mode`], [`address`] | the words that they share |
+//!
+//! What several threads touch is exact: an atomic for a credential's state, a mutex for its replay
+//! memory and one for what it used, a mutex per part of the address tables. No lock is held while
+//! another control runs.
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod authority;
 pub mod budget;
+mod counter;
 pub mod credential;
 pub mod decimal;
 pub mod edge;

@@ -154,7 +154,8 @@ impl Operation {
         }
     }
 
-    /// Tells whether the operation changes state at the venue: its signature is spent, its intent must be durable.
+    /// Tells whether the operation changes state at the venue: its signature is spent, its intent
+    /// must be durable.
     pub const fn changes_state(self) -> bool {
         match self {
             Self::OrderAmend

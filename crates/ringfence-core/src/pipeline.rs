@@ -1,18 +1,23 @@
 //! The pipeline: every control in order, and the permit that only their proofs make.
 
+mod passage;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use passage::Passage;
+
+use crate::authority::{self, Authorized};
 use crate::budget::{BudgetTable, Charged, Cost, Usages};
-use crate::credential::{Authorized, Credential, CredentialTable};
-use crate::edge::{EdgeBudget, EdgePass};
+use crate::credential::{Credential, CredentialTable};
+use crate::edge::{EdgeBudget, EdgePass, EdgeRefusal};
 use crate::freshness::Window;
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
 use crate::refusal::{Code, Refusal};
-use crate::replay::{Fresh, ReplayRoom, Use};
-use crate::sequence::{self, Legal};
+use crate::replay::{Fresh, ReplayRoom};
+use crate::sequence::Legal;
 use crate::sign::{Claim, Signed, Verified};
 
 /// A message, whatever transport it came by.
@@ -60,7 +65,9 @@ enum Proof<P> {
 #[derive(Debug)]
 pub struct Permit {
     credential: Option<Arc<Credential>>,
-    authority_enforced: bool,
+    operation: Operation,
+    peer: IpAddr,
+    authority: Mode,
     _proofs: Proofs,
 }
 
@@ -69,23 +76,26 @@ struct Proofs {
     _edge: EdgePass,
     _identity: Proof<Option<Verified<Signed>>>,
     _freshness: Proof<Option<Fresh>>,
-    _authority: Proof<Option<Authorized>>,
+    _authority: Proof<Authorized>,
     _budget: Proof<Charged>,
     _guard: Proof<Guarded>,
     _sequence: Proof<Legal>,
 }
 
 impl Permit {
-    /// Reads the credential's state once more, just before the message is forwarded: a revocation that returned
-    /// while the ledger was waited for is obeyed.
+    /// Asks authority once more, just before the message is forwarded: a revocation, or a narrower
+    /// description of the credential, that returned while the ledger was waited for is obeyed.
     ///
     /// # Errors
     ///
-    /// The code of the state, or `credential_expired`.
+    /// As [`authority::check`], and `credential_revoked` when the key itself was replaced.
     pub fn revalidate(&self, now_us: u64) -> Result<(), Refusal> {
-        match &self.credential {
-            Some(credential) if self.authority_enforced => credential.check_live(now_us),
-            Some(_) | None => Ok(()),
+        match (&self.credential, self.authority) {
+            (Some(credential), Mode::Enforce) => {
+                let credential = credential.in_force()?;
+                authority::check(credential, self.operation, self.peer, now_us).map(drop)
+            }
+            (Some(_), Mode::Observe | Mode::Off) | (None, _) => Ok(()),
         }
     }
 
@@ -125,48 +135,13 @@ pub struct Core {
     pub modes: Modes,
 }
 
-/// One message's way through the controls.
-struct Passage<'c> {
-    core: &'c Core,
-    trace: [Trace; 8],
-}
-
-impl Passage<'_> {
-    /// Runs one control in its mode and notes what it saw.
-    fn run<P>(
-        &mut self,
-        control: Control,
-        check: impl FnOnce() -> Result<P, Refusal>,
-    ) -> Result<Proof<P>, Refusal> {
-        let mode = self.core.modes.of(control);
-        let (seen, result) = match mode {
-            Mode::Off => (Trace::Off, Ok(Proof::Waived)),
-            Mode::Enforce | Mode::Observe => match (check(), mode) {
-                (Ok(proof), _) => (Trace::Passed, Ok(Proof::Held(proof))),
-                (Err(refusal), Mode::Observe | Mode::Off) => {
-                    (Trace::WouldRefuse(refusal.code), Ok(Proof::Waived))
-                }
-                (Err(refusal), Mode::Enforce) => (Trace::Refused(refusal.code), Err(refusal)),
-            },
-        };
-        if let Some(place) = self.trace.get_mut(control as usize) {
-            *place = seen;
-        }
-        result
-    }
-}
-
 impl Core {
     /// Runs the edge control, before the rest of the message is read.
     ///
     /// # Errors
     ///
     /// As [`EdgeBudget::admit`], if it is enforced.
-    pub fn admit(
-        &self,
-        peer: IpAddr,
-        now_us: u64,
-    ) -> Result<(EdgePass, Trace), crate::edge::EdgeRefusal> {
+    pub fn admit(&self, peer: IpAddr, now_us: u64) -> Result<(EdgePass, Trace), EdgeRefusal> {
         match self.modes.of(Control::Edge) {
             Mode::Off => Ok((self.edge.waive(), Trace::Off)),
             Mode::Enforce => self
@@ -180,10 +155,14 @@ impl Core {
         }
     }
 
-    /// Decides on `message` at `now_us` (microseconds since the Unix epoch), by the window rule of its dialect.
+    /// Decides on `message` at `now_us` (microseconds since the Unix epoch), by the window rule of
+    /// its dialect.
     ///
-    /// The budget is charged before the guard looks: a message that the guard refuses has cost the venue's kind of
-    /// weight, as at Binance. A replay claim is made as soon as the signature verified, whatever refuses later.
+    /// Two things are used up although a later control refuses, on purpose:
+    /// - the signature, as soon as it verified: what was shown once is not shown again;
+    /// - the budget, before the guard looks: an order that breaks its bounds has cost what it costs
+    ///   at the venue (Binance charges a failed order its weight), so that guessing at the bounds
+    ///   is not free.
     pub fn decide(
         &self,
         message: &Message<'_>,
@@ -191,122 +170,12 @@ impl Core {
         window: &Window,
         now_us: u64,
     ) -> Decision {
-        let mut passage = Passage {
-            core: self,
-            trace: [Trace::NotReached; 8],
-        };
-        passage.trace[Control::Edge as usize] = edge.1;
-        passage.trace[Control::Operation as usize] = Trace::Passed;
-        let mut credential = None;
-        let mut usages = Usages::default();
-        let outcome = self.run(
-            message,
-            edge.0,
-            window,
-            now_us,
-            &mut passage,
-            &mut credential,
-            &mut usages,
-        );
-        Decision {
-            outcome,
-            trace: passage.trace,
-            credential,
-            usages,
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)] // what `decide` returns is filled in as the controls go on
-    fn run(
-        &self,
-        message: &Message<'_>,
-        edge: EdgePass,
-        window: &Window,
-        now_us: u64,
-        passage: &mut Passage<'_>,
-        credential: &mut Option<Arc<Credential>>,
-        usages: &mut Usages,
-    ) -> Result<Permit, Refusal> {
-        let claim = message.claim.filter(|_| message.signed);
-        let identity = passage.run(Control::Identity, || {
-            self.identify(message.signed, claim, credential)
-        })?;
-        let who = credential.as_deref();
-        let freshness = passage.run(Control::Freshness, || {
-            let (Some(who), Some(claim)) = (who, claim) else {
-                return anonymous(message.signed);
-            };
-            window.check(claim.stamp, now_us)?;
-            let Proof::Held(Some(signed)) = &identity else {
-                return Ok(None);
-            };
-            let purpose = if message.operation.changes_state() {
-                Use::Spend
-            } else {
-                Use::Read
-            };
-            who.claim(signed, purpose, now_us, &self.room).map(Some)
-        })?;
-        let authority = passage.run(Control::Authority, || match who {
-            Some(who) => who
-                .authorize(message.operation, message.peer, now_us)
-                .map(Some),
-            None => anonymous(message.signed),
-        })?;
-        let budget = passage.run(Control::Budget, || {
-            self.budget
-                .take(message.peer, who, message.cost, now_us / 1000, usages)
-        })?;
-        let guard = passage.run(Control::Guard, || match &message.order {
-            Some(order) => self.guard.check(order),
-            None if message.operation.carries_order() => {
-                Err(Refusal::new(Code::OrderFieldMissing).field("symbol"))
-            }
-            None => Ok(Guard::nothing_to_check()),
-        })?;
-        let sequence = passage.run(Control::Sequence, || sequence::check(message.operation))?;
-        Ok(Permit {
-            credential: credential.clone(),
-            authority_enforced: self.modes.of(Control::Authority) == Mode::Enforce,
-            _proofs: Proofs {
-                _edge: edge,
-                _identity: identity,
-                _freshness: freshness,
-                _authority: authority,
-                _budget: budget,
-                _guard: guard,
-                _sequence: sequence,
-            },
-        })
-    }
-
-    fn identify(
-        &self,
-        signed: bool,
-        claim: Option<Claim<'_>>,
-        credential: &mut Option<Arc<Credential>>,
-    ) -> Result<Option<Verified<Signed>>, Refusal> {
-        if !signed {
-            return Ok(None);
-        }
-        let claim = claim.ok_or(Code::CredentialMissing)?;
-        let found = self
-            .credentials
-            .get(claim.key_id)
-            .ok_or(Code::CredentialUnknown)?;
-        let verified = found.key().verify(&claim)?;
-        *credential = Some(found);
-        Ok(Some(verified))
-    }
-}
-
-/// Returns no proof for a route that needs none; a signed route without a credential is refused here too, so that an
-/// identity control which only observes does not open what lies behind it.
-fn anonymous<P>(signed: bool) -> Result<Option<P>, Refusal> {
-    if signed {
-        Err(Code::CredentialMissing.into())
-    } else {
-        Ok(None)
+        let mut passage = Passage::new(self, message, window, now_us);
+        passage.saw(Control::Edge, edge.1);
+        // Without a route there is no operation and no message: whoever made it has run this one.
+        passage.saw(Control::Operation, Trace::Passed);
+        let outcome = passage.run(edge.0);
+        passage.decision(outcome)
     }
 }
 

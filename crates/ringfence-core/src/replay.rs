@@ -2,19 +2,28 @@
 //!
 //! Pure state: no clock, no I/O; one memory per credential.
 //!
-//! Invariant: a claim is forgotten only once its deadline alone refuses it. The floor rises only to deadlines that
-//! were really forgotten, so a clock that leaps forward and back neither re-admits anything nor locks anybody out.
-//! When memory is full we refuse: evicting a live claim would let it be replayed.
+//! Invariant: a claim is forgotten only once its deadline alone refuses it. The floor rises only to
+//! deadlines that were really forgotten, so a clock that leaps forward and back neither re-admits
+//! anything nor locks anybody out. When memory is full we refuse: evicting a live claim would let
+//! it be replayed.
 //!
 //! Why reads are kept too: Binance signs neither method nor path, so the signature of a captured
 //! `GET /api/v3/openOrders` also fits `DELETE /api/v3/openOrders`. See docs/adr/0004.
+//!
+//! Why claims are found by signature alone, not by signature and deadline: Binance signs query and
+//! body without anything between them, so moving that border can make the same signature name
+//! another time or window. Whatever stamp it comes with, a live claim is found.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::refusal::Code;
 use crate::sign::{Nonce, Signed, Verified};
+
+/// Claims forgotten by one claim at most, so that the first message after a burst does not pay for
+/// all of it. More than the one that a claim adds, so that memory shrinks as it is used.
+const FORGET_AT_ONCE: usize = 16;
 
 /// What a signature is used for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,6 +52,9 @@ pub struct ReplayRoom {
 
 impl ReplayRoom {
     /// Makes room for `total` claims, at most `per_credential` of them by one credential.
+    ///
+    /// A claim takes about 90 bytes. Size `per_credential` as peak messages per second times the
+    /// longest window in seconds.
     pub const fn new(per_credential: usize, total: usize) -> Self {
         Self {
             per_credential,
@@ -54,6 +66,11 @@ impl ReplayRoom {
     /// Returns how many claims are kept now.
     pub fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether no credential can claim any more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.taken() >= self.total
     }
 
     fn take_one(&self, held: usize) -> Result<(), Code> {
@@ -73,11 +90,19 @@ impl ReplayRoom {
     }
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Claimed {
+    /// The latest deadline that the signature was ever shown with. Microseconds since the epoch.
+    deadline_us: u64,
+    purpose: Use,
+}
+
 /// What one credential's signatures were used for.
 #[derive(Debug, Default)]
 pub struct ReplayMemory {
-    /// Ordered by deadline, so that what may be forgotten is a prefix. Microseconds since the epoch.
-    claims: BTreeMap<(u64, Nonce), Use>,
+    claims: BTreeMap<Nonce, Claimed>,
+    /// The same claims by deadline, so that what may be forgotten is a prefix.
+    by_deadline: BTreeSet<(u64, Nonce)>,
     /// Deadlines up to and including this one have been forgotten, and are refused as stale.
     floor_us: u64,
 }
@@ -85,12 +110,13 @@ pub struct ReplayMemory {
 impl ReplayMemory {
     /// Claims `signed` for `purpose`.
     ///
-    /// Takes a [`Verified`] value, so that an unsigned message can neither fill the memory nor burn a nonce.
+    /// Takes a [`Verified`] value, so that an unsigned message can neither fill the memory nor burn
+    /// a nonce.
     ///
     /// # Errors
     ///
-    /// `time_stale` when the deadline was forgotten, `replay_seen` when the signature was used in a way that excludes
-    /// this one, `replay_full` when there is no room.
+    /// `time_stale` when the deadline was forgotten, `replay_seen` when the signature was used in a
+    /// way that excludes this one, `replay_full` when there is no room.
     pub fn claim(
         &mut self,
         signed: &Verified<Signed>,
@@ -98,43 +124,66 @@ impl ReplayMemory {
         now_us: u64,
         room: &ReplayRoom,
     ) -> Result<Fresh, Code> {
-        self.forget(now_us, room);
+        self.forget(now_us, FORGET_AT_ONCE, room);
         let Signed { stamp, nonce } = *signed.get();
         let deadline_us = stamp.time_us.saturating_add(stamp.window_us);
         if deadline_us <= self.floor_us {
             return Err(Code::TimeStale);
         }
         let held = self.claims.len();
-        match self.claims.entry((deadline_us, nonce)) {
-            Entry::Occupied(known) => match (known.get(), purpose) {
-                (Use::Read, Use::Read) => Ok(Fresh(())),
-                (Use::Read, Use::Spend) | (Use::Spend, Use::Read | Use::Spend) => {
-                    Err(Code::ReplaySeen)
+        match self.claims.entry(nonce) {
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                if deadline_us > known.deadline_us {
+                    self.by_deadline.remove(&(known.deadline_us, nonce));
+                    self.by_deadline.insert((deadline_us, nonce));
+                    known.deadline_us = deadline_us;
                 }
-            },
+                match (known.purpose, purpose) {
+                    (Use::Read, Use::Read) => Ok(Fresh(())),
+                    (Use::Read, Use::Spend) | (Use::Spend, Use::Read | Use::Spend) => {
+                        Err(Code::ReplaySeen)
+                    }
+                }
+            }
             Entry::Vacant(place) => {
                 room.take_one(held)?;
-                place.insert(purpose);
+                place.insert(Claimed {
+                    deadline_us,
+                    purpose,
+                });
+                self.by_deadline.insert((deadline_us, nonce));
                 Ok(Fresh(()))
             }
         }
     }
 
-    /// Forgets claims whose deadline has passed at `now_us`.
-    fn forget(&mut self, now_us: u64, room: &ReplayRoom) {
+    /// Forgets up to `most` claims whose deadline has passed at `now_us`, and returns how many.
+    pub fn forget(&mut self, now_us: u64, most: usize, room: &ReplayRoom) -> usize {
         let mut forgotten = 0;
-        while let Some(oldest) = self.claims.first_entry() {
-            let (deadline_us, _) = *oldest.key();
-            if deadline_us >= now_us {
-                break;
-            }
+        while forgotten < most
+            && let Some(&(deadline_us, nonce)) = self.by_deadline.first()
+            && deadline_us < now_us
+        {
+            self.by_deadline.pop_first();
+            self.claims.remove(&nonce);
             self.floor_us = self.floor_us.max(deadline_us);
-            oldest.remove();
             forgotten += 1;
         }
         if forgotten > 0 {
             room.give_back(forgotten);
         }
+        forgotten
+    }
+
+    /// Returns how many claims are kept.
+    pub fn len(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// Tells whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.claims.is_empty()
     }
 }
 

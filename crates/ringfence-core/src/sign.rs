@@ -2,12 +2,14 @@
 
 use std::fmt;
 
-use aws_lc_rs::{hmac, signature};
+use aws_lc_rs::{constant_time, hmac, signature};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::refusal::Code;
+
+mod ed25519;
 
 /// Shortest HMAC secret that is taken, in bytes.
 pub const HMAC_SECRET_MIN: usize = 16;
@@ -58,6 +60,9 @@ pub struct SignatureEncodings {
 }
 
 /// When a message was signed and for how long it is good.
+///
+/// Replay protection rests on the signed bytes naming one stamp: a dialect must not let the same
+/// bytes be read as another time or window.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Stamp {
     /// Microseconds since the Unix epoch.
@@ -82,7 +87,18 @@ pub struct Claim<'a> {
 }
 
 /// First 16 bytes of a verified signature: what replay memory keeps.
-pub type Nonce = [u8; 16];
+///
+/// They are enough. An HMAC or RSA signature of other bytes shares them with probability 2^-128; in
+/// Ed25519 they are half of R, which nobody but the signer can change without breaking the rest.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Nonce([u64; 2]);
+
+impl From<[u8; 16]> for Nonce {
+    fn from(bytes: [u8; 16]) -> Self {
+        let number = u128::from_be_bytes(bytes);
+        Self([(number >> 64) as u64, number as u64])
+    }
+}
 
 /// Proof that a signature verified. Only [`VerifyingKey::verify`] makes one.
 #[derive(Debug)]
@@ -109,9 +125,11 @@ pub struct Signed {
     pub nonce: Nonce,
 }
 
-/// A credential's verifying key. Its debug form names the algorithm only.
-pub enum VerifyingKey {
-    /// Raw public key, 32 bytes.
+/// A credential's verifying key, checked. Its debug form names the algorithm only.
+pub struct VerifyingKey(Material);
+
+enum Material {
+    /// Raw public key.
     Ed25519(Box<[u8; 32]>),
     /// The shared secret.
     HmacSha256(Zeroizing<Box<[u8]>>),
@@ -130,6 +148,8 @@ impl fmt::Debug for VerifyingKey {
 pub enum KeyError {
     /// An Ed25519 public key is 32 bytes.
     Ed25519Length,
+    /// The Ed25519 public key is a point of small order: anybody can sign for it.
+    Ed25519Weak,
     /// An HMAC secret is at least [`HMAC_SECRET_MIN`] bytes.
     HmacTooShort,
     /// Not an RSA public key in DER of 2048 to 8192 bits.
@@ -140,6 +160,7 @@ impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ed25519Length => "an Ed25519 public key is 32 bytes",
+            Self::Ed25519Weak => "the Ed25519 public key is weak: anybody can sign for it",
             Self::HmacTooShort => "an HMAC secret is at least 16 bytes",
             Self::RsaMalformed => "not an RSA public key in DER of 2048 to 8192 bits",
         })
@@ -155,58 +176,67 @@ impl VerifyingKey {
     ///
     /// [`KeyError`] when the material does not fit the algorithm.
     pub fn from_parts(algorithm: Algorithm, material: &[u8]) -> Result<Self, KeyError> {
-        match algorithm {
-            Algorithm::Ed25519 => material
-                .try_into()
-                .map(|raw: [u8; 32]| Self::Ed25519(Box::new(raw)))
-                .map_err(|_| KeyError::Ed25519Length),
-            Algorithm::HmacSha256 if material.len() < HMAC_SECRET_MIN => {
-                Err(KeyError::HmacTooShort)
+        let material = match algorithm {
+            Algorithm::Ed25519 => {
+                let raw: [u8; 32] = material.try_into().map_err(|_| KeyError::Ed25519Length)?;
+                if ed25519::is_small_order(&raw) {
+                    return Err(KeyError::Ed25519Weak);
+                }
+                Material::Ed25519(Box::new(raw))
             }
-            Algorithm::HmacSha256 => Ok(Self::HmacSha256(Zeroizing::new(material.into()))),
+            Algorithm::HmacSha256 if material.len() < HMAC_SECRET_MIN => {
+                return Err(KeyError::HmacTooShort);
+            }
+            Algorithm::HmacSha256 => Material::HmacSha256(Zeroizing::new(material.into())),
             Algorithm::RsaPkcs1Sha256 => {
                 signature::ParsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, material)
                     .map_err(|_| KeyError::RsaMalformed)?;
-                Ok(Self::RsaPkcs1Sha256(material.into()))
+                Material::RsaPkcs1Sha256(material.into())
             }
-        }
+        };
+        Ok(Self(material))
     }
 
     /// Returns how the key signs.
     pub const fn algorithm(&self) -> Algorithm {
-        match self {
-            Self::Ed25519(_) => Algorithm::Ed25519,
-            Self::HmacSha256(_) => Algorithm::HmacSha256,
-            Self::RsaPkcs1Sha256(_) => Algorithm::RsaPkcs1Sha256,
+        match self.0 {
+            Material::Ed25519(_) => Algorithm::Ed25519,
+            Material::HmacSha256(_) => Algorithm::HmacSha256,
+            Material::RsaPkcs1Sha256(_) => Algorithm::RsaPkcs1Sha256,
         }
+    }
+
+    /// Tells in constant time whether `other` verifies what this key verifies.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.algorithm() == other.algorithm()
+            && constant_time::verify_slices_are_equal(self.0.bytes(), other.0.bytes()).is_ok()
     }
 
     /// Verifies `claim` in constant time.
     ///
     /// # Errors
     ///
-    /// `signature_malformed` when the text cannot be decoded, `signature_invalid` when it does not fit.
+    /// `signature_malformed` when the text cannot be decoded, `signature_invalid` when it does not
+    /// fit.
     pub fn verify(&self, claim: &Claim<'_>) -> Result<Verified<Signed>, Code> {
-        let encoding = match self {
-            Self::Ed25519(_) => claim.encodings.ed25519,
-            Self::HmacSha256(_) => claim.encodings.hmac,
-            Self::RsaPkcs1Sha256(_) => claim.encodings.rsa,
+        let encoding = match self.0 {
+            Material::Ed25519(_) => claim.encodings.ed25519,
+            Material::HmacSha256(_) => claim.encodings.hmac,
+            Material::RsaPkcs1Sha256(_) => claim.encodings.rsa,
         };
         let mut buffer = [0; SIGNATURE_TEXT_MAX];
         let raw = decode(encoding, claim.signature, &mut buffer).ok_or(Code::SignatureMalformed)?;
-        let fits = match self {
-            Self::Ed25519(key) => public(&signature::ED25519, &key[..], claim.payload, raw),
-            Self::HmacSha256(secret) => {
+        let fits = match &self.0 {
+            Material::Ed25519(key) => public(&signature::ED25519, &key[..], claim.payload, raw),
+            Material::HmacSha256(secret) => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
                 // 32 bytes are required by `verify` itself: a truncated tag never fits.
                 hmac::verify(&key, claim.payload, raw).is_ok()
             }
-            Self::RsaPkcs1Sha256(key) => public(
-                &signature::RSA_PKCS1_2048_8192_SHA256,
-                key,
-                claim.payload,
-                raw,
-            ),
+            Material::RsaPkcs1Sha256(key) => {
+                let algorithm = &signature::RSA_PKCS1_2048_8192_SHA256;
+                public(algorithm, key, claim.payload, raw)
+            }
         };
         let nonce = raw
             .first_chunk::<16>()
@@ -214,8 +244,18 @@ impl VerifyingKey {
             .ok_or(Code::SignatureInvalid)?;
         Ok(Verified(Signed {
             stamp: claim.stamp,
-            nonce: *nonce,
+            nonce: Nonce::from(*nonce),
         }))
+    }
+}
+
+impl Material {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(key) => &key[..],
+            Self::HmacSha256(secret) => secret,
+            Self::RsaPkcs1Sha256(der) => der,
+        }
     }
 }
 
@@ -262,3 +302,6 @@ const fn nibble(digit: u8) -> Option<u8> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

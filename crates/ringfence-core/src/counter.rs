@@ -1,0 +1,65 @@
+//! Counting in windows that are aligned to the clock, so that no clock refills what was used.
+//!
+//! Windows are numbered from the epoch. A counter remembers two of them: the newest that it ever
+//! saw, and the one before. Invariant: no window between the two was ever used, and whatever was
+//! used before the lower one is forgotten. So
+//! - a clock that leaps forward and back goes on in the window where it was: nobody is locked out;
+//! - a clock that steps back further is counted in the lower window: nothing is ever refilled.
+
+/// One window and what was used in it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Slot {
+    /// Number of the window since the epoch.
+    pub(crate) window: u64,
+    /// Units used. 0 <= used <= quota
+    pub(crate) used: u64,
+}
+
+/// What one subject used of one limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counter {
+    /// `low.window <= high.window`; when they are equal, `high` counts.
+    low: Slot,
+    high: Slot,
+}
+
+impl Counter {
+    /// Makes a counter that knows of nothing before `window`.
+    pub(crate) const fn starting(window: u64) -> Self {
+        let slot = Slot { window, used: 0 };
+        Self {
+            low: slot,
+            high: slot,
+        }
+    }
+
+    /// Returns where to count at a time in `window`.
+    pub(crate) const fn slot(&mut self, window: u64) -> &mut Slot {
+        if window > self.high.window {
+            self.low = self.high;
+            self.high = Slot { window, used: 0 };
+            return &mut self.high;
+        }
+        if window == self.high.window || self.low.window == self.high.window {
+            return &mut self.high;
+        }
+        if window > self.low.window {
+            self.low = Slot { window, used: 0 };
+        }
+        &mut self.low
+    }
+
+    /// Returns the window from which on nothing is lost by forgetting the counter.
+    pub(crate) const fn spent_until(&self) -> u64 {
+        if self.high.used > 0 {
+            self.high.window + 1
+        } else if self.low.used > 0 {
+            self.low.window + 1
+        } else {
+            0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! All credentials, found by id.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+
+use super::{Account, Credential, Live, NewCredential, State};
+use crate::budget::Counters;
+use crate::refusal::Code;
+use crate::replay::{ReplayMemory, ReplayRoom};
+
+const SHARDS: usize = 64;
+/// Claims that one reclaiming forgets at most: some hundred microseconds.
+const RECLAIM_MOST: usize = 4096;
+/// After all was looked through in vain, nobody looks again for so long, in microseconds.
+const RECLAIM_PAUSE_US: u64 = 50_000;
+
+type Shard = RwLock<HashMap<Box<str>, Arc<Credential>>>;
+
+/// All credentials. Finding one takes one shard's read lock.
+#[derive(Debug)]
+pub struct CredentialTable {
+    shards: Box<[Shard]>,
+    accounts: Mutex<HashMap<Box<str>, Arc<Account>>>,
+    /// The shard where claims are looked for next when there is no room for more.
+    reclaim_next: AtomicUsize,
+    /// When all shards were last looked through in vain, in microseconds since the epoch.
+    reclaim_vain_us: AtomicU64,
+}
+
+impl Default for CredentialTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CredentialTable {
+    /// Makes an empty table.
+    pub fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+            accounts: Mutex::default(),
+            reclaim_next: AtomicUsize::new(0),
+            reclaim_vain_us: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns the credential with this id.
+    pub fn get(&self, key_id: &str) -> Option<Arc<Credential>> {
+        let shard = self
+            .shard(key_id)
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        shard.get(key_id).cloned()
+    }
+
+    /// Adds a credential, or describes the one with the same id anew: what was spent stays spent,
+    /// and a message that was decided by the old description is held against the new one before it
+    /// is forwarded ([`crate::pipeline::Permit::revalidate`]).
+    ///
+    /// # Errors
+    ///
+    /// `credential_revoked` when the one with this id was revoked: that is final.
+    pub fn put(&self, new: NewCredential) -> Result<(), Code> {
+        let account = self.account(&new.account);
+        let mut shard = self
+            .shard(&new.key_id)
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        match shard.entry(new.key_id.clone()) {
+            Entry::Occupied(mut place) => {
+                let live = Arc::clone(&place.get().live);
+                place.get().set_state(new.state)?;
+                let next = Arc::new(describe(new, account, live));
+                let last = place.insert(Arc::clone(&next));
+                // INVARIANT: only what is in the table is replaced, and only once, under its lock.
+                let _ = last.successor.set(next);
+            }
+            Entry::Vacant(place) => {
+                let live = Live {
+                    state: AtomicU8::new(new.state as u8),
+                    replay: Mutex::new(ReplayMemory::default()),
+                    counters: Counters::default(),
+                };
+                place.insert(Arc::new(describe(new, account, Arc::new(live))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the state of the credential with this id; takes effect before it returns. Revoked stays
+    /// revoked.
+    ///
+    /// # Errors
+    ///
+    /// `credential_unknown`, or `credential_revoked` when it would leave that state.
+    pub fn set_state(&self, key_id: &str, state: State) -> Result<(), Code> {
+        self.get(key_id)
+            .ok_or(Code::CredentialUnknown)?
+            .set_state(state)
+    }
+
+    /// Returns how many credentials there are.
+    pub fn len(&self) -> usize {
+        self.shards
+            .iter()
+            .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len())
+            .sum()
+    }
+
+    /// Tells whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets some claims of idle credentials that have passed their deadline at `now_us`, and
+    /// returns how many: a credential that is used forgets its own, one that is not would keep room
+    /// from all others.
+    pub(crate) fn reclaim(&self, now_us: u64, room: &ReplayRoom) -> usize {
+        let vain_us = self.reclaim_vain_us.load(Ordering::Relaxed);
+        if now_us.abs_diff(vain_us) < RECLAIM_PAUSE_US {
+            return 0;
+        }
+        for _ in 0..SHARDS {
+            let next = self.reclaim_next.fetch_add(1, Ordering::Relaxed) % SHARDS;
+            // INVARIANT: the index is below SHARDS, which is the length.
+            let shard = self.shards[next]
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            let forgotten = shard.values().fold(0, |forgotten, credential| {
+                forgotten + credential.forget_claims(now_us, RECLAIM_MOST - forgotten, room)
+            });
+            if forgotten > 0 {
+                return forgotten;
+            }
+        }
+        self.reclaim_vain_us.store(now_us, Ordering::Relaxed);
+        0
+    }
+
+    fn account(&self, name: &str) -> Arc<Account> {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = accounts.get(name) {
+            return Arc::clone(known);
+        }
+        let account = Arc::new(Account {
+            name: name.into(),
+            counters: Counters::default(),
+        });
+        accounts.insert(name.into(), Arc::clone(&account));
+        account
+    }
+
+    fn shard(&self, key_id: &str) -> &Shard {
+        // The last bytes are enough: ids are random, and made by the operator, not by clients.
+        let tail = key_id.bytes().rev().take(8);
+        let number = tail.fold(0_u64, |number, byte| number << 8 | u64::from(byte));
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // INVARIANT: the index is below SHARDS, which is the length.
+        &self.shards[(mixed >> 32) as usize % SHARDS]
+    }
+}
+
+fn describe(new: NewCredential, account: Arc<Account>, live: Arc<Live>) -> Credential {
+    Credential {
+        key_id: new.key_id,
+        account,
+        key: new.key,
+        scopes: new.scopes,
+        allow: new.allow,
+        expires_us: new.expires_us,
+        live,
+        successor: OnceLock::new(),
+    }
+}
