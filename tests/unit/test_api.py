@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import pytest
 
-from ringfence.api import Client, KeyService, NewKey, app, runs, serving
+from ringfence.api import Client, KeyService, NewKey, runs
+from ringfence.api.server import app, serving
 from ringfence.config.folder import Folder
 from ringfence.engine import Engine
 from ringfence.errors import (

@@ -1,9 +1,11 @@
-"""The admin API: what may be changed on a running gateway, and by whom it is asked."""
+"""The admin API: what may be changed on a running gateway, and by whom it is asked.
+
+`ringfence.api.server` is imported by `serve` only: commands start faster without a web framework.
+"""
 
 from __future__ import annotations
 
 from ringfence.api.client import Client, runs
 from ringfence.api.keys import Keys, KeyService, NewKey
-from ringfence.api.server import app, serving
 
-__all__ = ["Client", "KeyService", "Keys", "NewKey", "app", "runs", "serving"]
+__all__ = ["Client", "KeyService", "Keys", "NewKey", "runs"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ringfence import errors
 from ringfence.api.keys import NewKey
-from ringfence.api.server import reach
+from ringfence.api.reach import reach
 from ringfence.errors import GatewayError, KeyMissingError, RunningError
 
 __all__ = ["Client", "runs"]

@@ -16,15 +16,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from ringfence.api.keys import KeyService, NewKey
+from ringfence.api.reach import reach
 from ringfence.engine import Engine
 from ringfence.errors import FileError, GatewayError, KeyMissingError
 
-__all__ = ["app", "reach", "serving"]
+__all__ = ["app", "serving"]
 
 START_SECONDS = 10
 STOP_SECONDS = 5
-SOCKET_PATH_BYTES = 107
-"""Linux, unix(7): sun_path has 108 bytes, the last of them zero."""
 
 
 class KeyRequest(BaseModel):
@@ -80,19 +79,6 @@ def app(keys: KeyService, engine: Engine) -> FastAPI:
         return keys.set_state(key_id, wanted.state, wanted.why)
 
     return made
-
-
-@contextmanager
-def reach(path: Path) -> Iterator[str]:
-    """Yield a name of at most SOCKET_PATH_BYTES for the socket at `path`, however deep it lies."""
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
-        yield str(path)
-        return
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
 
 @contextmanager

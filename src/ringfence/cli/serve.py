@@ -28,7 +28,8 @@ def serve(
     as_json: JsonOption = False,
 ) -> None:
     """Run the gateway in the foreground. Prints one line when it is ready."""
-    from ringfence.api import KeyService, app, serving
+    from ringfence.api import KeyService
+    from ringfence.api.server import app, serving
     from ringfence.identity import MasterKey, Store
 
     loaded = configuration.load(config)
