@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from demo.stage import ringfence, running
+from ringfence.cli import key
+from ringfence.config.folder import Folder
+from ringfence.errors import RunningError
 
 
 @pytest.fixture
@@ -44,13 +47,14 @@ def test_keys_change_in_the_running_gateway_and_stay_changed(config: str, tmp_pa
             changed = ringfence("key", command, "-c", config, made, "--why", "test")
             assert changed["effective_us"] < 1_000
         assert "key_state" in refused("key", "resume", "-c", config, made)
-    states = {key["key_id"]: key["state"] for key in ringfence_list(config)}
+    states = {one["key_id"]: one["state"] for one in ringfence_list(config)}
     assert states == {before: "active", made: "revoked"}
 
     ledger = str(Path(config).parent / "ledger")
     vkey = ringfence("ledger", "vkey", str(Path(config).parent))["vkey"]
     report = ringfence("ledger", "verify", ledger, "--vkey", vkey)
-    assert (report["fault"], report["size"]) == (None, 6)  # start, created, three changes, stop
+    assert (report["fault"], report["size"]) == (None, 7)
+    # start, configuration loaded, key created, three changes, stop
     with running(tmp_path / "log", "serve", "-c", config):
         assert ringfence("status", "-c", config)["credentials"] == 2
         assert "key_state" in refused("key", "resume", "-c", config, made)
@@ -59,6 +63,21 @@ def test_keys_change_in_the_running_gateway_and_stay_changed(config: str, tmp_pa
 def ringfence_list(config: str) -> list[dict[str, str]]:
     """Return `key list`, which answers with a list."""
     return list(ringfence("key", "list", "-c", config))  # type: ignore[arg-type]
+
+
+def test_a_command_waits_for_who_holds_the_folder(
+    config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(Path(config).parent)
+    with folder.held():
+        command = [sys.executable, "-m", "ringfence", "key", "list", "-c", config, "--json"]
+        waiting = subprocess.Popen(command, stdout=subprocess.PIPE)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(2)
+    assert waiting.communicate(timeout=15)[0] == b"[]\n"
+    monkeypatch.setattr(key, "WAIT_SECONDS", 0.1)
+    with folder.held(), pytest.raises(RunningError), key.keys(Path(config)):
+        raise AssertionError
 
 
 def test_a_folder_is_served_once(config: str, tmp_path: Path) -> None:

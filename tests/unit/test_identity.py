@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ringfence.config.folder import write_private
 from ringfence.errors import (
     KeyExistsError,
     KeyMissingError,
@@ -150,9 +151,19 @@ def test_no_secret_is_in_the_store_or_in_what_is_shown(store: Store, tmp_path: P
 
 @pytest.mark.parametrize("content", ["", "zz", "00" * 31, "00" * 33, "é"])
 def test_a_damaged_master_key_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / "master.key").write_text(content)
-    with pytest.raises(StoreError):
+    write_private(tmp_path / "master.key", content.encode())
+    with pytest.raises(StoreError, match="master key"):
         MasterKey.read(tmp_path / "master.key")
+
+
+def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    write_private(path, b"00" * 32 + b"\n")
+    assert MasterKey.read(path).secret("a") == MasterKey(bytes(32)).secret("a")
+    path.chmod(0o640)
+    with pytest.raises(StoreError) as refused:
+        MasterKey.read(path)
+    assert refused.value.hint == f"chmod 600 {path}"
 
 
 def test_an_empty_allowlist_is_refused_not_read_as_everybody() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ import typer
 
 from ringfence.cli.say import ConfigOption, JsonOption, pairs, say_json, table
 from ringfence.config.folder import Folder
-from ringfence.errors import FileError, KeyTextError
+from ringfence.errors import FileError, KeyTextError, RunningError
 
 if TYPE_CHECKING:
     from ringfence.api import Keys
@@ -22,6 +23,8 @@ __all__ = ["app"]
 app = typer.Typer(help="Create, show, suspend, resume and revoke credentials.")
 
 DEFAULT_CONFIG = Path("ringfence.yaml")
+WAIT_SECONDS = 5.0
+POLL_SECONDS = 0.05
 WhyOption = Annotated[str, typer.Option("--why", help="The reason; it goes into the ledger.")]
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The credential's id.")]
 
@@ -29,18 +32,33 @@ KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The credential'
 @contextmanager
 def keys(config: Path) -> Iterator[Keys]:
     """Yield the running gateway's keys, or the store's while no gateway can start."""
-    from ringfence.api import Client, KeyService, runs
-    from ringfence.identity import MasterKey, Store
-
     if not config.is_file():
         hint = "name the state folder's configuration: -c DIR/ringfence.yaml"
         raise FileError(f"there is no configuration {config}", hint=hint)
-    folder = Folder(config.resolve().parent)
-    if runs(folder.socket):
-        yield Client(folder.socket)
-        return
-    with folder.held():
-        yield KeyService(Store(folder.store), MasterKey.read(folder.master_key))
+    with ExitStack() as stack:
+        yield attach(Folder(config.resolve().parent), stack)
+
+
+def attach(folder: Folder, stack: ExitStack) -> Keys:
+    """Return whom to talk to; wait a while for a gateway that starts, or for another command.
+
+    Raises:
+        RunningError: the folder stays held by somebody who does not answer.
+    """
+    from ringfence.api import Client, KeyService, runs
+    from ringfence.identity import MasterKey, Store
+
+    until = time.monotonic() + WAIT_SECONDS
+    while not runs(folder.socket):
+        try:
+            stack.enter_context(folder.held())
+        except RunningError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(POLL_SECONDS)
+            continue
+        return KeyService(Store(folder.store), MasterKey.read(folder.master_key))
+    return Client(folder.socket)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import sys
 from pathlib import Path
@@ -40,9 +41,12 @@ def serve(
         # Blocked before any thread starts, so that every thread inherits it and only the
         # sigwait below receives them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
-        engine = Engine(loaded.snapshot())
+        snapshot = loaded.snapshot()
+        engine = Engine(snapshot)
         addresses = engine.start()
         try:
+            # So that the ledger tells by which configuration its decisions were made.
+            engine.event("config.loaded", {"sha256": hashlib.sha256(snapshot).hexdigest()})
             # Until this is done the gateway refuses by `credential_unknown`: it fails closed.
             engine.put_credentials([one.for_engine(master) for one in store.all()])
             keys = KeyService(store, master, engine)

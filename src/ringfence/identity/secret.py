@@ -45,9 +45,12 @@ class MasterKey:
         """Read the key from its file: MASTER_BYTES as one line of hexadecimal digits.
 
         Raises:
-            StoreError: the file is not there, not readable, or not such a line.
+            StoreError: the file is not there, not readable, not such a line, or open to others.
         """
         try:
+            if path.stat().st_mode & 0o077:
+                hint = f"chmod 600 {path}"
+                raise StoreError(f"others than its owner may use the master key {path}", hint=hint)
             return cls(bytes.fromhex(path.read_text("ascii")))
         except OSError as e:
             raise StoreError(f"cannot read the master key {path}: {e.strerror}") from e
