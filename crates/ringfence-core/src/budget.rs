@@ -284,6 +284,11 @@ impl BudgetTable {
         refusal.map_or(Ok(Charged(())), Err)
     }
 
+    #[cfg(test)]
+    fn shard_of(&self, peer: IpAddr) -> usize {
+        self.addresses.shard_of(Prefix::of(peer))
+    }
+
     /// Returns an address's counters. One that the message costs nothing is not remembered for it.
     fn address<'s>(
         &self,
@@ -327,11 +332,13 @@ impl BudgetTable {
                 continue;
             };
             let slot = counter.slot(now_ms / limit.window_ms);
-            // Cannot overflow: what is charged was found to fit the quota.
-            slot.used += cost.map_or(0, |cost| cost.of(limit.counts));
+            if let Some(cost) = cost {
+                // Cannot overflow: what is charged was found to fit the quota.
+                slot.used += cost.of(limit.counts);
+            }
             usages.push(Usage {
                 limit: index,
-                used: slot.used,
+                used: slot.used.min(limit.quota),
                 remaining: limit.quota.saturating_sub(slot.used),
                 reset_ms: reset_ms(limit, slot.window, now_ms),
             });

@@ -11,7 +11,7 @@
 pub(crate) struct Slot {
     /// Number of the window since the epoch.
     pub(crate) window: u64,
-    /// Units used. 0 <= used <= quota
+    /// Units used, at most the quota; `u64::MAX` when that is not known.
     pub(crate) used: u64,
 }
 
@@ -24,19 +24,27 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// Makes a counter that knows of nothing before `window`.
+    /// Makes a counter for a subject that may have been forgotten: what it used before `window` is
+    /// not known, so it counts as used up.
     pub(crate) const fn starting(window: u64) -> Self {
-        let slot = Slot { window, used: 0 };
-        Self {
-            low: slot,
-            high: slot,
-        }
+        let high = Slot { window, used: 0 };
+        let low = match window.checked_sub(1) {
+            Some(window) => Slot {
+                window,
+                used: u64::MAX,
+            },
+            None => high,
+        };
+        Self { low, high }
     }
 
     /// Returns where to count at a time in `window`.
     pub(crate) const fn slot(&mut self, window: u64) -> &mut Slot {
         if window > self.high.window {
-            self.low = self.high;
+            // A window that nothing was used in need not be remembered.
+            if self.high.used > 0 {
+                self.low = self.high;
+            }
             self.high = Slot { window, used: 0 };
             return &mut self.high;
         }

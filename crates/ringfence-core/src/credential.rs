@@ -216,4 +216,4 @@ impl Credential {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

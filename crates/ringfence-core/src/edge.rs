@@ -159,9 +159,9 @@ impl EdgeBudget {
                 return Err(self.refuse(Code::EdgeFull, window, first, now_us));
             }
         }
-        let start = window.max(shard.floor);
+        let floor = shard.floor;
         let entry = shard.entries.entry(prefix).or_insert_with(|| Entry {
-            admitted: Counter::starting(start),
+            admitted: Counter::starting(floor),
             refused: Refused::default(),
         });
         let slot = entry.admitted.slot(window);

@@ -38,10 +38,14 @@ impl Addresses {
         }
     }
 
+    pub(super) const fn shard_of(&self, prefix: Prefix) -> usize {
+        prefix.shard(SHARDS)
+    }
+
     pub(super) fn lock(&self, prefix: Prefix) -> MutexGuard<'_, Shard> {
         // INVARIANT: the shard is below SHARDS, which is the length. A panic cannot leave a shard
         // half changed, so a poisoned lock is still good.
-        self.shards[prefix.shard(SHARDS)]
+        self.shards[self.shard_of(prefix)]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,12 +72,12 @@ impl Addresses {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(_) if !remember => Ok(&mut []),
             Entry::Vacant(place) => {
-                let start_ms = now_ms.max(shard.floor_ms);
                 let counters = self.windows_ms.iter().map(|window_ms| {
-                    let window = start_ms / window_ms;
-                    let end_ms = window.saturating_add(1).saturating_mul(*window_ms);
+                    let end_ms = (now_ms / window_ms)
+                        .saturating_add(1)
+                        .saturating_mul(*window_ms);
                     shard.idle_from_ms = shard.idle_from_ms.min(end_ms);
-                    Counter::starting(window)
+                    Counter::starting(shard.floor_ms / window_ms)
                 });
                 Ok(place.insert(counters.collect()))
             }

@@ -1,4 +1,5 @@
 //! No history of clock readings uses a window twice, and none that comes back locks anybody out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,7 +89,7 @@ fn a_leap_forward_and_back_goes_on_where_it_was() {
 
 #[test]
 fn a_counter_may_be_forgotten_once_every_used_window_has_ended() {
-    let mut counter = Counter::starting(7);
+    let mut counter = Counter::default();
     assert_eq!(counter.spent_until(), 0);
     assert!(take(&mut counter, 7, 1));
     assert_eq!(counter.spent_until(), 8);
@@ -96,4 +97,15 @@ fn a_counter_may_be_forgotten_once_every_used_window_has_ended() {
     assert_eq!(counter.spent_until(), 8);
     assert!(take(&mut counter, 9, 1));
     assert_eq!(counter.spent_until(), 10);
+}
+
+#[test]
+fn what_may_have_been_forgotten_counts_as_used_up() {
+    let mut counter = Counter::starting(7);
+    for window in [6, 3, 0] {
+        assert!(!take(&mut counter, window, 5));
+    }
+    assert!(take(&mut counter, 7, 1));
+    assert!(!take(&mut counter, 6, 5));
+    assert!(take(&mut Counter::starting(0), 0, 1));
 }

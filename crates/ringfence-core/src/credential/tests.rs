@@ -1,1 +1,216 @@
-//! Tests.
+//! A credential's state is one value that everybody sees at once, and revoked is final.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{CredentialTable, NewCredential, State};
+use crate::address::Cidr;
+use crate::operation::{Operation, Scopes};
+use crate::refusal::Code;
+use crate::replay::{ReplayRoom, Use};
+use crate::sign::{Algorithm, Nonce, Signed, Stamp, Verified, VerifyingKey};
+
+/// An active credential that may read and trade from anywhere in 192.0.2.0/24.
+pub(crate) fn credential(key_id: &str, account: &str) -> NewCredential {
+    let secret: Vec<u8> = key_id.bytes().cycle().take(32).collect();
+    NewCredential {
+        key_id: key_id.into(),
+        account: account.into(),
+        key: VerifyingKey::from_parts(Algorithm::HmacSha256, &secret).unwrap(),
+        scopes: Scopes::parse(["read", "trade"]).unwrap(),
+        allow: [Cidr::parse("192.0.2.0/24").unwrap()].into(),
+        expires_us: None,
+        state: State::Active,
+    }
+}
+
+fn signed(number: u64) -> Verified<Signed> {
+    let mut bytes = [0; 16];
+    bytes[8..].copy_from_slice(&number.to_be_bytes());
+    Verified::for_test(Signed {
+        stamp: Stamp {
+            time_us: 1000,
+            window_us: 1000,
+        },
+        nonce: Nonce::from(bytes),
+    })
+}
+
+fn table() -> CredentialTable {
+    let table = CredentialTable::new();
+    table.put(credential("k1", "alice")).unwrap();
+    table
+}
+
+#[test]
+fn whoever_holds_a_credential_sees_its_state_at_once() {
+    let table = table();
+    let held = table.get("k1").unwrap();
+    for state in [
+        State::Suspended,
+        State::Active,
+        State::PreActive,
+        State::Revoked,
+    ] {
+        table.set_state("k1", state).unwrap();
+        assert_eq!(held.state(), state);
+    }
+}
+
+#[test]
+fn revoked_is_final() {
+    let table = table();
+    table.set_state("k1", State::Revoked).unwrap();
+    table.set_state("k1", State::Revoked).unwrap();
+    for state in [State::Active, State::Suspended, State::PreActive] {
+        assert_eq!(table.set_state("k1", state), Err(Code::CredentialRevoked));
+        let again = NewCredential {
+            state,
+            ..credential("k1", "alice")
+        };
+        assert_eq!(table.put(again), Err(Code::CredentialRevoked));
+    }
+    assert_eq!(table.get("k1").unwrap().state(), State::Revoked);
+}
+
+#[test]
+fn an_unknown_id_is_refused() {
+    let table = table();
+    assert!(table.get("k2").is_none());
+    assert_eq!(
+        table.set_state("k2", State::Active),
+        Err(Code::CredentialUnknown)
+    );
+}
+
+#[test]
+fn a_new_description_keeps_what_was_spent_and_what_the_state_is() {
+    let (table, room) = (table(), ReplayRoom::new(10, 10));
+    let old = table.get("k1").unwrap();
+    assert!(old.claim(&signed(1), Use::Spend, 1000, &room).is_ok());
+    table.put(credential("k1", "bob")).unwrap();
+    let new = table.get("k1").unwrap();
+    assert_eq!((table.len(), new.account()), (1, "bob"));
+    for held in [&old, &new] {
+        let again = held.claim(&signed(1), Use::Spend, 1000, &room);
+        assert_eq!(again.unwrap_err().code, Code::ReplaySeen);
+    }
+    // What one holds back, the other cannot spend, also after the change.
+    assert!(old.claim(&signed(2), Use::Spend, 1000, &room).is_ok());
+    assert!(new.claim(&signed(2), Use::Spend, 1000, &room).is_err());
+    table.set_state("k1", State::Revoked).unwrap();
+    assert_eq!((old.state(), new.state()), (State::Revoked, State::Revoked));
+}
+
+#[test]
+fn an_old_description_points_at_the_one_in_force() {
+    let table = table();
+    let old = table.get("k1").unwrap();
+    assert!(std::ptr::eq(old.in_force().unwrap(), &*old));
+    for account in ["bob", "carol"] {
+        table.put(credential("k1", account)).unwrap();
+    }
+    assert_eq!(old.in_force().unwrap().account(), "carol");
+    let rotated = NewCredential {
+        key: VerifyingKey::from_parts(Algorithm::HmacSha256, &[1; 32]).unwrap(),
+        ..credential("k1", "carol")
+    };
+    table.put(rotated).unwrap();
+    assert_eq!(old.in_force().unwrap_err(), Code::CredentialRevoked);
+}
+
+#[test]
+fn each_signature_is_spent_once_by_any_number_of_threads() {
+    let (table, room) = (table(), ReplayRoom::new(10_000, 10_000));
+    let wins: Vec<AtomicUsize> = (0..3000).map(|_| AtomicUsize::new(0)).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..8_u64 {
+            let (table, room, wins) = (&table, &room, &wins);
+            scope.spawn(move || {
+                for n in 0..3000_u64 {
+                    // Two threads describe the credential anew, again and again, in between.
+                    if thread < 2 && n % 50 == 0 {
+                        table.put(credential("k1", "alice")).unwrap();
+                    }
+                    let who = table.get("k1").unwrap();
+                    if who.claim(&signed(n), Use::Spend, 1500, room).is_ok() {
+                        wins[n as usize].fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert!(wins.iter().all(|wins| wins.load(Ordering::Relaxed) == 1));
+    assert_eq!(room.taken(), 3000);
+}
+
+#[test]
+fn idle_credentials_give_back_the_room_of_what_has_passed() {
+    let (table, room) = (table(), ReplayRoom::new(10, 4));
+    table.put(credential("k2", "bob")).unwrap();
+    let idle = table.get("k2").unwrap();
+    for n in 0..4 {
+        assert!(idle.claim(&signed(n), Use::Read, 1000, &room).is_ok());
+    }
+    assert_eq!(table.reclaim(2000, &room), 0);
+    // In vain just now: nobody looks again so soon.
+    assert_eq!(table.reclaim(2001, &room), 0);
+    assert_eq!(table.reclaim(1_000_000, &room), 4);
+    assert_eq!(room.taken(), 0);
+}
+
+#[test]
+fn a_revocation_that_returned_is_seen_by_every_thread() {
+    let table = Arc::new(table());
+    let revoked = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let returned = revoked.load(Ordering::SeqCst) == 1;
+                    let state = table.get("k1").unwrap().state();
+                    if returned {
+                        assert_eq!(state, State::Revoked);
+                        break;
+                    }
+                }
+            });
+        }
+        table.set_state("k1", State::Revoked).unwrap();
+        revoked.store(1, Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn states_have_one_word_each() {
+    for state in State::ALL {
+        assert_eq!(State::parse(state.as_str()), Some(state));
+    }
+    assert_eq!(State::parse("Active"), None);
+}
+
+#[test]
+fn debug_output_holds_no_secret() {
+    let table = table();
+    let text = format!(
+        "{:?} {:?}",
+        table.get("k1").unwrap(),
+        credential("k1", "alice")
+    );
+    assert!(text.contains("HmacSha256"));
+    assert!(
+        !text.contains("k1k1") && !text.contains("107, 49"),
+        "{text}"
+    );
+    assert!(!format!("{table:?}").contains("107, 49"));
+}
+
+#[test]
+fn operations_need_the_scope_that_the_table_says() {
+    let unscoped: Vec<_> = Operation::ALL
+        .into_iter()
+        .filter(|o| o.scope().is_none())
+        .collect();
+    assert_eq!(unscoped, [Operation::MarketRead]);
+}
