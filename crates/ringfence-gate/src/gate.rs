@@ -254,7 +254,12 @@ impl EngineThread {
             scratch: RefCell::new(Scratch::default()),
         });
         let bridging = Rc::clone(&thread);
-        spawn_local(async move { bridging.commits.bridge(self.notified).await });
+        spawn_local(async move {
+            bridging
+                .commits
+                .bridge(&bridging.shared.ledger, self.notified)
+                .await
+        });
         for (socket, door) in self.sockets {
             match TcpListener::from_std(socket) {
                 Ok(listener) => {

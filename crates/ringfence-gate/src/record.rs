@@ -11,8 +11,8 @@ use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::{Detail, Refusal};
 use ringfence_ledger::{
-    Controls, DecisionEntry, Durability, EventEntry, Fate, OrderFields, OutcomeEntry, Saw, Ticket,
-    Value, Verdict,
+    Controls, DecisionEntry, Durability, EventEntry, Fate, Mode, OrderFields, OutcomeEntry, Saw,
+    Ticket, Value, Verdict,
 };
 
 use crate::clock::now_us;
@@ -83,7 +83,19 @@ pub(crate) fn decision(shared: &Shared, decided: &Decided<'_>) -> Option<Ticket>
     } else {
         Durability::Relaxed
     };
-    append(shared, durability, |out| entry.encode(out))
+    ENTRY.with_borrow_mut(|out| {
+        entry.encode(out);
+        match (durability, shared.ledger.mode()) {
+            // Somebody waits for it: `CommitWait` wakes the writer once for all messages at hand.
+            (Durability::Strict, Mode::Strict { .. }) => {
+                shared.ledger.append_later(out, durability)
+            }
+            (Durability::Strict, Mode::Group { .. }) | (Durability::Relaxed, _) => {
+                shared.ledger.append(out, durability)
+            }
+        }
+        .ok()
+    })
 }
 
 /// Appends what became of a forwarded message.

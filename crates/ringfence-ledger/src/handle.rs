@@ -11,7 +11,7 @@ use crate::entry::{EventEntry, Fate, NAME_BYTES, OutcomeEntry, Value};
 use crate::error::LedgerError;
 use crate::ledger::{
     Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
-    Ticket,
+    Ticket, Wake,
 };
 use crate::log::{Found, Log, Pending};
 use crate::posix::PosixStore;
@@ -119,7 +119,25 @@ impl Ledger {
     ///
     /// [`Refused`]; the entry is not recorded, and what it permits must not be done.
     pub fn append(&self, entry: &[u8], durability: Durability) -> Result<Ticket, Refused> {
-        self.shared.append(entry, durability)
+        self.shared.append(entry, durability, Wake::Now)
+    }
+
+    /// The same, but leaves the writer asleep: the caller must [`wake`](Self::wake) it soon.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::append`].
+    pub fn append_later(&self, entry: &[u8], durability: Durability) -> Result<Ticket, Refused> {
+        self.shared.append(entry, durability, Wake::Later)
+    }
+
+    /// Wakes the writer for what was appended later, if it sleeps.
+    pub fn wake(&self) {
+        self.shared.wake();
+    }
+
+    pub fn flush(&self) {
+        self.shared.flush();
     }
 
     /// What became of the entry that `ticket` names. Changes from `Pending` once, and whenever it

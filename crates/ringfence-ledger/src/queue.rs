@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::ledger::{Durability, Mode, QUEUE_BYTES, Refused, Standing, Ticket};
+use crate::ledger::{Durability, Mode, QUEUE_BYTES, Refused, Standing, Ticket, Wake};
 use crate::log::Pending;
 
 /// How deeply the writer sleeps.
@@ -27,6 +27,10 @@ struct Queue {
     strict: u32,
     /// When the first pending entry came.
     since: Option<Instant>,
+    /// When the last batch was taken, if it showed that many wait at once.
+    crowded: Option<Instant>,
+    /// Whether somebody who waits has nothing else to do.
+    flush: bool,
     /// Index of the next entry.
     next: u64,
     generation: u64,
@@ -71,6 +75,9 @@ pub(crate) enum Work {
 /// Once this much waits, gathering more only adds delay.
 const ENOUGH_BYTES: usize = QUEUE_BYTES / 4;
 
+const CROWD: u32 = 4;
+const SPACING: Duration = Duration::from_micros(400);
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked while holding it left whole entries only: pushing cannot panic
     // half-way, and everything else is plain numbers.
@@ -83,6 +90,8 @@ impl Shared {
             pending: Pending::default(),
             strict: 0,
             since: None,
+            crowded: None,
+            flush: false,
             next: size,
             generation: 0,
             failed: false,
@@ -117,7 +126,12 @@ impl Shared {
         }
     }
 
-    pub(crate) fn append(&self, entry: &[u8], durability: Durability) -> Result<Ticket, Refused> {
+    pub(crate) fn append(
+        &self,
+        entry: &[u8],
+        durability: Durability,
+        wake: Wake,
+    ) -> Result<Ticket, Refused> {
         let length = u16::try_from(entry.len()).map_err(|_| Refused::Length)?;
         if length == 0 {
             return Err(Refused::Length);
@@ -145,10 +159,10 @@ impl Shared {
         };
         queue.next += 1;
         let urgent = strict && matches!(self.mode, Mode::Strict { .. });
-        let wake = match queue.sleep {
-            Sleep::Awake => false,
-            Sleep::Idle => true,
-            Sleep::Gathering => urgent || queue.pending.body() >= ENOUGH_BYTES,
+        let wake = match (queue.sleep, wake) {
+            (Sleep::Awake, _) | (_, Wake::Later) => false,
+            (Sleep::Idle, Wake::Now) => true,
+            (Sleep::Gathering, Wake::Now) => urgent || queue.pending.body() >= ENOUGH_BYTES,
         };
         if wake {
             queue.sleep = Sleep::Awake;
@@ -160,6 +174,16 @@ impl Shared {
         Ok(ticket)
     }
 
+    /// Wakes the writer for what was appended with [`Wake::Later`], if it sleeps.
+    pub(crate) fn wake(&self) {
+        let mut queue = lock(&self.queue);
+        if queue.sleep != Sleep::Awake && queue.pending.count() > 0 {
+            queue.sleep = Sleep::Awake;
+            drop(queue);
+            self.wake.notify_one();
+        }
+    }
+
     /// Waits for work. `idle` says that there is something to do when nothing waits; `sign_at`,
     /// when a checkpoint is due. On `Commit` the entries are in `batch`, which must come empty.
     pub(crate) fn take(&self, batch: &mut Pending, idle: bool, sign_at: Option<Instant>) -> Work {
@@ -167,12 +191,18 @@ impl Shared {
         let mut queue = lock(&self.queue);
         loop {
             queue.sleep = Sleep::Awake;
+            let strict = queue.strict > 0 && matches!(self.mode, Mode::Strict { .. });
+            let spaced = queue
+                .crowded
+                .filter(|_| strict)
+                .map(|taken| taken + SPACING);
             let ready = queue.since.map(|since| since + gather);
+            let ready = spaced.into_iter().chain(ready).min();
             if queue.pending.count() == 0 && queue.closing {
                 return Work::Close;
             }
             let due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
-            let urgent = queue.strict > 0 && matches!(self.mode, Mode::Strict { .. });
+            let urgent = strict && (queue.flush || queue.crowded.is_none());
             let enough = queue.pending.body() >= ENOUGH_BYTES;
             if queue.pending.count() > 0 && (urgent || enough || queue.closing || due(ready)) {
                 std::mem::swap(batch, &mut queue.pending);
@@ -211,6 +241,21 @@ impl Shared {
                 let woken = self.wake.wait_timeout(queue, span);
                 woken.unwrap_or_else(PoisonError::into_inner).0
             }
+        }
+    }
+
+    /// Commits strict entries that wait, now.
+    pub(crate) fn flush(&self) {
+        let mut queue = lock(&self.queue);
+        if queue.strict == 0 || queue.flush {
+            return;
+        }
+        queue.flush = true;
+        let wake = queue.sleep != Sleep::Awake;
+        queue.sleep = Sleep::Awake;
+        drop(queue);
+        if wake {
+            self.wake.notify_one();
         }
     }
 

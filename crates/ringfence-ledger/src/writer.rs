@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::entry::{EventEntry, Value};
 use crate::error::LedgerError;
 use crate::handle::{Clock, OnProgress};
-use crate::ledger::{Durability, Progress};
+use crate::ledger::{Durability, Progress, Wake};
 use crate::log::{Log, Pending};
 use crate::queue::{Shared, Work};
 
@@ -170,7 +170,7 @@ impl Writer {
             // If this is refused the log has failed again, and the next gap is recorded.
             let _ = self
                 .shared
-                .append(&self.gap(failed_us, late), Durability::Relaxed);
+                .append(&self.gap(failed_us, late), Durability::Relaxed, Wake::Now);
         }
         Ok(lost.0 + late.0)
     }
