@@ -34,7 +34,9 @@ def main() -> int:
     start = time.monotonic()
     console.print("Starting a paper venue, and a gateway with TLS in front of it …")
     with set_stage(FOLDER) as stage:
-        console.print(f"The gateway listens on [cyan]{stage.gateway}[/cyan]; ccxt knows nothing else.")
+        console.print(
+            f"The gateway listens on [cyan]{stage.gateway}[/cyan]; ccxt knows nothing else."
+        )
         exchange = client(stage.gateway, stage.ca, stage.trader.key_id, stage.trader.secret)
         target = Target(
             stage.gateway, stage.ca, stage.trader, stage.burst, stage.elsewhere, exchange

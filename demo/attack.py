@@ -10,11 +10,12 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import ccxt  # type: ignore[import-untyped]
+import ccxt
 import httpx
 
 from demo.line import Line, Outcome, attempt
@@ -81,7 +82,7 @@ def attack(target: Target) -> list[Line]:
     """Run all attacks and return a line for each."""
     tls = ssl.create_default_context(cafile=str(target.ca))
     with httpx.Client(base_url=target.url, verify=tls, trust_env=False) as http:
-        return [attempt(title, lambda act=act: act(target, http)) for title, act in ATTACKS]
+        return [attempt(title, partial(act, target, http)) for title, act in ATTACKS]
 
 
 def forged_signature(target: Target, http: httpx.Client) -> Outcome:
@@ -108,7 +109,9 @@ def stale_time(target: Target, http: httpx.Client) -> Outcome:
 
 
 def wrong_address(target: Target, http: httpx.Client) -> Outcome:
-    return refused(post(http, target.elsewhere, signed(order_text(), target.elsewhere.secret)), -1002)
+    return refused(
+        post(http, target.elsewhere, signed(order_text(), target.elsewhere.secret)), -1002
+    )
 
 
 def missing_scope(target: Target, http: httpx.Client) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import ccxt  # type: ignore[import-untyped]
+import ccxt
 
 from demo.line import Line, Outcome, attempt
 
@@ -45,12 +45,17 @@ def trade(exchange: Any) -> list[Line]:
     def book() -> Outcome:
         book = exchange.fetch_order_book(SYMBOL, 5)
         state["bid"] = book["bids"][0][0]
-        return Outcome(f"best bid {book['bids'][0][0]:,.2f}, best ask {book['asks'][0][0]:,.2f}", True)
+        return Outcome(
+            f"best bid {book['bids'][0][0]:,.2f}, best ask {book['asks'][0][0]:,.2f}", True
+        )
 
     def limit() -> Outcome:
         price = exchange.price_to_precision(SYMBOL, state["bid"] * 0.95)
         state["order"] = order = exchange.create_order(SYMBOL, "limit", "buy", 0.01, float(price))
-        return Outcome(f"order {order['id']} {order['status']} at {order['price']:,.2f}", order["status"] == "open")
+        return Outcome(
+            f"order {order['id']} {order['status']} at {order['price']:,.2f}",
+            order["status"] == "open",
+        )
 
     def market() -> Outcome:
         order = exchange.create_order(SYMBOL, "market", "buy", 0.01)

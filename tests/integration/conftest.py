@@ -1,4 +1,4 @@
-"""A running stage for tests that act as clients do: real venue, real gateway, TLS, three credentials."""
+"""A running stage for tests that act as clients do: venue, gateway, TLS, three credentials."""
 
 from __future__ import annotations
 

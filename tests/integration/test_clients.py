@@ -1,4 +1,4 @@
-"""Unmodified ccxt and python-binance trade through the gateway, and raise their own right exceptions."""
+"""Unmodified ccxt and python-binance trade through the gateway and raise their right exceptions."""
 
 from __future__ import annotations
 
@@ -125,7 +125,16 @@ def test_too_many_orders_is_rate_limit_exceeded(stage: Stage) -> None:
 def test_a_revoked_key_is_refused_at_once(stage: Stage) -> None:
     config = str(stage.state / "ringfence.yaml")
     made = ringfence(
-        "key", "create", "-c", config, "--account", "carol", "--scope", "read", "--allow", "127.0.0.0/8"
+        "key",
+        "create",
+        "-c",
+        config,
+        "--account",
+        "carol",
+        "--scope",
+        "read",
+        "--allow",
+        "127.0.0.0/8",
     )
     short_lived = binance_client(stage, Key(made["key_id"], made["secret"]))
     short_lived.get_account()

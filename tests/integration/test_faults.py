@@ -1,4 +1,4 @@
-"""A dead, slow or lying venue and a full disk: documented refusals, honest outcomes, nothing sent twice."""
+"""A dead, slow or lying venue, a full disk: documented refusals, honest outcomes, no resending."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def prepare(state: Path, upstream: str) -> Key:
     )  # fmt: skip
     config = state / "ringfence.yaml"
     text = config.read_text()
-    patched = text.replace("response_timeout_ms: 10000", f"response_timeout_ms: {RESPONSE_TIMEOUT_MS}")
+    patched = text.replace(
+        "response_timeout_ms: 10000", f"response_timeout_ms: {RESPONSE_TIMEOUT_MS}"
+    )
     assert patched != text
     config.write_text(patched)
     made = ringfence(
@@ -223,7 +225,9 @@ def test_a_slow_client_is_cut_off(tmp_path: Path, venue: PaperVenue) -> None:
     state = tmp_path / "state"
     prepare(state, venue.url)
     config = state / "ringfence.yaml"
-    config.write_text(config.read_text().replace("header_timeout_ms: 5000", "header_timeout_ms: 300"))
+    config.write_text(
+        config.read_text().replace("header_timeout_ms: 5000", "header_timeout_ms: 300")
+    )
     with running(tmp_path / "gateway.log", "serve", "-c", str(config)) as ready:
         host, _, port = ready["addresses"][0].rpartition(":")
         with socket.create_connection((host, int(port)), timeout=10) as slow:

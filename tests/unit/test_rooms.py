@@ -1,4 +1,4 @@
-"""The rooms' borders hold: who may depend on whom, who may touch the network, the clock and Python."""
+"""The rooms' borders hold: who depends on whom, who touches the network, the clock, Python."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ def verify(
 ) -> dict[str, Any]:
     """Return the claims of an attestation for this very request.
 
-    `key` is the shared secret (HS256) or the gateway's public key (EdDSA); the header must name that algorithm.
-    Spending `jti` once is up to the caller.
+    `key` is the shared secret (HS256) or the gateway's public key (EdDSA); the header must name
+    that algorithm. Spending `jti` once is up to the caller.
 
     Raises:
         AttestationError: it is malformed, forged, expired, or made for another request.

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-__all__ = ["Book", "Fill", "Order", "Side"]
+__all__ = ["SIDES", "Book", "Fill", "Order", "Side", "crosses"]
 
 Side = Literal["BUY", "SELL"]
+SIDES: tuple[Side, Side] = ("BUY", "SELL")
 ZERO = Decimal(0)
 
 
 @dataclass(slots=True)
 class Order:
-    """An order and what has become of it. Quantities in base currency, amounts in quote currency."""
+    """An order and what has become of it. Quantities in base, amounts in quote currency."""
 
     order_id: int
     account: str
@@ -81,7 +82,7 @@ class Book:
         self._sides[order.side].remove(self._key(order))
 
     def opposite(self, side: Side) -> Iterator[Order]:
-        """Yield what an order on `side` would meet, best first. The book may not change meanwhile."""
+        """Yield what an order on `side` would meet, best first, while the book stands still."""
         other: Side = "SELL" if side == "BUY" else "BUY"
         for _, order_id in self._sides[other]:
             yield self._orders[order_id]

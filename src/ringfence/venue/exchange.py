@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 
-from ringfence.venue.book import ZERO, Book, Fill, Order, Side, crosses
+from ringfence.venue.book import SIDES, ZERO, Book, Fill, Order, Side, crosses
 from ringfence.venue.instruments import EXACT, Instrument
 
 __all__ = ["Balance", "Exchange", "VenueRefusal"]
@@ -19,7 +19,7 @@ START = {"USDT": "1000000", "BTC": "10", "ETH": "100", "SOL": "1000"}
 TRADES_KEPT = 1000
 
 
-class VenueRefusal(Exception):
+class VenueRefusal(Exception):  # noqa: N818 - a refusal is an answer, as in the gateway
     """The venue's own refusal: Binance's code and text."""
 
     def __init__(self, code: int, message: str, status: int = 400) -> None:
@@ -102,8 +102,8 @@ class Exchange:
     def quote(self, market: Market, now_ms: int) -> None:
         """Let the house fill both sides of a book up again, so that market orders find somebody."""
         instrument = market.instrument
-        for side, sign in (("BUY", -1), ("SELL", 1)):
-            have = len(market.book.levels(side, LEVELS))  # type: ignore[arg-type]
+        for side, sign in zip(SIDES, (-1, 1), strict=True):
+            have = len(market.book.levels(side, LEVELS))
             for level in range(have, LEVELS):
                 step = instrument.mid / 10_000 * (level + 1)
                 price = (instrument.mid + sign * step).quantize(instrument.tick, ROUND_DOWN)
@@ -114,7 +114,7 @@ class Exchange:
                     "LIMIT",
                     instrument.lot * lots,
                     ZERO,
-                    price,  # type: ignore[arg-type]
+                    price,
                 )
                 self.place(HOUSE, asked, now_ms)
 

@@ -32,8 +32,10 @@ class Instrument:
 def load_instruments() -> dict[str, Instrument]:
     """Return all instruments by symbol."""
     rows = yaml.safe_load(Path(__file__).with_name("instruments.yaml").read_text())
+    return {row["symbol"]: _instrument(row) for row in rows}
+
+
+def _instrument(row: dict[str, str]) -> Instrument:
+    names = (row["symbol"], row["base"], row["quote"])
     exact = ("tick", "lot", "min_quantity", "max_quantity", "min_notional", "mid")
-    return {
-        row["symbol"]: Instrument(**{k: Decimal(v) if k in exact else v for k, v in row.items()})
-        for row in rows
-    }
+    return Instrument(*names, *(Decimal(row[name]) for name in exact))

@@ -20,7 +20,15 @@ __all__ = ["routes"]
 
 Params = dict[str, str]
 Handler = Callable[[Exchange, Params, str], Any]
-INTERVALS_MS = {"1s": 1_000, "1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "4h": 14_400_000, "1d": 86_400_000}
+INTERVALS_MS = {
+    "1s": 1_000,
+    "1m": 60_000,
+    "5m": 300_000,
+    "15m": 900_000,
+    "1h": 3_600_000,
+    "4h": 14_400_000,
+    "1d": 86_400_000,
+}
 
 
 def now_ms() -> int:
@@ -175,13 +183,24 @@ def depth(exchange: Exchange, params: Params, account: str) -> Any:
 
 def trades(exchange: Exchange, params: Params, account: str) -> Any:
     limit = whole(params, "limit") or 500
-    return [shapes.trade(f) for f in list(exchange.market(needed(params, "symbol")).trades)[-limit:]]
+    return [
+        shapes.trade(f) for f in list(exchange.market(needed(params, "symbol")).trades)[-limit:]
+    ]
 
 
 def agg_trades(exchange: Exchange, params: Params, account: str) -> Any:
-    keys = {"id": "a", "price": "p", "qty": "q", "time": "T", "isBuyerMaker": "m", "isBestMatch": "M"}
+    keys = {
+        "id": "a",
+        "price": "p",
+        "qty": "q",
+        "time": "T",
+        "isBuyerMaker": "m",
+        "isBestMatch": "M",
+    }
     rows = trades(exchange, params, account)
-    return [{keys[k]: v for k, v in r.items() if k in keys} | {"f": r["id"], "l": r["id"]} for r in rows]
+    return [
+        {keys[k]: v for k, v in r.items() if k in keys} | {"f": r["id"], "l": r["id"]} for r in rows
+    ]
 
 
 def klines(exchange: Exchange, params: Params, account: str) -> Any:
@@ -241,7 +260,9 @@ PUBLIC: dict[tuple[str, str], Handler] = {
     ("GET", "/api/v3/avgPrice"): avg_price,
     ("GET", "/api/v3/ticker/24hr"): tickers(None),
     ("GET", "/api/v3/ticker/price"): tickers(("symbol", "price")),
-    ("GET", "/api/v3/ticker/bookTicker"): tickers(("symbol", "bidPrice", "bidQty", "askPrice", "askQty")),
+    ("GET", "/api/v3/ticker/bookTicker"): tickers(
+        ("symbol", "bidPrice", "bidQty", "askPrice", "askQty")
+    ),
     ("GET", "/fapi/v1/exchangeInfo"): lambda *_: shapes.exchange_info([], now_ms()),
     ("GET", "/dapi/v1/exchangeInfo"): lambda *_: shapes.exchange_info([], now_ms()),
 }

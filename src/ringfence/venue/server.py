@@ -1,4 +1,4 @@
-"""The paper venue as a server: uvicorn in front of the exchange, with faults that tests can switch on."""
+"""The paper venue as a server: uvicorn in front of the exchange, with faults for tests."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Received:
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong: `delay_ms` before the answer, a connection dropped, bytes that are no answer."""
+    """What goes wrong: `delay_ms` before the answer, or a connection that is dropped."""
 
     delay_ms: int = 0
     drop_after: bool = False
@@ -95,7 +95,9 @@ class PaperVenue:
         )
         self._socket = socket.create_server((config.host, config.port), backlog=1024)
         self._server = uvicorn.Server(
-            uvicorn.Config(self._watched(app), log_level="error", access_log=False, server_header=False)
+            uvicorn.Config(
+                self._watched(app), log_level="error", access_log=False, server_header=False
+            )
         )
         self._thread: threading.Thread | None = None
 

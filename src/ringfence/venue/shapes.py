@@ -5,11 +5,22 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from ringfence.venue.book import ZERO, Fill, Order
+from ringfence.venue.book import SIDES, ZERO, Fill, Order
 from ringfence.venue.exchange import Balance, Market
 from ringfence.venue.instruments import Instrument
 
-__all__ = ["account", "coin", "depth", "exchange_info", "execution", "kline", "order", "text", "ticker", "trade"]
+__all__ = [
+    "account",
+    "coin",
+    "depth",
+    "exchange_info",
+    "execution",
+    "kline",
+    "order",
+    "text",
+    "ticker",
+    "trade",
+]
 
 DAY_MS = 86_400_000
 
@@ -24,7 +35,12 @@ def exchange_info(instruments: list[Instrument], now_ms: int) -> dict[str, Any]:
         "timezone": "UTC",
         "serverTime": now_ms,
         "rateLimits": [
-            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+            {
+                "rateLimitType": "REQUEST_WEIGHT",
+                "interval": "MINUTE",
+                "intervalNum": 1,
+                "limit": 6000,
+            },
             {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
         ],
         "exchangeFilters": [],
@@ -160,7 +176,7 @@ def coin(currency: str, balance: Balance) -> dict[str, Any]:
 def depth(market: Market, limit: int) -> dict[str, Any]:
     rows = {
         name: [[text(price), text(quantity)] for price, quantity in market.book.levels(side, limit)]
-        for name, side in (("bids", "BUY"), ("asks", "SELL"))  # type: ignore[arg-type]
+        for name, side in zip(("bids", "asks"), SIDES, strict=True)
     }
     return {"lastUpdateId": market.trades[-1].trade_id if market.trades else 1, **rows}
 
@@ -184,8 +200,7 @@ def ticker(market: Market, now_ms: int) -> dict[str, Any]:
     volume = sum((f.quantity for f in market.trades), ZERO)
     value = sum((f.price * f.quantity for f in market.trades), ZERO)
     (bid, bid_size), (ask, ask_size) = (
-        (market.book.levels(side, 1) or [(ZERO, ZERO)])[0]  # type: ignore[arg-type]
-        for side in ("BUY", "SELL")
+        (market.book.levels(side, 1) or [(ZERO, ZERO)])[0] for side in SIDES
     )
     change = prices[-1] - prices[0]
     return {
