@@ -116,7 +116,7 @@ fn strict(directory: &Path, clients: usize, each: usize) {
         let _held = waker.0.lock().unwrap();
         waker.1.notify_all();
     }));
-    let start = Instant::now();
+    let (start, cpu_before) = (Instant::now(), cpu());
     let threads: Vec<_> = (0..clients)
         .map(|_| {
             let (ledger, wake) = (Arc::clone(&ledger), Arc::clone(&wake));
@@ -144,9 +144,11 @@ fn strict(directory: &Path, clients: usize, each: usize) {
         .collect();
     let rate = latencies.len() as f64 / start.elapsed().as_secs_f64();
     let batches = ledger.status().batches;
+    let cost = (cpu() - cpu_before).as_secs_f64() * 1e6;
     let batch = latencies.len() as f64 / batches as f64;
     println!(
-        "strict, {clients} clients: {rate:.0} entries/s, {batch:.1} a batch, wait {}",
+        "strict, {clients} clients: {rate:.0} entries/s, {batch:.1} a batch, {:.1} us CPU a batch, wait {}",
+        cost / batches as f64,
         shape(latencies)
     );
 }

@@ -11,11 +11,11 @@ use crate::entry::{EventEntry, Fate, NAME_BYTES, OutcomeEntry, Value};
 use crate::error::LedgerError;
 use crate::ledger::{
     Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
-    Ticket, Wake,
+    Ticket,
 };
 use crate::log::{Found, Log, Pending};
 use crate::posix::PosixStore;
-use crate::queue::Shared;
+use crate::queue::{Shared, Wake};
 use crate::store::Store;
 use crate::writer::Writer;
 
@@ -122,7 +122,8 @@ impl Ledger {
         self.shared.append(entry, durability, Wake::Now)
     }
 
-    /// The same, but leaves the writer asleep: the caller must [`wake`](Self::wake) it soon.
+    /// The same, but leaves the writer asleep: the caller must [`wake`](Self::wake) it soon, on
+    /// every path, or the entry waits for the next append. Several entries then share a commit.
     ///
     /// # Errors
     ///
@@ -134,10 +135,6 @@ impl Ledger {
     /// Wakes the writer for what was appended later, if it sleeps.
     pub fn wake(&self) {
         self.shared.wake();
-    }
-
-    pub fn flush(&self) {
-        self.shared.flush();
     }
 
     /// What became of the entry that `ticket` names. Changes from `Pending` once, and whenever it

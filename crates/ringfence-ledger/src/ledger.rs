@@ -20,16 +20,6 @@ pub enum Durability {
     Relaxed,
 }
 
-/// Whether an append wakes the writer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Wake {
-    /// Not now: whoever appends calls [`crate::Ledger::wake`] soon, once for several entries, which
-    /// then share a commit.
-    Later,
-    /// At once, if it sleeps.
-    Now,
-}
-
 /// When commits happen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {

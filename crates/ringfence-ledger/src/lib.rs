@@ -42,7 +42,7 @@ pub use handle::{Clock, Ledger, OnProgress};
 pub use key::{SigningKey, VerifierKey};
 pub use ledger::{
     Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
-    Ticket, Wake,
+    Ticket,
 };
 pub use posix::{PosixSource, PosixStore};
 pub use read::Reader;

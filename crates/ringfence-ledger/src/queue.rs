@@ -7,8 +7,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::ledger::{Durability, Mode, QUEUE_BYTES, Refused, Standing, Ticket, Wake};
+use crate::ledger::{Durability, Mode, QUEUE_BYTES, Refused, Standing, Ticket};
 use crate::log::Pending;
+
+/// Whether an append wakes the writer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wake {
+    /// Not now: whoever appends wakes it soon, once for several entries.
+    Later,
+    /// At once, if it sleeps.
+    Now,
+}
 
 /// How deeply the writer sleeps.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,10 +36,6 @@ struct Queue {
     strict: u32,
     /// When the first pending entry came.
     since: Option<Instant>,
-    /// When the last batch was taken, if it showed that many wait at once.
-    crowded: Option<Instant>,
-    /// Whether somebody who waits has nothing else to do.
-    flush: bool,
     /// Index of the next entry.
     next: u64,
     generation: u64,
@@ -75,9 +80,6 @@ pub(crate) enum Work {
 /// Once this much waits, gathering more only adds delay.
 const ENOUGH_BYTES: usize = QUEUE_BYTES / 4;
 
-const CROWD: u32 = 4;
-const SPACING: Duration = Duration::from_micros(400);
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked while holding it left whole entries only: pushing cannot panic
     // half-way, and everything else is plain numbers.
@@ -90,8 +92,6 @@ impl Shared {
             pending: Pending::default(),
             strict: 0,
             since: None,
-            crowded: None,
-            flush: false,
             next: size,
             generation: 0,
             failed: false,
@@ -191,18 +191,12 @@ impl Shared {
         let mut queue = lock(&self.queue);
         loop {
             queue.sleep = Sleep::Awake;
-            let strict = queue.strict > 0 && matches!(self.mode, Mode::Strict { .. });
-            let spaced = queue
-                .crowded
-                .filter(|_| strict)
-                .map(|taken| taken + SPACING);
             let ready = queue.since.map(|since| since + gather);
-            let ready = spaced.into_iter().chain(ready).min();
             if queue.pending.count() == 0 && queue.closing {
                 return Work::Close;
             }
             let due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
-            let urgent = strict && (queue.flush || queue.crowded.is_none());
+            let urgent = queue.strict > 0 && matches!(self.mode, Mode::Strict { .. });
             let enough = queue.pending.body() >= ENOUGH_BYTES;
             if queue.pending.count() > 0 && (urgent || enough || queue.closing || due(ready)) {
                 std::mem::swap(batch, &mut queue.pending);
@@ -241,21 +235,6 @@ impl Shared {
                 let woken = self.wake.wait_timeout(queue, span);
                 woken.unwrap_or_else(PoisonError::into_inner).0
             }
-        }
-    }
-
-    /// Commits strict entries that wait, now.
-    pub(crate) fn flush(&self) {
-        let mut queue = lock(&self.queue);
-        if queue.strict == 0 || queue.flush {
-            return;
-        }
-        queue.flush = true;
-        let wake = queue.sleep != Sleep::Awake;
-        queue.sleep = Sleep::Awake;
-        drop(queue);
-        if wake {
-            self.wake.notify_one();
         }
     }
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use crate::entry::{EventEntry, Value};
 use crate::error::LedgerError;
 use crate::handle::{Clock, OnProgress};
-use crate::ledger::{Durability, Progress, Wake};
+use crate::ledger::{Durability, Progress};
 use crate::log::{Log, Pending};
-use crate::queue::{Shared, Work};
+use crate::queue::{Shared, Wake, Work};
 
 /// Time between two tries to bring a failed log back.
 const RETRY: Duration = Duration::from_secs(1);

@@ -409,3 +409,26 @@ fn pem_keys_are_read_and_others_refused() {
         assert!(!error.to_string().contains(&body), "an error shows the key");
     }
 }
+
+#[test]
+fn entries_appended_for_later_share_the_commit_of_one_wake() {
+    let directory = tempfile::tempdir().unwrap();
+    let running = Running::open(directory.path());
+    // So that the writer sleeps.
+    running.strict(&read("first"));
+    std::thread::sleep(Duration::from_millis(20));
+    let tickets: Vec<_> = (0..5)
+        .map(|number| {
+            let entry = read(&format!("m-{number}"));
+            running
+                .ledger
+                .append_later(&entry, Durability::Strict)
+                .unwrap()
+        })
+        .collect();
+    running.ledger.wake();
+    for ticket in tickets {
+        assert_eq!(running.settled(ticket), Standing::Durable);
+    }
+    assert_eq!(running.ledger.status().batches, 2);
+}
