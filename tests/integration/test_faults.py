@@ -24,6 +24,7 @@ from ringfence.engine import read_ledger
 from ringfence.venue.server import PaperVenue, VenueConfig, read_attestation_key
 
 RESPONSE_TIMEOUT_MS = 400
+PATIENCE_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,16 @@ class Bench:
         text = signed(f"timestamp={int(time.time() * 1000)}", self.key.secret)
         return self.http.get(f"/api/v3/account?{text}", headers={"X-MBX-APIKEY": self.key.key_id})
 
-    def entries(self, kind: str) -> list[dict[str, Any]]:
-        entries = (json.loads(raw) for _, raw in read_ledger(self.state / "ledger", 0, 1000))
-        return [entry for entry in entries if entry["kind"] == kind]
+    def outcome(self) -> dict[str, Any]:
+        """Return the only outcome. It is committed within the group's milliseconds."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            entries = [json.loads(raw) for _, raw in read_ledger(self.state / "ledger", 0, 1000)]
+            found = [entry for entry in entries if entry["kind"] == "outcome"]
+            if found:
+                assert len(found) == 1
+                return found[0]
+        raise AssertionError("no outcome was recorded")
 
 
 def prepare(state: Path, upstream: str) -> Key:
@@ -111,7 +119,7 @@ def test_a_dead_venue_is_a_502_and_the_order_was_not_sent(tmp_path: Path) -> Non
     with gateway(tmp_path, "http://127.0.0.1:9") as bench:
         answer = bench.order()
         assert (answer.status_code, answer.json()["code"]) == (502, -1001)
-        (outcome,) = bench.entries("outcome")
+        outcome = bench.outcome()
         assert (outcome["result"], outcome["reason"]) == ("not_sent", "venue_unreachable")
 
 
@@ -150,7 +158,7 @@ def test_an_order_whose_fate_is_not_known_is_said_so_and_never_sent_twice(
         answer = bench.order()
         # ccxt raises RequestTimeout on -1007: execution status unknown.
         assert (answer.status_code, answer.json()["code"]) == (504, -1007)
-        (outcome,) = bench.entries("outcome")
+        outcome = bench.outcome()
         assert (outcome["result"], outcome["reason"]) == ("unknown", reason)
         assert sum(request.startswith(b"POST") for request in heard) == 1
 
@@ -209,7 +217,11 @@ def test_a_full_disk_refuses_orders_and_lets_reads_go_on(tmp_path: Path, venue: 
         base = f"http://{ready_line(server.stdout, log)['addresses'][0]}"
         with httpx.Client(base_url=base, trust_env=False, timeout=10) as http:
             bench = Bench(http, key, state)
-            answers = [bench.order() for _ in range(95)]
+            answers = []
+            for number in range(95):
+                # Two orders in one millisecond would otherwise carry the same signature.
+                text = f"newClientOrderId=full-{number}&{order_text()}"
+                answers.append(post(http, key, signed(text, key.secret)))
             last = answers[-1]
             assert (last.status_code, last.json()["code"]) == (503, -1008)
             assert bench.read().status_code == 200
