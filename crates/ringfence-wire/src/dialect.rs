@@ -8,6 +8,8 @@ mod definition;
 mod read;
 mod render;
 mod route;
+mod scratch;
+mod weigh;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,9 +19,10 @@ use ringfence_core::freshness::Window;
 use ringfence_core::guard::OrderKind;
 use ringfence_core::sign::SignatureEncodings;
 
-pub use read::{Head, Outgoing, Reading, Scratch};
+pub use read::{Head, Outgoing, Reading};
 pub use render::Rendered;
 pub use route::Route;
+pub use scratch::Scratch;
 
 use definition::{Atom, OrderFields};
 use render::ErrorTable;
@@ -47,6 +50,13 @@ struct Signing {
     time: String,
     window: String,
     rule: Window,
+}
+
+impl Signing {
+    /// Returns the parameters that the scheme itself uses.
+    fn parameters(&self) -> [&str; 3] {
+        [&self.signature, &self.time, &self.window]
+    }
 }
 
 /// What is wrong with a dialect, and where.
@@ -107,12 +117,21 @@ impl Dialect {
     }
 
     /// Returns what the scheme's signature does not cover; the replay memory closes it (docs/adr/0004).
-    pub fn holes(&self) -> &'static [&'static str] {
-        match &self.signing {
-            None => &[],
-            // No atom of the canonical string stands for these yet.
-            Some(_) => &["method", "path", "host"],
+    pub fn holes(&self) -> Vec<&'static str> {
+        let Some(signing) = &self.signing else {
+            return Vec::new();
+        };
+        // No atom of the canonical string stands for the first three yet.
+        let mut holes = vec!["method", "path", "host"];
+        for (atom, hole) in [
+            (Atom::QueryWithoutSignature, "query"),
+            (Atom::BodyWithoutSignature, "body"),
+        ] {
+            if !signing.payload.contains(&atom) {
+                holes.push(hole);
+            }
         }
+        holes
     }
 
     /// Returns the venue's own name of the header that tells how a limit stands, or none.
@@ -122,7 +141,7 @@ impl Dialect {
             Counts::Weight => self.weight_header.as_deref(),
             Counts::Requests => None,
         }?;
-        Some(template.replace("{window}", &interval(window_ms)?))
+        Some(template.replacen("{window}", &interval(window_ms)?, 1))
     }
 }
 

@@ -1,7 +1,13 @@
 //! Form-encoded parameters, read strictly: what two parsers could read in two ways is refused.
 //!
-//! Source: WHATWG URL, "application/x-www-form-urlencoded"; deviations: a pair needs a name, percent-encoding must be
-//! valid, values must be UTF-8 without control characters, and a name stands once.
+//! Source: WHATWG URL, "application/x-www-form-urlencoded". Deviations, each because somebody reads it otherwise:
+//! a pair has a name and exactly one `=`, a name has one spelling (no escapes), `;` and bytes outside visible ASCII do
+//! not stand unescaped, percent-encoding is valid, and a value is UTF-8 without control characters.
+//!
+//! "Exactly one `=`" also closes a hole in schemes that sign query and body with nothing between: `a=1` and `b=2` sign
+//! as `a=1b=2` does, so whoever captured the former could send the latter, in which `b` is gone.
+
+use std::ops::Range;
 
 use ringfence_core::refusal::{Code, Refusal};
 
@@ -11,38 +17,44 @@ pub const PARAMETERS_MAX: usize = 64;
 /// One pair as it stands on the wire: `name=value`, undecoded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pair<'a> {
-    /// The whole pair.
-    pub raw: &'a str,
     /// Before the first `=`.
     pub name: &'a str,
-    /// After it; empty when there is none.
+    /// After it.
     pub value: &'a str,
 }
 
 /// Splits `text` into its pairs. An empty text has none; an empty pair (`a=1&&b=2`) is refused.
 ///
+/// `padded` names the parameter whose value may hold more `=`: a signature in base64, which some clients do not escape.
+///
 /// # Errors
 ///
 /// `form_malformed` from the iterator, for each pair that is.
-pub fn pairs(text: &str) -> impl Iterator<Item = Result<Pair<'_>, Refusal>> {
+pub fn pairs<'a>(
+    text: &'a str,
+    padded: Option<&'a str>,
+) -> impl Iterator<Item = Result<Pair<'a>, Refusal>> {
     let whole = (!text.is_empty()).then_some(text);
-    whole
-        .into_iter()
-        .flat_map(|text| text.split('&'))
-        .map(|raw| {
-            let (name, value) = raw.split_once('=').unwrap_or((raw, ""));
-            let clean =
-                |part: &str| part.bytes().all(is_form_byte) && percent_valid(part.as_bytes());
-            if name.is_empty() || !clean(name) || !clean(value) {
-                return Err(Refusal::new(Code::FormMalformed));
-            }
-            Ok(Pair { raw, name, value })
-        })
+    let pairs = whole.into_iter().flat_map(|text| text.split('&'));
+    pairs.map(move |raw| {
+        let (name, value) = raw.split_once('=').ok_or(Code::FormMalformed)?;
+        let named = !name.is_empty() && name.bytes().all(is_plain);
+        let valued = value.bytes().all(|byte| match byte {
+            b'=' => padded == Some(name),
+            b'%' | b'+' => true,
+            other => is_plain(other),
+        });
+        if named && valued {
+            Ok(Pair { name, value })
+        } else {
+            Err(Code::FormMalformed.into())
+        }
+    })
 }
 
-/// Tells whether a byte may stand in a form. ccxt posts `[{"symbol":…}]` unescaped, so quotes and brackets may.
-const fn is_form_byte(byte: u8) -> bool {
-    byte > b' ' && byte < 0x7f && byte != b'#' && byte != b'&'
+/// Tells whether a byte stands for itself. ccxt posts `[{"symbol":…}]` unescaped, so quotes and brackets do.
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'#' | b'%' | b'&' | b'+' | b';' | b'=')
 }
 
 /// Tells whether every `%` starts two hexadecimal digits.
@@ -58,37 +70,57 @@ pub fn percent_valid(text: &[u8]) -> bool {
     true
 }
 
-/// Decodes a name or value into `out` (appended) and returns its range; `+` is a space.
+/// Decodes a value into `out` (appended) and returns where it stands there; `+` is a space.
 ///
 /// # Errors
 ///
-/// `form_malformed` when it is not UTF-8 or holds a control character.
-pub fn decode(text: &str, out: &mut String) -> Result<std::ops::Range<usize>, Refusal> {
+/// `form_malformed` when an escape is cut short, or the value is not UTF-8 or holds a control character.
+pub fn decode(value: &str, out: &mut String) -> Result<Range<usize>, Refusal> {
     let start = out.len();
-    if text.bytes().any(|b| matches!(b, b'%' | b'+')) {
-        let mut bytes = Vec::with_capacity(text.len());
-        let mut rest = text.as_bytes().iter();
-        while let Some(byte) = rest.next() {
-            bytes.push(match byte {
-                b'+' => b' ',
-                b'%' => hex_pair(rest.next(), rest.next()).ok_or(Code::FormMalformed)?,
-                other => *other,
-            });
-        }
-        let decoded = String::from_utf8(bytes).map_err(|_| Code::FormMalformed)?;
-        if decoded.chars().any(char::is_control) {
-            return Err(Code::FormMalformed.into());
-        }
-        out.push_str(&decoded);
-    } else {
-        out.push_str(text);
+    let mut rest = value;
+    while let Some(at) = rest.find(['%', '+']) {
+        let (plain, escape) = rest.split_at(at);
+        out.push_str(plain);
+        rest = if let Some(after) = escape.strip_prefix('+') {
+            out.push(' ');
+            after
+        } else {
+            let (decoded, after) = decode_char(escape).ok_or(Code::FormMalformed)?;
+            out.push(decoded);
+            after
+        };
     }
+    out.push_str(rest);
     Ok(start..out.len())
 }
 
-fn hex_pair(high: Option<&u8>, low: Option<&u8>) -> Option<u8> {
-    let digit = |b: &u8| char::from(*b).to_digit(16);
-    u8::try_from(digit(high?)? << 4 | digit(low?)?).ok()
+/// Decodes the one character whose escapes `text` starts with, and returns it with what follows.
+fn decode_char(text: &str) -> Option<(char, &str)> {
+    let (first, mut rest) = decode_byte(text)?;
+    // RFC 3629 4: how long a sequence is stands in its first byte; `from_utf8` checks the others.
+    let length = match first {
+        0x00..=0x7f => 1,
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        0x80..=0xc1 | 0xf5..=0xff => return None,
+    };
+    let mut bytes = [first, 0, 0, 0];
+    for byte in bytes.get_mut(1..length)? {
+        (*byte, rest) = decode_byte(rest)?;
+    }
+    let decoded = std::str::from_utf8(bytes.get(..length)?).ok()?;
+    let decoded = decoded.chars().next().filter(|c| !c.is_control())?;
+    Some((decoded, rest))
+}
+
+fn decode_byte(text: &str) -> Option<(u8, &str)> {
+    let (digits, rest) = text.strip_prefix('%')?.split_at_checked(2)?;
+    let mut value = 0;
+    for digit in digits.chars() {
+        value = value << 4 | digit.to_digit(16)?;
+    }
+    Some((u8::try_from(value).ok()?, rest))
 }
 
 /// Writes `text` without the pairs called `name`, in the order in which they stand, into `out`.

@@ -3,15 +3,17 @@
 //! Whatever the parser before us accepts: a message that two servers could read in two ways is refused here.
 //! Source: RFC 9110 and RFC 9112; deviations name their reason.
 
+mod fields;
+
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
-    CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Uri, Version};
 use ringfence_core::refusal::{Code, Refusal};
 
 use crate::form::percent_valid;
+
+pub use fields::{FORWARDED, nominated, strip_response};
 
 /// Checks a request's head.
 ///
@@ -24,23 +26,24 @@ pub fn check(
     version: Version,
     headers: &HeaderMap,
 ) -> Result<(), Refusal> {
+    if version != Version::HTTP_11 && version != Version::HTTP_10 {
+        return Err(Code::HttpMalformed.into());
+    }
     check_framing(version, headers)?;
     check_target(method, uri)?;
     check_host(uri, version, headers)?;
+    check_names(headers)?;
     if let Some(expected) = single(headers, &EXPECT, Code::HttpMalformed)?
         && !expected.as_bytes().eq_ignore_ascii_case(b"100-continue")
     {
         return Err(Refusal::new(Code::HttpMalformed).field("Expect"));
     }
     // Other protocols may be ignored (RFC 9110 7.8), as the field is never passed on; a WebSocket client would wait.
-    let websocket = headers.get_all(UPGRADE).iter().any(|value| {
-        value
-            .as_bytes()
-            .to_ascii_lowercase()
-            .windows(9)
-            .any(|w| w == b"websocket")
-    });
-    if websocket {
+    let websocket = |value: &HeaderValue| {
+        let mut windows = value.as_bytes().windows(9);
+        windows.any(|w| w.eq_ignore_ascii_case(b"websocket"))
+    };
+    if headers.get_all(UPGRADE).iter().any(websocket) {
         Err(Code::HttpUpgradeUnsupported.into())
     } else {
         Ok(())
@@ -67,15 +70,21 @@ fn check_framing(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// RFC 9112 3.2: origin form, or absolute form for http(s). No CONNECT, no asterisk.
+///
+/// Bytes outside visible ASCII and `\`, which some servers take for `/`, are no part of a URI (RFC 3986 2); the
+/// parser before us lets them through. A fragment it has cut off already.
 fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
-    let path = uri.path();
+    let target = uri.path_and_query().map_or("", |target| target.as_str());
+    let bytes = target.as_bytes();
     let valid = method != Method::CONNECT
-        && path.starts_with('/')
+        && target.starts_with('/')
         && uri
             .scheme_str()
             .is_none_or(|scheme| matches!(scheme, "http" | "https"))
-        && percent_valid(path.as_bytes())
-        && !path.contains('\\');
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_graphic() && *b != b'#' && *b != b'\\')
+        && percent_valid(bytes);
     if valid {
         Ok(())
     } else {
@@ -93,20 +102,52 @@ fn check_host(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<(), Re
             Ok(())
         };
     };
-    let bytes = host.as_bytes();
-    let plain = bytes.iter().all(|b| {
-        b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'~' | b':' | b'[' | b']')
-    });
-    let ports = bytes.rsplit(|b| *b == b']').next().unwrap_or_default();
-    if bytes.is_empty() || !plain || ports.iter().filter(|b| **b == b':').count() > 1 {
+    if !is_host(host.as_bytes()) {
         return Err(refused());
     }
     match uri.authority() {
         // Whoever routes by one and logs by the other could be led astray.
-        Some(authority) if !bytes.eq_ignore_ascii_case(authority.as_str().as_bytes()) => {
+        Some(authority)
+            if !host
+                .as_bytes()
+                .eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+        {
             Err(refused())
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+/// RFC 3986 3.2.2: a name, or an address in brackets, and a port. No `,`, which would make two hosts of one, and no
+/// escapes: a name that needs them is no DNS name.
+fn is_host(host: &[u8]) -> bool {
+    let (name, rest) = match host.iter().position(|b| *b == b']') {
+        Some(end) => host.split_at(end + 1),
+        None => host.split_at(host.iter().position(|b| *b == b':').unwrap_or(host.len())),
+    };
+    let named = match name.strip_prefix(b"[") {
+        Some(address) => {
+            let inner = address.strip_suffix(b"]").unwrap_or_default();
+            !inner.is_empty()
+                && inner
+                    .iter()
+                    .all(|b| b.is_ascii_hexdigit() || b":.".contains(b))
+        }
+        None => {
+            let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(b);
+            !name.is_empty() && name.iter().all(plain)
+        }
+    };
+    let port = rest.strip_prefix(b":").unwrap_or(rest);
+    named && port.iter().all(u8::is_ascii_digit) && (rest.is_empty() || rest.first() == Some(&b':'))
+}
+
+/// Names with `_`: servers that hand fields on as CGI variables take `_` for `-`, so `Transfer_Encoding` would be a
+/// second Transfer-Encoding there.
+fn check_names(headers: &HeaderMap) -> Result<(), Refusal> {
+    match headers.keys().find(|name| name.as_str().contains('_')) {
+        Some(name) => Err(Refusal::new(Code::HttpMalformed).field(name.as_str())),
+        None => Ok(()),
     }
 }
 
@@ -124,59 +165,6 @@ pub fn single<'h>(
     match (values.next(), values.next()) {
         (Some(_), Some(_)) => Err(Refusal::new(code).field(name.as_str())),
         (value, _) => Ok(value),
-    }
-}
-
-/// Header fields of a request that go on to the venue. A closed list: credentials, cookies, hop-by-hop fields and
-/// whatever we do not know stay here. Host, Content-Length and the attestation are written by us.
-pub const FORWARDED: [HeaderName; 8] = [
-    ACCEPT,
-    ACCEPT_ENCODING,
-    ACCEPT_LANGUAGE,
-    CACHE_CONTROL,
-    CONTENT_TYPE,
-    IF_MODIFIED_SINCE,
-    IF_NONE_MATCH,
-    USER_AGENT,
-];
-
-/// Tells whether the `Connection` field names `name`, which makes it hop-by-hop (RFC 9110 7.6.1).
-pub fn nominated(headers: &HeaderMap, name: &HeaderName) -> bool {
-    headers.get_all(CONNECTION).iter().any(|value| {
-        value.as_bytes().split(|b| *b == b',').any(|token| {
-            token
-                .trim_ascii()
-                .eq_ignore_ascii_case(name.as_str().as_bytes())
-        })
-    })
-}
-
-/// Removes from a response what belongs to the hop between venue and gateway, and what only we may say.
-pub fn strip_response(headers: &mut HeaderMap) {
-    const HOP: [&str; 10] = [
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "proxy-authenticate",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "x-ringfence-message",
-        "x-ringfence-attestation",
-    ];
-    if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .keys()
-            .filter(|name| nominated(headers, name))
-            .cloned()
-            .collect();
-        for name in named.iter().filter(|name| **name != CONTENT_LENGTH) {
-            headers.remove(name);
-        }
-    }
-    for name in HOP {
-        headers.remove(name);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A dialect as it is written down: the shape of its YAML, checked strictly.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -14,13 +14,13 @@ pub(super) struct Definition {
     pub(super) signing: Option<Signing>,
     /// What order types must carry.
     #[serde(default)]
-    pub(super) order_types: HashMap<String, OrderType>,
+    pub(super) order_types: BTreeMap<String, OrderType>,
     /// Where an order's fields stand.
     #[serde(default)]
     pub(super) order_fields: OrderFields,
     /// Named lists of parameters that routes may refer to.
     #[serde(default)]
-    pub(super) parameter_lists: HashMap<String, Vec<String>>,
+    pub(super) parameter_lists: BTreeMap<String, Vec<String>>,
     /// Method and path to operation.
     pub(super) routes: Vec<RouteDefinition>,
     /// Names of the headers that tell how the limits stand; `{window}` stands for `1M`, `10S` and so on.
@@ -90,19 +90,23 @@ pub(super) struct OrderType {
     pub(super) quote_quantity: bool,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct OrderFields {
-    pub(super) symbol: Option<String>,
-    pub(super) side: Option<String>,
-    pub(super) kind: Option<String>,
-    pub(super) price: Option<String>,
-    pub(super) stop_price: Option<String>,
-    pub(super) quantity: Option<String>,
+/// The parameters of an order, by what the guard takes them for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OrderFieldNames {
+    pub(super) symbol: String,
+    pub(super) side: String,
+    pub(super) kind: String,
+    pub(super) price: String,
+    pub(super) stop_price: String,
+    pub(super) quantity: String,
     pub(super) iceberg_quantity: Option<String>,
     pub(super) quote_quantity: Option<String>,
     pub(super) client_order_id: Option<String>,
 }
+
+/// Absent from a dialect without order routes.
+pub(super) type OrderFields = Option<OrderFieldNames>;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,24 +121,27 @@ pub(super) struct RouteDefinition {
     pub(super) signed: bool,
     #[serde(default = "one")]
     pub(super) weight: u32,
-    /// Weight by a parameter's value.
-    pub(super) weight_by: Option<WeightBy>,
+    /// Weight by parameters; where several apply, the largest counts.
+    #[serde(default)]
+    pub(super) weight_by: Vec<WeightBy>,
     /// Orders that the message places.
     #[serde(default)]
     pub(super) orders: u32,
-    /// Closed list of parameters: names, or `@list`. Mandatory where the guard judges the message.
+    /// Closed list of parameters: names, or `@list`. Mandatory where the operation changes state or carries an order.
     pub(super) parameters: Option<Vec<String>>,
 }
 
+/// Weight by one parameter: exactly one of the three measures.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WeightBy {
     pub(super) parameter: String,
-    /// Highest value of each step and its weight, ascending; above the last, the last applies.
-    #[serde(default)]
-    pub(super) up_to: Vec<(u64, u32)>,
-    /// Weight when the parameter is there, whatever it says.
+    /// Weight when the parameter has a value, whatever it says.
     pub(super) present: Option<u32>,
+    /// Highest value of each step and its weight, ascending; above the last, the last applies.
+    pub(super) up_to: Option<Vec<(u64, u32)>>,
+    /// As `up_to`, by the number of comma-separated items.
+    pub(super) items_up_to: Option<Vec<(u64, u32)>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

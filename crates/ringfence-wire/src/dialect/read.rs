@@ -1,16 +1,14 @@
 //! Reading a message, and writing it anew for the venue.
 
-use std::ops::Range;
-
 use ringfence_core::budget::Cost;
 use ringfence_core::decimal::Decimal;
 use ringfence_core::guard::OrderText;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::{Claim, Stamp};
 
-use super::definition::Atom;
-use super::{Dialect, Route, Signing};
-use crate::form::{self, PARAMETERS_MAX, Pair};
+use super::definition::OrderFieldNames;
+use super::{Dialect, Route, Scratch, Signing};
+use crate::form;
 
 /// A request's head, as far as dialects look at it.
 #[derive(Clone, Copy, Debug)]
@@ -25,16 +23,6 @@ pub struct Head<'a> {
     pub content_type: Option<&'a str>,
     /// Value of the dialect's key header.
     pub key: Option<&'a str>,
-}
-
-/// Memory that one reading uses and the next reuses.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    /// Decoded names and values, end to end.
-    text: String,
-    /// Where each decoded pair stands in `text`.
-    pairs: Vec<(Range<usize>, Range<usize>)>,
-    payload: String,
 }
 
 /// What a message says.
@@ -55,12 +43,14 @@ pub struct Outgoing {
     pub target: String,
     /// Body.
     pub body: Vec<u8>,
+    /// What the body is, in place of what the client called it; none leaves the client's word.
+    pub content_type: Option<&'static str>,
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Dialect {
-    /// Reads a message on `route`.
+    /// Reads a message on `route`. Allocates nothing once `scratch` has grown to the size of the messages.
     ///
     /// # Errors
     ///
@@ -73,78 +63,60 @@ impl Dialect {
         scratch: &'a mut Scratch,
     ) -> Result<Reading<'a>, Refusal> {
         if route.is_wildcard() {
-            let cost = Cost {
-                weight: route.weight,
-                orders: route.orders,
-            };
             return Ok(Reading {
                 claim: None,
                 order: None,
-                cost,
+                cost: cost(route, route.weight),
             });
         }
-        let form = body_text(head, body)?;
-        scratch.decode(head.query, form)?;
-        if let Some(signing) = self.signing.as_ref().filter(|_| route.signed) {
-            scratch.payload(signing, head.query, form);
+        let body = body_text(head, body)?;
+        let signing = self.signing.as_ref();
+        scratch.read(head.query, body, signing.map(|s| s.signature.as_str()))?;
+        if let Some(signing) = signing.filter(|_| route.signed) {
+            scratch.sign(signing, head.query, body);
         }
         let scratch: &'a Scratch = scratch;
-        let cost = scratch.cost(route)?;
-        let claim = match &self.signing {
+        let cost = weigh(route, scratch)?;
+        let claim = match signing {
             Some(signing) if route.signed => Some(signing.claim(head, scratch)?),
             Some(_) | None => None,
         };
-        let order = route.operation.carries_order().then(|| self.order(scratch));
+        let order = match &self.order_fields {
+            Some(fields) if route.operation.carries_order() => Some(fields.order(scratch)?),
+            Some(_) | None => None,
+        };
         Ok(Reading { claim, order, cost })
-    }
-
-    fn order<'a>(&self, scratch: &'a Scratch) -> OrderText<'a> {
-        let fields = &self.order_fields;
-        let get = |name: &Option<String>| scratch.get(name.as_deref()?);
-        OrderText {
-            symbol: get(&fields.symbol).unwrap_or_default(),
-            side: get(&fields.side).unwrap_or_default(),
-            kind: get(&fields.kind).unwrap_or_default(),
-            price: get(&fields.price),
-            stop_price: get(&fields.stop_price),
-            quantity: get(&fields.quantity),
-            iceberg_quantity: get(&fields.iceberg_quantity),
-            quote_quantity: get(&fields.quote_quantity),
-            client_order_id: get(&fields.client_order_id),
-        }
     }
 
     /// Writes target and body anew from their pairs, without the signature. Call it with what [`Dialect::read`] took.
     pub fn forward(&self, route: &Route, head: &Head<'_>, body: &[u8]) -> Outgoing {
         let mut target = String::with_capacity(head.path.len() + head.query.len() + 1);
         target.push_str(head.path);
-        let signature = match &self.signing {
-            Some(signing) if !route.is_wildcard() => signing.signature.as_str(),
-            Some(_) | None => "",
-        };
-        if !head.query.is_empty() {
-            target.push('?');
-            let before = target.len();
-            form::without(head.query, signature, &mut target);
-            if target.len() == before {
-                target.pop();
-            }
-        }
         if route.is_wildcard() {
+            if !head.query.is_empty() {
+                target.push('?');
+                target.push_str(head.query);
+            }
             return Outgoing {
                 target,
                 body: body.to_vec(),
+                content_type: None,
             };
+        }
+        let signature = self.signing.as_ref().map_or("", |s| s.signature.as_str());
+        target.push('?');
+        let before = target.len();
+        form::without(head.query, signature, &mut target);
+        if target.len() == before {
+            target.pop();
         }
         let mut rest = String::with_capacity(body.len());
         // INVARIANT: `read` refused a body that is not text.
-        form::without(
-            std::str::from_utf8(body).unwrap_or_default(),
-            signature,
-            &mut rest,
-        );
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        form::without(text, signature, &mut rest);
         Outgoing {
             target,
+            content_type: (!rest.is_empty()).then_some(FORM),
             body: rest.into_bytes(),
         }
     }
@@ -155,86 +127,61 @@ fn body_text<'a>(head: &Head<'_>, body: &'a [u8]) -> Result<&'a str, Refusal> {
     if body.is_empty() {
         return Ok("");
     }
-    let essence = head
-        .content_type
-        .map(|t| t.split_once(';').map_or(t, |(essence, _)| essence));
-    if essence.is_some_and(|t| !t.trim().eq_ignore_ascii_case(FORM)) {
+    // RFC 9110 9.3.1: a GET's body has no meaning. A venue that ignores it would see another message than we judged.
+    if head.method == "GET" {
+        return Err(Refusal::new(Code::FormMalformed).field("body"));
+    }
+    let mut parts = head.content_type.unwrap_or(FORM).split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    // Whoever decodes the body by another charset reads other parameters.
+    let utf8 = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        name.eq_ignore_ascii_case("charset")
+            && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+    };
+    if !essence.eq_ignore_ascii_case(FORM) || !parts.all(utf8) {
         return Err(Refusal::new(Code::FormMalformed).field("Content-Type"));
     }
-    std::str::from_utf8(body).map_err(|_| Refusal::new(Code::FormMalformed))
+    std::str::from_utf8(body).map_err(|_| Code::FormMalformed.into())
 }
 
-impl Scratch {
-    /// Reads all pairs of query and body; a name that stands twice is refused, also across the two.
-    fn decode(&mut self, query: &str, form: &str) -> Result<(), Refusal> {
-        self.text.clear();
-        self.pairs.clear();
-        for pair in form::pairs(query).chain(form::pairs(form)) {
-            let Pair { name, value, .. } = pair?;
-            // A name has one spelling: `sign%61ture` would be read by one parser and missed by another.
-            if name.bytes().any(|b| matches!(b, b'%' | b'+')) {
-                return Err(Refusal::new(Code::FormMalformed).field(name));
-            }
-            let name = form::decode(name, &mut self.text)?;
-            let value = form::decode(value, &mut self.text)?;
-            let text = &self.text;
-            let twice = self
-                .pairs
-                .iter()
-                .any(|(n, _)| text.get(n.clone()) == text.get(name.clone()));
-            if twice {
-                let name = text.get(name).unwrap_or_default();
-                return Err(Refusal::new(Code::FormDuplicate).field(name));
-            }
-            if self.pairs.len() >= PARAMETERS_MAX {
-                return Err(Code::FormMalformed.into());
-            }
-            self.pairs.push((name, value));
+/// Checks the closed list of parameters and returns what the message costs.
+fn weigh(route: &Route, scratch: &Scratch) -> Result<Cost, Refusal> {
+    let mut by_parameters = None;
+    for (name, value) in scratch.pairs() {
+        if !route.takes(name) {
+            return Err(Refusal::new(Code::FormParameterUnknown).field(name));
         }
-        Ok(())
+        by_parameters = by_parameters.max(route.weight_for(name, value));
     }
+    Ok(cost(route, by_parameters.unwrap_or(route.weight)))
+}
 
-    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        let part = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
-        self.pairs
-            .iter()
-            .map(move |(name, value)| (part(name), part(value)))
+const fn cost(route: &Route, weight: u32) -> Cost {
+    Cost {
+        weight,
+        orders: route.orders,
     }
+}
 
-    fn get(&self, name: &str) -> Option<&str> {
-        self.pairs()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
-    }
-
-    /// Checks the closed list of parameters and returns what the message costs.
-    fn cost(&self, route: &Route) -> Result<Cost, Refusal> {
-        let mut weight = route.weight;
-        for (name, value) in self.pairs() {
-            if route
-                .parameters
-                .as_ref()
-                .is_some_and(|list| !list.contains(name))
-            {
-                return Err(Refusal::new(Code::FormParameterUnknown).field(name));
-            }
-            weight = route.weight_for(name, value).unwrap_or(weight);
-        }
-        Ok(Cost {
-            weight,
-            orders: route.orders,
+impl OrderFieldNames {
+    fn order<'a>(&self, scratch: &'a Scratch) -> Result<OrderText<'a>, Refusal> {
+        let needed = |name: &str| {
+            let value = scratch.get(name).filter(|value| !value.is_empty());
+            value.ok_or_else(|| Refusal::new(Code::FormParameterMissing).field(name))
+        };
+        let optional = |name: &Option<String>| scratch.get(name.as_deref()?);
+        Ok(OrderText {
+            symbol: needed(&self.symbol)?,
+            side: needed(&self.side)?,
+            kind: needed(&self.kind)?,
+            price: scratch.get(&self.price),
+            stop_price: scratch.get(&self.stop_price),
+            quantity: scratch.get(&self.quantity),
+            iceberg_quantity: optional(&self.iceberg_quantity),
+            quote_quantity: optional(&self.quote_quantity),
+            client_order_id: optional(&self.client_order_id),
         })
-    }
-
-    fn payload(&mut self, signing: &Signing, query: &str, form: &str) {
-        self.payload.clear();
-        for atom in &signing.payload {
-            let text = match atom {
-                Atom::BodyWithoutSignature => form,
-                Atom::QueryWithoutSignature => query,
-            };
-            form::without(text, &signing.signature, &mut self.payload);
-        }
     }
 }
 
@@ -248,18 +195,18 @@ impl Signing {
             .get(&self.signature)
             .filter(|text| !text.is_empty())
             .ok_or(Code::SignatureMissing)?;
+        let malformed = |name: &str| Refusal::new(Code::TimeMalformed).field(name);
+        let time = scratch.get(&self.time).ok_or(Code::TimeMissing)?;
         let stamp = Stamp {
-            time_us: time_us(scratch.get(&self.time).ok_or(Code::TimeMissing)?)
-                .ok_or_else(|| Refusal::new(Code::TimeMalformed).field(&self.time))?,
+            time_us: time_us(time).ok_or_else(|| malformed(&self.time))?,
             window_us: match scratch.get(&self.window) {
                 None => self.rule.default_us,
-                Some(text) => window_us(text)
-                    .ok_or_else(|| Refusal::new(Code::TimeMalformed).field(&self.window))?,
+                Some(text) => window_us(text).ok_or_else(|| malformed(&self.window))?,
             },
         };
         Ok(Claim {
             key_id,
-            payload: scratch.payload.as_bytes(),
+            payload: scratch.payload(),
             signature: signature.as_bytes(),
             encodings: self.encodings,
             stamp,

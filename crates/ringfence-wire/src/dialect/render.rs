@@ -1,6 +1,6 @@
 //! Answering a refusal as the venue would.
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use ringfence_core::refusal::{Code, Detail, Refusal};
 
@@ -19,84 +19,168 @@ pub struct Rendered {
     pub body: Vec<u8>,
 }
 
+/// What each code is answered with. Compiled, because refusing must stay cheaper than serving.
 #[derive(Debug)]
 pub(super) struct ErrorTable {
     content_type: String,
-    body: String,
-    /// By code, then by what the code is about (`budget_exceeded.orders`); keyed by text.
-    by_code: BTreeMap<String, ErrorDefinition>,
+    /// In the order of `Code::ALL`, which is that of the discriminants.
+    answers: Vec<Answers>,
+}
+
+#[derive(Debug)]
+struct Answers {
+    usual: Answer,
+    /// By what the refusal is about: the field's or the counted thing's name.
+    about: Box<[(Box<str>, Answer)]>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    /// The body up to the message, and from there on.
+    before: Box<str>,
+    after: Box<str>,
+    message: Box<[Part]>,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+enum Part {
+    Field,
+    Hint,
+    Text(Box<str>),
 }
 
 impl ErrorTable {
     pub(super) fn compile(written: &Errors) -> Result<Self, DialectError> {
+        let mut answers = Vec::with_capacity(Code::ALL.len());
         for code in Code::ALL {
-            if !written.by_code.contains_key(code.as_str()) {
-                return Err(wrong(
-                    "errors.by_code",
-                    format!("{} is missing", code.as_str()),
-                ));
-            }
+            let text = code.as_str();
+            let missing = || wrong("errors.by_code", format!("{text} is missing"));
+            let usual = written.by_code.get(text).ok_or_else(missing)?;
+            let about = written.by_code.iter().filter_map(|(name, definition)| {
+                let about = name.strip_prefix(text)?.strip_prefix('.')?;
+                Some(Answer::compile(written, name, definition).map(|a| (about.into(), a)))
+            });
+            answers.push(Answers {
+                about: about.collect::<Result<_, _>>()?,
+                usual: Answer::compile(written, text, usual)?,
+            });
         }
-        let known = |text: &str| {
-            let code = text.split_once('.').map_or(text, |(code, _)| code);
+        let known = |name: &str| {
+            let code = name.split_once('.').map_or(name, |(code, _)| code);
             Code::ALL.iter().any(|known| known.as_str() == code)
         };
-        for (text, definition) in &written.by_code {
-            if !known(text) {
-                return Err(wrong(
-                    "errors.by_code",
-                    format!("{text:?} is no refusal code"),
-                ));
-            }
-            if !(400..600).contains(&definition.status) || definition.status == 418 {
-                let what = "a refusal is 400 to 599, and never 418, which clients take for a ban";
-                return Err(wrong(&format!("errors.by_code.{text}.status"), what));
-            }
+        if let Some(name) = written.by_code.keys().find(|name| !known(name)) {
+            return Err(wrong(
+                "errors.by_code",
+                format!("{name:?} is no refusal code"),
+            ));
         }
         Ok(Self {
             content_type: written.content_type.clone(),
-            body: written.body.clone(),
-            by_code: written.by_code.clone(),
+            answers,
         })
     }
 
-    fn find(&self, refusal: &Refusal) -> Option<&ErrorDefinition> {
+    fn find(&self, refusal: &Refusal) -> Option<&Answer> {
+        let answers = self.answers.get(refusal.code as usize)?;
         let about = match &refusal.detail {
-            Detail::Limit(limit) => Some(limit.counts.as_str()),
-            Detail::Field(name) => Some(&**name),
-            Detail::None | Detail::Distance(_) | Detail::Scope(_) => None,
+            Detail::Limit(limit) => limit.counts.as_str(),
+            Detail::Field(name) => name,
+            Detail::None | Detail::Distance(_) | Detail::Scope(_) => return Some(&answers.usual),
         };
-        let code = refusal.code.as_str();
-        about
-            .and_then(|about| self.by_code.get(&format!("{code}.{about}")))
-            .or_else(|| self.by_code.get(code))
+        let named = answers.about.iter().find(|(name, _)| **name == *about);
+        Some(named.map_or(&answers.usual, |(_, answer)| answer))
     }
+}
+
+impl Answer {
+    fn compile(
+        errors: &Errors,
+        name: &str,
+        written: &ErrorDefinition,
+    ) -> Result<Self, DialectError> {
+        let field = |last| format!("errors.by_code.{name}.{last}");
+        if !(400..600).contains(&written.status) || written.status == 418 {
+            let what = "a refusal is 400 to 599, and never 418, which clients take for a ban";
+            return Err(wrong(&field("status"), what));
+        }
+        let body = errors.body.replacen("{code}", &written.code.to_string(), 1);
+        let (before, after) = body
+            .split_once("{message}")
+            .filter(|_| body != errors.body)
+            .ok_or_else(|| wrong("errors.body", "it needs {code} and {message}"))?;
+        let answer = Self {
+            status: written.status,
+            before: before.into(),
+            after: after.into(),
+            message: parts(&written.message).map_err(|what| wrong(&field("message"), what))?,
+        };
+        let sample = answer.body(&Refusal::new(Code::Internal).field("\"\\"));
+        match serde_json::from_slice::<serde_json::Value>(&sample) {
+            Ok(_) => Ok(answer),
+            Err(e) => Err(wrong("errors.body", format!("it makes no JSON: {e}"))),
+        }
+    }
+
+    fn body(&self, refusal: &Refusal) -> Vec<u8> {
+        let mut message = String::with_capacity(256);
+        for part in &self.message {
+            match (part, &refusal.detail) {
+                (Part::Text(text), _) => message.push_str(text),
+                (Part::Field, Detail::Field(name)) => message.push_str(name),
+                (
+                    Part::Field,
+                    Detail::None | Detail::Distance(_) | Detail::Limit(_) | Detail::Scope(_),
+                ) => {}
+                (Part::Hint, _) => {
+                    // Writing to a String cannot fail.
+                    let _ = write!(message, "{refusal}");
+                }
+            }
+        }
+        let mut body = Vec::with_capacity(self.before.len() + message.len() + 16);
+        body.extend_from_slice(self.before.as_bytes());
+        // Writing a string to a Vec cannot fail.
+        let _ = serde_json::to_writer(&mut body, &message);
+        body.extend_from_slice(self.after.as_bytes());
+        body
+    }
+}
+
+/// Splits a message at its placeholders.
+fn parts(text: &str) -> Result<Box<[Part]>, String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or("a `{` is not closed")?;
+        parts.push(Part::Text(before.into()));
+        parts.push(match name {
+            "field" => Part::Field,
+            "hint" => Part::Hint,
+            other => return Err(format!("unknown placeholder {other:?}")),
+        });
+        rest = after;
+    }
+    parts.push(Part::Text(rest.into()));
+    parts.retain(|part| *part != Part::Text("".into()));
+    Ok(parts.into())
 }
 
 impl Dialect {
     /// Returns `refusal` in the venue's own form.
     pub fn render(&self, refusal: &Refusal) -> Rendered {
-        // INVARIANT: compiling checked that every code is there; the numbers below are never seen.
-        let (status, code, message) = self.errors.find(refusal).map_or((500, 0, "{hint}"), |d| {
-            (d.status, d.code, d.message.as_str())
-        });
-        let field = match &refusal.detail {
-            Detail::Field(name) => name,
-            Detail::None | Detail::Distance(_) | Detail::Limit(_) | Detail::Scope(_) => "",
-        };
-        let message = message
-            .replace("{field}", field)
-            .replace("{hint}", &refusal.to_string());
-        let quoted = serde_json::Value::from(message).to_string();
-        let text = self
+        // INVARIANT: compiling put every code in the table, so the status below is never seen.
+        let (status, body) = self
             .errors
-            .body
-            .replace("{code}", &code.to_string())
-            .replace("{message}", &quoted);
+            .find(refusal)
+            .map_or((500, Vec::new()), |answer| {
+                (answer.status, answer.body(refusal))
+            });
         Rendered {
             status,
             content_type: self.errors.content_type.clone(),
-            body: text.into_bytes(),
+            body,
         }
     }
 }

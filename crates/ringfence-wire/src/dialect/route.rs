@@ -1,8 +1,10 @@
 //! Routes: method and path to operation, weight and parameters.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use ringfence_core::operation::Operation;
+
+use super::weigh::Weigh;
 
 /// One route.
 #[derive(Debug)]
@@ -21,18 +23,9 @@ pub struct Route {
     pub weight: u32,
     /// Orders that one message places.
     pub orders: u32,
-    /// Weight by a parameter.
-    pub(super) weight_by: Option<Weigh>,
-    /// Closed list of parameters; none means that any may stand there.
-    pub(super) parameters: Option<HashSet<Box<str>>>,
-}
-
-#[derive(Debug)]
-pub(super) struct Weigh {
-    pub(super) parameter: Box<str>,
-    /// Ascending by value.
-    pub(super) up_to: Vec<(u64, u32)>,
-    pub(super) present: Option<u32>,
+    pub(super) weight_by: Box<[Weigh]>,
+    /// Closed list of parameters, sorted; none means that any may stand there.
+    pub(super) parameters: Option<Box<[Box<str>]>>,
 }
 
 impl Route {
@@ -41,25 +34,18 @@ impl Route {
         &*self.path == WILDCARD
     }
 
-    /// Returns the weight of a message whose parameter has this value.
-    ///
-    /// An unreadable value weighs as the largest: the venue decides what it makes of it.
+    /// Tells whether a parameter called `name` may stand in the message.
+    pub(super) fn takes(&self, name: &str) -> bool {
+        match &self.parameters {
+            Some(list) => list.binary_search_by(|known| (**known).cmp(name)).is_ok(),
+            None => true,
+        }
+    }
+
+    /// Returns the largest weight that a parameter's value makes, if one does.
     pub(super) fn weight_for(&self, name: &str, value: &str) -> Option<u32> {
-        let by = self
-            .weight_by
-            .as_ref()
-            .filter(|by| &*by.parameter == name)?;
-        let Some(last) = by.up_to.last() else {
-            return by.present;
-        };
-        let number = value.parse::<u64>().unwrap_or(u64::MAX);
-        Some(
-            by.up_to
-                .iter()
-                .find(|(most, _)| number <= *most)
-                .unwrap_or(last)
-                .1,
-        )
+        let about = self.weight_by.iter().filter(|by| &*by.parameter == name);
+        about.filter_map(|by| by.weight_for(value)).max()
     }
 }
 
@@ -74,7 +60,7 @@ pub(super) struct RouteTable {
 }
 
 impl RouteTable {
-    /// Adds a route; `false` when its method and path are taken.
+    /// Adds a route; `false` when its method and path are taken, or there are more than 65,536.
     pub(super) fn add(&mut self, mut route: Route) -> bool {
         let Ok(id) = u16::try_from(self.routes.len()) else {
             return false;

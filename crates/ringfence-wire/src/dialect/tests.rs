@@ -1,1 +1,10 @@
-//! Tests.
+//! A dialect reads what was signed, whole and in one way, and forwards exactly what it read.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod captured;
+mod compile;
+mod fixture;
+mod forward;
+mod read;
+mod render;
+mod split;

@@ -1,0 +1,154 @@
+//! The routes of a dialect: what each asks for must be something that it can be given.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ringfence_core::operation::Operation;
+
+use super::super::definition::{Definition, RouteDefinition};
+use super::super::route::{Route, RouteTable, WILDCARD};
+use super::super::weigh::Weigh;
+use super::super::{DialectError, Signing};
+use super::wrong;
+
+/// Compiles all routes.
+///
+/// # Errors
+///
+/// [`DialectError`] naming the first field that is wrong.
+pub(super) fn compile(
+    written: &Definition,
+    signing: Option<&Signing>,
+) -> Result<RouteTable, DialectError> {
+    let mut table = RouteTable::default();
+    if written.routes.is_empty() {
+        return Err(wrong("routes", "without routes everything is refused"));
+    }
+    for (index, route) in written.routes.iter().enumerate() {
+        let field = format!("routes[{index}]");
+        if !table.add(compile_route(
+            route,
+            &field,
+            &written.parameter_lists,
+            signing,
+        )?) {
+            let what = format!("{} {} stands twice", route.method, route.path);
+            return Err(wrong(&field, what));
+        }
+    }
+    Ok(table)
+}
+
+fn compile_route(
+    route: &RouteDefinition,
+    field: &str,
+    lists: &BTreeMap<String, Vec<String>>,
+    signing: Option<&Signing>,
+) -> Result<Route, DialectError> {
+    let operation = Operation::parse(&route.operation).ok_or_else(|| {
+        let what = format!("unknown operation {:?}", route.operation);
+        wrong(&format!("{field}.operation"), what)
+    })?;
+    check_place(route, operation, field)?;
+    check_signed(route, operation, signing.is_some(), field)?;
+    let weight_by = route.weight_by.iter().enumerate().map(|(index, by)| {
+        Weigh::compile(by).map_err(|what| wrong(&format!("{field}.weight_by[{index}]"), what))
+    });
+    Ok(Route {
+        id: 0,
+        method: route.method.as_str().into(),
+        path: route.path.as_str().into(),
+        operation,
+        signed: route.signed,
+        weight: route.weight,
+        orders: route.orders,
+        weight_by: weight_by.collect::<Result<_, _>>()?,
+        parameters: parameters(route, operation, lists, signing, field)?,
+    })
+}
+
+fn check_place(
+    route: &RouteDefinition,
+    operation: Operation,
+    field: &str,
+) -> Result<(), DialectError> {
+    let path = route.path.as_bytes();
+    let plain = |b: &u8| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'%' | b'*');
+    let exact = path.starts_with(b"/") && path.iter().all(plain);
+    if !exact && route.path != WILDCARD {
+        let what = "it is a path, without query or escapes, or `/**` for every path";
+        return Err(wrong(&format!("{field}.path"), what));
+    }
+    let token = !route.method.is_empty() && route.method.bytes().all(|b| b.is_ascii_uppercase());
+    if !token && route.method != "*" {
+        let what = "it is a method in capital letters, or `*`";
+        return Err(wrong(&format!("{field}.method"), what));
+    }
+    let open = !exact || !token;
+    if open && (route.signed || operation.scope().is_some()) {
+        let what = "only an unsigned route that anybody may use can be a wildcard";
+        return Err(wrong(&format!("{field}.path"), what));
+    }
+    Ok(())
+}
+
+fn check_signed(
+    route: &RouteDefinition,
+    operation: Operation,
+    can_sign: bool,
+    field: &str,
+) -> Result<(), DialectError> {
+    let field = format!("{field}.signed");
+    if route.signed && !can_sign {
+        return Err(wrong(&field, "the dialect has no `signing`"));
+    }
+    if !route.signed && operation.scope().is_some() {
+        let what = format!("{} must be signed", route.operation);
+        return Err(wrong(&field, what));
+    }
+    Ok(())
+}
+
+/// Returns the route's closed list of parameters, sorted, or none.
+fn parameters(
+    route: &RouteDefinition,
+    operation: Operation,
+    lists: &BTreeMap<String, Vec<String>>,
+    signing: Option<&Signing>,
+    field: &str,
+) -> Result<Option<Box<[Box<str>]>>, DialectError> {
+    let field = format!("{field}.parameters");
+    let Some(names) = &route.parameters else {
+        return if operation.carries_order() || operation.changes_state() {
+            let what = format!("{} needs a closed list of parameters", route.operation);
+            Err(wrong(&field, what))
+        } else {
+            Ok(None)
+        };
+    };
+    let mut all = BTreeSet::<Box<str>>::new();
+    for name in names {
+        match name.strip_prefix('@') {
+            None => {
+                all.insert(name.as_str().into());
+            }
+            Some(list) => {
+                let unknown = || wrong(&field, format!("no list called {list:?}"));
+                let listed = lists.get(list).ok_or_else(unknown)?;
+                all.extend(listed.iter().map(|name| name.as_str().into()));
+            }
+        }
+    }
+    for needed in signing
+        .iter()
+        .filter(|_| route.signed)
+        .flat_map(|s| s.parameters())
+    {
+        if !all.contains(needed) {
+            return Err(wrong(
+                &field,
+                format!("a signed route takes {needed:?} too"),
+            ));
+        }
+    }
+    Ok(Some(all.into_iter().collect()))
+}
