@@ -1,7 +1,7 @@
 //! What goes upstream, written anew: the parsed target and body, a closed list of header fields, the attestation.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Uri, Version};
 use http_body_util::Full;
@@ -55,6 +55,10 @@ pub(crate) fn request(
     let host = HeaderValue::from_str(shared.venue.authority.as_str()).map_err(|_| invalid())?;
     headers.insert(HOST, host);
     copy(&head.headers, headers);
+    // The venue must read the body as we did, whatever the client called it.
+    if let Some(content_type) = outgoing.content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
     if !body.is_empty() || matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     }

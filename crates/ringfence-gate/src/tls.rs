@@ -60,3 +60,6 @@ fn certificates(path: &Path, field: &str) -> Result<Vec<CertificateDer<'static>>
         Ok(chain)
     }
 }
+
+#[cfg(test)]
+mod tests;
