@@ -1,19 +1,18 @@
 //! One pass over a log with everything that can be checked: what `verify` reports and what
 //! recovery starts from are both its result, so they cannot disagree.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::io;
 
 use crate::canonical;
-use crate::checkpoint::{Checkpoint, Record, Records};
+use crate::cursor::{CheckpointsEnd, Cursor, RECENT};
 use crate::fault::{Fault, FaultKind, Part};
 use crate::format::{SECTOR, first_chain, read_head};
 use crate::key::VerifierKey;
-use crate::note;
 use crate::scan::{Position, Scanner, Step, Stop, Visit};
 use crate::store::{Source, read_up_to};
 use crate::tail::Tail;
-use crate::tree::{Frontier, Hash};
+use crate::tree::Frontier;
 
 /// What one pass found out.
 #[derive(Debug)]
@@ -29,26 +28,6 @@ pub(crate) struct Audit {
     /// Whether the copy of the newest checkpoint is the newest checkpoint.
     pub(crate) published: bool,
 }
-
-/// Where the file of checkpoints ends.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CheckpointsEnd {
-    pub(crate) count: u64,
-    /// The end of the last whole record, in bytes.
-    pub(crate) offset: u64,
-    pub(crate) check: crate::checkpoint::Check,
-    /// Checkpoints whose root was compared with the entries.
-    pub(crate) compared: u64,
-    /// The size and root of the last one of them.
-    pub(crate) last: Option<(u64, Hash)>,
-    /// Bytes of an incomplete record behind it.
-    pub(crate) torn: u64,
-    /// The newest notes, newest last.
-    pub(crate) recent: VecDeque<Vec<u8>>,
-}
-
-/// Notes remembered, so that a running log's `checkpoint` may lag or lead while we read.
-const RECENT: usize = 8;
 
 /// Checks the log in `source` from its first byte to its last. `key` makes signatures count.
 ///
@@ -90,27 +69,20 @@ pub(crate) fn audit(
         audit.first_bad = Some(fault);
         return Ok(audit);
     }
-    let cursor = Cursor {
-        records: Records::new(source, checkpoints_end.unwrap_or(0)),
-        origin: &origin,
-        key,
-        next: None,
-        end: CheckpointsEnd::default(),
-        failed: None,
-    };
-    let mut walk = Walk {
-        cursor,
-        intents: HashSet::new(),
-        progress,
-    };
-    let outcome = walk.run(Scanner::new(source, end, start), &mut audit);
-    match outcome {
+    let walked =
+        Cursor::start(source, checkpoints_end.unwrap_or(0), &origin, key).and_then(|cursor| {
+            walk(
+                cursor,
+                Scanner::new(source, end, start),
+                progress,
+                &mut audit,
+            )
+        });
+    match walked {
         Ok(()) => {}
         Err(Stop::Fault(fault)) => audit.first_bad = Some(*fault),
         Err(Stop::Io(error)) => return Err(error),
     }
-    audit.open_intents = std::mem::take(&mut walk.intents);
-    audit.checkpoints = walk.cursor.end;
     audit.published = newest.as_deref() == audit.checkpoints.recent.back().map(Vec::as_slice);
     if audit.first_bad.is_none() {
         let files = Files {
@@ -247,58 +219,56 @@ fn missing(part: Part, sentence: &str) -> Fault {
 /// Entries between two reports of progress.
 const PROGRESS_STEP: u64 = 16_384;
 
-struct Walk<'s, 'p> {
-    cursor: Cursor<'s>,
-    intents: HashSet<Box<str>>,
-    progress: &'p mut dyn FnMut(u64),
+fn walk(
+    mut cursor: Cursor<'_>,
+    mut scanner: Scanner<'_>,
+    progress: &mut dyn FnMut(u64),
+    audit: &mut Audit,
+) -> Result<(), Stop> {
+    let walked = cursor.compare(&scanner.position.tree).and_then(|()| {
+        let mut walk = Walk {
+            cursor: &mut cursor,
+            intents: &mut audit.open_intents,
+            progress,
+        };
+        loop {
+            if let Step::End(tail) = scanner.step(&mut walk)? {
+                return Ok(tail);
+            }
+        }
+    });
+    progress(scanner.position.tree.size());
+    let walked = walked.and_then(|tail| {
+        audit.tail = tail;
+        cursor.finish(&scanner.position)
+    });
+    audit.position = scanner.position;
+    audit.checkpoints = cursor.end;
+    walked
 }
 
-impl Walk<'_, '_> {
-    fn run(&mut self, mut scanner: Scanner<'_>, audit: &mut Audit) -> Result<(), Stop> {
-        self.cursor.advance()?;
-        if let Some(fault) = self.cursor.compare(&scanner.position.tree) {
-            return Err(fault.into());
-        }
-        loop {
-            let step = scanner.step(self);
-            audit.position = scanner.position.clone();
-            if let Some(error) = self.cursor.failed.take() {
-                return Err(error);
-            }
-            match step? {
-                Step::Batch => {}
-                Step::End(tail) => {
-                    audit.tail = tail;
-                    break;
-                }
-            }
-        }
-        (self.progress)(scanner.position.tree.size());
-        self.cursor.finish(&scanner.position)
-    }
+struct Walk<'a, 's> {
+    cursor: &'a mut Cursor<'s>,
+    intents: &'a mut HashSet<Box<str>>,
+    progress: &'a mut dyn FnMut(u64),
 }
 
 impl Visit for Walk<'_, '_> {
-    fn entry(&mut self, index: u64, offset: u64, entry: &[u8]) -> Option<Fault> {
+    fn entry(&mut self, index: u64, offset: u64, entry: &[u8]) -> Result<(), Stop> {
         if index % PROGRESS_STEP == PROGRESS_STEP - 1 {
             (self.progress)(index + 1);
         }
-        let fields = match canonical::read(entry) {
-            Ok(fields) => fields,
-            Err(wrong) => {
-                return Some(Fault {
-                    part: Part::Entries,
-                    offset: offset + 2 + wrong.offset as u64,
-                    entry: Some(index),
-                    kind: FaultKind::EntryNotCanonical,
-                    sentence: format!(
-                        "entry {index} is not canonical JSON (at byte {} of it: {}); the gateway \
-                         writes no such entry",
-                        wrong.offset, wrong.what
-                    ),
-                });
-            }
-        };
+        let fields = canonical::read(entry).map_err(|wrong| Fault {
+            part: Part::Entries,
+            offset: offset + 2 + wrong.offset as u64,
+            entry: Some(index),
+            kind: FaultKind::EntryNotCanonical,
+            sentence: format!(
+                "entry {index} is not canonical JSON (at byte {} of it: {}); the gateway writes no \
+                 such entry",
+                wrong.offset, wrong.what
+            ),
+        })?;
         match fields.kind {
             "decision" if fields.state_changing && fields.outcome == "permitted" => {
                 self.intents.insert(fields.message.into());
@@ -308,155 +278,14 @@ impl Visit for Walk<'_, '_> {
             }
             _ => {}
         }
-        None
-    }
-
-    fn grown(&mut self, tree: &Frontier, _offset: u64) -> Option<Fault> {
-        self.cursor.compare(tree)
-    }
-}
-
-/// Walks the checkpoints alongside the entries.
-struct Cursor<'s> {
-    records: Records<'s>,
-    origin: &'s str,
-    key: Option<&'s VerifierKey>,
-    /// The next checkpoint to compare, and where its record starts.
-    next: Option<(u64, Checkpoint)>,
-    end: CheckpointsEnd,
-    /// What reading the checkpoints ran into while entries were shown.
-    failed: Option<Stop>,
-}
-
-impl Cursor<'_> {
-    /// Compares the tree with every checkpoint of its size.
-    fn compare(&mut self, tree: &Frontier) -> Option<Fault> {
-        while let Some((offset, checkpoint)) = self
-            .next
-            .as_ref()
-            .filter(|(_, checkpoint)| checkpoint.size == tree.size())
-        {
-            if checkpoint.root != tree.root() {
-                return Some(self.rewritten(*offset, tree.size()));
-            }
-            self.end.last = Some((checkpoint.size, checkpoint.root));
-            self.end.compared += 1;
-            if let Err(stop) = self.advance() {
-                self.failed = Some(stop);
-                return None;
-            }
-        }
-        None
-    }
-
-    fn rewritten(&self, offset: u64, size: u64) -> Fault {
-        let sound = self.end.last.map_or(0, |(size, _)| size);
-        Fault {
-            part: Part::Checkpoints,
-            offset,
-            entry: Some(sound),
-            kind: FaultKind::Rewritten,
-            sentence: format!(
-                "the checkpoint over {size} entries does not fit them: at least one of entries \
-                 {sound} to {} was altered, dropped, added or moved after the checkpoint was \
-                 signed, and the batches were written anew",
-                size.saturating_sub(1)
-            ),
-        }
-    }
-
-    // Reads the next checkpoint and checks all but its root.
-    fn advance(&mut self) -> Result<(), Stop> {
-        self.next = None;
-        let (offset, note) = match self.records.next()? {
-            Record::Note(offset, note) => (offset, note),
-            Record::End => return Ok(()),
-            Record::Broken => {
-                self.end.torn = self.records.remaining();
-                return Ok(());
-            }
-        };
-        let checkpoint = self.read(offset, &note)?;
-        if let Some((size, _)) = self.end.last.filter(|(size, _)| checkpoint.size < *size) {
-            return Err(checkpoint_fault(
-                offset,
-                FaultKind::CheckpointReplaced,
-                format!(
-                    "a checkpoint over {} entries follows one over {size}: an older one was put in",
-                    checkpoint.size
-                ),
-            ));
-        }
-        self.end.count = self.records.count;
-        self.end.offset = self.records.offset;
-        self.end.check = self.records.check;
-        self.end.recent.push_back(note);
-        if self.end.recent.len() > RECENT {
-            self.end.recent.pop_front();
-        }
-        self.next = Some((offset, checkpoint));
         Ok(())
     }
 
-    fn read(&self, offset: u64, record: &[u8]) -> Result<Checkpoint, Stop> {
-        let text = match self.key {
-            Some(key) => note::verify(record, key),
-            None => note::text(record),
-        };
-        let text = text.map_err(|error| {
-            let (kind, sentence) = match error {
-                note::NoteError::Malformed(what) => (
-                    FaultKind::CheckpointDamaged,
-                    format!("a checkpoint is not a signed note ({what}): it was altered"),
-                ),
-                note::NoteError::NoSignature => (
-                    FaultKind::CheckpointSignature,
-                    "a checkpoint is not signed by the log's key: it was forged, or this is \
-                     another log's key"
-                        .into(),
-                ),
-                note::NoteError::WrongSignature => (
-                    FaultKind::CheckpointSignature,
-                    "the signature of a checkpoint does not fit its text: it was altered or forged"
-                        .into(),
-                ),
-            };
-            checkpoint_fault(offset, kind, sentence)
-        })?;
-        Checkpoint::parse(text)
-            .filter(|checkpoint| checkpoint.origin == self.origin)
-            .ok_or_else(|| {
-                let sentence = format!("a checkpoint is not one of the log {}", self.origin);
-                checkpoint_fault(offset, FaultKind::CheckpointDamaged, sentence)
-            })
+    fn due(&self) -> Option<u64> {
+        self.cursor.due()
     }
 
-    // After the last entry: is there a checkpoint over more entries than there are?
-    fn finish(&mut self, position: &Position) -> Result<(), Stop> {
-        let Some((_, checkpoint)) = &self.next else {
-            return Ok(());
-        };
-        let (have, signed) = (position.tree.size(), checkpoint.size);
-        Err(Stop::from(Fault {
-            part: Part::Entries,
-            offset: position.offset,
-            entry: Some(have),
-            kind: FaultKind::Truncated,
-            sentence: format!(
-                "the log ends after {have} entries but a checkpoint covers {signed}: {} entries \
-                 were cut off the end, or their last batch was damaged",
-                signed - have
-            ),
-        }))
+    fn grown(&mut self, tree: &Frontier) -> Result<(), Stop> {
+        self.cursor.compare(tree)
     }
-}
-
-fn checkpoint_fault(offset: u64, kind: FaultKind, sentence: String) -> Stop {
-    Stop::from(Fault {
-        part: Part::Checkpoints,
-        offset,
-        entry: None,
-        kind,
-        sentence,
-    })
 }

@@ -11,6 +11,7 @@
 mod audit;
 pub mod canonical;
 pub mod checkpoint;
+mod cursor;
 mod diagnose;
 pub mod entry;
 mod error;

@@ -6,10 +6,11 @@
 use std::collections::{HashSet, VecDeque};
 use std::io;
 
-use crate::audit::{Audit, CheckpointsEnd, audit};
+use crate::audit::{Audit, audit};
 use crate::checkpoint::{Checkpoint, record};
+use crate::cursor::CheckpointsEnd;
 use crate::error::LedgerError;
-use crate::fault::{Fault, FaultKind, Part};
+use crate::fault::{FaultKind, Part};
 use crate::format::{BatchHeader, Frames, HEADER, MARK, SECTOR, TRAILER, head, next_chain};
 use crate::key::{SigningKey, VerifierKey};
 use crate::note;
@@ -315,12 +316,16 @@ impl Log {
 struct Blind;
 
 impl Visit for Blind {
-    fn entry(&mut self, _index: u64, _offset: u64, _entry: &[u8]) -> Option<Fault> {
+    fn entry(&mut self, _index: u64, _offset: u64, _entry: &[u8]) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    fn due(&self) -> Option<u64> {
         None
     }
 
-    fn grown(&mut self, _tree: &Frontier, _offset: u64) -> Option<Fault> {
-        None
+    fn grown(&mut self, _tree: &Frontier) -> Result<(), Stop> {
+        Ok(())
     }
 }
 

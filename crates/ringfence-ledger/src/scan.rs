@@ -24,13 +24,16 @@ pub(crate) struct Position {
     pub(crate) chain: Hash,
 }
 
-/// Sees each entry of a sound batch, in order.
+/// Sees what is in a sound batch: first its entries, in order, then the tree.
 pub(crate) trait Visit {
     /// An entry, and where its frame starts in the file.
-    fn entry(&mut self, index: u64, offset: u64, entry: &[u8]) -> Option<Fault>;
+    fn entry(&mut self, index: u64, offset: u64, entry: &[u8]) -> Result<(), Stop>;
 
-    /// The tree after that entry.
-    fn grown(&mut self, tree: &Frontier, offset: u64) -> Option<Fault>;
+    /// The next size at which it wants to see the tree.
+    fn due(&self) -> Option<u64>;
+
+    /// The tree at that size.
+    fn grown(&mut self, tree: &Frontier) -> Result<(), Stop>;
 }
 
 /// One step of a scan.
@@ -140,17 +143,14 @@ impl<'s> Scanner<'s> {
             self.leaves.push(self.hasher.hash(entry));
         }
         let framed = frames.consumed() && self.leaves.len() == header.count as usize;
-        let marked = framed
-            && self
-                .leaves
-                .iter()
-                .zip(marks.chunks_exact(MARK))
-                .all(|(l, m)| l[..MARK] == *m);
+        let mut pairs = self.leaves.iter().zip(marks.chunks_exact(MARK));
+        let marked = framed && pairs.all(|(leaf, mark)| leaf[..MARK] == *mark);
+        let before = &self.position;
         let context = diagnose::Batch {
             start,
             header,
             batch,
-            before: &self.position,
+            before,
         };
         if !marked {
             return Err(context.entries(&self.leaves).into());
@@ -160,27 +160,40 @@ impl<'s> Scanner<'s> {
         if footer[FOOTER - TRAILER.len()..] != TRAILER || padding.iter().any(|byte| *byte != 0) {
             return Err(context.trailer().into());
         }
-        let mut tree = self.position.tree.clone();
-        let mut objection = None;
-        for ((at, entry), leaf) in Frames::new(body).zip(&self.leaves) {
-            let offset = start + (HEADER + at) as u64;
-            let seen = visit.entry(tree.size(), offset, entry);
-            tree.push(*leaf);
-            let grown = visit.grown(&tree, offset);
-            objection = objection.or(seen).or(grown);
-        }
-        let chain = next_chain(&self.position.chain, &tree.root(), tree.size());
+        let tree = grow(&before.tree, &self.leaves);
+        let chain = next_chain(&before.chain, &tree.root(), tree.size());
         if footer[..chain.len()] != chain {
             return Err(context.chain().into());
         }
-        if let Some(fault) = objection {
-            return Err(fault.into());
-        }
+        // Only now: what is shown of a batch that turns out to be torn would be taken for recorded.
+        self.show(body, &tree, visit)?;
+        let offset = start + header.padded();
         self.position = Position {
-            offset: start + header.padded(),
+            offset,
             tree,
             chain,
         };
+        Ok(())
+    }
+
+    fn show(&self, body: &[u8], tree: &Frontier, visit: &mut dyn Visit) -> Result<(), Stop> {
+        let first = self.position.tree.size();
+        let start = self.position.offset + HEADER as u64;
+        for (index, (at, entry)) in (first..).zip(Frames::new(body)) {
+            visit.entry(index, start + at as u64, entry)?;
+        }
+        while let Some(size) = visit.due()
+            && (first..=tree.size()).contains(&size)
+        {
+            // Checkpoints are signed between batches, so this is the whole tree unless the log
+            // was made by others.
+            let within = (size - first) as usize;
+            if size == tree.size() {
+                visit.grown(tree)?;
+            } else {
+                visit.grown(&grow(&self.position.tree, &self.leaves[..within]))?;
+            }
+        }
         Ok(())
     }
 
@@ -205,4 +218,12 @@ impl<'s> Scanner<'s> {
         let at = offset.saturating_sub(self.window_at) as usize;
         self.window.get(at..).unwrap_or(&[])
     }
+}
+
+fn grow(tree: &Frontier, leaves: &[Hash]) -> Frontier {
+    let mut tree = tree.clone();
+    for leaf in leaves {
+        tree.push(*leaf);
+    }
+    tree
 }

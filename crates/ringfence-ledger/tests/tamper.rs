@@ -373,3 +373,36 @@ fn every_flipped_bit_among_the_zeros_behind_an_open_log_is_found() {
         }
     }
 }
+
+/// Zeroed sectors look like a torn batch; one that was acknowledged and signed is none.
+#[test]
+fn a_zeroed_sector_of_a_signed_batch_is_truncation() {
+    for length in (20..1100).step_by(60) {
+        let store = FaultStore::default();
+        let running = Running::in_store(store.clone()).unwrap();
+        let entry = format!("{{\"a\":\"{}\"}}", "x".repeat(length));
+        assert_eq!(running.strict(entry.as_bytes()), Standing::Durable);
+        running.ledger.close().unwrap();
+        let files: Files = PARTS
+            .iter()
+            .map(|part| (*part, store.file(*part)))
+            .collect();
+        let end = bytes(&files, Part::Entries).len();
+        for sector in (512..end).step_by(512) {
+            let zeroed = with(&files, Part::Entries, |b| b[sector..sector + 512].fill(0));
+            assert_eq!(
+                found(&zeroed),
+                FaultKind::Truncated,
+                "length {length} sector {sector}"
+            );
+            let before = zeroed[0].1.clone();
+            let reopened = FaultStore::of(&zeroed);
+            assert!(Running::in_store(reopened.clone()).is_err());
+            assert_eq!(
+                reopened.file(Part::Entries),
+                before,
+                "opening changed a damaged log"
+            );
+        }
+    }
+}
