@@ -65,6 +65,9 @@ def running(log: Path, *arguments: str) -> Iterator[dict[str, Any]]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 raise SystemExit(f"ringfence {arguments[0]} did not drain; see {log}") from None
+            finally:
+                if server.stdout:
+                    server.stdout.close()
     if code != 0:
         raise SystemExit(f"ringfence {arguments[0]} ended with {code}; see {log}")
 

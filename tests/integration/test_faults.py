@@ -47,7 +47,7 @@ class Bench:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             entries = [json.loads(raw) for _, raw in read_ledger(self.state / "ledger", 0, 1000)]
-            found = [entry for entry in entries if entry["kind"] == "outcome"]
+            found: list[dict[str, Any]] = [e for e in entries if e["kind"] == "outcome"]
             if found:
                 assert len(found) == 1
                 return found[0]
