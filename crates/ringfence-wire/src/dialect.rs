@@ -5,6 +5,7 @@
 
 mod compile;
 mod definition;
+mod name;
 mod read;
 mod render;
 mod route;
@@ -24,7 +25,8 @@ pub use render::Rendered;
 pub use route::Route;
 pub use scratch::Scratch;
 
-use definition::{Atom, OrderFields};
+use definition::Atom;
+use name::Name;
 use render::ErrorTable;
 use route::RouteTable;
 
@@ -34,7 +36,7 @@ pub struct Dialect {
     name: String,
     signing: Option<Signing>,
     order_kinds: HashMap<Box<str>, OrderKind>,
-    order_fields: OrderFields,
+    order_names: Option<OrderNames>,
     routes: RouteTable,
     weight_header: Option<String>,
     orders_header: Option<String>,
@@ -44,19 +46,33 @@ pub struct Dialect {
 #[derive(Debug)]
 struct Signing {
     key_header: String,
-    signature: String,
+    signature: Name,
     payload: Vec<Atom>,
     encodings: SignatureEncodings,
-    time: String,
-    window: String,
+    time: Name,
+    window: Name,
     rule: Window,
 }
 
 impl Signing {
     /// Returns the parameters that the scheme itself uses.
     fn parameters(&self) -> [&str; 3] {
-        [&self.signature, &self.time, &self.window]
+        [&self.signature, &self.time, &self.window].map(Name::as_str)
     }
+}
+
+/// Where the fields of an order stand.
+#[derive(Debug)]
+struct OrderNames {
+    symbol: Name,
+    side: Name,
+    kind: Name,
+    price: Name,
+    stop_price: Name,
+    quantity: Name,
+    iceberg_quantity: Option<Name>,
+    quote_quantity: Option<Name>,
+    client_order_id: Option<Name>,
 }
 
 /// What is wrong with a dialect, and where.

@@ -21,6 +21,16 @@ pub struct Pair<'a> {
     pub name: &'a str,
     /// After it.
     pub value: &'a str,
+    /// Whether the value holds `%` or `+`, so that it is not what it stands for.
+    pub escaped: bool,
+}
+
+/// The pairs of a text, in order. See [`pairs`].
+#[derive(Debug)]
+pub struct Pairs<'a> {
+    /// None when all have been taken.
+    rest: Option<&'a str>,
+    padded: Option<&'a str>,
 }
 
 /// Splits `text` into its pairs. An empty text has none; an empty pair (`a=1&&b=2`) is refused.
@@ -29,33 +39,84 @@ pub struct Pair<'a> {
 ///
 /// # Errors
 ///
-/// `form_malformed` from the iterator, for each pair that is.
-pub fn pairs<'a>(
-    text: &'a str,
-    padded: Option<&'a str>,
-) -> impl Iterator<Item = Result<Pair<'a>, Refusal>> {
-    let whole = (!text.is_empty()).then_some(text);
-    let pairs = whole.into_iter().flat_map(|text| text.split('&'));
-    pairs.map(move |raw| {
-        let (name, value) = raw.split_once('=').ok_or(Code::FormMalformed)?;
-        let named = !name.is_empty() && name.bytes().all(is_plain);
-        let valued = value.bytes().all(|byte| match byte {
-            b'=' => padded == Some(name),
-            b'%' | b'+' => true,
-            other => is_plain(other),
-        });
-        if named && valued {
-            Ok(Pair { name, value })
-        } else {
-            Err(Code::FormMalformed.into())
-        }
-    })
+/// `form_malformed` from the iterator, which ends there.
+pub fn pairs<'a>(text: &'a str, padded: Option<&'a str>) -> Pairs<'a> {
+    let rest = (!text.is_empty()).then_some(text);
+    Pairs { rest, padded }
 }
 
-/// Tells whether a byte stands for itself. ccxt posts `[{"symbol":…}]` unescaped, so quotes and brackets do.
-const fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'#' | b'%' | b'&' | b'+' | b';' | b'=')
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Result<Pair<'a>, Refusal>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.rest.take()?;
+        let found = self.split(text);
+        Some(found.ok_or_else(|| Code::FormMalformed.into()))
+    }
 }
+
+impl<'a> Pairs<'a> {
+    /// Takes the first pair off `text` in one pass: every message comes through here.
+    fn split(&mut self, text: &'a str) -> Option<Pair<'a>> {
+        let (mut equals, mut more, mut escaped) = (None, false, false);
+        let mut end = text.len();
+        for (at, byte) in text.bytes().enumerate() {
+            match CLASSES[usize::from(byte)] {
+                Class::Plain => {}
+                Class::Equals if equals.is_none() => equals = Some(at),
+                Class::Equals => more = true,
+                Class::Escape => escaped = true,
+                Class::Ampersand => {
+                    end = at;
+                    break;
+                }
+                Class::Foreign => return None,
+            }
+            // A name has one spelling: `sign%61ture` would be read by one parser and missed by another.
+            if escaped && equals.is_none() {
+                return None;
+            }
+        }
+        let (raw, rest) = text.split_at(end);
+        let (name, value) = raw.split_at(equals.filter(|at| *at > 0)?);
+        let pair = Pair {
+            name,
+            value: value.get(1..)?,
+            escaped,
+        };
+        self.rest = rest.get(1..);
+        (!more || self.padded == Some(name)).then_some(pair)
+    }
+}
+
+/// What a byte is in a form.
+#[derive(Clone, Copy)]
+enum Class {
+    Ampersand,
+    Equals,
+    Escape,
+    /// Must not stand there unescaped.
+    Foreign,
+    /// Stands for itself. ccxt posts `[{"symbol":…}]` unescaped, so quotes and brackets do.
+    Plain,
+}
+
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Foreign; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        classes[byte as usize] = match byte {
+            b'&' => Class::Ampersand,
+            b'=' => Class::Equals,
+            b'%' | b'+' => Class::Escape,
+            b'#' | b';' => Class::Foreign,
+            other if other.is_ascii_graphic() => Class::Plain,
+            _ => Class::Foreign,
+        };
+        byte += 1;
+    }
+    classes
+};
 
 /// Tells whether every `%` starts two hexadecimal digits.
 pub fn percent_valid(text: &[u8]) -> bool {
@@ -78,7 +139,7 @@ pub fn percent_valid(text: &[u8]) -> bool {
 pub fn decode(value: &str, out: &mut String) -> Result<Range<usize>, Refusal> {
     let start = out.len();
     let mut rest = value;
-    while let Some(at) = rest.find(['%', '+']) {
+    while let Some(at) = rest.bytes().position(|b| matches!(b, b'%' | b'+')) {
         let (plain, escape) = rest.split_at(at);
         out.push_str(plain);
         rest = if let Some(after) = escape.strip_prefix('+') {

@@ -7,9 +7,12 @@ use ringfence_core::freshness::Window;
 use ringfence_core::guard::OrderKind;
 use ringfence_core::sign::{Encoding, SignatureEncodings};
 
-use super::definition::{Definition, EncodingName, OrderType, Signing as Written, Time};
+use super::definition::{
+    Definition, EncodingName, OrderFields, OrderType, Signing as Written, Time,
+};
+use super::name::Name;
 use super::render::ErrorTable;
-use super::{Dialect, DialectError, Signing};
+use super::{Dialect, DialectError, OrderNames, Signing};
 
 impl Dialect {
     /// Compiles a dialect from the JSON form of its YAML.
@@ -40,7 +43,7 @@ impl Dialect {
             name: written.name,
             signing,
             order_kinds: written.order_types.into_iter().map(order_kind).collect(),
-            order_fields: written.order_fields,
+            order_names: written.order_fields.as_ref().map(order_names),
             routes,
             weight_header: header_template(written.usage_headers.weight, "usage_headers.weight")?,
             orders_header: header_template(written.usage_headers.orders, "usage_headers.orders")?,
@@ -56,6 +59,21 @@ fn order_kind((name, written): (String, OrderType)) -> (Box<str>, OrderKind) {
         quote_quantity: written.quote_quantity,
     };
     (name.into(), kind)
+}
+
+fn order_names(written: &OrderFields) -> OrderNames {
+    let optional = |name: &Option<String>| name.as_deref().map(Name::from);
+    OrderNames {
+        symbol: Name::from(&*written.symbol),
+        side: Name::from(&*written.side),
+        kind: Name::from(&*written.kind),
+        price: Name::from(&*written.price),
+        stop_price: Name::from(&*written.stop_price),
+        quantity: Name::from(&*written.quantity),
+        iceberg_quantity: optional(&written.iceberg_quantity),
+        quote_quantity: optional(&written.quote_quantity),
+        client_order_id: optional(&written.client_order_id),
+    }
 }
 
 fn signing(written: &Written) -> Result<Signing, DialectError> {
@@ -87,15 +105,15 @@ fn signing(written: &Written) -> Result<Signing, DialectError> {
     }
     Ok(Signing {
         key_header: written.key_header.to_ascii_lowercase(),
-        signature: written.signature.clone(),
+        signature: Name::from(&*written.signature),
         payload: written.payload.clone(),
         encodings: SignatureEncodings {
             hmac: encoding(written.encodings.hmac),
             ed25519: encoding(written.encodings.ed25519),
             rsa: encoding(written.encodings.rsa),
         },
-        time: written.time.parameter.clone(),
-        window: written.time.window_parameter.clone(),
+        time: Name::from(&*written.time.parameter),
+        window: Name::from(&*written.time.window_parameter),
         rule: window(&written.time)?,
     })
 }

@@ -15,9 +15,8 @@ pub(super) struct Definition {
     /// What order types must carry.
     #[serde(default)]
     pub(super) order_types: BTreeMap<String, OrderType>,
-    /// Where an order's fields stand.
-    #[serde(default)]
-    pub(super) order_fields: OrderFields,
+    /// Where an order's fields stand; a dialect without order routes needs none.
+    pub(super) order_fields: Option<OrderFields>,
     /// Named lists of parameters that routes may refer to.
     #[serde(default)]
     pub(super) parameter_lists: BTreeMap<String, Vec<String>>,
@@ -93,7 +92,7 @@ pub(super) struct OrderType {
 /// The parameters of an order, by what the guard takes them for.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct OrderFieldNames {
+pub(super) struct OrderFields {
     pub(super) symbol: String,
     pub(super) side: String,
     pub(super) kind: String,
@@ -104,9 +103,6 @@ pub(super) struct OrderFieldNames {
     pub(super) quote_quantity: Option<String>,
     pub(super) client_order_id: Option<String>,
 }
-
-/// Absent from a dialect without order routes.
-pub(super) type OrderFields = Option<OrderFieldNames>;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

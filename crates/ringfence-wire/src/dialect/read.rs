@@ -1,13 +1,12 @@
 //! Reading a message, and writing it anew for the venue.
 
 use ringfence_core::budget::Cost;
-use ringfence_core::decimal::Decimal;
 use ringfence_core::guard::OrderText;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::{Claim, Stamp};
 
-use super::definition::OrderFieldNames;
-use super::{Dialect, Route, Scratch, Signing};
+use super::name::Name;
+use super::{Dialect, OrderNames, Route, Scratch, Signing};
 use crate::form;
 
 /// A request's head, as far as dialects look at it.
@@ -81,7 +80,7 @@ impl Dialect {
             Some(signing) if route.signed => Some(signing.claim(head, scratch)?),
             Some(_) | None => None,
         };
-        let order = match &self.order_fields {
+        let order = match &self.order_names {
             Some(fields) if route.operation.carries_order() => Some(fields.order(scratch)?),
             Some(_) | None => None,
         };
@@ -148,8 +147,8 @@ fn body_text<'a>(head: &Head<'_>, body: &'a [u8]) -> Result<&'a str, Refusal> {
 /// Checks the closed list of parameters and returns what the message costs.
 fn weigh(route: &Route, scratch: &Scratch) -> Result<Cost, Refusal> {
     let mut by_parameters = None;
-    for (name, value) in scratch.pairs() {
-        if !route.takes(name) {
+    for (tag, name, value) in scratch.pairs() {
+        if !route.takes(tag, name) {
             return Err(Refusal::new(Code::FormParameterUnknown).field(name));
         }
         by_parameters = by_parameters.max(route.weight_for(name, value));
@@ -164,13 +163,13 @@ const fn cost(route: &Route, weight: u32) -> Cost {
     }
 }
 
-impl OrderFieldNames {
+impl OrderNames {
     fn order<'a>(&self, scratch: &'a Scratch) -> Result<OrderText<'a>, Refusal> {
-        let needed = |name: &str| {
+        let needed = |name: &Name| {
             let value = scratch.get(name).filter(|value| !value.is_empty());
-            value.ok_or_else(|| Refusal::new(Code::FormParameterMissing).field(name))
+            value.ok_or_else(|| Refusal::new(Code::FormParameterMissing).field(name.as_str()))
         };
-        let optional = |name: &Option<String>| scratch.get(name.as_deref()?);
+        let optional = |name: &Option<Name>| scratch.get(name.as_ref()?);
         Ok(OrderText {
             symbol: needed(&self.symbol)?,
             side: needed(&self.side)?,
@@ -195,7 +194,7 @@ impl Signing {
             .get(&self.signature)
             .filter(|text| !text.is_empty())
             .ok_or(Code::SignatureMissing)?;
-        let malformed = |name: &str| Refusal::new(Code::TimeMalformed).field(name);
+        let malformed = |name: &Name| Refusal::new(Code::TimeMalformed).field(name.as_str());
         let time = scratch.get(&self.time).ok_or(Code::TimeMissing)?;
         let stamp = Stamp {
             time_us: time_us(time).ok_or_else(|| malformed(&self.time))?,
@@ -218,8 +217,7 @@ impl Signing {
 const MICROSECONDS_FROM: u64 = 100_000_000_000_000;
 
 fn time_us(text: &str) -> Option<u64> {
-    let plain = !text.is_empty() && text.len() <= 16 && text.bytes().all(|b| b.is_ascii_digit());
-    let number = text.parse::<u64>().ok().filter(|_| plain)?;
+    let number = digits(text).filter(|_| text.len() <= 16)?;
     if number >= MICROSECONDS_FROM {
         Some(number)
     } else {
@@ -227,9 +225,16 @@ fn time_us(text: &str) -> Option<u64> {
     }
 }
 
-/// Reads milliseconds with up to three decimals (Binance REST docs, "Timing security").
+/// Reads milliseconds with up to three decimals (Binance REST docs, "Timing security"), exactly.
 fn window_us(text: &str) -> Option<u64> {
-    let exact = Decimal::parse(text).ok()?;
-    let microsecond_in_ms = Decimal::parse("0.001").ok()?;
-    u64::try_from(exact.in_steps(microsecond_in_ms).ok()?).ok()
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let part = digits(fraction).filter(|_| fraction.len() <= 3)?;
+    let part_us = part * 10_u64.pow(3 - fraction.len() as u32);
+    digits(whole)?.checked_mul(1000)?.checked_add(part_us)
+}
+
+/// Reads ASCII digits, at least one: no sign, unlike `parse` alone.
+fn digits(text: &str) -> Option<u64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|_| plain)
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use ringfence_core::operation::Operation;
 
+use super::name::{Names, Tag};
 use super::weigh::Weigh;
 
 /// One route.
@@ -24,8 +25,8 @@ pub struct Route {
     /// Orders that one message places.
     pub orders: u32,
     pub(super) weight_by: Box<[Weigh]>,
-    /// Closed list of parameters, sorted; none means that any may stand there.
-    pub(super) parameters: Option<Box<[Box<str>]>>,
+    /// Closed list of parameters; none means that any may stand there.
+    pub(super) parameters: Option<Names>,
 }
 
 impl Route {
@@ -35,16 +36,15 @@ impl Route {
     }
 
     /// Tells whether a parameter called `name` may stand in the message.
-    pub(super) fn takes(&self, name: &str) -> bool {
-        match &self.parameters {
-            Some(list) => list.binary_search_by(|known| (**known).cmp(name)).is_ok(),
-            None => true,
-        }
+    pub(super) fn takes(&self, tag: Tag, name: &str) -> bool {
+        let list = self.parameters.as_ref();
+        list.is_none_or(|list| list.contains(tag, name))
     }
 
     /// Returns the largest weight that a parameter's value makes, if one does.
     pub(super) fn weight_for(&self, name: &str, value: &str) -> Option<u32> {
-        let about = self.weight_by.iter().filter(|by| &*by.parameter == name);
+        let about = self.weight_by.iter();
+        let about = about.filter(|by| by.parameter.as_str() == name);
         about.filter_map(|by| by.weight_for(value)).max()
     }
 }

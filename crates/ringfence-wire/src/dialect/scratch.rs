@@ -6,17 +6,25 @@ use ringfence_core::refusal::{Code, Refusal};
 
 use super::Signing;
 use super::definition::Atom;
-use crate::form::{self, PARAMETERS_MAX, Pair};
+use super::name::{Name, Tag};
+use crate::form::{self, PARAMETERS_MAX};
 
 /// Memory that one reading uses and the next reuses.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// Names and decoded values, end to end.
     text: String,
-    /// Where each pair's name and value stand in `text`.
-    pairs: Vec<(Range<usize>, Range<usize>)>,
+    pairs: Vec<Place>,
     /// What was signed.
     payload: String,
+}
+
+/// Where one pair's name and value stand in `text`.
+#[derive(Debug)]
+struct Place {
+    tag: Tag,
+    name: Range<usize>,
+    value: Range<usize>,
 }
 
 impl Scratch {
@@ -35,20 +43,29 @@ impl Scratch {
         self.pairs.clear();
         self.payload.clear();
         for pair in form::pairs(query, signature).chain(form::pairs(body, signature)) {
-            let Pair { name, value } = pair?;
-            if self.get(name).is_some() {
-                return Err(Refusal::new(Code::FormDuplicate).field(name));
+            let pair = pair?;
+            let tag = Tag::of(pair.name);
+            if self.find(tag, pair.name).is_some() {
+                return Err(Refusal::new(Code::FormDuplicate).field(pair.name));
             }
             if self.pairs.len() >= PARAMETERS_MAX {
                 return Err(Code::FormMalformed.into());
             }
-            let start = self.text.len();
-            self.text.push_str(name);
-            let named = start..self.text.len();
-            let valued = form::decode(value, &mut self.text)?;
-            self.pairs.push((named, valued));
+            let name = self.append(pair.name);
+            let value = if pair.escaped {
+                form::decode(pair.value, &mut self.text)?
+            } else {
+                self.append(pair.value)
+            };
+            self.pairs.push(Place { tag, name, value });
         }
         Ok(())
+    }
+
+    fn append(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
     }
 
     /// Writes what was signed from the text as sent.
@@ -59,7 +76,7 @@ impl Scratch {
                 Atom::BodyWithoutSignature => body,
                 Atom::QueryWithoutSignature => query,
             };
-            form::without(text, &signing.signature, &mut self.payload);
+            form::without(text, signing.signature.as_str(), &mut self.payload);
         }
     }
 
@@ -68,19 +85,24 @@ impl Scratch {
         self.payload.as_bytes()
     }
 
-    /// Returns names and decoded values in the order in which they stand.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        let part = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
-        self.pairs
-            .iter()
-            .map(move |(name, value)| (part(name), part(value)))
+    /// Returns tags, names and decoded values in the order in which they stand.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (Tag, &str, &str)> {
+        let places = self.pairs.iter();
+        places.map(|place| (place.tag, self.part(&place.name), self.part(&place.value)))
     }
 
     /// Returns the decoded value of the parameter called `name`.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.pairs();
-        pairs
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
+    pub(super) fn get(&self, name: &Name) -> Option<&str> {
+        self.find(name.tag(), name.as_str())
+    }
+
+    fn find(&self, tag: Tag, name: &str) -> Option<&str> {
+        let mut same = self.pairs.iter().filter(|place| place.tag == tag);
+        let place = same.find(|place| self.part(&place.name) == name)?;
+        Some(self.part(&place.value))
+    }
+
+    fn part(&self, range: &Range<usize>) -> &str {
+        self.text.get(range.clone()).unwrap_or_default()
     }
 }

@@ -1,11 +1,12 @@
 //! What a message weighs by its parameters.
 
 use super::definition::WeightBy;
+use super::name::Name;
 
 /// Weight by one parameter.
 #[derive(Debug)]
 pub(super) struct Weigh {
-    pub(super) parameter: Box<str>,
+    pub(super) parameter: Name,
     measure: Measure,
 }
 
@@ -32,7 +33,7 @@ impl Weigh {
             (_, _, _) => return Err("give one of `present`, `up_to` and `items_up_to`"),
         };
         Ok(Self {
-            parameter: written.parameter.as_str().into(),
+            parameter: Name::from(&*written.parameter),
             measure,
         })
     }

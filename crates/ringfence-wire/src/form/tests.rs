@@ -9,9 +9,14 @@ use super::{Pair, decode, pairs, percent_valid, without};
 fn read(text: &str) -> Result<Vec<(String, String)>, Code> {
     pairs(text, Some("signature"))
         .map(|pair| {
-            let Pair { name, value } = pair?;
+            let Pair {
+                name,
+                value,
+                escaped,
+            } = pair?;
             let mut decoded = String::new();
             decode(value, &mut decoded)?;
+            assert!(escaped || decoded == value, "{value:?}");
             Ok((name.to_owned(), decoded))
         })
         .collect::<Result<_, ringfence_core::refusal::Refusal>>()

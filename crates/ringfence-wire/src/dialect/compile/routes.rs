@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ringfence_core::operation::Operation;
 
 use super::super::definition::{Definition, RouteDefinition};
+use super::super::name::{Name, Names};
 use super::super::route::{Route, RouteTable, WILDCARD};
 use super::super::weigh::Weigh;
 use super::super::{DialectError, Signing};
@@ -108,14 +109,14 @@ fn check_signed(
     Ok(())
 }
 
-/// Returns the route's closed list of parameters, sorted, or none.
+/// Returns the route's closed list of parameters, or none.
 fn parameters(
     route: &RouteDefinition,
     operation: Operation,
     lists: &BTreeMap<String, Vec<String>>,
     signing: Option<&Signing>,
     field: &str,
-) -> Result<Option<Box<[Box<str>]>>, DialectError> {
+) -> Result<Option<Names>, DialectError> {
     let field = format!("{field}.parameters");
     let Some(names) = &route.parameters else {
         return if operation.carries_order() || operation.changes_state() {
@@ -125,16 +126,16 @@ fn parameters(
             Ok(None)
         };
     };
-    let mut all = BTreeSet::<Box<str>>::new();
+    let mut all = BTreeSet::<&str>::new();
     for name in names {
         match name.strip_prefix('@') {
             None => {
-                all.insert(name.as_str().into());
+                all.insert(name);
             }
             Some(list) => {
                 let unknown = || wrong(&field, format!("no list called {list:?}"));
                 let listed = lists.get(list).ok_or_else(unknown)?;
-                all.extend(listed.iter().map(|name| name.as_str().into()));
+                all.extend(listed.iter().map(String::as_str));
             }
         }
     }
@@ -150,5 +151,5 @@ fn parameters(
             ));
         }
     }
-    Ok(Some(all.into_iter().collect()))
+    Ok(Some(all.into_iter().map(Name::from).collect()))
 }
