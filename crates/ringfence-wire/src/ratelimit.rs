@@ -10,15 +10,9 @@ use ringfence_core::budget::{Limit, Usage};
 pub fn policy(limits: &[Limit]) -> String {
     let mut text = String::new();
     for limit in limits.iter().filter(|limit| limit.window_ms % 1000 == 0) {
-        separate(&mut text);
+        item(&mut text, &limit.name);
         // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "\"{}\";q={};w={}",
-            limit.name,
-            limit.quota,
-            limit.window_ms / 1000
-        );
+        let _ = write!(text, ";q={};w={}", limit.quota, limit.window_ms / 1000);
     }
     text
 }
@@ -30,9 +24,9 @@ pub fn remaining(limits: &[Limit], usages: &[Usage], text: &mut String) {
             continue;
         };
         if limit.window_ms % 1000 == 0 {
-            separate(text);
+            item(text, &limit.name);
             let reset_s = usage.reset_ms.div_ceil(1000);
-            let _ = write!(text, "\"{}\";r={};t={reset_s}", limit.name, usage.remaining);
+            let _ = write!(text, ";r={};t={reset_s}", usage.remaining);
         }
     }
 }
@@ -43,10 +37,20 @@ pub const fn retry_after_s(after_ms: u64) -> u64 {
     if seconds == 0 { 1 } else { seconds }
 }
 
-fn separate(text: &mut String) {
+/// Begins a list item: `name` as a String of structured fields (RFC 9651 4.1.6), which holds visible ASCII only.
+fn item(text: &mut String, name: &str) {
     if !text.is_empty() {
         text.push(',');
     }
+    text.push('"');
+    for symbol in name.chars() {
+        if matches!(symbol, '"' | '\\') {
+            text.push('\\');
+        }
+        let visible = symbol == ' ' || symbol.is_ascii_graphic();
+        text.push(if visible { symbol } else { '?' });
+    }
+    text.push('"');
 }
 
 #[cfg(test)]
@@ -79,6 +83,14 @@ mod tests {
             policy(&limits()),
             r#""burst";q=100;w=60,"daily";q=1000;w=86400"#
         );
+    }
+
+    #[test]
+    fn a_name_cannot_break_out_of_its_string() {
+        let mut limits = limits();
+        limits.truncate(1);
+        limits[0].name = "a\"b\\c\r\né".into();
+        assert_eq!(policy(&limits), r#""a\"b\\c???";q=100;w=60"#);
     }
 
     #[test]

@@ -131,6 +131,23 @@ fn a_parameter_that_stands_twice_is_refused() {
     assert_eq!(unsigned.refused(&dialect), Some(Code::FormDuplicate));
 }
 
+/// Names are first compared by their length and first seven bytes.
+#[test]
+fn names_that_start_alike_are_told_apart() {
+    let dialect = dialect();
+    let alike = Sent::to(
+        "GET",
+        "/depth",
+        "abcdefg1=1&abcdefg2=2&abcdefg=3&abcdefg11=4",
+        "",
+    );
+    assert_eq!(alike.refused(&dialect), None);
+    let twice = Sent::to("GET", "/depth", "abcdefg1=1&abcdefg2=2&abcdefg1=3", "");
+    assert_eq!(twice.refused(&dialect), Some(Code::FormDuplicate));
+    let unlisted = order_and("&newClientOrderIX=1");
+    assert_eq!(unlisted.refused(&dialect), Some(Code::FormParameterUnknown));
+}
+
 #[test]
 fn more_parameters_than_a_message_has_are_refused() {
     let query = |count| {
