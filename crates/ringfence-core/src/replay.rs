@@ -14,12 +14,14 @@
 //! body without anything between them, so moving that border can make the same signature name
 //! another time or window. Whatever stamp it comes with, a live claim is found.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+mod claims;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use claims::{Claimed, Claims};
+
 use crate::refusal::Code;
-use crate::sign::{Nonce, Signed, Verified};
+use crate::sign::{Signed, Verified};
 
 /// Claims forgotten by one claim at most, so that the first message after a burst does not pay for
 /// all of it. More than the one that a claim adds, so that memory shrinks as it is used.
@@ -53,7 +55,7 @@ pub struct ReplayRoom {
 impl ReplayRoom {
     /// Makes room for `total` claims, at most `per_credential` of them by one credential.
     ///
-    /// A claim takes about 90 bytes. Size `per_credential` as peak messages per second times the
+    /// A claim takes about 100 bytes. Size `per_credential` as peak messages per second times the
     /// longest window in seconds.
     pub const fn new(per_credential: usize, total: usize) -> Self {
         Self {
@@ -90,19 +92,10 @@ impl ReplayRoom {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Claimed {
-    /// The latest deadline that the signature was ever shown with. Microseconds since the epoch.
-    deadline_us: u64,
-    purpose: Use,
-}
-
 /// What one credential's signatures were used for.
 #[derive(Debug, Default)]
 pub struct ReplayMemory {
-    claims: BTreeMap<Nonce, Claimed>,
-    /// The same claims by deadline, so that what may be forgotten is a prefix.
-    by_deadline: BTreeSet<(u64, Nonce)>,
+    claims: Claims,
     /// Deadlines up to and including this one have been forgotten, and are refused as stale.
     floor_us: u64,
 }
@@ -130,43 +123,29 @@ impl ReplayMemory {
         if deadline_us <= self.floor_us {
             return Err(Code::TimeStale);
         }
-        let held = self.claims.len();
-        match self.claims.entry(nonce) {
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                if deadline_us > known.deadline_us {
-                    self.by_deadline.remove(&(known.deadline_us, nonce));
-                    self.by_deadline.insert((deadline_us, nonce));
-                    known.deadline_us = deadline_us;
-                }
-                match (known.purpose, purpose) {
-                    (Use::Read, Use::Read) => Ok(Fresh(())),
-                    (Use::Read, Use::Spend) | (Use::Spend, Use::Read | Use::Spend) => {
-                        Err(Code::ReplaySeen)
-                    }
-                }
+        match (self.claims.touch(nonce, deadline_us), purpose) {
+            (Some(Use::Read), Use::Read) => {}
+            (Some(Use::Read), Use::Spend) | (Some(Use::Spend), Use::Read | Use::Spend) => {
+                return Err(Code::ReplaySeen);
             }
-            Entry::Vacant(place) => {
-                room.take_one(held)?;
-                place.insert(Claimed {
+            (None, Use::Read | Use::Spend) => {
+                room.take_one(self.claims.len())?;
+                let claimed = Claimed {
                     deadline_us,
                     purpose,
-                });
-                self.by_deadline.insert((deadline_us, nonce));
-                Ok(Fresh(()))
+                };
+                self.claims.insert(nonce, claimed);
             }
         }
+        Ok(Fresh(()))
     }
 
     /// Forgets up to `most` claims whose deadline has passed at `now_us`, and returns how many.
     pub fn forget(&mut self, now_us: u64, most: usize, room: &ReplayRoom) -> usize {
         let mut forgotten = 0;
         while forgotten < most
-            && let Some(&(deadline_us, nonce)) = self.by_deadline.first()
-            && deadline_us < now_us
+            && let Some(deadline_us) = self.claims.pop_before(now_us)
         {
-            self.by_deadline.pop_first();
-            self.claims.remove(&nonce);
             self.floor_us = self.floor_us.max(deadline_us);
             forgotten += 1;
         }
@@ -183,7 +162,7 @@ impl ReplayMemory {
 
     /// Tells whether none is kept.
     pub fn is_empty(&self) -> bool {
-        self.claims.is_empty()
+        self.len() == 0
     }
 }
 

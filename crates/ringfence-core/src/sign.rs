@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use aws_lc_rs::{constant_time, hmac, signature};
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::{constant_time, hmac, rsa, signature};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
@@ -133,7 +134,7 @@ enum Material {
     Ed25519(Box<[u8; 32]>),
     /// The shared secret.
     HmacSha256(Zeroizing<Box<[u8]>>),
-    /// SubjectPublicKeyInfo or PKCS#1 DER.
+    /// PKCS#1 DER: the shorter of the two forms.
     RsaPkcs1Sha256(Box<[u8]>),
 }
 
@@ -170,7 +171,8 @@ impl fmt::Display for KeyError {
 impl std::error::Error for KeyError {}
 
 impl VerifyingKey {
-    /// Makes a key from its raw material.
+    /// Makes a key from its raw material: an HMAC secret's bytes, an Ed25519 public key's 32 bytes,
+    /// or an RSA public key in DER, as SubjectPublicKeyInfo or PKCS#1.
     ///
     /// # Errors
     ///
@@ -188,11 +190,7 @@ impl VerifyingKey {
                 return Err(KeyError::HmacTooShort);
             }
             Algorithm::HmacSha256 => Material::HmacSha256(Zeroizing::new(material.into())),
-            Algorithm::RsaPkcs1Sha256 => {
-                signature::ParsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, material)
-                    .map_err(|_| KeyError::RsaMalformed)?;
-                Material::RsaPkcs1Sha256(material.into())
-            }
+            Algorithm::RsaPkcs1Sha256 => Material::RsaPkcs1Sha256(rsa_der(material)?),
         };
         Ok(Self(material))
     }
@@ -257,6 +255,15 @@ impl Material {
             Self::RsaPkcs1Sha256(der) => der,
         }
     }
+}
+
+/// Checks an RSA public key in either form and returns it in PKCS#1.
+fn rsa_der(material: &[u8]) -> Result<Box<[u8]>, KeyError> {
+    let key = rsa::PublicKey::from_der(material).map_err(|_| KeyError::RsaMalformed)?;
+    let spki = key.as_der().map_err(|_| KeyError::RsaMalformed)?;
+    // Only the encrypting key's parser holds the modulus to 2048..=8192 bits.
+    rsa::PublicEncryptingKey::from_der(spki.as_ref()).map_err(|_| KeyError::RsaMalformed)?;
+    Ok(key.as_ref().into())
 }
 
 fn public(

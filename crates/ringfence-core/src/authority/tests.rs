@@ -1,1 +1,105 @@
-//! Tests.
+//! Nobody does what its credential does not say, from where it does not say, when it does not say.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{check, check_anonymous};
+use crate::address::Cidr;
+use crate::credential::tests::credential;
+use crate::credential::{Credential, CredentialTable, NewCredential, State};
+use crate::operation::{Operation, Scope, Scopes};
+use crate::refusal::{Code, Detail};
+
+const HOME: [u8; 4] = [192, 0, 2, 1];
+
+fn make(change: impl FnOnce(&mut NewCredential)) -> Arc<Credential> {
+    let table = CredentialTable::new();
+    let mut new = credential("k1", "alice");
+    change(&mut new);
+    table.put(new).unwrap();
+    table.get("k1").unwrap()
+}
+
+fn code(credential: &Credential, operation: Operation, now_us: u64) -> Option<Code> {
+    check(credential, operation, IpAddr::from(HOME), now_us)
+        .err()
+        .map(|refusal| refusal.code)
+}
+
+#[test]
+fn each_state_but_active_is_refused_with_its_own_code() {
+    for (state, expected) in [
+        (State::Active, None),
+        (State::PreActive, Some(Code::CredentialNotActive)),
+        (State::Suspended, Some(Code::CredentialSuspended)),
+        (State::Revoked, Some(Code::CredentialRevoked)),
+    ] {
+        let who = make(|new| new.state = state);
+        assert_eq!(code(&who, Operation::OrderPlace, 0), expected);
+    }
+}
+
+#[test]
+fn the_instant_of_expiry_is_outside() {
+    let who = make(|new| new.expires_us = Some(100));
+    assert_eq!(code(&who, Operation::OrderPlace, 99), None);
+    for now_us in [100, 101, u64::MAX] {
+        assert_eq!(
+            code(&who, Operation::OrderPlace, now_us),
+            Some(Code::CredentialExpired)
+        );
+    }
+}
+
+#[test]
+fn an_empty_allowlist_allows_nobody() {
+    let who = make(|new| new.allow = [].into());
+    assert_eq!(
+        code(&who, Operation::OrderPlace, 0),
+        Some(Code::AddressNotAllowed)
+    );
+}
+
+#[test]
+fn only_listed_networks_are_allowed() {
+    let networks = ["198.51.100.0/24", "2001:db8::/32"];
+    let who = make(|new| new.allow = networks.map(|n| Cidr::parse(n).unwrap()).into());
+    let allowed = |text: &str| check(&who, Operation::OrderPlace, text.parse().unwrap(), 0).is_ok();
+    assert!(allowed("198.51.100.7") && allowed("::ffff:198.51.100.7") && allowed("2001:db8::7"));
+    assert!(!allowed("192.0.2.1") && !allowed("::ffff:192.0.2.1") && !allowed("2001:db9::7"));
+}
+
+#[test]
+fn an_operation_passes_exactly_with_its_scope() {
+    for operation in Operation::ALL {
+        for bits in 0..32_u8 {
+            let mine = Scope::ALL
+                .into_iter()
+                .filter(|scope| bits & *scope as u8 != 0);
+            let scopes = mine.fold(Scopes::default(), Scopes::with);
+            let who = make(|new| new.scopes = scopes);
+            let needed = operation.scope();
+            let expected = needed.filter(|scope| !scopes.contains(*scope));
+            let refusal = check(&who, operation, IpAddr::from(HOME), 0).err();
+            assert_eq!(
+                refusal.is_some(),
+                expected.is_some(),
+                "{operation:?} with {scopes:?}"
+            );
+            if let (Some(refusal), Some(scope)) = (refusal, expected) {
+                assert_eq!(refusal.code, Code::ScopeMissing);
+                assert_eq!(refusal.detail, Detail::Scope(scope.as_str()));
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_may_do_what_needs_a_scope() {
+    for operation in Operation::ALL {
+        let refused = check_anonymous(operation).is_err();
+        assert_eq!(refused, operation.scope().is_some(), "{operation:?}");
+    }
+}

@@ -1,7 +1,8 @@
 //! All credentials, found by id.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -16,7 +17,31 @@ const RECLAIM_MOST: usize = 4096;
 /// After all was looked through in vain, nobody looks again for so long, in microseconds.
 const RECLAIM_PAUSE_US: u64 = 50_000;
 
-type Shard = RwLock<HashMap<Box<str>, Arc<Credential>>>;
+type Shard = RwLock<HashSet<ById>>;
+
+/// A credential that is found by its id, which is not kept twice.
+#[derive(Debug)]
+struct ById(Arc<Credential>);
+
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        self.0.key_id()
+    }
+}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key_id().hash(state);
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key_id() == other.0.key_id()
+    }
+}
+
+impl Eq for ById {}
 
 /// All credentials. Finding one takes one shard's read lock.
 #[derive(Debug)]
@@ -52,7 +77,7 @@ impl CredentialTable {
             .shard(key_id)
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        shard.get(key_id).cloned()
+        shard.get(key_id).map(|found| Arc::clone(&found.0))
     }
 
     /// Adds a credential, or describes the one with the same id anew: what was spent stays spent,
@@ -68,25 +93,25 @@ impl CredentialTable {
             .shard(&new.key_id)
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        match shard.entry(new.key_id.clone()) {
-            Entry::Occupied(mut place) => {
-                let live = Arc::clone(&place.get().live);
-                place.get().set_state(new.state)?;
-                let next = Arc::new(describe(new, account, live));
-                let last = place.insert(Arc::clone(&next));
-                // INVARIANT: only what is in the table is replaced, and only once, under its lock.
-                let _ = last.successor.set(next);
-            }
-            Entry::Vacant(place) => {
-                let live = Live {
-                    state: AtomicU8::new(new.state as u8),
-                    replay: Mutex::new(ReplayMemory::default()),
-                    counters: Counters::default(),
-                };
-                place.insert(Arc::new(describe(new, account, Arc::new(live))));
-            }
+        let Some(ById(last)) = shard.get(&*new.key_id) else {
+            let live = Live {
+                state: AtomicU8::new(new.state as u8),
+                replay: Mutex::new(ReplayMemory::default()),
+                counters: Counters::default(),
+            };
+            shard.insert(ById(Arc::new(describe(new, account, Arc::new(live)))));
+            return Ok(());
+        };
+        if last.state() == State::Revoked && new.state != State::Revoked {
+            return Err(Code::CredentialRevoked);
         }
-        Ok(())
+        let state = new.state;
+        let next = Arc::new(describe(new, account, Arc::clone(&last.live)));
+        // INVARIANT: only what is in the table is replaced, and only once, under its lock.
+        let _ = last.successor.set(Arc::clone(&next));
+        shard.replace(ById(Arc::clone(&next)));
+        // Last, so that resuming a credential never brings its old description back for a moment.
+        next.set_state(state)
     }
 
     /// Sets the state of the credential with this id; takes effect before it returns. Revoked stays
@@ -128,8 +153,11 @@ impl CredentialTable {
             let shard = self.shards[next]
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
-            let forgotten = shard.values().fold(0, |forgotten, credential| {
-                forgotten + credential.forget_claims(now_us, RECLAIM_MOST - forgotten, room)
+            let forgotten = shard.iter().fold(0, |forgotten, credential| {
+                forgotten
+                    + credential
+                        .0
+                        .forget_claims(now_us, RECLAIM_MOST - forgotten, room)
             });
             if forgotten > 0 {
                 return forgotten;

@@ -1,4 +1,4 @@
-//! No history of clock readings lets a signature change state twice, or after it was seen on a read.
+//! No history of clock readings lets a signature change state twice, or after a read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{HashMap, HashSet};
@@ -12,6 +12,17 @@ fn signed(number: u8, time_us: u64, window_us: u64) -> Verified<Signed> {
         stamp: Stamp { time_us, window_us },
         nonce: Nonce::from([number; 16]),
     })
+}
+
+/// An empty memory, and one with `fill` claims that outlast every test: enough of them make it use
+/// trees instead of a list.
+fn memory(fill: u8, room: &ReplayRoom) -> ReplayMemory {
+    let mut memory = ReplayMemory::default();
+    for n in 0..fill {
+        let claim = signed(100 + n, 1_000_000, 0);
+        assert!(memory.claim(&claim, Use::Read, 0, room).is_ok());
+    }
+    memory
 }
 
 fn room() -> ReplayRoom {
@@ -46,18 +57,20 @@ fn history(index: u64, steps: usize) -> Vec<Step> {
 }
 
 /// Exhaustive in a small world: every history of four steps, with clocks that step back and leap
-/// forward: 20^4 histories, each with room for one claim and for all.
+/// forward: 20^4 histories, each with room for one claim and for all, few claims and many.
 #[test]
 fn no_history_spends_a_signature_twice_or_after_a_read() {
-    for (index, capacity) in (0..20_u64.pow(4)).flat_map(|i| [(i, 1), (i, 4)]) {
-        let (mut memory, room) = (ReplayMemory::default(), ReplayRoom::new(capacity, 4));
+    let worlds = [(1, 0), (4, 0), (1, 9), (4, 9), (4, 7)];
+    for (index, (capacity, fill)) in
+        (0..20_u64.pow(4)).flat_map(|index| worlds.map(|world| (index, world)))
+    {
+        let room = ReplayRoom::new(capacity + usize::from(fill), 20);
+        let mut memory = memory(fill, &room);
         let mut uses = HashMap::new();
         for step in history(index, 4) {
             let claim = signed(step.number, step.time_us, 1);
-            if memory
-                .claim(&claim, step.purpose, step.now_us, &room)
-                .is_ok()
-            {
+            let claim = memory.claim(&claim, step.purpose, step.now_us, &room);
+            if claim.is_ok() {
                 let earlier = uses.insert(step.number, step.purpose);
                 assert!(
                     earlier.is_none() || (earlier, step.purpose) == (Some(Use::Read), Use::Read),
@@ -74,8 +87,9 @@ fn no_history_spends_a_signature_twice_or_after_a_read() {
 /// stamp gets past it. (That a stamp is fixed by the signed bytes is the dialect's duty.)
 #[test]
 fn another_stamp_does_not_hide_a_signature_that_is_remembered() {
-    for index in 0..(3 * 3 * 4_u64).pow(3) {
-        let (mut memory, room) = (ReplayMemory::default(), room());
+    for (index, fill) in (0..(3 * 3 * 4_u64).pow(3)).flat_map(|index| [(index, 0), (index, 9)]) {
+        let room = room();
+        let mut memory = memory(fill, &room);
         let mut rest = index;
         // The latest deadline that the spent signature was shown with, until the clock passes it.
         let mut kept_us = None;
@@ -106,7 +120,6 @@ fn a_clock_that_leaps_forward_and_back_shuts_nobody_out() {
         for now_us in [0, 4, u64::MAX, 0] {
             let mut fresh = ReplayMemory {
                 claims: memory.claims.clone(),
-                by_deadline: memory.by_deadline.clone(),
                 floor_us: memory.floor_us,
             };
             let claim = fresh.claim(&signed(9, 3, 1), Use::Spend, now_us, &room);

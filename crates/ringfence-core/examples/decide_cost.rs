@@ -1,0 +1,252 @@
+//! Prints what deciding on one signed order costs, by algorithm and by number of threads.
+//!
+//! `cargo run --release -p ringfence-core --example decide_cost`
+
+#![allow(clippy::unwrap_used)]
+#![allow(missing_docs)]
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ringfence_core::address::Cidr;
+use ringfence_core::budget::{BudgetTable, Cost, Counts, Limit, Subject};
+use ringfence_core::credential::{CredentialTable, NewCredential, State};
+use ringfence_core::decimal::Decimal;
+use ringfence_core::edge::EdgeBudget;
+use ringfence_core::freshness::Window;
+use ringfence_core::guard::{Guard, Instrument, OrderKind, OrderText};
+use ringfence_core::mode::{Control, Mode, Modes};
+use ringfence_core::operation::{Operation, Scopes};
+use ringfence_core::pipeline::{Core, Message};
+use ringfence_core::replay::ReplayRoom;
+use ringfence_core::sign::{Algorithm, Claim, Encoding, SignatureEncodings, Stamp, VerifyingKey};
+
+const NOW_US: u64 = 1_700_000_000_000_000;
+const ORDERS: usize = 50_000;
+const WINDOW: Window = Window {
+    default_us: 5_000_000,
+    max_us: 60_000_000,
+    ahead_us: 1_000_000,
+};
+
+type Sign = Box<dyn Fn(&[u8]) -> String>;
+
+/// What signs, and the key that verifies it.
+struct Signer {
+    name: &'static str,
+    sign: Sign,
+    key: Box<dyn Fn() -> VerifyingKey>,
+    orders: usize,
+}
+
+fn signers() -> Vec<Signer> {
+    let secret = [7; 64];
+    let hmac_key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
+    let random = SystemRandom::new();
+    let pkcs8 = Ed25519KeyPair::generate_pkcs8(&random).unwrap();
+    let ed25519 = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
+    let ed25519_public = ed25519.public_key().as_ref().to_vec();
+    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let rsa_public = rsa.public_key().as_ref().to_vec();
+    let key = |algorithm, material: Vec<u8>| {
+        Box::new(move || VerifyingKey::from_parts(algorithm, &material).unwrap())
+    };
+    vec![
+        Signer {
+            name: "hmac-sha256",
+            sign: Box::new(move |payload| {
+                let tag = hmac::sign(&hmac_key, payload);
+                tag.as_ref().iter().map(|b| format!("{b:02x}")).collect()
+            }),
+            key: key(Algorithm::HmacSha256, secret.to_vec()),
+            orders: ORDERS,
+        },
+        Signer {
+            name: "ed25519",
+            sign: Box::new(move |payload| STANDARD.encode(ed25519.sign(payload))),
+            key: key(Algorithm::Ed25519, ed25519_public),
+            orders: 5000,
+        },
+        Signer {
+            name: "rsa-2048",
+            sign: Box::new(move |payload| {
+                let mut signature = vec![0; rsa.public_modulus_len()];
+                rsa.sign(
+                    &RSA_PKCS1_SHA256,
+                    &SystemRandom::new(),
+                    payload,
+                    &mut signature,
+                )
+                .unwrap();
+                STANDARD.encode(signature)
+            }),
+            key: key(Algorithm::RsaPkcs1Sha256, rsa_public),
+            orders: 2000,
+        },
+    ]
+}
+
+fn core(modes: Modes) -> Core {
+    let decimal = |text| Decimal::parse(text).unwrap();
+    let instrument = Instrument {
+        tick: decimal("0.01"),
+        lot: decimal("0.00001"),
+        min_quantity: decimal("0.00001"),
+        max_quantity: decimal("9000"),
+        min_notional: Some(decimal("5")),
+        max_notional: decimal("9000000"),
+        price_min: decimal("0.01"),
+        price_max: decimal("1000000"),
+    };
+    let kind = OrderKind {
+        needs_price: true,
+        needs_stop_price: false,
+        quote_quantity: false,
+    };
+    let limits = [
+        (Subject::Credential, Counts::Weight, 60_000),
+        (Subject::Account, Counts::Orders, 10_000),
+        (Subject::Account, Counts::Orders, 86_400_000),
+        (Subject::Address, Counts::Requests, 300_000),
+    ];
+    let limits = limits.map(|(subject, counts, window_ms)| Limit {
+        name: subject.as_str().into(),
+        subject,
+        counts,
+        quota: 1_000_000_000,
+        window_ms,
+    });
+    Core {
+        credentials: CredentialTable::new(),
+        edge: EdgeBudget::new(1_000_000_000, 1000, 65_536),
+        budget: BudgetTable::new(limits.to_vec(), 1_000_000).unwrap(),
+        guard: Guard::new(
+            HashMap::from([("BTCUSDT".into(), instrument)]),
+            HashMap::from([("LIMIT".into(), kind)]),
+        ),
+        room: ReplayRoom::new(1 << 20, 1 << 24),
+        modes,
+    }
+}
+
+/// One thread's orders: who sends them, and each with its signature.
+struct Batch {
+    key_id: String,
+    orders: Vec<(String, String)>,
+}
+
+fn batch(signer: &Signer, key_id: String) -> Batch {
+    let orders = (0..signer.orders).map(|n| {
+        let payload = format!(
+            "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01000000\
+             &price=30000.00&recvWindow=5000&timestamp=1700000000000&newClientOrderId={n:08}"
+        );
+        let signature = (signer.sign)(payload.as_bytes());
+        (payload, signature)
+    });
+    Batch {
+        orders: orders.collect(),
+        key_id,
+    }
+}
+
+fn decide_all(core: &Core, batch: &Batch) {
+    for (n, (payload, signature)) in (0..).zip(&batch.orders) {
+        // Time goes on by 20 us a message: 50,000 a second, so that a window holds 250,000.
+        let now_us = NOW_US + n * 20;
+        let message = Message {
+            peer: IpAddr::from([192, 0, 2, 1]),
+            operation: Operation::OrderPlace,
+            signed: true,
+            claim: Some(Claim {
+                key_id: &batch.key_id,
+                payload: payload.as_bytes(),
+                signature: signature.as_bytes(),
+                encodings: SignatureEncodings {
+                    ed25519: Encoding::Base64,
+                    hmac: Encoding::Hex,
+                    rsa: Encoding::Base64,
+                },
+                stamp: Stamp {
+                    time_us: now_us,
+                    window_us: WINDOW.default_us,
+                },
+            }),
+            order: Some(OrderText {
+                symbol: "BTCUSDT",
+                side: "BUY",
+                kind: "LIMIT",
+                price: Some("30000.00"),
+                quantity: Some("0.01000000"),
+                ..OrderText::default()
+            }),
+            cost: Cost {
+                weight: 1,
+                orders: 1,
+            },
+        };
+        let edge = core.admit(message.peer, now_us).unwrap();
+        let decision = core.decide(black_box(&message), edge, &WINDOW, now_us);
+        black_box(&decision).outcome.as_ref().unwrap();
+    }
+}
+
+/// Returns nanoseconds per order, the median of five runs.
+fn measure(signer: &Signer, modes: Modes, threads: usize) -> u128 {
+    let batches: Vec<_> = (0..threads)
+        .map(|thread| batch(signer, format!("{thread:064}")))
+        .collect();
+    let mut runs: Vec<u128> = (0..5)
+        .map(|_| {
+            let core = core(modes);
+            for batch in &batches {
+                let new = NewCredential {
+                    key_id: batch.key_id.as_str().into(),
+                    account: "alice".into(),
+                    key: (signer.key)(),
+                    scopes: Scopes::parse(["trade"]).unwrap(),
+                    allow: [Cidr::parse("192.0.2.0/24").unwrap()].into(),
+                    expires_us: None,
+                    state: State::Active,
+                };
+                core.credentials.put(new).unwrap();
+            }
+            let start = Instant::now();
+            std::thread::scope(|scope| {
+                for batch in &batches {
+                    scope.spawn(|| decide_all(&core, batch));
+                }
+            });
+            start.elapsed().as_nanos() / signer.orders as u128
+        })
+        .collect();
+    runs.sort_unstable();
+    runs[2]
+}
+
+fn main() {
+    let all = Modes::default();
+    for signer in signers() {
+        for threads in [1, 2] {
+            let ns = measure(&signer, all, threads);
+            println!(
+                "{:12} {threads} thread(s), all controls: {ns} ns an order",
+                signer.name
+            );
+        }
+    }
+    let signers = signers();
+    let whole = measure(&signers[0], all, 1);
+    for control in Control::ALL {
+        let ns = measure(&signers[0], all.with(control, Mode::Off), 1);
+        println!("without {:10} {ns} ns ({whole} with)", control.as_str());
+    }
+}
