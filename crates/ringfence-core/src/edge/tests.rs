@@ -147,6 +147,21 @@ fn a_clock_that_leaps_forward_and_back_neither_refills_nor_shuts_out() {
 }
 
 #[test]
+fn forgetting_an_address_while_the_clock_leaps_refills_nothing() {
+    // One address per shard: whoever comes next in a later window makes the one before forgotten.
+    let edge = EdgeBudget::new(1, 1000, 1);
+    let mut same =
+        (0..=255).filter(|n| Prefix::of(v4(*n)).shard(16) == Prefix::of(v4(0)).shard(16));
+    let (first, second) = (same.next().unwrap(), same.next().unwrap());
+    assert!(edge.admit(v4(first), 0).is_ok());
+    assert!(edge.admit(v4(second), 50 * SECOND_US).is_ok());
+    assert!(edge.admit(v4(first), 99 * SECOND_US).is_ok());
+    for _ in 0..3 {
+        assert!(edge.admit(v4(first), 0).is_err());
+    }
+}
+
+#[test]
 fn no_interleaving_of_threads_exceeds_the_quota() {
     let edge = EdgeBudget::new(1000, 1000, 100);
     let admitted: Vec<AtomicU64> = (0..6).map(|_| AtomicU64::new(0)).collect();

@@ -253,6 +253,31 @@ fn reads_with_a_longer_window_are_remembered_for_all_of_it() {
 }
 
 #[test]
+fn what_was_remembered_longer_is_forgotten_in_the_end() {
+    for fill in [0, 20] {
+        let room = room();
+        let mut memory = memory(fill, &room);
+        assert!(
+            memory
+                .claim(&signed(1, 10, 2), Use::Read, 10, &room)
+                .is_ok()
+        );
+        assert!(
+            memory
+                .claim(&signed(1, 10, 50), Use::Read, 11, &room)
+                .is_ok()
+        );
+        assert_eq!(memory.forget(60, usize::MAX, &room), 0);
+        assert_eq!(memory.forget(61, usize::MAX, &room), 1);
+        assert_eq!(
+            memory.forget(1_000_001, usize::MAX, &room),
+            usize::from(fill)
+        );
+        assert!(memory.is_empty() && room.taken() == 0);
+    }
+}
+
+#[test]
 fn deadlines_at_the_end_of_time_do_not_overflow() {
     let (mut memory, room) = (ReplayMemory::default(), room());
     let last = signed(1, u64::MAX, u64::MAX);
