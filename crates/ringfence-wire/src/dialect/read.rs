@@ -126,7 +126,7 @@ fn body_text<'a>(head: &Head<'_>, body: &'a [u8]) -> Result<&'a str, Refusal> {
     if body.is_empty() {
         return Ok("");
     }
-    // RFC 9110 9.3.1: a GET's body has no meaning. A venue that ignores it would see another message than we judged.
+    // RFC 9110 9.3.1: the body of a GET has no meaning. A venue that ignores it would see another message than we judged.
     if head.method == "GET" {
         return Err(Refusal::new(Code::FormMalformed).field("body"));
     }

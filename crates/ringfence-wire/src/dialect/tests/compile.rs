@@ -63,8 +63,8 @@ fn unknown_fields_and_words_are_named_with_their_path() {
         ),
         (
             "/routes/0/parameters/0",
-            json!("@singed"),
-            "routes[0].parameters: no list called \"singed\"",
+            json!("@lost"),
+            "routes[0].parameters: no list called \"lost\"",
         ),
         (
             "/signing/payload/0",
@@ -73,8 +73,8 @@ fn unknown_fields_and_words_are_named_with_their_path() {
         ),
         (
             "/signing/encodings/hmac",
-            json!("hax"),
-            "signing.encodings.hmac: unknown variant `hax`",
+            json!("rot13"),
+            "signing.encodings.hmac: unknown variant `rot13`",
         ),
         (
             "/order_types/LIMIT/prize",
