@@ -1,7 +1,7 @@
 //! Budgets: several limits on one message, taken together or not at all, exact across threads.
 //!
 //! Windows are aligned to the clock, as Binance's are ("a 1 MINUTE interval starts every minute");
-//! a clock that steps back refills nothing ([`crate::counter`]).
+//! a clock that steps back refills nothing (`counter.rs`).
 //!
 //! What a credential and an account used is kept with them, so that it is bounded by their number.
 //! What addresses used is kept in a table of its own: strangers can fill it, so idle addresses are
@@ -305,6 +305,7 @@ impl BudgetTable {
     fn refusal(&self, held: &mut [&mut [Counter]; 3], cost: Cost, now_ms: u64) -> Option<Refusal> {
         let mut refusal = None;
         for (limit, place) in self.limits.iter().zip(&self.places) {
+            // INVARIANT: `held` has a place for each variant of `Subject`; so below.
             let price = cost.of(limit.counts);
             let Some(counter) = held[limit.subject as usize].get_mut(*place) else {
                 continue;

@@ -1,7 +1,7 @@
-//! Claims by signature and by deadline: a short list while there are few, trees when there are many.
+//! Claims by signature and by deadline: a list while there are few, trees when there are many.
 //!
-//! Most credentials have few claims at a time, and there may be a hundred thousand of them: the first
-//! node of each tree alone would outweigh the credential.
+//! Most credentials have few claims at a time, and there may be a hundred thousand of them: the
+//! first node of each tree alone would outweigh the credential.
 
 use std::collections::{BTreeMap, BTreeSet};
 

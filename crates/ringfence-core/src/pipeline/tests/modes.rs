@@ -1,5 +1,5 @@
-//! Each control refuses its bad message when enforced, lets it pass and says so when it observes, and
-//! does not run when it is off: nothing else stands in its place.
+//! Each control refuses its bad message when enforced, lets it pass and says so when it observes,
+//! and does not run when it is off: nothing else stands in its place.
 
 use super::{
     Code, Control, Core, Draft, GOOD_ORDER, HOME, IpAddr, Mode, Modes, NOW_US, Operation,

@@ -5,50 +5,54 @@ use super::{
     Code, Draft, GOOD_ORDER, NOW_US, Operation, OrderText, Stamp, Trace, WINDOW, core, order,
 };
 
+/// Mends one fault of a draft.
 type Mend = fn(&mut Draft<'static>);
 
-#[test]
-fn each_mended_fault_shows_the_next_control() {
-    let core = core();
-    let (late, fat) = (
-        Stamp {
-            time_us: NOW_US - 2 * WINDOW.default_us,
-            window_us: WINDOW.default_us,
+/// The faults of [`worst`] from the front, and what is seen once those before are mended.
+const MENDS: [(Mend, Code); 8] = [
+    (|_| {}, Code::CredentialUnknown),
+    (|d| d.key_id = "k1", Code::SignatureInvalid),
+    (|d| d.secret = order("").secret, Code::TimeStale),
+    (|d| d.stamp = order("").stamp, Code::AddressNotAllowed),
+    (|d| d.peer = order("").peer, Code::BudgetExceeded),
+    (|d| d.cost = order("").cost, Code::NotionalMax),
+    (|d| d.order = None, Code::OrderFieldMissing),
+    (
+        |d| {
+            d.order = Some(OrderText {
+                symbol: "",
+                ..GOOD_ORDER
+            })
         },
-        OrderText {
-            quantity: Some("9.9999"),
-            ..GOOD_ORDER
-        },
-    );
+        Code::InstrumentUnknown,
+    ),
+];
+
+/// An order that every control would refuse.
+fn worst() -> Draft<'static> {
     let mut draft = Draft {
         peer: [203, 0, 113, 1],
         key_id: "k3",
         secret: b"somebody else's secret",
-        stamp: late,
-        order: Some(fat),
-        ..order("a")
+        stamp: Stamp {
+            time_us: NOW_US - 2 * WINDOW.default_us,
+            window_us: WINDOW.default_us,
+        },
+        order: Some(OrderText {
+            quantity: Some("9.9999"),
+            ..GOOD_ORDER
+        }),
+        ..order("")
     };
     draft.cost.orders = 11;
-    let mends: [(Mend, Code); 8] = [
-        (|_| {}, Code::CredentialUnknown),
-        (|d| d.key_id = "k1", Code::SignatureInvalid),
-        (|d| d.secret = order("").secret, Code::TimeStale),
-        (|d| d.stamp = order("").stamp, Code::AddressNotAllowed),
-        (|d| d.peer = order("").peer, Code::BudgetExceeded),
-        (|d| d.cost = order("").cost, Code::NotionalMax),
-        (|d| d.order = None, Code::OrderFieldMissing),
-        (
-            |d| {
-                d.order = Some(OrderText {
-                    symbol: "",
-                    ..GOOD_ORDER
-                })
-            },
-            Code::InstrumentUnknown,
-        ),
-    ];
+    draft
+}
+
+#[test]
+fn each_mended_fault_shows_the_next_control() {
+    let (core, mut draft) = (core(), worst());
     // A signature that verified is spent, so that each step signs anew.
-    for ((mend, code), payload) in mends
+    for ((mend, code), payload) in MENDS
         .into_iter()
         .zip(["0", "1", "2", "3", "4", "5", "6", "7"])
     {
@@ -56,24 +60,18 @@ fn each_mended_fault_shows_the_next_control() {
         draft.payload = payload;
         let decision = draft.send(&core, NOW_US);
         assert_eq!(decision.outcome.unwrap_err().code, code);
-        let refused = decision
-            .trace
-            .iter()
-            .position(|seen| *seen == Trace::Refused(code))
-            .unwrap();
+        let trace = decision.trace;
+        let refused = trace.iter().position(|seen| *seen == Trace::Refused(code));
+        let refused = refused.unwrap();
         assert_eq!(
             Some(refused),
             code.control().map(|control| control as usize)
         );
+        assert!(trace[..refused].iter().all(|seen| *seen == Trace::Passed));
         assert!(
-            decision.trace[..refused]
+            trace[refused + 1..]
                 .iter()
-                .all(|t| *t == Trace::Passed)
-        );
-        assert!(
-            decision.trace[refused + 1..]
-                .iter()
-                .all(|t| *t == Trace::NotReached)
+                .all(|seen| *seen == Trace::NotReached)
         );
     }
     draft.order = Some(GOOD_ORDER);
