@@ -82,7 +82,7 @@ impl Claims {
         }
     }
 
-    /// Removes a claim whose deadline is before `now_us`, if there is one, and returns its deadline.
+    /// Removes a claim whose deadline is before `now_us`, if any, and returns its deadline.
     pub(super) fn pop_before(&mut self, now_us: u64) -> Option<u64> {
         match self {
             Self::Few(list) => {
