@@ -32,39 +32,11 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn dialect() -> Dialect {
-    let answers = Code::ALL.iter().map(|code| {
-        let answer = json!({"status": 400, "code": -1, "message": "{hint}"});
-        (code.as_str().to_owned(), answer)
-    });
-    let written = json!({
-        "name": "compact",
-        "signing": {
-            "key_header": "X-KEY",
-            "signature": "signature",
-            "payload": ["query_without_signature", "body_without_signature"],
-            "encodings": {"hmac": "hex", "ed25519": "base64", "rsa": "base64"},
-            "time": {
-                "parameter": "timestamp", "window_parameter": "recvWindow",
-                "window_default_ms": 5000, "window_max_ms": 60000, "ahead_ms": 1000,
-            },
-        },
-        "order_types": {"LIMIT": {"price": true}},
-        "order_fields": {
-            "symbol": "symbol", "side": "side", "kind": "type", "price": "price",
-            "stop_price": "stopPrice", "quantity": "quantity",
-        },
-        "routes": [{
-            "method": "POST", "path": "/order", "operation": "order.place",
-            "parameters": [
-                "timestamp", "recvWindow", "signature", "symbol", "side", "type", "quantity", "price",
-            ],
-        }],
-        "errors": {
-            "content_type": "application/json",
-            "body": "{\"code\":{code},\"msg\":{message}}",
-            "by_code": Value::Object(answers.collect()),
-        },
-    });
+    let mut written: Value = serde_json::from_str(include_str!("data/compact.json")).unwrap();
+    for code in Code::ALL {
+        written["errors"]["by_code"][code.as_str()] =
+            json!({"status": 400, "code": -1, "message": "{hint}"});
+    }
     Dialect::from_json(&written).unwrap()
 }
 

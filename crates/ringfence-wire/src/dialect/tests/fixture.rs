@@ -7,67 +7,15 @@ use serde_json::{Value, json};
 
 use super::super::{Dialect, Head, Reading, Route, Scratch};
 
-/// Returns the dialect as it is written down.
+/// Returns the dialect as it is written down, with an answer to every refusal.
 pub(super) fn written() -> Value {
-    let answers = Code::ALL.iter().map(|code| {
-        let answer = json!({"status": 400, "code": -1, "message": "{hint}"});
-        (code.as_str().to_owned(), answer)
-    });
-    json!({
-        "name": "compact",
-        "signing": {
-            "key_header": "X-MBX-APIKEY",
-            "signature": "signature",
-            "payload": ["query_without_signature", "body_without_signature"],
-            "encodings": {"hmac": "hex", "ed25519": "base64", "rsa": "base64"},
-            "time": {
-                "parameter": "timestamp",
-                "window_parameter": "recvWindow",
-                "window_default_ms": 5000,
-                "window_max_ms": 60000,
-                "ahead_ms": 1000,
-            },
-        },
-        "order_types": {"LIMIT": {"price": true}, "MARKET": {"quote_quantity": true}},
-        "order_fields": {
-            "symbol": "symbol", "side": "side", "kind": "type", "price": "price",
-            "stop_price": "stopPrice", "quantity": "quantity", "iceberg_quantity": "icebergQty",
-            "quote_quantity": "quoteOrderQty", "client_order_id": "newClientOrderId",
-        },
-        "parameter_lists": {"signed": ["timestamp", "recvWindow", "signature"]},
-        "routes": [
-            {
-                "method": "POST", "path": "/order", "operation": "order.place", "orders": 1,
-                "parameters": [
-                    "@signed", "symbol", "side", "type", "timeInForce", "quantity", "price",
-                    "stopPrice", "icebergQty", "quoteOrderQty", "newClientOrderId",
-                    "newOrderRespType",
-                ],
-            },
-            {
-                "method": "DELETE", "path": "/order", "operation": "order.cancel",
-                "parameters": ["@signed", "symbol", "orderId"],
-            },
-            {
-                "method": "GET", "path": "/orders", "operation": "order.query", "weight": 80,
-                "weight_by": [{"parameter": "symbol", "present": 6}],
-            },
-            {
-                "method": "GET", "path": "/depth", "operation": "market.read", "signed": false,
-                "weight": 5,
-                "weight_by": [
-                    {"parameter": "limit", "up_to": [[100, 5], [500, 25], [5000, 250]]},
-                    {"parameter": "symbols", "items_up_to": [[2, 7], [3, 9]]},
-                ],
-            },
-        ],
-        "usage_headers": {"weight": "X-WEIGHT-{window}", "orders": "X-ORDERS-{window}"},
-        "errors": {
-            "content_type": "application/json",
-            "body": "{\"code\":{code},\"msg\":{message}}",
-            "by_code": Value::Object(answers.collect()),
-        },
-    })
+    let text = include_str!("../../../tests/data/compact.json");
+    let mut written: Value = serde_json::from_str(text).unwrap();
+    for code in Code::ALL {
+        written["errors"]["by_code"][code.as_str()] =
+            json!({"status": 400, "code": -1, "message": "{hint}"});
+    }
+    written
 }
 
 pub(super) fn dialect() -> Dialect {
