@@ -1,0 +1,218 @@
+//! The measuring loop: N connections, one request in flight on each.
+
+use std::collections::VecDeque;
+use std::io;
+
+use crate::arguments::Arguments;
+use crate::credential;
+use crate::epoll::Epoll;
+use crate::process;
+use crate::report::Report;
+use crate::request::{Kind, Recipe, Requests};
+use crate::response::{Scan, scan, status};
+use crate::schedule::Schedule;
+use crate::transport::{Route, Transport};
+
+const BUFFER_BYTES: usize = 16_384;
+
+struct Connection {
+    transport: Transport,
+    buffer: Box<[u8]>,
+    filled: usize,
+    /// When the request in flight was due; none when the connection is free.
+    due_ns: Option<u64>,
+}
+
+/// What the command line asks of a run.
+struct Plan {
+    connections: usize,
+    warm_ns: u64,
+    run_ns: u64,
+    rate: Option<u64>,
+    cycle: bool,
+    watch: Vec<u32>,
+}
+
+/// Runs `load` and prints its report.
+pub(crate) fn run(arguments: &Arguments) -> io::Result<()> {
+    let route = Route::from_arguments(arguments)?;
+    let kind: Kind = arguments.required("kind")?;
+    let credentials = credential::read(&arguments.required::<String>("credentials")?)?;
+    let forged = arguments.flag("forged");
+    let plan = Plan {
+        connections: arguments.required("connections")?,
+        warm_ns: arguments.optional::<u64>("warm-ms")?.unwrap_or(0) * 1_000_000,
+        run_ns: arguments.required::<u64>("run-ms")? * 1_000_000,
+        rate: arguments.optional("rate")?,
+        // A forged request is refused before replay is looked at, so it can be sent again.
+        cycle: forged,
+        watch: arguments.all("watch")?,
+    };
+    let count = arguments.optional("requests")?.unwrap_or(100_000);
+    let window_ms = arguments.optional("recv-window-ms")?.unwrap_or(60_000);
+    arguments.finish()?;
+    let host = route.host();
+    // Connect first: times in the requests should be as fresh as they can be.
+    let mut drive = Drive::connect(route, plan)?;
+    let credentials = &credentials[..];
+    let recipe = Recipe {
+        kind,
+        host: &host,
+        credentials,
+        count,
+        window_ms,
+        forged,
+    };
+    let requests = Requests::make(&recipe)?;
+    drop(host);
+    drive.measure(&requests)?;
+    println!("{}", drive.report.json());
+    Ok(())
+}
+
+struct Drive {
+    route: Route,
+    plan: Plan,
+    epoll: Epoll,
+    connections: Vec<Connection>,
+    free: VecDeque<usize>,
+    next: usize,
+    report: Report,
+}
+
+impl Drive {
+    fn connect(route: Route, plan: Plan) -> io::Result<Self> {
+        let epoll = Epoll::new()?;
+        let mut connections = Vec::with_capacity(plan.connections);
+        for token in 0..plan.connections {
+            let transport = route.connect()?;
+            epoll.add(transport.descriptor(), token)?;
+            let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
+            connections.push(Connection {
+                transport,
+                buffer,
+                filled: 0,
+                due_ns: None,
+            });
+        }
+        let free = (0..plan.connections).collect();
+        let report = Report::new();
+        Ok(Self {
+            route,
+            plan,
+            epoll,
+            connections,
+            free,
+            next: 0,
+            report,
+        })
+    }
+
+    /// Sends until the time is over or the requests are, then lets the last answers come in.
+    fn measure(&mut self, requests: &Requests) -> io::Result<()> {
+        exact_timers();
+        let schedule = Schedule::start(self.plan.rate);
+        let end_ns = self.plan.warm_ns + self.plan.run_ns;
+        let mut began: Option<(u64, Vec<u64>)> = None;
+        loop {
+            let now_ns = schedule.now_ns();
+            if began.is_none() && now_ns >= self.plan.warm_ns {
+                self.report = Report::new();
+                began = Some((now_ns, process::cpu_of(&self.plan.watch)?));
+            }
+            let exhausted = self.next >= requests.len() && !self.plan.cycle;
+            if now_ns >= end_ns || exhausted {
+                let (start_ns, before) = began.unwrap_or_default();
+                self.close_report(now_ns - start_ns, &before, exhausted)?;
+                return Ok(());
+            }
+            self.send_due(requests, &schedule)?;
+            let patience = schedule.patience(self.next, now_ns, !self.free.is_empty());
+            let count = self.epoll.wait(Some(patience))?;
+            for index in 0..count {
+                let token = self.epoll.token(index);
+                self.take(token, requests, &schedule)?;
+            }
+        }
+    }
+
+    fn close_report(&mut self, elapsed_ns: u64, before: &[u64], exhausted: bool) -> io::Result<()> {
+        let after = process::cpu_of(&self.plan.watch)?;
+        let spent = after
+            .iter()
+            .zip(before)
+            .map(|(after, before)| after - before);
+        self.report.cpu_us = self.plan.watch.iter().copied().zip(spent).collect();
+        self.report.elapsed_us = elapsed_ns / 1000;
+        self.report.exhausted = exhausted;
+        Ok(())
+    }
+
+    /// Starts every request that is due while a connection is free.
+    fn send_due(&mut self, requests: &Requests, schedule: &Schedule) -> io::Result<()> {
+        while let Some(&token) = self.free.front() {
+            let now_ns = schedule.now_ns();
+            let due_ns = schedule.due_ns(self.next, now_ns);
+            if due_ns > now_ns || (self.next >= requests.len() && !self.plan.cycle) {
+                return Ok(());
+            }
+            self.free.pop_front();
+            let bytes = requests.bytes(self.next % requests.len());
+            self.next += 1;
+            let connection = &mut self.connections[token];
+            connection.due_ns = Some(due_ns);
+            if connection.transport.send(bytes).is_err() {
+                self.reconnect(token)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what arrived on a connection, and sends the next request on it if one is due.
+    fn take(&mut self, token: usize, requests: &Requests, schedule: &Schedule) -> io::Result<()> {
+        let connection = &mut self.connections[token];
+        let room = &mut connection.buffer[connection.filled..];
+        match connection.transport.receive(room) {
+            Ok(0) => return self.reconnect(token),
+            Ok(count) => connection.filled += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(_) => return self.reconnect(token),
+        }
+        match scan(&connection.buffer[..connection.filled]) {
+            Scan::Partial => Ok(()),
+            Scan::Unreadable => self.reconnect(token),
+            Scan::Whole { closing, .. } => {
+                let Some(due_ns) = connection.due_ns.take() else {
+                    return self.reconnect(token);
+                };
+                let latency_ns = schedule.now_ns().saturating_sub(due_ns);
+                self.report.answered(status(&connection.buffer), latency_ns);
+                connection.filled = 0;
+                if closing {
+                    return self.reconnect(token);
+                }
+                self.free.push_back(token);
+                self.send_due(requests, schedule)
+            }
+        }
+    }
+
+    fn reconnect(&mut self, token: usize) -> io::Result<()> {
+        let connection = &mut self.connections[token];
+        self.report.reconnects += 1;
+        if connection.due_ns.take().is_some() {
+            self.report.broken += 1;
+        }
+        connection.transport = self.route.connect()?;
+        connection.filled = 0;
+        self.epoll.add(connection.transport.descriptor(), token)?;
+        self.free.push_back(token);
+        Ok(())
+    }
+}
+
+/// Asks the kernel not to round our timeouts up by its usual 50 us.
+fn exact_timers() {
+    // SAFETY: PR_SET_TIMERSLACK takes one integer and touches no memory of ours.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64) };
+}
