@@ -86,7 +86,7 @@ def state(folder: Path, listen: str, mode: str) -> tuple[Path, Path]:
 def measure(target: str, keys: Path, kind: str, connections: int, run_ms: int) -> dict[str, Any]:
     """Drive one contender for one round."""
     command = [
-        "taskset", "-c", "0", LOAD, "load", "--target", target, "--credentials", keys,
+        "taskset", "-c", "0", str(LOAD), "load", "--target", target, "--credentials", str(keys),
         "--kind", kind, "--connections", str(connections), "--run-ms", str(run_ms), "--warm-ms", "300",
     ]  # fmt: skip
     answer: dict[str, Any] = json.loads(
