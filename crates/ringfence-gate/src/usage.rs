@@ -3,7 +3,6 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use ringfence_core::budget::{Limit, Usages};
 use ringfence_core::refusal::{Refusal, Retry};
-pub(crate) use ringfence_wire::ratelimit::retry_after_s;
 use ringfence_wire::{Dialect, ratelimit};
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
