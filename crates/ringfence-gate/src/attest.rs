@@ -20,7 +20,7 @@ const HS256_KEY_MIN: usize = 32;
 
 enum Signer {
     EdDsa(Box<Ed25519KeyPair>),
-    Hs256(hmac::Key),
+    Hs256(Box<hmac::Key>),
 }
 
 /// Signs attestations.
@@ -63,7 +63,7 @@ impl Attestor {
                     ));
                 }
                 (
-                    Signer::Hs256(hmac::Key::new(hmac::HMAC_SHA256, &key)),
+                    Signer::Hs256(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &key))),
                     "HS256",
                 )
             }
