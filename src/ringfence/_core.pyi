@@ -1,7 +1,7 @@
 """The native engine. Import it from `ringfence.engine` only.
 
 JSON goes in and out as UTF-8 bytes. Every call that may block releases the interpreter lock.
-All of them raise `CoreError`, whose `args` are (code, message).
+All of them raise `CoreError`, whose `args` are (code, message, field).
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import final
 __all__ = [
     "CoreError",
     "Engine",
+    "LedgerReader",
     "check_dialect",
     "check_snapshot",
     "codes",
@@ -22,30 +23,50 @@ __all__ = [
 ]
 
 class CoreError(Exception):
-    """A refusal by the engine: `args` are (code, message)."""
+    """A refusal by the engine: `args` are (code, message, field).
+
+    `field` is the path of the field concerned, or empty.
+    """
 
 @final
 class Engine:
     """A gateway: its listeners, controls and ledger."""
 
     def __new__(cls, snapshot: bytes) -> Engine: ...
-    def start(self) -> list[str]:
-        """Open the ledger, listen, and return the bound addresses in the listeners' order."""
+    def start(self, credentials: bytes) -> list[str]:
+        """Take a JSON array of credentials, open the ledger, listen, and return the addresses.
+
+        They are in the listeners' order, with the ports that the system chose.
+        """
 
     def stop(self, drain_ms: int) -> None:
         """Stop listening, let open requests end for at most `drain_ms`, close the ledger."""
 
+    def hurry(self) -> None:
+        """End the wait of a `stop` on another thread."""
+
     def put_credentials(self, credentials: bytes) -> int:
         """Add or replace a JSON array of credentials, and return how many there were."""
 
-    def set_credential_state(self, key_id: str, state: str, detail: bytes) -> int:
-        """Set a credential's state, record it, and return after how many µs it took effect."""
+    def set_credential_state(self, key_id: str, state: str, detail: bytes) -> tuple[int, bool]:
+        """Set a credential's state.
+
+        Returns after how many µs it took effect, and whether the ledger took the event.
+        """
 
     def status(self) -> bytes:
         """Return the counters as a JSON object."""
 
     def event(self, name: str, detail: bytes) -> None:
         """Record an event; `detail` is a JSON object of texts and integers."""
+
+@final
+class LedgerReader:
+    """Reads a ledger's entries in order, also while it grows."""
+
+    def __new__(cls, directory: str, start: int) -> LedgerReader: ...
+    def read(self, limit: int) -> list[tuple[int, bytes]]:
+        """Return up to `limit` more entries as (index, canonical JSON); none if there are none."""
 
 def check_snapshot(snapshot: bytes) -> None:
     """Refuse a snapshot that `Engine` would refuse, without opening a socket."""

@@ -14,18 +14,24 @@ from ringfence.errors import EngineError
 
 __all__ = [
     "Engine",
+    "LedgerReader",
     "LedgerReport",
     "RefusalCode",
+    "StateChange",
     "check_dialect",
     "check_snapshot",
     "ledger_vkey",
     "read_dialect",
     "read_ledger",
     "refusal_codes",
+    "verify_consistency",
+    "verify_inclusion",
     "verify_ledger",
 ]
 
 Detail = Mapping[str, str | int]
+
+LEDGER_HINT = "name a folder that holds a ledger; `ringfence ledger verify DIR` tells how it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +44,30 @@ class RefusalCode:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerReport:
-    """What a verification found. `fault` is None, or {sentence, ...} naming the first bad byte."""
+class StateChange:
+    """What came of a state's change: when it held, and whether the ledger took the event."""
 
+    effective_us: int
+    recorded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReport:
+    """What a verification found.
+
+    `fault` is None, or {file, offset, entry, kind, sentence} of the first thing that is not as it
+    was written. `unfinished` is what a crash left at the end: {file, offset, sentence} each.
+    """
+
+    origin: str
     size: int
     root: str
     checkpoints: int
+    signed_size: int
+    signatures_checked: bool
+    open_intents: int
+    live: bool
+    unfinished: list[dict[str, Any]]
     fault: dict[str, Any] | None
 
 
@@ -53,8 +77,9 @@ def named() -> Iterator[None]:
     try:
         yield
     except _core.CoreError as e:
-        code, message = e.args if len(e.args) == 2 else ("engine_failed", str(e))
-        raise EngineError(str(message), code=str(code)) from e
+        code, message, field = e.args
+        hint = LEDGER_HINT if code == "ledger_unusable" else None
+        raise EngineError(message, code=code, field=field, hint=hint) from e
 
 
 class Engine:
@@ -69,14 +94,16 @@ class Engine:
         with named():
             self._engine = _core.Engine(snapshot)
 
-    def start(self) -> list[str]:
-        """Open the ledger, listen, and return the bound `host:port` texts in listener order.
+    def start(self, credentials: list[dict[str, Any]]) -> list[str]:
+        """Take `credentials`, open the ledger, listen, and return the bound `host:port` texts.
+
+        In the listeners' order. No client meets the gateway before it knows its credentials.
 
         Raises:
-            EngineError: a port, certificate, key or the ledger cannot be used.
+            EngineError: a credential, port, certificate, key or the ledger cannot be used.
         """
         with named():
-            return self._engine.start()
+            return self._engine.start(json.dumps(credentials).encode())
 
     def stop(self, drain_ms: int) -> None:
         """Let open requests end for at most `drain_ms`, then close the ledger.
@@ -87,6 +114,10 @@ class Engine:
         with named():
             self._engine.stop(drain_ms)
 
+    def hurry(self) -> None:
+        """End the wait of a `stop` on another thread: what is still open is cut off."""
+        self._engine.hurry()
+
     def put_credentials(self, credentials: list[dict[str, Any]]) -> int:
         """Add or replace credentials and return how many.
 
@@ -96,14 +127,15 @@ class Engine:
         with named():
             return self._engine.put_credentials(json.dumps(credentials).encode())
 
-    def set_credential_state(self, key_id: str, state: str, detail: Detail) -> int:
-        """Set one credential's state, record it, and return the µs until it took effect.
+    def set_credential_state(self, key_id: str, state: str, detail: Detail) -> StateChange:
+        """Set one credential's state, then record it with `detail`.
 
         Raises:
             EngineError: the engine does not know the credential, or it is revoked.
         """
         with named():
-            return self._engine.set_credential_state(key_id, state, json.dumps(detail).encode())
+            content = json.dumps(detail).encode()
+            return StateChange(*self._engine.set_credential_state(key_id, state, content))
 
     def event(self, name: str, detail: Detail) -> None:
         """Record an event in the ledger.
@@ -186,6 +218,46 @@ def read_ledger(directory: Path, start: int, limit: int) -> list[tuple[int, byte
         return _core.read_ledger(str(directory), start, limit)
 
 
+class LedgerReader:
+    """Reads a ledger's entries in order, also while it grows."""
+
+    def __init__(self, directory: Path, start: int) -> None:
+        """Open the ledger in `directory`, to read from entry `start` on.
+
+        Raises:
+            EngineError: there is no ledger.
+        """
+        with named():
+            self._reader = _core.LedgerReader(str(directory), start)
+
+    def read(self, limit: int) -> list[tuple[int, bytes]]:
+        """Return up to `limit` more entries; none when there are none yet.
+
+        Raises:
+            EngineError: an entry is not as it was written.
+        """
+        with named():
+            return self._reader.read(limit)
+
+
+def verify_inclusion(index: int, size: int, leaf: bytes, root: bytes, proof: list[bytes]) -> bool:
+    """Tell whether `proof` shows that leaf hash `leaf` is at `index` in the tree `root`.
+
+    Source: RFC 6962; every hash has 32 bytes.
+    """
+    return _core.verify_inclusion(index, size, leaf, root, proof)
+
+
+def verify_consistency(
+    sizes: tuple[int, int], roots: tuple[bytes, bytes], proof: list[bytes]
+) -> bool:
+    """Tell whether `proof` shows that the second tree continues the first.
+
+    Source: RFC 6962; every hash has 32 bytes.
+    """
+    return _core.verify_consistency(*sizes, *roots, proof)
+
+
 def verify_ledger(
     directory: Path, vkey: str | None, progress: Callable[[int], None] | None = None
 ) -> LedgerReport:
@@ -196,4 +268,4 @@ def verify_ledger(
     """
     with named():
         found = json.loads(_core.verify_ledger(str(directory), vkey, progress))
-    return LedgerReport(found["size"], found["root"], found["checkpoints"], found["fault"])
+    return LedgerReport(**found)

@@ -49,9 +49,20 @@ class ConfigError(GatewayError):
 
 
 class EngineError(GatewayError):
-    """The native engine refused; its own code and sentence are passed on."""
+    """The native engine refused; its own code and sentence are passed on.
+
+    `field` is the path of the field concerned, such as `routes[3].operation`, or empty.
+    """
 
     code = "engine_failed"
+    hint = "`ringfence check FILE` tells what the engine makes of a configuration"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, code: str | None = None, field: str = ""
+    ) -> None:
+        """Keep what the engine said."""
+        super().__init__(message, hint=hint, code=code)
+        self.field = field
 
 
 class FileError(GatewayError):
@@ -93,22 +104,25 @@ class KeyTextError(GatewayError):
     """A credential's account, scope, address, expiry or public key cannot be read."""
 
     code = "key_invalid"
+    hint = "`ringfence key create --help` says what can be given"
 
 
 class LedgerError(GatewayError):
     """The ledger is not what it should be, or cannot be read."""
 
     code = "ledger_invalid"
+    hint = "keep a copy of the folder as it is, and do not start a gateway on it"
 
 
 class RunningError(GatewayError):
     """A gateway runs that should not, or the running one does not answer."""
 
     code = "gateway_running"
+    hint = "`ringfence status` tells whether one runs"
 
 
 class StoreError(GatewayError):
     """The credential store cannot be used."""
 
     code = "store_failed"
-    hint = "`ringfence init` lays a state folder; its state.db must be readable and writable"
+    hint = "`ringfence init` lays a state folder; its ringfence.db must be readable and writable"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.stage import ringfence, running
-from ringfence.cli import key
+from ringfence.cli.key import keys
 from ringfence.config.folder import Folder
 from ringfence.errors import RunningError
 
@@ -53,8 +53,8 @@ def test_keys_change_in_the_running_gateway_and_stay_changed(config: str, tmp_pa
     ledger = str(Path(config).parent / "ledger")
     vkey = ringfence("ledger", "vkey", str(Path(config).parent))["vkey"]
     report = ringfence("ledger", "verify", ledger, "--vkey", vkey)
-    assert (report["fault"], report["size"]) == (None, 7)
-    # start, configuration loaded, key created, three changes, stop
+    assert (report["fault"], report["size"]) == (None, 8)
+    # start, configuration loaded, both keys created (one before the start), three changes, stop
     with running(tmp_path / "log", "serve", "-c", config):
         assert ringfence("status", "-c", config)["credentials"] == 2
         assert "key_state" in refused("key", "resume", "-c", config, made)
@@ -75,20 +75,21 @@ def test_a_command_waits_for_who_holds_the_folder(
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(2)
     assert waiting.communicate(timeout=15)[0] == b"[]\n"
-    monkeypatch.setattr(key, "WAIT_SECONDS", 0.1)
-    with folder.held(), pytest.raises(RunningError), key.keys(Path(config)):
+    # The package's own `key` is the group of commands.
+    monkeypatch.setattr(sys.modules["ringfence.cli.key"], "WAIT_SECONDS", 0.1)
+    with folder.held(), pytest.raises(RunningError), keys(Path(config)):
         raise AssertionError
 
 
 def test_a_folder_is_served_once(config: str, tmp_path: Path) -> None:
     with running(tmp_path / "log", "serve", "-c", config):
-        assert "gateway_running: another process serves from" in refused("serve", "-c", config)
+        assert "[gateway_running]" in refused("serve", "-c", config)
 
 
 def test_a_port_in_use_is_said_and_leaves_no_socket(config: str, tmp_path: Path) -> None:
     file = Path(config)
     file.write_text(file.read_text().replace("127.0.0.1:0", "192.0.2.1:1"))
-    assert "ringfence: " in refused("serve", "-c", config)
+    assert "error: listening on 192.0.2.1:1" in refused("serve", "-c", config)
     assert not (file.parent / "admin.sock").exists()
 
 

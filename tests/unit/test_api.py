@@ -12,9 +12,10 @@ from typing import Any, cast
 import pytest
 
 from ringfence.api import Client, KeyService, NewKey, runs
+from ringfence.api.person import person
 from ringfence.api.server import app, serving
 from ringfence.config.folder import Folder
-from ringfence.engine import Engine
+from ringfence.engine import Engine, StateChange
 from ringfence.errors import (
     EngineError,
     GatewayError,
@@ -35,14 +36,15 @@ class RecordingEngine:
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.refuses = False
+        self.records = True
 
     def put_credentials(self, credentials: list[dict[str, Any]]) -> int:
         self.note("put", [one["key_id"] for one in credentials])
         return len(credentials)
 
-    def set_credential_state(self, key_id: str, state: str, detail: dict[str, str]) -> int:
+    def set_credential_state(self, key_id: str, state: str, detail: dict[str, Any]) -> StateChange:
         self.note("state", key_id, state, detail)
-        return 7
+        return StateChange(7, recorded=self.records)
 
     def event(self, name: str, detail: dict[str, str]) -> None:
         self.note("event", name, detail)
@@ -84,10 +86,11 @@ def client(service: KeyService, engine: RecordingEngine, tmp_path: Path) -> Iter
 def test_a_created_key_is_in_the_engine_and_in_the_ledger(
     service: KeyService, engine: RecordingEngine
 ) -> None:
-    created = service.create(WANTED)
-    assert created["secret"] == MasterKey(bytes(32)).secret("key-0001")
-    detail = {"credential": "key-0001", "account": "alice", "state": "active"}
-    assert engine.told == [("put", ["key-0001"]), ("event", "credential.state", detail)]
+    created = service.create(WANTED, "ann")
+    assert created["secret"] == MasterKey(bytes(32)).secret("key-0001", 1)
+    put, (kind, name, detail) = engine.told
+    assert (put, kind, name) == (("put", ["key-0001"]), "event", "credential.created")
+    assert (detail["credential"], detail["account"], detail["who"]) == ("key-0001", "alice", "ann")
     assert "secret" not in service.one("key-0001")
     assert all("secret" not in key for key in service.all())
 
@@ -95,45 +98,64 @@ def test_a_created_key_is_in_the_engine_and_in_the_ledger(
 def test_a_change_that_the_engine_refuses_is_in_the_store_and_can_be_retried(
     service: KeyService, store: Store, engine: RecordingEngine
 ) -> None:
-    service.create(WANTED)
+    service.create(WANTED, "ann")
     engine.refuses = True
     with pytest.raises(EngineError):
-        service.set_state("key-0001", "revoked", "stolen")
+        service.set_state("key-0001", "revoked", "stolen", "ann")
     assert store.one("key-0001").state == "revoked"
     engine.refuses = False
-    assert service.set_state("key-0001", "revoked", "stolen")["effective_us"] == 7
-    assert engine.told[-1] == ("state", "key-0001", "revoked", {"why": "stolen"})
+    assert service.set_state("key-0001", "revoked", "stolen", "ann")["effective_us"] == 7
+    assert engine.told[-1] == ("state", "key-0001", "revoked", {"again": "yes"})
+
+
+def test_what_the_ledger_did_not_take_is_recorded_by_the_next_start(
+    service: KeyService, store: Store, engine: RecordingEngine
+) -> None:
+    service.create(WANTED, "ann")
+    engine.records = False
+    service.set_state("key-0001", "revoked", "stolen", "bob")
+    assert [change.state for change in store.unrecorded()] == ["revoked"]
+    service.record_earlier()
+    kind, name, detail = engine.told[-1]
+    assert (kind, name) == ("event", "credential.state")
+    assert (detail["who"], detail["why"], detail["before"]) == ("bob", "stolen", "active")
+    assert store.unrecorded() == []
+
+
+def test_who_asks_is_who_the_kernel_says(client: Client, engine: RecordingEngine) -> None:
+    client.create(WANTED)
+    assert engine.told[-1][2]["who"] == person(os.getuid())
 
 
 def test_a_change_that_the_store_refuses_never_reaches_the_engine(
     service: KeyService, engine: RecordingEngine
 ) -> None:
-    service.create(WANTED)
-    service.set_state("key-0001", "revoked", "")
+    service.create(WANTED, "ann")
+    service.set_state("key-0001", "revoked", "", "ann")
     before = list(engine.told)
     with pytest.raises(KeyStateError):
-        service.set_state("key-0001", "active", "")
+        service.set_state("key-0001", "active", "", "ann")
     with pytest.raises(KeyExistsError):
-        service.create(WANTED)
+        service.create(WANTED, "ann")
     assert engine.told == before
 
 
 def test_without_an_engine_only_the_store_changes(store: Store) -> None:
     service = KeyService(store, MasterKey(bytes(32)))
-    service.create(WANTED)
-    assert service.set_state("key-0001", "suspended", "")["effective_us"] is None
+    service.create(WANTED, "ann")
+    assert service.set_state("key-0001", "suspended", "", "ann")["effective_us"] is None
 
 
 @pytest.mark.parametrize("why", ["a\nb", "\x1b[2J", "x" * 257])
 def test_a_reason_that_would_spoil_a_log_is_refused(service: KeyService, why: str) -> None:
-    service.create(WANTED)
+    service.create(WANTED, "ann")
     with pytest.raises(KeyTextError):
-        service.set_state("key-0001", "suspended", why)
+        service.set_state("key-0001", "suspended", why, "ann")
 
 
 def test_a_key_that_has_expired_is_not_created(service: KeyService) -> None:
     with pytest.raises(KeyTextError, match="expired"):
-        service.create(NewKey("alice", ["read"], ["10.0.0.0/8"], expires_us=1))
+        service.create(NewKey("alice", ["read"], ["10.0.0.0/8"], expires_us=1), "ann")
 
 
 def test_a_client_does_what_the_service_does(client: Client, engine: RecordingEngine) -> None:
@@ -141,7 +163,7 @@ def test_a_client_does_what_the_service_does(client: Client, engine: RecordingEn
     assert created["secret"]
     changed = client.set_state("key-0001", "suspended", "lunch")
     assert (changed["state"], changed["effective_us"]) == ("suspended", 7)
-    assert client.one("key-0001")["why"] == "lunch"
+    assert client.one("key-0001")["history"][-1]["why"] == "lunch"
     assert [key["key_id"] for key in client.all()] == ["key-0001"]
     assert client.status() == {"credentials": 1}
 

@@ -26,8 +26,8 @@ def test_a_named_failure_is_one_with_its_hint(
     monkeypatch.delenv("RINGFENCE_DEBUG", raising=False)
     code, said = run(monkeypatch, capsys, KeyMissingError("there is no credential x"))
     assert code == 1
-    first, second = "ringfence: key_unknown: there is no credential x\n", KeyMissingError.hint
-    assert said == f"{first}  hint: {second}\n"
+    first, second = "error: there is no credential x [key_unknown]\n", KeyMissingError.hint
+    assert said == f"{first}hint: {second}\n"
 
 
 def test_a_defect_is_said_without_a_traceback(
@@ -36,7 +36,7 @@ def test_a_defect_is_said_without_a_traceback(
     monkeypatch.delenv("RINGFENCE_DEBUG", raising=False)
     code, said = run(monkeypatch, capsys, ZeroDivisionError("oops"))
     assert code == 1
-    assert said.startswith("ringfence: internal: ZeroDivisionError: oops\n  hint: ")
+    assert said.startswith("error: ZeroDivisionError: oops [internal]\nhint: ")
 
 
 def test_who_asks_sees_the_traceback(

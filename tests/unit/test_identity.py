@@ -7,6 +7,7 @@ import hmac
 import itertools
 import sqlite3
 import stat
+import string
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,9 +32,9 @@ from ringfence.identity.credential import (
     read_account,
     read_allow,
     read_key_id,
-    read_public_key,
     read_scopes,
 )
+from ringfence.identity.keypair import make_pair, public_pem, read_public_key
 
 MADE = Credential(
     key_id="key-0001",
@@ -43,7 +44,6 @@ MADE = Credential(
     allow=("127.0.0.0/8", "2001:db8::/32"),
     state="active",
     created_us=1,
-    changed_us=1,
 )
 
 
@@ -54,16 +54,16 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_a_credential_comes_back_as_it_was_kept(store: Store, tmp_path: Path) -> None:
-    key = replace(MADE, key_id="key-0002", expires_us=7, public_key=b"\x00\xff", why="w")
-    store.add(MADE)
-    store.add(key)
+    key = replace(MADE, key_id="key-0002", expires_us=7, public_key=b"\x00\xff")
+    store.add(MADE, "ann")
+    store.add(key, "ann")
     assert Store(tmp_path / "state.db").all() == [MADE, key]
 
 
 def test_an_id_is_used_once(store: Store) -> None:
-    store.add(MADE)
+    store.add(MADE, "ann")
     with pytest.raises(KeyExistsError):
-        store.add(replace(MADE, account="mallory"))
+        store.add(replace(MADE, account="mallory"), "ann")
     assert store.one(MADE.key_id).account == "alice"
 
 
@@ -71,7 +71,7 @@ def test_an_id_is_used_once(store: Store) -> None:
     ("before", "after"), list(itertools.product(["pre-active", *REACHES], REACHES))
 )
 def test_a_state_is_reached_only_from_where_it_may(store: Store, before: str, after: str) -> None:
-    store.add(replace(MADE, state=before))
+    store.add(replace(MADE, state=before), "ann")
     allowed = {
         ("pre-active", "active"),
         ("pre-active", "revoked"),
@@ -82,20 +82,28 @@ def test_a_state_is_reached_only_from_where_it_may(store: Store, before: str, af
     }
     if before == after:
         # A retry is no error and rewrites nothing.
-        assert store.set_state(MADE.key_id, after, "again", 9) == replace(MADE, state=before)
+        kept = replace(MADE, state=before)
+        assert store.set_state(MADE.key_id, after, "ann", "again", 9) == (kept, None)
     elif (before, after) in allowed:
-        changed = store.set_state(MADE.key_id, after, "why", 9)
-        assert changed == replace(MADE, state=after, why="why", changed_us=9)
-        assert store.one(MADE.key_id) == changed
+        changed, change = store.set_state(MADE.key_id, after, "ann", "why", 9)
+        assert changed == replace(MADE, state=after) == store.one(MADE.key_id)
+        assert change
+        assert store.history(MADE.key_id)[1:] == [change]
+        assert (change.before, change.state, change.who, change.why) == (
+            before,
+            after,
+            "ann",
+            "why",
+        )
     else:
         with pytest.raises(KeyStateError):
-            store.set_state(MADE.key_id, after, "why", 9)
+            store.set_state(MADE.key_id, after, "ann", "why", 9)
         assert store.one(MADE.key_id) == replace(MADE, state=before)
 
 
 def test_an_unknown_id_is_named(store: Store) -> None:
     with pytest.raises(KeyMissingError, match="nobody"):
-        store.set_state("nobody", "revoked", "", 1)
+        store.set_state("nobody", "revoked", "ann", "", 1)
 
 
 def test_the_store_is_for_its_owner_only(store: Store, tmp_path: Path) -> None:
@@ -104,7 +112,7 @@ def test_the_store_is_for_its_owner_only(store: Store, tmp_path: Path) -> None:
 
 def test_no_store_of_another_version_is_read(store: Store, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "state.db") as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("UPDATE schema_version SET version = 2")
     db.close()
     with pytest.raises(StoreError, match="schema 2"):
         Store(tmp_path / "state.db")
@@ -124,29 +132,51 @@ def test_a_store_is_not_laid_over_another(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_secret_is_rfc_5869_of_the_master_key() -> None:
-    # Computed apart from this code, by HMAC alone: extract with 32 zero bytes, expand once.
-
+    # Computed apart from this code, by HMAC alone: extract with 32 zero bytes, expand four times.
     master = bytes(range(32))
     extracted = hmac.digest(bytes(32), master, hashlib.sha256)
-    info = b"ringfence hmac secret v1\x00key-0001"
-    expected = hmac.digest(extracted, info + b"\x01", hashlib.sha256).hex()
-    assert MasterKey(master).secret("key-0001") == expected
+    stream, block = b"", b""
+    for count in range(1, 5):
+        info = b"ringfence/hmac/v1/key-0001/3" + bytes([count])
+        block = hmac.digest(extracted, block + info, hashlib.sha256)
+        stream += block
+    letters = string.ascii_letters + string.digits
+    expected = "".join(letters[byte % 62] for byte in stream if byte < 248)[:64]
+    assert MasterKey(master).secret("key-0001", 3) == expected
 
 
-def test_secrets_differ_by_id_and_by_master_key() -> None:
+def test_secrets_differ_by_id_generation_and_master_key() -> None:
     one, other = MasterKey(bytes(32)), MasterKey(b"\x01" * 32)
-    secrets = {one.secret("a"), one.secret("b"), other.secret("a"), other.secret("b")}
-    assert len(secrets) == 4
+    secrets = {
+        *(one.secret(name, generation) for name in "ab" for generation in (1, 2)),
+        other.secret("a", 1),
+    }
+    assert len(secrets) == 5
+
+
+def test_what_the_ledger_lacks_is_kept_until_it_is_recorded(store: Store) -> None:
+    made = store.add(MADE, "ann", "for the desk")
+    _, suspended = store.set_state(MADE.key_id, "suspended", "bob", "leaked", 9)
+    assert suspended
+    assert store.unrecorded() == [made, suspended]
+    store.mark_recorded([made.serial])
+    assert store.unrecorded() == [suspended]
+    assert [change.who for change in store.history(MADE.key_id)] == ["ann", "bob"]
+
+
+def test_many_credentials_are_kept_together_or_not_at_all(store: Store) -> None:
+    with pytest.raises(KeyExistsError):
+        store.add_all([MADE, replace(MADE, key_id="key-0002"), MADE], "ann")
+    assert store.all() == []
 
 
 def test_no_secret_is_in_the_store_or_in_what_is_shown(store: Store, tmp_path: Path) -> None:
     master = MasterKey(bytes(32))
-    secret = master.secret(MADE.key_id)
-    store.add(MADE)
+    secret = master.secret(MADE.key_id, MADE.generation)
+    store.add(MADE, "ann")
     assert secret not in str(MADE.shown()) + repr(MADE) + repr(master)
     content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert secret.encode() not in content
-    assert bytes.fromhex(secret) not in content
 
 
 @pytest.mark.parametrize("content", ["", "zz", "00" * 31, "00" * 33, "é"])
@@ -159,7 +189,7 @@ def test_a_damaged_master_key_is_refused(tmp_path: Path, content: str) -> None:
 def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "master.key"
     write_private(path, b"00" * 32 + b"\n")
-    assert MasterKey.read(path).secret("a") == MasterKey(bytes(32)).secret("a")
+    assert MasterKey.read(path).secret("a", 1) == MasterKey(bytes(32)).secret("a", 1)
     path.chmod(0o640)
     with pytest.raises(StoreError) as refused:
         MasterKey.read(path)
@@ -168,7 +198,7 @@ def test_a_master_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_allowlist_is_refused_not_read_as_everybody() -> None:
     with pytest.raises(KeyTextError):
-        read_allow([])
+        read_allow([], ["read"])
     with pytest.raises(KeyTextError):
         read_scopes([])
 
@@ -176,11 +206,28 @@ def test_an_empty_allowlist_is_refused_not_read_as_everybody() -> None:
 @pytest.mark.parametrize("text", ["127.0.0.1/8", "1.2.3", "x", "", "10.0.0.0/33", "::1/129"])
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(KeyTextError):
-        read_allow([text])
+        read_allow([text], ["read"])
+
+
+def test_everybody_is_allowed_by_the_word_only_and_never_to_withdraw() -> None:
+    assert read_allow(["any"], ["read"]) == ("any",)
+    for words, scopes in ((["0.0.0.0/0"], ["read"]), (["::/0"], ["read"]), (["any"], ["withdraw"])):
+        with pytest.raises(KeyTextError):
+            read_allow(words, scopes)
+
+
+def test_a_made_pair_reads_back_as_its_algorithm() -> None:
+    for algorithm in ("ed25519", "rsa-pkcs1-sha256"):
+        private, public = make_pair(algorithm)
+        named, material = read_public_key(public)
+        assert named == algorithm
+        assert public_pem(algorithm, material).encode() == public
+        with pytest.raises(KeyTextError, match="private"):
+            read_public_key(private)
 
 
 def test_networks_and_scopes_are_kept_once() -> None:
-    assert read_allow(["10.0.0.1", "10.0.0.1/32", "2001:DB8::/32"]) == (
+    assert read_allow(["10.0.0.1", "10.0.0.1/32", "2001:DB8::/32"], ["read"]) == (
         "10.0.0.1/32",
         "2001:db8::/32",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ringfence import engine, ledger
+from ringfence import ledger
 
 DECISION: dict[str, Any] = {
     "account": "alice",
@@ -30,8 +30,8 @@ DECISION: dict[str, Any] = {
     [
         (
             DECISION,
-            "refused order.place alice@127.0.0.1 POST /api/v3/order BUY 1 BTCUSDT LIMIT@5.0"
-            " (price_band, client) 12 µs [0a-1]",
+            "refused order.place price_band alice@127.0.0.1 POST /api/v3/order"
+            " BUY 1 BTCUSDT LIMIT@5.0 12 µs [0a-1]",
         ),
         (
             {"kind": "outcome", "message": "0a-1", "result": "answered", "status": 200},
@@ -55,14 +55,9 @@ def test_what_a_client_chose_cannot_steer_a_terminal() -> None:
     assert "\\x1b[2J\\x0a\\x0d\\x00\\x202e" in line
 
 
-@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 7, 8, 9, 100, 1_000_003])
-def test_the_size_is_found_in_few_reads(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    reads = []
-
-    def read(directory: Path, start: int, limit: int) -> list[tuple[int, bytes]]:
-        reads.append(start)
-        return [(start, b"{}")] if start < size else []
-
-    monkeypatch.setattr(engine, "read_ledger", read)
-    assert ledger.size(Path()) == size
-    assert len(reads) <= 2 * size.bit_length() + 2
+def test_the_signed_size_is_that_of_the_newest_checkpoint(tmp_path: Path) -> None:
+    assert ledger.signed_size(tmp_path) == 0
+    (tmp_path / "checkpoint").write_text("gw1/ledger\n1000003\nroot\n\n\u2014 sig\n")
+    assert ledger.signed_size(tmp_path) == 1_000_003
+    (tmp_path / "checkpoint").write_text("gw1/ledger\n-1\n")
+    assert ledger.signed_size(tmp_path) == 0

@@ -131,23 +131,15 @@ pub struct Usage {
 }
 
 /// How the limits stand that applied to a message.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Usages {
-    items: [Usage; LIMITS_MAX],
-    length: usize,
-}
+///
+/// On the heap: it travels with the message, and room for [`LIMITS_MAX`] limits would be moved with it at every step.
+#[derive(Clone, Debug, Default)]
+pub struct Usages(Vec<Usage>);
 
 impl Usages {
     /// Returns them in the order of the configuration.
     pub fn as_slice(&self) -> &[Usage] {
-        self.items.get(..self.length).unwrap_or_default()
-    }
-
-    fn push(&mut self, usage: Usage) {
-        if let Some(place) = self.items.get_mut(self.length) {
-            *place = usage;
-            self.length += 1;
-        }
+        &self.0
     }
 }
 
@@ -328,6 +320,7 @@ impl BudgetTable {
         now_ms: u64,
         usages: &mut Usages,
     ) {
+        usages.0.reserve_exact(self.limits.len());
         for ((index, limit), place) in (0_u16..).zip(&self.limits).zip(&self.places) {
             let Some(counter) = held[limit.subject as usize].get_mut(*place) else {
                 continue;
@@ -337,7 +330,7 @@ impl BudgetTable {
                 // Cannot overflow: what is charged was found to fit the quota.
                 slot.used += cost.of(limit.counts);
             }
-            usages.push(Usage {
+            usages.0.push(Usage {
                 limit: index,
                 used: slot.used.min(limit.quota),
                 remaining: limit.quota.saturating_sub(slot.used),

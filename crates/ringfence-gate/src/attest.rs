@@ -1,6 +1,5 @@
 //! The attestation to the venue: a JWS in compact form (RFC 7515) that names the account and binds the request.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -26,9 +25,10 @@ enum Signer {
 /// Signs attestations.
 pub(crate) struct Attestor {
     signer: Signer,
-    /// Base64 of the JWS header.
+    /// The JWS header in base64, and its dot.
     header: String,
-    issuer: String,
+    /// The claims up to those of the message.
+    opening: String,
 }
 
 /// What an attestation says.
@@ -77,49 +77,85 @@ impl Attestor {
         let header = format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#);
         Ok(Self {
             signer,
-            header: URL_SAFE_NO_PAD.encode(header),
-            issuer: serde_json::Value::from(config.issuer.as_str()).to_string(),
+            header: URL_SAFE_NO_PAD.encode(header) + ".",
+            opening: format!(
+                r#"{{"iss":{}"#,
+                serde_json::Value::from(config.issuer.as_str())
+            ),
         })
     }
 
     /// Returns the header's value.
-    pub(crate) fn attest(&self, what: &Attested<'_>) -> String {
-        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    pub(crate) fn attest(&self, what: &Attested<'_>) -> Vec<u8> {
         let issued_s = what.now_us / 1_000_000;
-        let mut claims = String::with_capacity(320);
-        // Writing to a String cannot fail.
-        let _ = write!(claims, r#"{{"iss":{}"#, self.issuer);
-        for (name, value) in [("sub", what.account), ("cred", what.credential)] {
+        let mut claims = Vec::with_capacity(256 + what.target.len());
+        claims.extend_from_slice(self.opening.as_bytes());
+        for (name, value) in [(&b"sub"[..], what.account), (b"cred", what.credential)] {
             if let Some(value) = value {
-                let _ = write!(claims, r#","{name}":{}"#, quoted(value));
+                claim(name, value, &mut claims);
             }
         }
-        let _ = write!(
-            claims,
-            r#","op":"{}","jti":"{}","iat":{issued_s},"exp":{},"htm":"{}","htu":{},"bsha":""#,
-            what.operation,
-            what.message,
-            issued_s + LIFETIME_S,
-            what.method,
-            quoted(what.target),
-        );
-        URL_SAFE_NO_PAD.encode_string(digest(&SHA256, what.body), &mut claims);
-        claims.push_str("\"}");
-        let mut token = String::with_capacity(self.header.len() + claims.len() * 4 / 3 + 96);
-        token.push_str(&self.header);
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(&claims, &mut token);
-        match &self.signer {
-            Signer::EdDsa(pair) => append(pair.sign(token.as_bytes()).as_ref(), &mut token),
-            Signer::Hs256(key) => append(hmac::sign(key, token.as_bytes()).as_ref(), &mut token),
-        }
+        claim(b"op", what.operation, &mut claims);
+        claim(b"jti", what.message, &mut claims);
+        number(b"iat", issued_s, &mut claims);
+        number(b"exp", issued_s + LIFETIME_S, &mut claims);
+        claim(b"htm", what.method, &mut claims);
+        claim(b"htu", what.target, &mut claims);
+        claims.extend_from_slice(br#","bsha":""#);
+        encode(digest(&SHA256, what.body).as_ref(), &mut claims);
+        claims.extend_from_slice(b"\"}");
+        let mut token = Vec::with_capacity(self.header.len() + claims.len() * 4 / 3 + 96);
+        token.extend_from_slice(self.header.as_bytes());
+        encode(&claims, &mut token);
+        let (eddsa, hs256);
+        let signature = match &self.signer {
+            Signer::EdDsa(pair) => {
+                eddsa = pair.sign(&token);
+                eddsa.as_ref()
+            }
+            Signer::Hs256(key) => {
+                hs256 = hmac::sign(key, &token);
+                hs256.as_ref()
+            }
+        };
+        token.push(b'.');
+        encode(signature, &mut token);
         token
     }
 }
 
-fn append(signature: &[u8], token: &mut String) {
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, token);
+/// Appends `bytes` in base64url without padding (RFC 7515 2).
+fn encode(bytes: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let room = out.get_mut(start..).unwrap_or_default();
+    // INVARIANT: with padding it would just fit.
+    let written = URL_SAFE_NO_PAD.encode_slice(bytes, room).unwrap_or(0);
+    out.truncate(start + written);
+}
+
+fn claim(name: &[u8], value: &str, out: &mut Vec<u8>) {
+    named(name, out);
+    // Nearly every value is made of what needs no escape.
+    if value.bytes().all(|b| b >= b' ' && b != b'"' && b != b'\\') {
+        out.push(b'"');
+        out.extend_from_slice(value.as_bytes());
+        out.push(b'"');
+    } else {
+        let escaped = serde_json::Value::from(value).to_string();
+        out.extend_from_slice(escaped.as_bytes());
+    }
+}
+
+fn number(name: &[u8], value: u64, out: &mut Vec<u8>) {
+    named(name, out);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn named(name: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name);
+    out.extend_from_slice(b"\":");
 }
 
 fn read_secret(path: &Path, field: &str) -> Result<Zeroizing<String>, GateError> {

@@ -12,11 +12,17 @@ pub(crate) struct Counters {
     /// By place in [`Code::ALL`].
     refused: Box<[AtomicU64]>,
     pub(crate) accepted: AtomicU64,
-    /// Connections that ended with bytes that are no HTTP.
-    pub(crate) malformed: AtomicU64,
+    /// TLS handshakes that failed or took too long.
+    pub(crate) handshakes_failed: AtomicU64,
+    /// Connections that were closed because the peer took too long: to send, to take, or to come back.
+    pub(crate) timed_out: AtomicU64,
     pub(crate) panics: AtomicU64,
-    /// Reads that went on while the ledger could not be written.
+    /// Reads and refusals that were answered while the ledger could not be written.
     pub(crate) unrecorded: AtomicU64,
+    /// Connections to the venue that are open now.
+    pub(crate) upstream_open: AtomicU64,
+    /// Messages that are carried to the venue now, and must not be given up.
+    pub(crate) carried: AtomicU64,
 }
 
 impl Counters {
@@ -25,7 +31,10 @@ impl Counters {
             permitted: AtomicU64::new(0),
             refused: Code::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             accepted: AtomicU64::new(0),
-            malformed: AtomicU64::new(0),
+            handshakes_failed: AtomicU64::new(0),
+            timed_out: AtomicU64::new(0),
+            upstream_open: AtomicU64::new(0),
+            carried: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             unrecorded: AtomicU64::new(0),
         }
@@ -34,6 +43,13 @@ impl Counters {
     pub(crate) fn refuse(&self, code: Code) {
         if let Some(count) = self.refused.get(code as usize) {
             count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts an answer that the ledger did not take, if that is so.
+    pub(crate) fn unrecorded_if(&self, missing: bool) {
+        if missing {
+            self.unrecorded.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -48,11 +64,14 @@ impl Counters {
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         serde_json::json!({
             "connections_accepted": get(&self.accepted),
-            "malformed": get(&self.malformed),
+            "connections_timed_out": get(&self.timed_out),
+            "handshakes_failed": get(&self.handshakes_failed),
             "panics": get(&self.panics),
             "permitted": get(&self.permitted),
             "refused": refused,
             "unrecorded": get(&self.unrecorded),
+            "upstream_connections": get(&self.upstream_open),
+            "in_flight": get(&self.carried),
         })
     }
 }

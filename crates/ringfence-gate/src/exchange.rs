@@ -2,28 +2,28 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::response::Parts;
+use http::{Method, Request, Response, Version};
 use http_body::Body as _;
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use ringfence_core::refusal::Code;
-use tokio::time::timeout;
+use ringfence_core::pipeline::Permit;
+use ringfence_core::refusal::{Code, Refusal};
 
-use crate::body::Answer;
+use crate::body::{Content, Uncollected, collect};
+use crate::clock::now_us;
 use crate::pool::{Lease, Pool, Sent};
-use crate::shared::Venue;
 
 /// Answers up to this many bytes are collected and sent on in one write; larger ones are streamed.
-const COLLECT_MAX: u64 = 64 * 1024;
+const COLLECT_MAX: usize = 64 * 1024;
 /// Connections tried for one message, all but the last of which died unused.
 const ATTEMPTS: usize = 4;
 
 /// Why there is no answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Trouble {
     /// Nothing reached the venue.
-    NotSent(Code),
+    NotSent(Refusal),
     /// The venue may have got it and said nothing in time.
     Silent,
     /// The venue may have got it and broke off.
@@ -34,72 +34,109 @@ pub(crate) enum Trouble {
 
 impl Trouble {
     /// Returns the word that the ledger keeps.
-    pub(crate) const fn reason(self) -> &'static str {
+    pub(crate) const fn reason(&self) -> &'static str {
         match self {
-            Self::NotSent(code) => code.as_str(),
+            Self::NotSent(refusal) => refusal.code.as_str(),
             Self::Silent => "timeout",
             Self::Broken => "connection_lost",
             Self::Malformed => "malformed_answer",
         }
     }
+
+    /// Returns what a client is told, by whether its message may have changed something.
+    pub(crate) fn refusal(self, changes_state: bool) -> Refusal {
+        match self {
+            Self::NotSent(refusal) => refusal,
+            Self::Silent | Self::Broken | Self::Malformed if changes_state => {
+                Code::VenueOutcomeUnknown.into()
+            }
+            Self::Silent => Code::VenueTimeout.into(),
+            Self::Broken | Self::Malformed => Code::VenueMalformed.into(),
+        }
+    }
 }
 
-/// Sends `request` and returns the answer's head and body.
+/// Sends `request` and returns the answer. `sending` is called before the first byte may leave.
+///
+/// The permit is looked at again just before that, when all waiting is over: a revocation that returned meanwhile is
+/// obeyed.
 pub(crate) async fn exchange(
     pool: &Rc<Pool>,
-    venue: &Venue,
+    permit: &Permit,
     request: Request<Sent>,
-) -> Result<Response<Answer>, Trouble> {
-    let bodiless = request.method() == http::Method::HEAD;
-    let (response, lease) = send(pool, venue, request).await?;
-    if response.status().is_informational() {
+    sending: impl Fn(),
+) -> Result<Response<Content>, Trouble> {
+    let bodiless = request.method() == Method::HEAD;
+    let (response, lease) = send(pool, permit, request, sending).await?;
+    let (mut head, incoming) = response.into_parts();
+    let hint = incoming.size_hint().exact();
+    if !is_sound(&head) {
         return Err(Trouble::Malformed);
     }
-    let (head, incoming) = response.into_parts();
-    let none = bodiless || crate::body::has_none(&http::Method::GET, head.status);
-    let small = incoming
-        .size_hint()
-        .exact()
-        .is_some_and(|length| length <= COLLECT_MAX);
-    if none || small {
-        let whole = collect(venue, incoming).await?;
-        lease.give_back();
-        let whole = Some(whole).filter(|bytes| !bytes.is_empty());
-        return Ok(Response::from_parts(head, Answer::Whole(whole)));
+    if !bodiless && hint != Some(0) {
+        // The length is written anew from the body itself.
+        head.headers.remove(CONTENT_LENGTH);
     }
-    Ok(Response::from_parts(
-        head,
-        Answer::Stream {
-            incoming,
-            lease: Some(lease),
-        },
-    ))
+    if hint.is_none_or(|length| length > COLLECT_MAX as u64) {
+        lease.hear();
+        let lease = Some(lease);
+        return Ok(Response::from_parts(
+            head,
+            Content::Stream { incoming, lease },
+        ));
+    }
+    let whole = if hint == Some(0) {
+        None
+    } else {
+        Some(gather(&lease, incoming).await?)
+    };
+    lease.give_back();
+    Ok(Response::from_parts(head, Content::Whole(whole)))
 }
 
-async fn collect(venue: &Venue, incoming: Incoming) -> Result<Bytes, Trouble> {
-    match timeout(venue.response_timeout, incoming.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(_)) => Err(Trouble::Broken),
-        Err(_) => Err(Trouble::Silent),
+async fn gather(lease: &Lease, incoming: Incoming) -> Result<bytes::Bytes, Trouble> {
+    match lease.before(collect(incoming, COLLECT_MAX)).await {
+        Some(Ok(bytes)) => Ok(bytes),
+        Some(Err(Uncollected::Broken | Uncollected::TooLong)) => Err(Trouble::Broken),
+        None => Err(Trouble::Silent),
     }
+}
+
+/// Tells whether the length of an answer can be read in one way only (RFC 9112 6.3), and is not a switch to another
+/// protocol, for which nobody asked.
+fn is_sound(head: &Parts) -> bool {
+    let headers = &head.headers;
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let framed = match (codings.next(), codings.next()) {
+        (None, _) => headers.get_all(CONTENT_LENGTH).iter().count() <= 1,
+        (Some(coding), None) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+                && !headers.contains_key(CONTENT_LENGTH)
+        }
+        (Some(_), Some(_)) => false,
+    };
+    let version = matches!(head.version, Version::HTTP_10 | Version::HTTP_11);
+    framed && version && !head.status.is_informational()
 }
 
 async fn send(
     pool: &Rc<Pool>,
-    venue: &Venue,
+    permit: &Permit,
     mut request: Request<Sent>,
+    sending: impl Fn(),
 ) -> Result<(Response<Incoming>, Lease), Trouble> {
+    let not_sent = |code: Code| Trouble::NotSent(code.into());
     for _ in 0..ATTEMPTS {
-        let mut lease = pool.lend().await.map_err(Trouble::NotSent)?;
-        match timeout(
-            venue.response_timeout,
-            lease.sender.try_send_request(request),
-        )
-        .await
-        {
-            Err(_) => return Err(Trouble::Silent),
-            Ok(Ok(response)) => return Ok((response, lease)),
-            Ok(Err(mut failed)) => match failed.take_message() {
+        let mut lease = pool.lend().await.map_err(not_sent)?;
+        if let Err(refusal) = permit.revalidate(now_us()) {
+            lease.give_back();
+            return Err(Trouble::NotSent(refusal));
+        }
+        sending();
+        match lease.send(request).await {
+            None => return Err(Trouble::Silent),
+            Some(Ok(response)) => return Ok((response, lease)),
+            Some(Err(mut failed)) => match failed.take_message() {
                 // hyper gives the message back only if not a byte of it was written.
                 Some(unsent) => request = unsent,
                 None if failed.error().is_parse() => return Err(Trouble::Malformed),
@@ -107,17 +144,5 @@ async fn send(
             },
         }
     }
-    Err(Trouble::NotSent(Code::VenueUnreachable))
-}
-
-/// Returns the code that a client is told, by whether its message may have changed something.
-pub(crate) const fn code_of(trouble: Trouble, changes_state: bool) -> Code {
-    match trouble {
-        Trouble::NotSent(code) => code,
-        Trouble::Silent | Trouble::Broken | Trouble::Malformed if changes_state => {
-            Code::VenueOutcomeUnknown
-        }
-        Trouble::Silent => Code::VenueTimeout,
-        Trouble::Broken | Trouble::Malformed => Code::VenueMalformed,
-    }
+    Err(not_sent(Code::VenueUnreachable))
 }

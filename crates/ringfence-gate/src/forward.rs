@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
-use http::request::Parts;
 use http::{Method, Request, Uri, Version};
 use http_body_util::Full;
 use ringfence_core::operation::Operation;
@@ -12,8 +11,9 @@ use ringfence_wire::Outgoing;
 use ringfence_wire::http::{FORWARDED, nominated};
 
 use crate::attest::Attested;
+use crate::clock::now_us;
+use crate::pipeline::Passing;
 use crate::pool::Sent;
-use crate::shared::Shared;
 
 const ATTESTATION: HeaderName = HeaderName::from_static("x-ringfence-attestation");
 
@@ -21,48 +21,46 @@ const ATTESTATION: HeaderName = HeaderName::from_static("x-ringfence-attestation
 ///
 /// # Errors
 ///
-/// The credential's refusal if it changed since the decision; `http_target_invalid` if the target cannot be written.
+/// `http_target_invalid` if the target cannot be written.
 pub(crate) fn request(
-    shared: &Shared,
     permit: &Permit,
-    head: &Parts,
+    passing: &Passing,
     outgoing: Outgoing,
     operation: Operation,
-    message: &str,
-    now_us: u64,
 ) -> Result<Request<Sent>, Refusal> {
-    permit.revalidate(now_us)?;
+    let (shared, head) = (&passing.client.thread.shared, &passing.head);
     let credential = permit.credential();
     let body = Bytes::from(outgoing.body);
     let attestation = shared.attestor.attest(&Attested {
         account: credential.map(|c| c.account()),
         credential: credential.map(|c| c.key_id()),
         operation: operation.as_str(),
-        message,
+        message: passing.id.as_str(),
         method: head.method.as_str(),
         target: &outgoing.target,
         body: &body,
-        now_us,
+        now_us: now_us(),
     });
     let invalid = || Refusal::new(Code::HttpTargetInvalid);
-    let target = Uri::try_from(outgoing.target).map_err(|_| invalid())?;
-    let mut request = Request::new(Full::new(body.clone()));
+    let target = Uri::from_maybe_shared(Bytes::from(outgoing.target)).map_err(|_| invalid())?;
+    let attestation = HeaderValue::from_maybe_shared(Bytes::from(attestation));
+    let attestation = attestation.map_err(|_| invalid())?;
+    let length = body.len();
+    let mut request = Request::new(Full::new(body));
     *request.method_mut() = head.method.clone();
     *request.version_mut() = Version::HTTP_11;
     *request.uri_mut() = target;
     let headers = request.headers_mut();
     headers.reserve(FORWARDED.len() + 3);
-    let host = HeaderValue::from_str(shared.venue.authority.as_str()).map_err(|_| invalid())?;
-    headers.insert(HOST, host);
+    headers.insert(HOST, shared.venue.host.clone());
     copy(&head.headers, headers);
     // The venue must read the body as we did, whatever the client called it.
     if let Some(content_type) = outgoing.content_type {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
-    if !body.is_empty() || matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    if length > 0 || matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    let attestation = HeaderValue::try_from(attestation).map_err(|_| invalid())?;
     headers.insert(ATTESTATION, attestation);
     Ok(request)
 }

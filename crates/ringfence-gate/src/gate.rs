@@ -1,37 +1,28 @@
 //! The gate as a whole: started from a snapshot, changed by small deltas, drained and stopped.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::rc::Rc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ringfence_core::credential::State;
+use ringfence_core::credential::{CredentialTable, State};
 use ringfence_core::refusal::Code;
 use ringfence_ledger::{Ledger, LedgerConfig, Mode, Progress, SigningKey, Value};
-use ringfence_wire::Scratch;
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tokio::task::{LocalSet, spawn_local};
 
 use crate::clock::now_us;
-use crate::commit::CommitWait;
+use crate::engine::{EngineThread, Stage, record_edge};
 use crate::error::GateError;
-use crate::listen::{Door, accept, bind};
-use crate::pipeline::Thread;
-use crate::pool::Pool;
+use crate::listen::{Door, bind, claim};
 use crate::record;
 use crate::shared::{Parts, Shared, Speech};
-use crate::snapshot::{CredentialRecord, LedgerModeName, Snapshot};
+use crate::snapshot::{CredentialRecord, LedgerModeName, ListenerConfig, Snapshot};
 use crate::tls;
 
 /// How far ahead the ledger's file is filled, so that a commit writes data only.
 const PREALLOCATE_BYTES: u64 = 16 * 1024 * 1024;
-/// How often refusals at the edge are summed up for the ledger.
-const SUMMARY_PERIOD: Duration = Duration::from_secs(1);
 /// How often a drain looks whether all connections are gone.
 const DRAIN_PERIOD: Duration = Duration::from_millis(5);
 
@@ -39,49 +30,50 @@ const DRAIN_PERIOD: Duration = Duration::from_millis(5);
 pub struct Gate {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
-    drain: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    stop: watch::Sender<bool>,
+    /// Set once, by [`Gate::hurry`].
+    hurried: AtomicBool,
+}
+
+/// What came of a change of a credential's state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct StateChange {
+    /// Microseconds until no message was accepted by the old state any more.
+    pub effective_us: u64,
+    /// Whether the ledger took the event.
+    pub recorded: bool,
 }
 
 impl Gate {
-    /// Opens the ledger, binds every listener and starts the engine's threads.
+    /// Takes `credentials`, opens the ledger, binds every listener and starts the engine's threads, in this order:
+    /// no client ever meets a gate that does not know it yet.
     ///
     /// # Errors
     ///
     /// [`GateError`]; nothing is left running.
-    pub fn start(snapshot: &Snapshot) -> Result<Self, GateError> {
+    pub fn start(
+        snapshot: &Snapshot,
+        credentials: Vec<CredentialRecord>,
+    ) -> Result<Self, GateError> {
         let notified: Vec<Arc<Notify>> = (0..snapshot.engine.threads)
             .map(|_| Arc::default())
             .collect();
         let parts = Parts::build(snapshot)?;
+        put(&parts.core.credentials, credentials)?;
         let mut doors = doors(snapshot, &parts.speeches)?;
         let ledger = open_ledger(snapshot, notified.clone())?;
         let shared = Arc::new(Shared::new(parts, snapshot.http, ledger)?);
-        let mut sockets: Vec<Vec<std::net::TcpListener>> = Vec::new();
-        for _ in 0..snapshot.engine.threads {
-            let mut own = Vec::new();
-            for door in &mut doors {
-                let socket = bind(door.address)?;
-                // Port 0 is settled by the first thread; the others join it there.
-                door.address = socket
-                    .local_addr()
-                    .map_err(GateError::system("asking for our address"))?;
-                own.push(socket);
-            }
-            sockets.push(own);
-        }
+        let sockets = open_sockets(snapshot.engine.threads, &mut doors)?;
         let addresses = doors.iter().map(|door| door.address).collect();
-        let (drain, draining) = watch::channel(false);
-        let (stop, stopping) = watch::channel(false);
+        let (stage, watched) = watch::channel(Stage::Serving);
         let mut threads = Vec::new();
         for (number, (own, notified)) in sockets.into_iter().zip(notified).enumerate() {
             let engine = EngineThread {
                 shared: Arc::clone(&shared),
                 sockets: own.into_iter().zip(doors.clone()).collect(),
                 notified,
-                draining: draining.clone(),
-                stopping: stopping.clone(),
+                stage: watched.clone(),
                 sums_up: number == 0,
             };
             let spawned = std::thread::Builder::new()
@@ -89,17 +81,14 @@ impl Gate {
                 .spawn(move || engine.run());
             threads.push(spawned.map_err(GateError::system("starting an engine thread"))?);
         }
-        let _ = record::event(
-            &shared,
-            "gate.start",
-            &[("node", Value::Text(&snapshot.node))],
-        );
+        let node = [("node", Value::Text(&snapshot.node))];
+        let _ = record::event(&shared, "gate.start", &node);
         Ok(Self {
             shared,
             addresses,
-            drain,
+            stage,
             threads: Mutex::new(threads),
-            stop,
+            hurried: AtomicBool::new(false),
         })
     }
 
@@ -114,21 +103,10 @@ impl Gate {
     ///
     /// [`GateError::Credential`].
     pub fn put_credentials(&self, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
-        let checked = records.into_iter().map(CredentialRecord::check);
-        let checked = checked.collect::<Result<Vec<_>, _>>()?;
-        let count = checked.len();
-        for new in checked {
-            let key_id = new.key_id.to_string();
-            self.shared
-                .core
-                .credentials
-                .put(new)
-                .map_err(|code| refused(&key_id, code))?;
-        }
-        Ok(count)
+        put(&self.shared.core.credentials, records)
     }
 
-    /// Sets a credential's state and records it. Returns the microseconds until it took effect.
+    /// Sets a credential's state, then records it; a ledger that takes nothing does not stand in a revocation's way.
     ///
     /// # Errors
     ///
@@ -138,7 +116,7 @@ impl Gate {
         key_id: &str,
         state: State,
         detail: &[(&str, Value<'_>)],
-    ) -> Result<u64, GateError> {
+    ) -> Result<StateChange, GateError> {
         let start = Instant::now();
         self.shared
             .core
@@ -151,8 +129,11 @@ impl Gate {
             ("state", Value::Text(state.as_str())),
         ];
         fields.extend_from_slice(detail);
-        let _ = record::event(&self.shared, "credential.state", &fields);
-        Ok(effective_us)
+        let recorded = record::event(&self.shared, "credential.state", &fields).is_some();
+        Ok(StateChange {
+            effective_us,
+            recorded,
+        })
     }
 
     /// Records an event. False if the ledger does not take it.
@@ -198,19 +179,31 @@ impl Gate {
         if threads.is_empty() {
             return Ok(());
         }
-        let _ = self.drain.send(true);
+        let _ = self.stage.send(Stage::Draining);
         let deadline = Instant::now() + Duration::from_millis(drain_ms);
-        while self.shared.connections.open() > 0 && Instant::now() < deadline {
+        while self.is_busy() && Instant::now() < deadline && !self.hurried.load(Ordering::Relaxed) {
             std::thread::sleep(DRAIN_PERIOD);
         }
-        let _ = record::event(&self.shared, "gate.stop", &[]);
-        let _ = self.stop.send(true);
+        let _ = self.stage.send(Stage::Ended);
         for thread in threads {
             if thread.join().is_err() {
                 self.shared.counters.panics.fetch_add(1, Ordering::Relaxed);
             }
         }
+        record_edge(&self.shared, u64::MAX);
+        let _ = record::event(&self.shared, "gate.stop", &[]);
         self.shared.ledger.close().map_err(GateError::from)
+    }
+
+    /// Ends the wait of a [`Gate::stop`] on another thread: what is still in flight is cut off.
+    pub fn hurry(&self) {
+        self.hurried.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells whether a connection is open, or a message under way whose client may be gone already.
+    fn is_busy(&self) -> bool {
+        self.shared.connections.open() > 0
+            || self.shared.counters.carried.load(Ordering::SeqCst) > 0
     }
 }
 
@@ -218,77 +211,6 @@ impl Drop for Gate {
     fn drop(&mut self) {
         // Whoever wants to know how it ended calls `stop`.
         let _ = self.stop(0);
-    }
-}
-
-struct EngineThread {
-    shared: Arc<Shared>,
-    sockets: Vec<(std::net::TcpListener, Door)>,
-    notified: Arc<Notify>,
-    draining: watch::Receiver<bool>,
-    stopping: watch::Receiver<bool>,
-    /// Whether this thread writes the edge's summaries.
-    sums_up: bool,
-}
-
-impl EngineThread {
-    fn run(self) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = match runtime {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                eprintln!("ringfence: an engine thread cannot start: {error}");
-                return;
-            }
-        };
-        LocalSet::new().block_on(&runtime, self.serve());
-    }
-
-    async fn serve(mut self) {
-        let thread = Rc::new(Thread {
-            shared: Arc::clone(&self.shared),
-            pool: Rc::new(Pool::new(Arc::clone(&self.shared))),
-            commits: CommitWait::default(),
-            scratch: RefCell::new(Scratch::default()),
-        });
-        let bridging = Rc::clone(&thread);
-        spawn_local(async move {
-            bridging
-                .commits
-                .bridge(&bridging.shared.ledger, self.notified)
-                .await
-        });
-        for (socket, door) in self.sockets {
-            match TcpListener::from_std(socket) {
-                Ok(listener) => {
-                    let accepting =
-                        accept(listener, door, Rc::clone(&thread), self.draining.clone());
-                    spawn_local(accepting);
-                }
-                Err(error) => eprintln!("ringfence: {} cannot listen: {error}", door.name),
-            }
-        }
-        if self.sums_up {
-            spawn_local(sum_up(Arc::clone(&self.shared)));
-        }
-        let _ = self.stopping.changed().await;
-    }
-}
-
-async fn sum_up(shared: Arc<Shared>) {
-    loop {
-        tokio::time::sleep(SUMMARY_PERIOD).await;
-        for summary in shared.core.edge.take_summaries(now_us()) {
-            let address = summary.prefix.to_string();
-            let refused = i64::try_from(summary.refused).unwrap_or(i64::MAX);
-            let detail = [
-                ("address", Value::Text(&address)),
-                ("refused", Value::Int(refused)),
-            ];
-            let _ = record::event(&shared, "edge.summary", &detail);
-        }
     }
 }
 
@@ -303,11 +225,35 @@ pub fn check(snapshot: &Snapshot) -> Result<(), GateError> {
     doors(snapshot, &parts.speeches).map(drop)
 }
 
+/// Opens every listener once for each thread, or none if any is taken.
+fn open_sockets(
+    threads: usize,
+    doors: &mut [Door],
+) -> Result<Vec<Vec<std::net::TcpListener>>, GateError> {
+    for door in &*doors {
+        claim(door.address)?;
+    }
+    let mut sockets = Vec::new();
+    for _ in 0..threads {
+        let mut own = Vec::new();
+        for door in &mut *doors {
+            let socket = bind(door.address)?;
+            // Port 0 is settled by the first thread; the others join it there.
+            door.address = socket
+                .local_addr()
+                .map_err(GateError::system("asking for our address"))?;
+            own.push(socket);
+        }
+        sockets.push(own);
+    }
+    Ok(sockets)
+}
+
 fn doors(
     snapshot: &Snapshot,
     speeches: &HashMap<String, Arc<Speech>>,
 ) -> Result<Vec<Door>, GateError> {
-    let door = |(index, config): (usize, &crate::snapshot::ListenerConfig)| {
+    let door = |(index, config): (usize, &ListenerConfig)| {
         let field = format!("listeners[{index}]");
         let speech = speeches.get(&config.dialect).ok_or_else(|| {
             GateError::config(
@@ -366,6 +312,17 @@ fn open_ledger(snapshot: &Snapshot, notified: Vec<Arc<Notify>>) -> Result<Ledger
         notified.iter().for_each(|thread| thread.notify_one());
     });
     Ok(Ledger::open(config, now_us, told)?.0)
+}
+
+fn put(table: &CredentialTable, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
+    let checked = records.into_iter().map(CredentialRecord::check);
+    let checked = checked.collect::<Result<Vec<_>, _>>()?;
+    let count = checked.len();
+    for new in checked {
+        let key_id = new.key_id.to_string();
+        table.put(new).map_err(|code| refused(&key_id, code))?;
+    }
+    Ok(count)
 }
 
 fn refused(key_id: &str, code: Code) -> GateError {

@@ -5,23 +5,33 @@
 
 mod attest;
 mod body;
+mod carry;
+mod client;
 mod clock;
 mod commit;
 mod counters;
+mod deadline;
+mod engine;
 mod error;
 mod exchange;
+mod flood;
 mod forward;
+mod framing;
 mod gate;
 mod limits;
 mod listen;
 mod pipeline;
 mod pool;
 mod record;
+mod refuse;
+mod serve;
 mod shared;
 pub mod snapshot;
+mod socket;
 mod tls;
 mod usage;
+mod watch;
 
 pub use error::GateError;
-pub use gate::{Gate, check};
+pub use gate::{Gate, StateChange, check};
 pub use snapshot::{CredentialRecord, Snapshot};

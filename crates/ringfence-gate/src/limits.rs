@@ -19,6 +19,19 @@ pub(crate) struct Connections {
 pub(crate) struct Place {
     all: Arc<Connections>,
     prefix: Prefix,
+    nth: usize,
+}
+
+impl Place {
+    /// Returns whose it is.
+    pub(crate) const fn prefix(&self) -> Prefix {
+        self.prefix
+    }
+
+    /// Returns how many connections the address had with this one, when it was taken.
+    pub(crate) const fn nth(&self) -> usize {
+        self.nth
+    }
 }
 
 impl Connections {
@@ -44,6 +57,7 @@ impl Connections {
         Some(Place {
             all: Arc::clone(self),
             prefix,
+            nth: here + 1,
         })
     }
 

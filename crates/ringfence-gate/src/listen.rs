@@ -1,28 +1,21 @@
-//! Accepting connections on one thread, and serving HTTP/1.1 on each.
+//! Binding listeners, and accepting connections on one thread.
 
-use std::cell::Cell;
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use ringfence_core::refusal::Code;
 use rustls::ServerConfig;
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::spawn_local;
-use tokio_rustls::TlsAcceptor;
 
+use crate::client::{Client, Thread};
+use crate::clock::now_us;
 use crate::error::GateError;
-use crate::limits::Place;
-use crate::pipeline::{Client, Thread};
+use crate::serve::serve;
 use crate::shared::Speech;
 
 /// Connections that the system keeps for us while we are busy.
@@ -40,134 +33,80 @@ pub(crate) struct Door {
 }
 
 /// Binds `address` so that every thread can have a socket of its own on it.
+///
+/// # Errors
+///
+/// [`GateError::System`], also when another process listens there.
 pub(crate) fn bind(address: SocketAddr) -> Result<std::net::TcpListener, GateError> {
-    let doing = || format!("listening on {address}");
     let bound = || -> std::io::Result<std::net::TcpListener> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM,
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
+        let socket = open(address)?;
         socket.set_reuse_port(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     };
-    bound().map_err(GateError::system(doing()))
+    bound().map_err(GateError::system(format!("listening on {address}")))
 }
 
-/// Accepts until `drain` says stop.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    door: Door,
-    thread: Rc<Thread>,
-    mut drain: watch::Receiver<bool>,
-) {
-    let listener_name: Rc<str> = Rc::from(&*door.name);
-    loop {
+/// Makes sure that nobody listens on `address` yet: sockets that share a port would take each other's connections
+/// without a word, and a second gateway started by mistake would do just that.
+///
+/// # Errors
+///
+/// [`GateError::System`].
+pub(crate) fn claim(address: SocketAddr) -> Result<(), GateError> {
+    if address.port() == 0 {
+        return Ok(());
+    }
+    let claimed = || open(address)?.bind(&address.into());
+    claimed().map_err(GateError::system(format!("listening on {address}")))
+}
+
+fn open(address: SocketAddr) -> std::io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+/// Accepts until the thread drains.
+pub(crate) async fn accept(listener: TcpListener, door: Rc<Door>, thread: Rc<Thread>) {
+    while !thread.draining.get() {
         let accepted = tokio::select! {
             biased;
-            _ = drain.changed() => return,
+            () = thread.drain.notified() => return,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, peer)) = accepted else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let shared = &thread.shared;
-        shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
-        // No place: the connection is closed unanswered, which costs least.
-        let Some(place) = shared.connections.take(peer.ip()) else {
-            shared
-                .counters
-                .refuse(ringfence_core::refusal::Code::ConnectionsExhausted);
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
-        let client = Rc::new(Client {
-            thread: Rc::clone(&thread),
-            listener: Rc::clone(&listener_name),
-            speech: Arc::clone(&door.speech),
-            peer: peer.ip().to_canonical(),
-            over: Cell::new(0),
-        });
-        spawn_local(open(stream, door.tls.clone(), client, place, drain.clone()));
-    }
-}
-
-async fn open(
-    stream: TcpStream,
-    tls: Option<Arc<ServerConfig>>,
-    client: Rc<Client>,
-    place: Place,
-    drain: watch::Receiver<bool>,
-) {
-    let _alarm = PanicAlarm(Rc::clone(&client));
-    match tls {
-        None => serve(stream, client, drain).await,
-        Some(config) => {
-            let patience = Duration::from_millis(client.thread.shared.http.handshake_timeout_ms);
-            let handshake = TlsAcceptor::from(config).accept(stream);
-            if let Ok(Ok(stream)) = tokio::time::timeout(patience, handshake).await {
-                serve(stream, client, drain).await;
-            }
+        match accepted {
+            Ok((stream, peer)) => admit(stream, peer, &door, &thread),
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
-    drop(place);
 }
 
-async fn serve<S>(stream: S, client: Rc<Client>, mut drain: watch::Receiver<bool>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    let http = client.thread.shared.http;
-    let service = {
-        let client = Rc::clone(&client);
-        service_fn(move |request| {
-            let client = Rc::clone(&client);
-            async move { Ok::<_, Infallible>(client.serve(request).await) }
-        })
+/// Gives a connection a place and a task of its own, or closes it unanswered, which costs least.
+fn admit(stream: TcpStream, peer: SocketAddr, door: &Rc<Door>, thread: &Rc<Thread>) {
+    let shared = &thread.shared;
+    shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
+    let Some(place) = shared.connections.take(peer.ip()) else {
+        shared.counters.refuse(Code::ConnectionsExhausted);
+        return reset(&stream);
     };
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(http.header_timeout_ms))
-        .max_headers(http.headers)
-        .max_buf_size(http.header_bytes.max(8192))
-        .half_close(false)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let result = tokio::select! {
-        biased;
-        result = connection.as_mut() => result,
-        _ = drain.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if result.is_err_and(|error| error.is_parse()) {
-        client
-            .thread
-            .shared
-            .counters
-            .malformed
-            .fetch_add(1, Ordering::Relaxed);
+    if thread
+        .floods
+        .turns_away(place.prefix(), place.nth(), now_us())
+    {
+        shared.counters.refuse(Code::EdgeRate);
+        return reset(&stream);
     }
+    let _ = stream.set_nodelay(true);
+    let client = Client::new(thread, door, peer.ip().to_canonical(), place.prefix());
+    spawn_local(serve(stream, door.tls.clone(), Rc::new(client), place));
 }
 
-/// Counts a connection whose task panicked. The task ends, the process lives.
-struct PanicAlarm(Rc<Client>);
-
-impl Drop for PanicAlarm {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0
-                .thread
-                .shared
-                .counters
-                .panics
-                .fetch_add(1, Ordering::Relaxed);
-        }
-    }
+/// Has the connection closed by a reset: a polite close would leave its port waiting on our side, of which a flood
+/// makes many.
+fn reset(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

@@ -1,150 +1,118 @@
 //! The way of one message: edge, framing, operation, the core's controls, record, forward, outcome.
 
-use std::cell::{Cell, RefCell};
-use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use ringfence_core::budget::Usages;
-use ringfence_core::edge::EdgePass;
+use ringfence_core::edge::{EdgePass, EdgeRefusal};
 use ringfence_core::operation::Operation;
-use ringfence_core::pipeline::{Message, Permit, Trace};
+use ringfence_core::pipeline::{Decision, Message, Permit, Trace};
 use ringfence_core::refusal::{Code, Refusal, Retry};
-use ringfence_ledger::{Fate, Mode, Ticket};
-use ringfence_wire::http::{check, single, strip_response};
-use ringfence_wire::{Head, Outgoing, Route, Scratch};
-use tokio::task::spawn_local;
+use ringfence_wire::http::{check, single};
+use ringfence_wire::{Head, Reading, Route};
 
 use crate::body::{self, Answer};
+use crate::carry::{Carried, Permitted, Recorded};
+use crate::client::Client;
 use crate::clock::now_us;
-use crate::commit::CommitWait;
-use crate::exchange::{code_of, exchange};
-use crate::forward;
-use crate::pool::Pool;
 use crate::record::{self, Decided};
-use crate::shared::{Shared, Speech};
-use crate::usage::write_retry_after;
-
-const MESSAGE: HeaderName = HeaderName::from_static("x-ringfence-message");
-/// Edge refusals on one connection after which it is made to wait: answering a flood is work too.
-const PATIENCE: u32 = 16;
-/// Longest that a connection is made to wait, in milliseconds.
-const HOLD_MAX_MS: u64 = 1000;
-
-/// What one engine thread has to itself.
-pub(crate) struct Thread {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) pool: Rc<Pool>,
-    pub(crate) commits: CommitWait,
-    pub(crate) scratch: RefCell<Scratch>,
-}
-
-/// One client connection.
-pub(crate) struct Client {
-    pub(crate) thread: Rc<Thread>,
-    pub(crate) listener: Rc<str>,
-    pub(crate) speech: Arc<Speech>,
-    pub(crate) peer: IpAddr,
-    /// Edge refusals since the last message that passed.
-    pub(crate) over: Cell<u32>,
-}
+use crate::refuse::closing;
+use crate::shared::MessageId;
 
 /// One message on its way.
-struct Passing {
-    client: Rc<Client>,
-    id: String,
-    head: Parts,
+pub(crate) struct Passing {
+    pub(crate) client: Rc<Client>,
+    pub(crate) id: MessageId,
+    pub(crate) head: Parts,
     started_us: u64,
-}
-
-/// A message that the controls have judged, and that stands in the ledger's queue.
-struct Judged {
-    outcome: Result<(Permit, Outgoing), Refusal>,
-    operation: Operation,
-    usages: Usages,
-    ticket: Option<Ticket>,
 }
 
 impl Client {
     /// Takes one request to its answer.
     pub(crate) async fn serve(self: Rc<Self>, request: Request<Incoming>) -> Response<Answer> {
-        let shared = Arc::clone(&self.thread.shared);
-        let started_us = now_us();
-        let id = shared.message_id();
         let (head, incoming) = request.into_parts();
-        let passing = Passing {
-            client: Rc::clone(&self),
+        // Where chunks end only the parser knows: nothing that follows them is taken for another message.
+        let last = head.headers.contains_key(TRANSFER_ENCODING);
+        let id = self.thread.shared.message_id();
+        // Shared by the steps of its way: moved from step to step it would be copied into each one's future.
+        let passing = Rc::new(Passing {
+            client: self,
             id,
             head,
-            started_us,
-        };
-        // 1. edge, before anything else is looked at or read
-        let edge = match shared.core.admit(self.peer, started_us) {
-            Ok(edge) => edge,
-            Err(over) => return passing.turn_away(over.refusal, over.first).await,
-        };
-        self.over.set(0);
-        // 2. framing
-        let Parts {
-            method,
-            uri,
-            version,
-            headers,
-            ..
-        } = &passing.head;
-        if let Err(refusal) = check(method, uri, *version, headers) {
-            return passing.refuse_early(&refusal, edge.1, None).closing();
+            started_us: now_us(),
+        });
+        let answer = passing.pass(incoming).await;
+        if last { closing(answer) } else { answer }
+    }
+
+    /// Notes that the address is over its budget. Returns how long its connection is held before it is answered.
+    pub(crate) fn over(&self, refusal: &Refusal, now_us: u64) -> std::time::Duration {
+        match refusal.retry {
+            Retry::AfterMs(after_ms) => self.thread.floods.refused(self.prefix, after_ms, now_us),
+            Retry::Never => std::time::Duration::ZERO,
         }
-        // 3. operation
-        let speech = Arc::clone(&self.speech);
-        let Some(route) = speech.dialect.route(method.as_str(), uri.path()) else {
-            return passing
-                .refuse_early(&Code::RouteUnknown.into(), edge.1, None)
-                .closing();
-        };
-        let body_timeout = Duration::from_millis(shared.http.body_timeout_ms);
-        let body = match body::read(incoming, shared.http.body_bytes, body_timeout).await {
-            Ok(body) => body,
-            Err(code) => {
-                return passing
-                    .refuse_early(&code.into(), edge.1, Some(route.operation))
-                    .closing();
-            }
-        };
-        // 4. the core's controls, and the record of what they decided
-        let judged = passing.judge(route, edge, &body);
-        // 5. what may change something is carried to its end, even if the client hangs up
-        if judged.operation.changes_state() && judged.outcome.is_ok() {
-            let carried = spawn_local(passing.carry(judged));
-            return carried
-                .await
-                .unwrap_or_else(|_| bare(StatusCode::INTERNAL_SERVER_ERROR));
-        }
-        passing.carry(judged).await
     }
 }
 
 impl Passing {
-    /// Answers a message whose address is over its budget; a client that goes on is made to wait.
-    async fn turn_away(self, refusal: Refusal, first: bool) -> Response<Answer> {
-        let over = self.client.over.get() + 1;
-        self.client.over.set(over);
-        if over > PATIENCE
-            && let Retry::AfterMs(after_ms) = refusal.retry
-        {
-            tokio::time::sleep(Duration::from_millis(after_ms.min(HOLD_MAX_MS))).await;
+    async fn pass(self: Rc<Self>, incoming: Incoming) -> Response<Answer> {
+        let client = Rc::clone(&self.client);
+        let shared = &client.thread.shared;
+        // 1. edge, before anything else is looked at or read
+        let edge = match shared.core.admit(client.peer, self.started_us) {
+            Ok(edge) => edge,
+            Err(over) => return self.turn_away(over).await,
+        };
+        // 2. framing
+        let head = &self.head;
+        if let Err(refusal) = check(&head.method, &head.uri, head.version, &head.headers) {
+            return closing(self.refuse_early(&refusal, edge.1, None));
         }
-        if first {
+        // 3. operation
+        let route = client
+            .door
+            .speech
+            .dialect
+            .route(head.method.as_str(), head.uri.path());
+        let Some(route) = route else {
+            return self.refuse_early(&Code::RouteUnknown.into(), edge.1, None);
+        };
+        let body = match body::read(incoming, shared.http.body_bytes, &client.watch).await {
+            Ok(body) => body,
+            Err(code) => {
+                return closing(self.refuse_early(&code.into(), edge.1, Some(route.operation)));
+            }
+        };
+        // 4. the core's controls, and the record of what they decided
+        match self.judge(route, edge, &body) {
+            Err(answer) => answer,
+            // 5. what may change something is carried to its end, even if the client hangs up
+            Ok(permitted) if permitted.operation.changes_state() => {
+                Carried::new(&client.thread, Rc::clone(&self).carry(permitted)).await
+            }
+            Ok(permitted) => Rc::clone(&self).carry(permitted).await,
+        }
+    }
+
+    /// Answers a message whose address is over its budget; a flood is made to wait.
+    async fn turn_away(&self, over: EdgeRefusal) -> Response<Answer> {
+        let refusal = over.refusal;
+        let held = self.client.over(&refusal, self.started_us);
+        if !held.is_zero() {
+            let deadline = &self.client.watch.deadline;
+            deadline.set(held);
+            deadline.passed().await;
+            deadline.clear();
+        }
+        if over.first {
             return self.refuse_early(&refusal, Trace::Refused(refusal.code), None);
         }
         self.client.thread.shared.counters.refuse(refusal.code);
-        self.render(&refusal, &Usages::default())
+        self.refused(&refusal, &Usages::default())
     }
 
     /// Records and answers a refusal that comes before the core has seen the message.
@@ -161,261 +129,138 @@ impl Passing {
         } else if operation.is_some() {
             trace[1] = Trace::Passed;
         }
-        record::decision(
-            &self.client.thread.shared,
-            &Decided {
-                operation,
-                trace,
-                refusal: Some(refusal),
-                decided_us: now_us(),
-                ..self.decided()
-            },
-        );
-        self.render(refusal, &Usages::default())
+        let decided = Decided {
+            operation,
+            trace,
+            refusal: Some(refusal),
+            decided_us: now_us(),
+            ..self.decided()
+        };
+        self.refuse(decided, refusal, &Usages::default())
     }
 
     /// Reads the message by its dialect, decides on it and records the decision. Waits for nothing.
-    fn judge(&self, route: &Route, edge: (EdgePass, Trace), body: &Bytes) -> Judged {
-        let shared = &self.client.thread.shared;
-        let speech = &self.client.speech;
-        let mut scratch = self.client.thread.scratch.borrow_mut();
-        let operation = route.operation;
+    #[allow(clippy::result_large_err)] // the answer is moved once; a box would cost each refusal an allocation
+    fn judge(
+        &self,
+        route: &Route,
+        edge: (EdgePass, Trace),
+        body: &Bytes,
+    ) -> Result<Permitted, Response<Answer>> {
+        let client = &self.client;
+        let dialect = &client.door.speech.dialect;
+        let mut scratch = client.thread.scratch.borrow_mut();
         let edge_trace = edge.1;
         let read = self.dialect_head().and_then(|head| {
-            let reading = speech.dialect.read(route, &head, body, &mut scratch)?;
+            let reading = dialect.read(route, &head, body, &mut scratch)?;
             Ok((head, reading))
         });
-        let now = now_us();
-        let (head, reading) = match read {
-            Ok(read) => read,
-            Err(refusal) => {
-                let mut trace = [Trace::NotReached; 8];
-                (trace[0], trace[1]) = (edge_trace, Trace::Passed);
-                let decided = Decided {
-                    operation: Some(operation),
-                    trace,
-                    refusal: Some(&refusal),
-                    decided_us: now,
-                    ..self.decided()
-                };
-                let ticket = record::decision(shared, &decided);
-                let usages = Usages::default();
-                return Judged {
-                    outcome: Err(refusal),
-                    operation,
-                    usages,
-                    ticket,
-                };
-            }
-        };
+        let (head, reading) =
+            read.map_err(|refusal| self.refuse_early(&refusal, edge_trace, Some(route.operation)))?;
+        let now_us = now_us();
         let message = Message {
-            peer: self.client.peer,
-            operation,
+            peer: client.peer,
+            operation: route.operation,
             signed: route.signed,
             claim: reading.claim,
             order: reading.order,
             cost: reading.cost,
         };
-        let decision = shared
-            .core
-            .decide(&message, edge, &speech.dialect.window(), now);
-        let ticket = record::decision(
-            shared,
-            &Decided {
-                operation: Some(operation),
-                credential: decision.credential.as_deref(),
-                order: reading.order.as_ref(),
-                trace: decision.trace,
-                refusal: decision.outcome.as_ref().err(),
-                decided_us: now,
-                ..self.decided()
-            },
-        );
-        let outcome = decision
-            .outcome
-            .map(|permit| (permit, speech.dialect.forward(route, &head, body)));
-        Judged {
-            outcome,
-            operation,
-            usages: decision.usages,
-            ticket,
-        }
+        let core = &client.thread.shared.core;
+        let decision = core.decide(&message, edge, &dialect.window(), now_us);
+        self.record(route, decision, &reading, now_us)
+            .map(|(permit, usages, recorded)| Permitted {
+                permit,
+                outgoing: dialect.forward(route, &head, body),
+                operation: route.operation,
+                usages,
+                recorded,
+            })
     }
 
-    /// Takes a judged message to its answer.
-    async fn carry(self, judged: Judged) -> Response<Answer> {
-        let Judged {
-            outcome,
-            operation,
-            usages,
-            ticket,
-        } = judged;
-        let (permit, outgoing) = match outcome {
-            Ok(permitted) => permitted,
-            Err(refusal) => return self.render(&refusal, &usages),
-        };
-        if !self.recorded(operation, ticket).await {
-            let refusal = Refusal::from(Code::LedgerUnavailable);
-            self.client.thread.shared.counters.refuse(refusal.code);
-            return self.render(&refusal, &usages);
-        }
-        match self.forward(permit, outgoing, operation).await {
-            Ok(mut response) => {
-                strip_response(response.headers_mut());
-                self.client
-                    .speech
-                    .usage
-                    .write(&usages, response.headers_mut());
-                self.label(response)
-            }
-            Err(refusal) => self.render(&refusal, &usages),
-        }
-    }
-
-    /// Tells whether the decision is as durable as its operation asks for.
-    async fn recorded(&self, operation: Operation, ticket: Option<Ticket>) -> bool {
-        let shared = &self.client.thread.shared;
-        match (ticket, operation.changes_state(), shared.ledger.mode()) {
-            (Some(ticket), true, Mode::Strict { .. }) => {
-                self.client
-                    .thread
-                    .commits
-                    .durable(&shared.ledger, ticket)
-                    .await
-            }
-            (Some(_), _, _) => true,
-            (None, true, _) => false,
-            (None, false, _) => {
-                // Reads go on when the ledger cannot be written; how many is counted.
-                shared
-                    .counters
-                    .unrecorded
-                    .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                true
-            }
-        }
-    }
-
-    /// Sends the message to the venue and records what became of it.
-    async fn forward(
+    /// Puts a decision in the ledger's line; a refusal is answered.
+    #[allow(clippy::result_large_err)] // as above
+    fn record(
         &self,
-        permit: Permit,
-        outgoing: Outgoing,
-        operation: Operation,
-    ) -> Result<Response<Answer>, Refusal> {
+        route: &Route,
+        decision: Decision,
+        reading: &Reading<'_>,
+        decided_us: u64,
+    ) -> Result<(Permit, Usages, Recorded), Response<Answer>> {
         let thread = &self.client.thread;
-        let shared = &thread.shared;
-        let changes = operation.changes_state();
-        let sent_us = now_us();
-        let record = |result, reason, status| {
-            if changes {
-                record::outcome(shared, &self.id, result, reason, status, sent_us);
-            }
+        let decided = Decided {
+            operation: Some(route.operation),
+            credential: decision.credential.as_deref(),
+            order: reading.order.as_ref(),
+            trace: decision.trace,
+            refusal: decision.outcome.as_ref().err(),
+            decided_us,
+            ..self.decided()
         };
-        let built = forward::request(
-            shared, &permit, &self.head, outgoing, operation, &self.id, sent_us,
-        );
-        let request = built.inspect_err(|refusal| {
-            shared.counters.refuse(refusal.code);
-            record(Fate::NotSent, Some(refusal.code.as_str()), None);
-        })?;
-        match exchange(&thread.pool, &shared.venue, request).await {
-            Ok(response) => {
-                record(Fate::Answered, None, Some(response.status().as_u16()));
-                Ok(response)
-            }
-            Err(trouble) => {
-                let code = code_of(trouble, changes);
-                let fate = if matches!(trouble, crate::exchange::Trouble::NotSent(_)) {
-                    Fate::NotSent
+        match &decision.outcome {
+            Err(refusal) => Err(self.refuse(decided, refusal, &decision.usages)),
+            Ok(_) => {
+                let recorded = if route.operation.changes_state() {
+                    Recorded::Intent(record::intent(&thread.shared, &decided))
                 } else {
-                    Fate::Unknown
+                    Recorded::Reading(record::reading(thread, &decided))
                 };
-                shared.counters.refuse(code);
-                record(fate, Some(trouble.reason()), None);
-                Err(code.into())
+                // INVARIANT: it is `Ok`, by the arm that we are in.
+                let permit = decision
+                    .outcome
+                    .map_err(|refusal| self.refused(&refusal, &decision.usages))?;
+                Ok((permit, decision.usages, recorded))
             }
         }
+    }
+
+    /// Records a refusal with its status, and answers it.
+    fn refuse(&self, decided: Decided<'_>, refusal: &Refusal, usages: &Usages) -> Response<Answer> {
+        let client = &self.client;
+        let rendered = client.door.speech.dialect.render(refusal);
+        let decided = Decided {
+            status: Some(rendered.status),
+            ..decided
+        };
+        record::refusal(&client.thread.shared, &decided);
+        client.answer(refusal, rendered, usages, self.id.value())
+    }
+
+    /// Answers a refusal that is not recorded here: its decision was a permission, or it is one of a flood.
+    pub(crate) fn refused(&self, refusal: &Refusal, usages: &Usages) -> Response<Answer> {
+        let rendered = self.client.door.speech.dialect.render(refusal);
+        self.client
+            .answer(refusal, rendered, usages, self.id.value())
     }
 
     fn dialect_head(&self) -> Result<Head<'_>, Refusal> {
         let headers = &self.head.headers;
-        let key = match &self.client.speech.key_header {
+        let key = match &self.client.door.speech.key_header {
             Some(name) => single(headers, name, Code::FormDuplicate)?,
             None => None,
         };
-        let plain = |value: Option<&'_ HeaderValue>, code: Code| match value {
-            Some(value) if value.to_str().is_err() => Err(Refusal::from(code)),
-            Some(_) | None => Ok(()),
-        };
-        plain(key, Code::CredentialUnknown)?;
         let content_type = single(headers, &CONTENT_TYPE, Code::FormMalformed)?;
-        plain(content_type, Code::FormMalformed)?;
         Ok(Head {
             method: self.head.method.as_str(),
             path: self.head.uri.path(),
             query: self.head.uri.query().unwrap_or_default(),
-            content_type: content_type.and_then(|value| value.to_str().ok()),
-            key: key.and_then(|value| value.to_str().ok()),
+            content_type: plain(content_type, Code::FormMalformed)?,
+            key: plain(key, Code::CredentialUnknown)?,
         })
     }
 
     fn decided(&self) -> Decided<'_> {
         Decided {
-            peer: self.client.peer,
-            listener: &self.client.listener,
-            dialect: self.client.speech.dialect.name(),
-            message: &self.id,
             method: self.head.method.as_str(),
             path: self.head.uri.path(),
-            operation: None,
-            credential: None,
-            order: None,
-            trace: [Trace::NotReached; 8],
-            refusal: None,
-            started_us: self.started_us,
-            decided_us: self.started_us,
+            ..Decided::unread(&self.client, self.id.as_str(), self.started_us)
         }
-    }
-
-    /// Answers in the dialect's own form: the one place where a refusal becomes HTTP.
-    fn render(&self, refusal: &Refusal, usages: &Usages) -> Response<Answer> {
-        let rendered = self.client.speech.dialect.render(refusal);
-        let mut response = Response::new(Answer::Whole(Some(rendered.body.into())));
-        *response.status_mut() =
-            StatusCode::from_u16(rendered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        if let Ok(value) = HeaderValue::try_from(rendered.content_type) {
-            headers.insert(CONTENT_TYPE, value);
-        }
-        write_retry_after(refusal, headers);
-        self.client.speech.usage.write(usages, headers);
-        self.label(response)
-    }
-
-    fn label(&self, mut response: Response<Answer>) -> Response<Answer> {
-        if let Ok(value) = HeaderValue::try_from(self.id.as_str()) {
-            response.headers_mut().insert(MESSAGE, value);
-        }
-        response
     }
 }
 
-/// Ends the connection after this answer: what follows on it cannot be trusted to start where it seems to.
-trait Closing {
-    fn closing(self) -> Self;
-}
-
-impl Closing for Response<Answer> {
-    fn closing(mut self) -> Self {
-        self.headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-        self
-    }
-}
-
-fn bare(status: StatusCode) -> Response<Answer> {
-    let mut response = Response::new(Answer::Whole(None));
-    *response.status_mut() = status;
-    response
+/// Returns a field's value as text; one with bytes outside ASCII is refused with `code`.
+fn plain(value: Option<&HeaderValue>, code: Code) -> Result<Option<&str>, Refusal> {
+    value
+        .map(|value| value.to_str().map_err(|_| Refusal::from(code)))
+        .transpose()
 }

@@ -1,20 +1,27 @@
 //! The upstream pool of one engine thread: keep-alive connections to the venue, bounded in number and in waiting.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use ringfence_core::refusal::Code;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::deadline::{Deadline, Deadlines, before};
 use crate::shared::Shared;
 
 /// The body of a request to the venue.
@@ -22,37 +29,91 @@ pub(crate) type Sent = Full<Bytes>;
 
 /// Largest response head that is taken, in bytes.
 const RESPONSE_HEAD_MAX: usize = 64 * 1024;
+/// Messages that may wait for a connection at once.
+const WAITING_MAX: usize = 1024;
 
 /// Connections to the venue.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
-    idle: RefCell<Vec<SendRequest<Sent>>>,
+    deadlines: Rc<Deadlines>,
+    idle: RefCell<Vec<Connection>>,
     /// Connections that are open or being opened.
     open: Cell<usize>,
-    freed: Notify,
+    /// Who waits for a connection, longest first.
+    waiting: RefCell<VecDeque<oneshot::Sender<Grant>>>,
+}
+
+/// An open connection with nothing under way.
+struct Connection {
+    sender: SendRequest<Sent>,
+    deadline: Deadline,
+}
+
+/// What one who waited gets.
+enum Grant {
+    /// A connection that was given back.
+    Connection(Connection),
+    /// Leave to open a new one, in the place of one that ended.
+    Slot(Slot),
 }
 
 /// A connection lent to one message. Dropped without being given back, it is closed.
 pub(crate) struct Lease {
-    pub(crate) sender: SendRequest<Sent>,
+    connection: Connection,
     pool: Rc<Pool>,
 }
 
 impl Lease {
+    /// Sends `request`. The answer's head must come in time; `None` if it does not.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<Sent>,
+    ) -> Option<Result<Response<Incoming>, TrySendError<Request<Sent>>>> {
+        let connection = &mut self.connection;
+        connection
+            .deadline
+            .set(self.pool.shared.venue.response_timeout);
+        let sending = connection.sender.try_send_request(request);
+        before(&connection.deadline, sending).await
+    }
+
+    /// Waits for `future` as long as the venue has for its answer.
+    pub(crate) async fn before<F: Future>(&self, future: F) -> Option<F::Output> {
+        before(&self.connection.deadline, future).await
+    }
+
+    /// Notes that the venue has sent something: it has its full time again for what follows.
+    pub(crate) fn hear(&self) {
+        let patience = self.pool.shared.venue.response_timeout;
+        self.connection.deadline.set(patience);
+    }
+
+    /// Tells whether the venue has been silent for too long.
+    pub(crate) fn poll_silent(&self, context: &Context<'_>) -> Poll<()> {
+        self.connection.deadline.poll_passed(context)
+    }
+
     /// Returns the connection for the next message.
     pub(crate) fn give_back(self) {
-        self.pool.idle.borrow_mut().push(self.sender);
-        self.pool.freed.notify_one();
+        let Self { connection, pool } = self;
+        connection.deadline.clear();
+        if connection.sender.is_closed() {
+            return;
+        }
+        if let Some(Grant::Connection(connection)) = pool.grant(Grant::Connection(connection)) {
+            pool.idle.borrow_mut().push(connection);
+        }
     }
 }
 
 impl Pool {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, deadlines: Rc<Deadlines>) -> Self {
         Self {
             shared,
+            deadlines,
             idle: RefCell::default(),
             open: Cell::new(0),
-            freed: Notify::new(),
+            waiting: RefCell::default(),
         }
     }
 
@@ -62,75 +123,102 @@ impl Pool {
     ///
     /// `venue_unreachable`, `overloaded`. Nothing was sent.
     pub(crate) async fn lend(self: &Rc<Self>) -> Result<Lease, Code> {
-        let patience = self.shared.venue.connect_timeout;
-        timeout(patience, self.lend_patiently())
-            .await
-            .unwrap_or_else(|_| {
-                let busy = self.open.get() >= self.shared.venue.connections;
-                Err(if busy {
-                    Code::Overloaded
-                } else {
-                    Code::VenueUnreachable
-                })
-            })
-    }
-
-    async fn lend_patiently(self: &Rc<Self>) -> Result<Lease, Code> {
-        loop {
-            while let Some(mut sender) = self.take_idle() {
-                if sender.ready().await.is_ok() {
-                    return Ok(Lease {
-                        sender,
-                        pool: Rc::clone(self),
-                    });
-                }
-            }
-            if self.open.get() < self.shared.venue.connections {
-                return self.connect().await;
-            }
-            self.freed.notified().await;
+        match self.take_idle() {
+            Some(connection) => Ok(self.lease(connection)),
+            // Rare and large: it does not make every message's future as large.
+            None => Box::pin(self.lend_patiently()).await,
         }
     }
 
-    fn take_idle(&self) -> Option<SendRequest<Sent>> {
+    async fn lend_patiently(self: &Rc<Self>) -> Result<Lease, Code> {
+        let patience = self.shared.venue.connect_timeout;
+        let slot = if self.open.get() < self.shared.venue.connections {
+            Slot::take(self)
+        } else {
+            match timeout(patience, self.wait()?).await {
+                Ok(Ok(Grant::Connection(connection))) => return Ok(self.lease(connection)),
+                Ok(Ok(Grant::Slot(slot))) => slot,
+                Ok(Err(_)) | Err(_) => return Err(Code::Overloaded),
+            }
+        };
+        match timeout(patience, self.connect(slot)).await {
+            Ok(connected) => connected.map(|connection| self.lease(connection)),
+            Err(_) => Err(Code::VenueUnreachable),
+        }
+    }
+
+    fn wait(&self) -> Result<oneshot::Receiver<Grant>, Code> {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.len() >= WAITING_MAX {
+            // Those that gave up are still in line.
+            waiting.retain(|waiter| !waiter.is_closed());
+            if waiting.len() >= WAITING_MAX {
+                return Err(Code::Overloaded);
+            }
+        }
+        let (granted, grant) = oneshot::channel();
+        waiting.push_back(granted);
+        Ok(grant)
+    }
+
+    /// Gives `grant` to who has waited longest; returns it if nobody waits.
+    fn grant(&self, mut grant: Grant) -> Option<Grant> {
+        loop {
+            // Not held while granting: what comes back is dropped, and its drop may grant again.
+            let Some(waiter) = self.waiting.borrow_mut().pop_front() else {
+                return Some(grant);
+            };
+            match waiter.send(grant) {
+                Ok(()) => return None,
+                Err(unwanted) => grant = unwanted,
+            }
+        }
+    }
+
+    fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(sender) = idle.pop() {
-            if !sender.is_closed() {
-                return Some(sender);
+        while let Some(connection) = idle.pop() {
+            // One that is neither ready nor closed has bytes where none belong: it is not used again.
+            if connection.sender.is_ready() {
+                return Some(connection);
             }
         }
         None
     }
 
-    async fn connect(self: &Rc<Self>) -> Result<Lease, Code> {
-        let slot = Slot::take(self);
+    fn lease(self: &Rc<Self>, connection: Connection) -> Lease {
+        Lease {
+            connection,
+            pool: Rc::clone(self),
+        }
+    }
+
+    async fn connect(&self, slot: Slot) -> Result<Connection, Code> {
         let venue = &self.shared.venue;
         let stream = TcpStream::connect(&venue.address)
             .await
             .map_err(|_| Code::VenueUnreachable)?;
         // Without it a small request would wait for the venue's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
-        let sender = match &venue.tls {
-            None => self.handshake(TokioIo::new(stream), slot).await?,
+        match &venue.tls {
+            None => self.handshake(TokioIo::new(stream), slot).await,
             Some((config, name)) => {
                 let connector = TlsConnector::from(Arc::clone(config));
                 let stream = connector.connect(name.clone(), stream).await;
                 let stream = stream.map_err(|_| Code::VenueUnreachable)?;
-                self.handshake(TokioIo::new(stream), slot).await?
+                self.handshake(TokioIo::new(stream), slot).await
             }
-        };
-        Ok(Lease {
-            sender,
-            pool: Rc::clone(self),
-        })
+        }
     }
 
-    async fn handshake<I>(&self, io: I, slot: Slot) -> Result<SendRequest<Sent>, Code>
+    async fn handshake<I>(&self, io: I, slot: Slot) -> Result<Connection, Code>
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
     {
-        let (sender, connection) = http1::Builder::new()
+        let (mut sender, connection) = http1::Builder::new()
             .max_buf_size(RESPONSE_HEAD_MAX)
+            // Head and body leave in one buffer, in one write.
+            .writev(false)
             .handshake(io)
             .await
             .map_err(|_| Code::VenueUnreachable)?;
@@ -139,23 +227,39 @@ impl Pool {
             let _ = connection.await;
             drop(slot);
         });
-        Ok(sender)
+        sender.ready().await.map_err(|_| Code::VenueUnreachable)?;
+        Ok(Connection {
+            sender,
+            deadline: self.deadlines.make(),
+        })
     }
 }
 
 /// A counted connection; dropping it lets another be opened.
-struct Slot(Rc<Pool>);
+struct Slot(Option<Rc<Pool>>);
 
 impl Slot {
     fn take(pool: &Rc<Pool>) -> Self {
         pool.open.set(pool.open.get() + 1);
-        Self(Rc::clone(pool))
+        let counters = &pool.shared.counters;
+        counters.upstream_open.fetch_add(1, Ordering::Relaxed);
+        Self(Some(Rc::clone(pool)))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get().saturating_sub(1));
-        self.0.freed.notify_one();
+        let Some(pool) = self.0.take() else { return };
+        // Whoever waits longest may open one in its place; the count stays as it is then.
+        match pool.grant(Grant::Slot(Self(Some(Rc::clone(&pool))))) {
+            None => {}
+            Some(Grant::Slot(mut unwanted)) => {
+                unwanted.0 = None;
+                pool.open.set(pool.open.get().saturating_sub(1));
+                let counters = &pool.shared.counters;
+                counters.upstream_open.fetch_sub(1, Ordering::Relaxed);
+            }
+            Some(Grant::Connection(_)) => {}
+        }
     }
 }

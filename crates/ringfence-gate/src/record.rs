@@ -1,7 +1,9 @@
-//! Writing decisions, outcomes and events into the ledger.
+//! Writing decisions, outcomes and events into the ledger. Each decision is written exactly once.
 
 use std::cell::RefCell;
+use std::io::Write as _;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use ringfence_core::credential::Credential;
@@ -15,13 +17,19 @@ use ringfence_ledger::{
     Ticket, Value, Verdict,
 };
 
+use crate::client::{Client, Thread};
 use crate::clock::now_us;
 use crate::shared::Shared;
 
 thread_local! {
     /// One entry at a time is encoded on a thread, always into the same memory.
     static ENTRY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Memory for entries that wait for their status.
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Buffers kept for entries that wait.
+const SPARE_MAX: usize = 64;
 
 /// What a decision entry says.
 pub(crate) struct Decided<'a> {
@@ -36,66 +44,142 @@ pub(crate) struct Decided<'a> {
     pub(crate) order: Option<&'a OrderText<'a>>,
     pub(crate) trace: [Trace; 8],
     pub(crate) refusal: Option<&'a Refusal>,
+    /// What the client was answered, where the decision was the answer.
+    pub(crate) status: Option<u16>,
     pub(crate) started_us: u64,
     pub(crate) decided_us: u64,
 }
 
-/// Appends a decision; nothing is returned if the ledger does not take it.
-pub(crate) fn decision(shared: &Shared, decided: &Decided<'_>) -> Option<Ticket> {
-    let changes_state = decided.operation.is_some_and(Operation::changes_state);
-    let detail = decided.refusal.and_then(detail_text);
-    let verdict = match decided.refusal {
-        None => Verdict::Permitted,
-        Some(refusal) => Verdict::Refused {
-            blame: refusal.blame.as_str(),
-            code: refusal.code.as_str(),
-            detail: detail.as_deref(),
-        },
-    };
-    match decided.refusal {
-        None => shared.counters.permitted.fetch_add(1, Ordering::Relaxed),
-        Some(refusal) => {
-            shared.counters.refuse(refusal.code);
-            0
+impl<'a> Decided<'a> {
+    /// What is known of bytes that never became a request.
+    pub(crate) fn unread(client: &'a Client, message: &'a str, now_us: u64) -> Self {
+        Self {
+            peer: client.peer,
+            listener: &client.door.name,
+            dialect: client.door.speech.dialect.name(),
+            message,
+            method: "",
+            path: "",
+            operation: None,
+            credential: None,
+            order: None,
+            trace: [Trace::NotReached; 8],
+            refusal: None,
+            status: None,
+            started_us: now_us,
+            decided_us: now_us,
         }
-    };
-    let entry = DecisionEntry {
-        account: decided.credential.map(Credential::account),
-        address: decided.peer,
-        controls: controls(&decided.trace),
-        credential: decided.credential.map(Credential::key_id),
-        dialect: decided.dialect,
-        latency_us: decided.decided_us.saturating_sub(decided.started_us),
-        listener: decided.listener,
-        message: decided.message,
-        method: decided.method,
-        operation: decided.operation.map(Operation::as_str),
-        order: decided.order.map(order_fields),
-        verdict,
-        path: decided.path,
-        state_changing: changes_state,
-        status: None,
-        time_us: decided.decided_us,
-        transport: "http/1.1",
-    };
-    let durability = if changes_state && decided.refusal.is_none() {
-        Durability::Strict
-    } else {
-        Durability::Relaxed
-    };
-    ENTRY.with_borrow_mut(|out| {
+    }
+
+    fn changes_state(&self) -> bool {
+        self.operation.is_some_and(Operation::changes_state)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        let detail = self.refusal.and_then(detail_text);
+        let verdict = match self.refusal {
+            None => Verdict::Permitted,
+            Some(refusal) => Verdict::Refused {
+                blame: refusal.blame.as_str(),
+                code: refusal.code.as_str(),
+                detail: detail.as_deref(),
+            },
+        };
+        let entry = DecisionEntry {
+            account: self.credential.map(Credential::account),
+            address: self.peer,
+            controls: controls(&self.trace),
+            credential: self.credential.map(Credential::key_id),
+            dialect: self.dialect,
+            latency_us: self.decided_us.saturating_sub(self.started_us),
+            listener: self.listener,
+            message: self.message,
+            method: self.method,
+            operation: self.operation.map(Operation::as_str),
+            order: self.order.map(order_fields),
+            verdict,
+            path: self.path,
+            state_changing: self.changes_state(),
+            status: self.status,
+            time_us: self.decided_us,
+            transport: "http/1.1",
+        };
         entry.encode(out);
-        match (durability, shared.ledger.mode()) {
+    }
+}
+
+/// Counts and appends a refusal.
+pub(crate) fn refusal(shared: &Shared, decided: &Decided<'_>) {
+    if let Some(refusal) = decided.refusal {
+        shared.counters.refuse(refusal.code);
+    }
+    let taken = append(shared, Durability::Relaxed, |out| decided.encode(out));
+    shared.counters.unrecorded_if(taken.is_none());
+}
+
+/// Counts and appends the permission of a message that changes state; nothing is returned if the ledger does not take
+/// it, and then the message must not be forwarded.
+pub(crate) fn intent(shared: &Shared, decided: &Decided<'_>) -> Option<Ticket> {
+    ENTRY.with_borrow_mut(|out| {
+        decided.encode(out);
+        let ticket = match shared.ledger.mode() {
             // Somebody waits for it: `CommitWait` wakes the writer once for all messages at hand.
-            (Durability::Strict, Mode::Strict { .. }) => {
-                shared.ledger.append_later(out, durability)
-            }
-            (Durability::Strict, Mode::Group { .. }) | (Durability::Relaxed, _) => {
-                shared.ledger.append(out, durability)
-            }
+            Mode::Strict { .. } => shared.ledger.append_later(out, Durability::Strict),
+            Mode::Group { .. } => shared.ledger.append(out, Durability::Strict),
+        };
+        if ticket.is_ok() {
+            shared.counters.permitted.fetch_add(1, Ordering::Relaxed);
         }
-        .ok()
+        ticket.ok()
     })
+}
+
+/// Counts the permission of a message that changes nothing. It is appended with its answer's status.
+pub(crate) fn reading(thread: &Rc<Thread>, decided: &Decided<'_>) -> Reading {
+    let counters = &thread.shared.counters;
+    counters.permitted.fetch_add(1, Ordering::Relaxed);
+    let mut entry = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+    decided.encode(&mut entry);
+    Reading {
+        thread: Rc::clone(thread),
+        entry,
+    }
+}
+
+/// The entry of a permitted message that changes nothing: appended once, when it is answered or given up.
+pub(crate) struct Reading {
+    thread: Rc<Thread>,
+    entry: Vec<u8>,
+}
+
+impl Reading {
+    /// Appends it with the status that the client got.
+    pub(crate) fn answered(mut self, status: u16) {
+        // Behind everything that comes from outside, in which no quote stands unescaped. Keys are sorted: `status`
+        // belongs before `time_us`.
+        const NEXT: &[u8] = b",\"time_us\":";
+        let mut places = self.entry.windows(NEXT.len());
+        if let Some(place) = places.rposition(|window| window == NEXT) {
+            let mut field = *b",\"status\":000";
+            // A status has three digits.
+            let _ = write!(&mut field[10..], "{:03}", status.min(999));
+            self.entry.splice(place..place, field);
+        }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let shared = &self.thread.shared;
+        let taken = shared.ledger.append(&self.entry, Durability::Relaxed);
+        shared.counters.unrecorded_if(taken.is_err());
+        let entry = std::mem::take(&mut self.entry);
+        SPARE.with_borrow_mut(|spare| {
+            if spare.len() < SPARE_MAX {
+                spare.push(entry);
+            }
+        });
+    }
 }
 
 /// Appends what became of a forwarded message.

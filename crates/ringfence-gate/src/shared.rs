@@ -1,13 +1,15 @@
 //! What all engine threads share.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use http::HeaderName;
-use http::uri::{Authority, Scheme, Uri};
+use bytes::BytesMut;
+use http::uri::{Scheme, Uri};
+use http::{HeaderName, HeaderValue};
 use ringfence_core::budget::{BudgetTable, Counts, Limit, Subject};
 use ringfence_core::credential::CredentialTable;
 use ringfence_core::decimal::Decimal;
@@ -39,7 +41,8 @@ pub(crate) struct Speech {
 
 /// Where messages go.
 pub(crate) struct Venue {
-    pub(crate) authority: Authority,
+    /// What `Host` says.
+    pub(crate) host: HeaderValue,
     pub(crate) address: String,
     pub(crate) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     pub(crate) connections: usize,
@@ -128,17 +131,31 @@ impl Shared {
     }
 
     /// Returns a message id that is unique in this boot.
-    pub(crate) fn message_id(&self) -> String {
-        use std::fmt::Write as _;
-        let mut id = String::with_capacity(20);
-        // Writing to a String cannot fail.
-        let _ = write!(
-            id,
-            "{}-{}",
-            self.boot,
-            self.next_message.fetch_add(1, Ordering::Relaxed)
-        );
-        id
+    pub(crate) fn message_id(&self) -> MessageId {
+        let number = self.next_message.fetch_add(1, Ordering::Relaxed);
+        MessageId::new(&self.boot, number)
+    }
+}
+
+/// `<boot id>-<counter>`, as a field value, so that it can be sent and named without being copied.
+#[derive(Clone, Debug)]
+pub(crate) struct MessageId(HeaderValue);
+
+impl MessageId {
+    fn new(boot: &str, number: u64) -> Self {
+        let mut id = BytesMut::with_capacity(boot.len() + 21);
+        // It has room for any number, and hexadecimal digits, a dash and a number are a valid value.
+        let _ = write!(id, "{boot}-{number}");
+        let value = HeaderValue::from_maybe_shared(id.freeze());
+        Self(value.unwrap_or_else(|_| HeaderValue::from_static("")))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    pub(crate) const fn value(&self) -> &HeaderValue {
+        &self.0
     }
 }
 
@@ -204,7 +221,7 @@ fn venue(snapshot: &Snapshot) -> Result<Venue, GateError> {
     };
     Ok(Venue {
         address: format!("{}:{port}", authority.host()),
-        authority: authority.clone(),
+        host: HeaderValue::from_str(authority.as_str()).map_err(|e| GateError::config(FIELD, e))?,
         tls,
         connections: config.connections.max(1),
         connect_timeout: Duration::from_millis(config.connect_timeout_ms),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -106,8 +107,28 @@ pub struct HttpConfig {
     pub header_timeout_ms: u64,
     pub body_timeout_ms: u64,
     pub handshake_timeout_ms: u64,
+    /// Between two messages on one connection.
+    pub idle_timeout_ms: u64,
     pub connections: usize,
     pub connections_per_address: usize,
+}
+
+impl HttpConfig {
+    pub(crate) const fn header(&self) -> Duration {
+        Duration::from_millis(self.header_timeout_ms)
+    }
+
+    pub(crate) const fn body(&self) -> Duration {
+        Duration::from_millis(self.body_timeout_ms)
+    }
+
+    pub(crate) const fn handshake(&self) -> Duration {
+        Duration::from_millis(self.handshake_timeout_ms)
+    }
+
+    pub(crate) const fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
+    }
 }
 
 /// A control's mode.

@@ -1,8 +1,11 @@
 //! The header fields that tell a client how its limits stand.
 
+use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use ringfence_core::budget::{Limit, Usages};
 use ringfence_core::refusal::{Refusal, Retry};
+use ringfence_wire::ratelimit::Remaining;
+pub(crate) use ringfence_wire::ratelimit::retry_after_s;
 use ringfence_wire::{Dialect, ratelimit};
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -11,7 +14,7 @@ const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy")
 /// What can be said beforehand about a dialect's usage fields.
 #[derive(Debug)]
 pub(crate) struct UsageFields {
-    limits: Vec<Limit>,
+    remaining: Remaining,
     /// By limit: the venue's own field name.
     venue: Vec<Option<HeaderName>>,
     policy: Option<HeaderValue>,
@@ -30,7 +33,7 @@ impl UsageFields {
             .collect();
         let policy = ratelimit::policy(limits);
         Self {
-            limits: limits.to_vec(),
+            remaining: Remaining::new(limits),
             venue,
             policy: HeaderValue::try_from(policy)
                 .ok()
@@ -48,9 +51,10 @@ impl UsageFields {
                 headers.insert(name, HeaderValue::from(usage.used));
             }
         }
-        let mut text = String::with_capacity(96);
-        ratelimit::remaining(&self.limits, usages.as_slice(), &mut text);
-        if let (Ok(value), Some(policy)) = (HeaderValue::try_from(text), &self.policy) {
+        let Some(policy) = &self.policy else { return };
+        let mut text = String::with_capacity(192);
+        self.remaining.write(usages.as_slice(), &mut text);
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
             headers.insert(RATELIMIT, value);
             headers.insert(RATELIMIT_POLICY, policy.clone());
         }

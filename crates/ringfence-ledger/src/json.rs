@@ -23,7 +23,10 @@ impl<'o> Object<'o> {
         Self { out, first: true }
     }
 
+    #[inline]
     fn key(&mut self, key: &'static str) {
+        // Once for all that follows: every piece would look for room again.
+        self.out.reserve(key.len() + 4);
         if !self.first {
             self.out.push(b',');
         }
@@ -150,9 +153,15 @@ fn cut(value: &str, limit: usize) -> (&str, bool) {
 // RFC 8785 3.2.2.2: two-character escapes where JSON has them, \u00xx in lower case for the other
 // controls, everything else as it is.
 fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
+    // Without a way out of the loop it is done many bytes at a time; nearly every text is clean.
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    if !bytes.iter().fold(false, |found, b| found | special(*b)) {
+        out.extend_from_slice(bytes);
+        return;
+    }
     let mut clean = 0;
     for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if !special(byte) {
             continue;
         }
         out.extend_from_slice(&bytes[clean..at]);

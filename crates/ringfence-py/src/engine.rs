@@ -1,6 +1,6 @@
 //! The engine as Python holds it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -15,7 +15,8 @@ use crate::error::{core, gate, json};
 #[pyclass(module = "ringfence._core", frozen)]
 pub(crate) struct Engine {
     snapshot: Snapshot,
-    running: Mutex<Option<Gate>>,
+    /// Locked for moments only, so that credentials can be changed while it drains.
+    running: Mutex<Option<Arc<Gate>>>,
 }
 
 #[pymethods]
@@ -29,63 +30,78 @@ impl Engine {
         })
     }
 
-    /// Opens the ledger, listens, and returns the bound addresses in the listeners' order.
-    fn start(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+    /// Takes a JSON array of credentials, opens the ledger, listens, and returns the bound addresses in the
+    /// listeners' order.
+    fn start(&self, py: Python<'_>, credentials: &[u8]) -> PyResult<Vec<String>> {
         py.detach(|| {
+            let records = CredentialRecord::parse_all(credentials).map_err(gate)?;
             let mut running = self.lock();
             if running.is_some() {
                 return Err(core("engine_running", "the engine is started already"));
             }
-            let started = Gate::start(&self.snapshot).map_err(gate)?;
+            let started = Gate::start(&self.snapshot, records).map_err(gate)?;
             let addresses = started
                 .addresses()
                 .iter()
                 .map(ToString::to_string)
                 .collect();
-            *running = Some(started);
+            *running = Some(Arc::new(started));
             Ok(addresses)
         })
     }
 
     /// Stops listening, lets open requests end for at most `drain_ms`, closes the ledger.
     fn stop(&self, py: Python<'_>, drain_ms: u64) -> PyResult<()> {
-        py.detach(|| match self.lock().take() {
-            Some(running) => running.stop(drain_ms).map_err(gate),
-            None => Ok(()),
+        py.detach(|| {
+            let Ok(running) = self.running() else {
+                return Ok(());
+            };
+            let stopped = running.stop(drain_ms).map_err(gate);
+            *self.lock() = None;
+            stopped
         })
+    }
+
+    /// Ends the wait of a `stop` on another thread.
+    fn hurry(&self) {
+        // Not running any more is what was wanted.
+        if let Ok(running) = self.running() {
+            running.hurry();
+        }
     }
 
     /// Adds or replaces a JSON array of credentials, and returns how many there were.
     fn put_credentials(&self, py: Python<'_>, credentials: &[u8]) -> PyResult<usize> {
         py.detach(|| {
             let records = CredentialRecord::parse_all(credentials).map_err(gate)?;
-            self.with(|running| running.put_credentials(records).map_err(gate))
+            self.running()?.put_credentials(records).map_err(gate)
         })
     }
 
-    /// Sets a credential's state, records it, and returns after how many microseconds it took effect.
+    /// Sets a credential's state, and returns after how many microseconds it took effect and whether the ledger took
+    /// the event.
     fn set_credential_state(
         &self,
         py: Python<'_>,
         key_id: &str,
         state: &str,
         detail: &[u8],
-    ) -> PyResult<u64> {
+    ) -> PyResult<(u64, bool)> {
         py.detach(|| {
             let unknown = || core("credential_invalid", format!("unknown state {state:?}"));
             let state = State::parse(state).ok_or_else(unknown)?;
             let detail = object(detail)?;
-            self.with(|running| {
-                running
-                    .set_credential_state(key_id, state, &fields(&detail))
-                    .map_err(gate)
-            })
+            let running = self.running()?;
+            let change = running
+                .set_credential_state(key_id, state, &fields(&detail))
+                .map_err(gate)?;
+            Ok((change.effective_us, change.recorded))
         })
     }
 
     /// Returns the counters as a JSON object.
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let status = py.detach(|| self.with(|running| Ok(running.status())))?;
+        let status = py.detach(|| Ok::<_, PyErr>(self.running()?.status()))?;
         Ok(PyBytes::new(py, status.to_string().as_bytes()))
     }
 
@@ -93,7 +109,7 @@ impl Engine {
     fn event(&self, py: Python<'_>, name: &str, detail: &[u8]) -> PyResult<()> {
         py.detach(|| {
             let detail = object(detail)?;
-            let taken = self.with(|running| Ok(running.event(name, &fields(&detail))))?;
+            let taken = self.running()?.event(name, &fields(&detail));
             taken
                 .then_some(())
                 .ok_or_else(|| core("ledger_unavailable", "the ledger takes no entries"))
@@ -102,14 +118,13 @@ impl Engine {
 }
 
 impl Engine {
-    fn lock(&self) -> MutexGuard<'_, Option<Gate>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Gate>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with<T>(&self, call: impl FnOnce(&Gate) -> PyResult<T>) -> PyResult<T> {
-        let running = self.lock();
+    fn running(&self) -> PyResult<Arc<Gate>> {
         let stopped = || core("engine_stopped", "the engine is not started");
-        call(running.as_ref().ok_or_else(stopped)?)
+        self.lock().clone().ok_or_else(stopped)
     }
 }
 

@@ -12,17 +12,27 @@ create_exception!(
     _core,
     CoreError,
     PyException,
-    "A refusal by the engine: `args` are (code, message)."
+    "A refusal by the engine: `args` are (code, message, field); `field` is empty where none is concerned."
 );
 
-/// Makes a [`CoreError`].
+/// Makes a [`CoreError`] that concerns no field.
 pub(crate) fn core(code: &str, message: impl ToString) -> PyErr {
-    CoreError::new_err((code.to_owned(), message.to_string()))
+    at(code, message, String::new())
+}
+
+fn at(code: &str, message: impl ToString, field: String) -> PyErr {
+    CoreError::new_err((code.to_owned(), message.to_string(), field))
 }
 
 /// Maps the gate's errors.
 pub(crate) fn gate(error: GateError) -> PyErr {
-    core(error.code(), error)
+    let code = error.code();
+    match error {
+        GateError::Config { field, what } => at(code, what, field),
+        GateError::Credential { .. } | GateError::Ledger(_) | GateError::System { .. } => {
+            core(code, error)
+        }
+    }
 }
 
 /// Maps the ledger's errors.
@@ -32,7 +42,7 @@ pub(crate) fn ledger(error: LedgerError) -> PyErr {
 
 /// Maps a dialect's errors.
 pub(crate) fn dialect(error: DialectError) -> PyErr {
-    core("dialect_invalid", error)
+    at("dialect_invalid", error.what, error.field)
 }
 
 /// Maps a refusal.

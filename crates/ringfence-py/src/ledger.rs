@@ -1,6 +1,7 @@
 //! The ledger, offline.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -16,6 +17,45 @@ pub(crate) fn ledger_vkey(key_path: &str, origin: &str) -> PyResult<String> {
     Ok(key.verifier(origin).map_err(ledger)?.to_string())
 }
 
+/// Reads a ledger's entries in order, also while it grows.
+#[pyclass(module = "ringfence._core", frozen)]
+pub(crate) struct LedgerReader(Mutex<Reader>);
+
+#[pymethods]
+impl LedgerReader {
+    #[new]
+    fn new(py: Python<'_>, directory: &str, start: u64) -> PyResult<Self> {
+        let reader = py.detach(|| Reader::open(Path::new(directory), start));
+        reader
+            .map(|reader| Self(Mutex::new(reader)))
+            .map_err(ledger)
+    }
+
+    /// Returns up to `limit` more entries as (index, canonical JSON); none when there are none yet.
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        limit: usize,
+    ) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
+        let entries = py.detach(|| {
+            let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut entries = Vec::new();
+            while entries.len() < limit {
+                let Some((index, entry)) = reader.next_entry()? else {
+                    break;
+                };
+                entries.push((index, entry.to_vec()));
+            }
+            Ok(entries)
+        });
+        let entries = entries.map_err(ledger)?;
+        Ok(entries
+            .into_iter()
+            .map(|(index, entry)| (index, PyBytes::new(py, &entry)))
+            .collect())
+    }
+}
+
 /// Returns up to `limit` committed entries from index `start` on, as (index, canonical JSON).
 #[pyfunction]
 pub(crate) fn read_ledger<'py>(
@@ -24,22 +64,7 @@ pub(crate) fn read_ledger<'py>(
     start: u64,
     limit: usize,
 ) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
-    let entries = py.detach(|| {
-        let mut reader = Reader::open(Path::new(directory), start)?;
-        let mut entries = Vec::new();
-        while entries.len() < limit {
-            let Some((index, entry)) = reader.next_entry()? else {
-                break;
-            };
-            entries.push((index, entry.to_vec()));
-        }
-        Ok(entries)
-    });
-    let entries = entries.map_err(ledger)?;
-    Ok(entries
-        .into_iter()
-        .map(|(index, entry)| (index, PyBytes::new(py, &entry)))
-        .collect())
+    LedgerReader::new(py, directory, start)?.read(py, limit)
 }
 
 /// Recomputes everything and returns a JSON report: size, root, checkpoints, fault or null.
@@ -95,7 +120,7 @@ fn fault_json(fault: &Fault) -> Value {
     json!({
         "entry": fault.entry,
         "file": fault.part.file_name(),
-        "kind": format!("{:?}", fault.kind),
+        "kind": fault.kind.as_str(),
         "offset": fault.offset,
         "sentence": fault.sentence,
     })

@@ -31,6 +31,7 @@ fn codes() -> Vec<(&'static str, &'static str, &'static str)> {
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CoreError", module.py().get_type::<error::CoreError>())?;
     module.add_class::<engine::Engine>()?;
+    module.add_class::<ledger::LedgerReader>()?;
     module.add_function(wrap_pyfunction!(codes, module)?)?;
     module.add_function(wrap_pyfunction!(engine::check_snapshot, module)?)?;
     module.add_function(wrap_pyfunction!(dialect::check_dialect, module)?)?;

@@ -187,14 +187,27 @@ fn decode_byte(text: &str) -> Option<(u8, &str)> {
 /// Writes `text` without the pairs called `name`, in the order in which they stand, into `out`.
 pub fn without(text: &str, name: &str, out: &mut String) {
     let start = out.len();
-    for raw in text.split('&').filter(|_| !text.is_empty()) {
-        if raw.split_once('=').map_or(raw, |(name, _)| name) != name {
+    let mut keep = |run: &str| {
+        let run = run.strip_suffix('&').unwrap_or(run);
+        if !run.is_empty() {
             if out.len() > start {
                 out.push('&');
             }
-            out.push_str(raw);
+            out.push_str(run);
         }
+    };
+    // What stands between two of these pairs is copied as one run.
+    let (mut kept, mut at) = (0, 0);
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = rest.bytes().position(|b| b == b'&').unwrap_or(rest.len());
+        let behind = rest.strip_prefix(name).map(|rest| rest.bytes().next());
+        if matches!(behind, Some(None | Some(b'=' | b'&'))) {
+            keep(text.get(kept..at).unwrap_or_default());
+            kept = at + length + 1;
+        }
+        at += length + 1;
     }
+    keep(text.get(kept..).unwrap_or_default());
 }
 
 #[cfg(test)]

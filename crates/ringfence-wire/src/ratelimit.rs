@@ -10,6 +10,9 @@ use ringfence_core::budget::{Limit, Usage};
 pub fn policy(limits: &[Limit]) -> String {
     let mut text = String::new();
     for limit in limits.iter().filter(|limit| limit.window_ms % 1000 == 0) {
+        if !text.is_empty() {
+            text.push(',');
+        }
         item(&mut text, &limit.name);
         // Writing to a String cannot fail.
         let _ = write!(text, ";q={};w={}", limit.quota, limit.window_ms / 1000);
@@ -17,16 +20,45 @@ pub fn policy(limits: &[Limit]) -> String {
     text
 }
 
-/// Appends the value of `RateLimit` for `usages` to `text`.
-pub fn remaining(limits: &[Limit], usages: &[Usage], text: &mut String) {
-    for usage in usages {
-        let Some(limit) = limits.get(usize::from(usage.limit)) else {
-            continue;
+/// Writes the value of `RateLimit`, message by message.
+#[derive(Debug)]
+pub struct Remaining {
+    /// By limit: its item up to what remains; none for a window that cannot be written.
+    items: Vec<Option<String>>,
+}
+
+impl Remaining {
+    /// Prepares what can be said beforehand about `limits`.
+    pub fn new(limits: &[Limit]) -> Self {
+        let item = |limit: &Limit| {
+            let mut text = String::new();
+            item(&mut text, &limit.name);
+            text.push_str(";r=");
+            text
         };
-        if limit.window_ms % 1000 == 0 {
-            item(text, &limit.name);
+        let items = limits
+            .iter()
+            .map(|limit| (limit.window_ms % 1000 == 0).then(|| item(limit)));
+        Self {
+            items: items.collect(),
+        }
+    }
+
+    /// Appends the value for `usages` to `text`.
+    pub fn write(&self, usages: &[Usage], text: &mut String) {
+        let start = text.len();
+        for usage in usages {
+            let Some(Some(item)) = self.items.get(usize::from(usage.limit)) else {
+                continue;
+            };
+            if text.len() > start {
+                text.push(',');
+            }
+            text.push_str(item);
+            text.push_str(itoa::Buffer::new().format(usage.remaining));
+            text.push_str(";t=");
             let reset_s = usage.reset_ms.div_ceil(1000);
-            let _ = write!(text, ";r={};t={reset_s}", usage.remaining);
+            text.push_str(itoa::Buffer::new().format(reset_s));
         }
     }
 }
@@ -37,11 +69,8 @@ pub const fn retry_after_s(after_ms: u64) -> u64 {
     if seconds == 0 { 1 } else { seconds }
 }
 
-/// Begins a list item: `name` as a String of structured fields (RFC 9651 4.1.6), which holds visible ASCII only.
+/// Writes `name` as a String of structured fields (RFC 9651 4.1.6), which holds visible ASCII only.
 fn item(text: &mut String, name: &str) {
-    if !text.is_empty() {
-        text.push(',');
-    }
     text.push('"');
     for symbol in name.chars() {
         if matches!(symbol, '"' | '\\') {
@@ -60,7 +89,7 @@ mod tests {
 
     use ringfence_core::budget::{Counts, Limit, Subject, Usage};
 
-    use super::{policy, remaining, retry_after_s};
+    use super::{Remaining, policy, retry_after_s};
 
     fn limits() -> Vec<Limit> {
         let limit = |name: &str, quota, window_ms| Limit {
@@ -102,7 +131,7 @@ mod tests {
             reset_ms: 29_001,
         }];
         let mut text = String::new();
-        remaining(&limits(), &usages, &mut text);
+        Remaining::new(&limits()).write(&usages, &mut text);
         assert_eq!(text, r#""burst";r=50;t=30"#);
     }
 

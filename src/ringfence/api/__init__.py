@@ -6,6 +6,6 @@
 from __future__ import annotations
 
 from ringfence.api.client import Client, runs
-from ringfence.api.keys import Keys, KeyService, NewKey
+from ringfence.api.keys import Asked, Keys, KeyService, NewKey
 
-__all__ = ["Client", "KeyService", "Keys", "NewKey", "runs"]
+__all__ = ["Asked", "Client", "KeyService", "Keys", "NewKey", "runs"]

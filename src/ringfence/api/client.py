@@ -13,11 +13,13 @@ from typing import Any
 from ringfence import errors
 from ringfence.api.keys import NewKey
 from ringfence.api.reach import reach
-from ringfence.errors import GatewayError, KeyMissingError, RunningError
+from ringfence.errors import GatewayError, KeyMissingError, KeyTextError, RunningError
 
 __all__ = ["Client", "runs"]
 
 TIMEOUT_SECONDS = 10
+STEPS = {"suspended": "suspend", "active": "resume", "revoked": "revoke"}
+"""Each state that can be asked for, and the request that asks for it."""
 
 
 class Connection(http.client.HTTPConnection):
@@ -49,7 +51,7 @@ def runs(path: Path) -> bool:
 
 
 class Client:
-    """`Keys` of a running gateway."""
+    """`Keys` of a running gateway, on behalf of whoever runs this process."""
 
     def __init__(self, path: Path) -> None:
         """Keep the socket's path."""
@@ -57,12 +59,12 @@ class Client:
 
     def create(self, wanted: NewKey) -> dict[str, Any]:
         """Create a credential; the answer holds its secret, this once."""
-        created: dict[str, Any] = self._ask("POST", "/v1/keys", asdict(wanted))
+        created: dict[str, Any] = self._ask("POST", "/keys", asdict(wanted))
         return created
 
     def all(self) -> list[dict[str, Any]]:
         """Return all credentials, oldest first."""
-        found: list[dict[str, Any]] = self._ask("GET", "/v1/keys")
+        found: list[dict[str, Any]] = self._ask("GET", "/keys")
         return found
 
     def one(self, key_id: str) -> dict[str, Any]:
@@ -72,13 +74,15 @@ class Client:
 
     def set_state(self, key_id: str, state: str, why: str) -> dict[str, Any]:
         """Bring a credential into `state`, in store and engine."""
-        wanted = {"state": state, "why": why}
-        changed: dict[str, Any] = self._ask("POST", f"{place(key_id)}/state", wanted)
+        if state not in STEPS:
+            raise KeyTextError(f"{state!r} is not a state", hint="states: " + ", ".join(STEPS))
+        target = f"{place(key_id)}/{STEPS[state]}"
+        changed: dict[str, Any] = self._ask("POST", target, {"why": why})
         return changed
 
     def status(self) -> dict[str, Any]:
         """Return the gateway's counters."""
-        counters: dict[str, Any] = self._ask("GET", "/v1/status")
+        counters: dict[str, Any] = self._ask("GET", "/status")
         return counters
 
     def _ask(self, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
@@ -112,7 +116,7 @@ def place(key_id: str) -> str:
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]+", key_id):
         raise KeyMissingError(f"there is no credential {key_id}")
-    return f"/v1/keys/{key_id}"
+    return f"/keys/{key_id}"
 
 
 def refusal(answer: Any) -> GatewayError:

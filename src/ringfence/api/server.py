@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
@@ -14,8 +15,10 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ringfence.api.keys import KeyService, NewKey
+from ringfence.api.person import peer_uid, person
 from ringfence.api.reach import reach
 from ringfence.engine import Engine
 from ringfence.errors import FileError, GatewayError, KeyMissingError
@@ -26,8 +29,18 @@ START_SECONDS = 10
 STOP_SECONDS = 5
 
 
+class PeerProtocol(H11Protocol):
+    """HTTP/1.1 whose `client` is the person on the other end."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Ask the kernel once for each connection."""
+        super().connection_made(transport)
+        uid = peer_uid(transport.get_extra_info("socket"))
+        self.client = (person(uid), uid)
+
+
 class KeyRequest(BaseModel):
-    """The body of POST /v1/keys."""
+    """The body of POST /keys."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -37,15 +50,16 @@ class KeyRequest(BaseModel):
     key_id: str | None = None
     expires_us: int | None = None
     public_key: str | None = None
+    pre_active: bool = False
+    why: str = ""
 
 
-class StateRequest(BaseModel):
-    """The body of POST /v1/keys/{key_id}/state."""
+class WhyRequest(BaseModel):
+    """The body of POST /keys/{key_id}/suspend and its like."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    state: str
-    why: str
+    why: str = ""
 
 
 def app(keys: KeyService, engine: Engine) -> FastAPI:
@@ -58,27 +72,41 @@ def app(keys: KeyService, engine: Engine) -> FastAPI:
         content = {"code": error.code, "message": str(error), "hint": error.hint}
         return JSONResponse(content, status_code=status)
 
-    @made.get("/v1/status")
+    @made.get("/status")
     def status() -> dict[str, Any]:
         return engine.status()
 
-    @made.get("/v1/keys")
+    @made.get("/keys")
     def all_keys() -> list[dict[str, Any]]:
         return keys.all()
 
-    @made.get("/v1/keys/{key_id}")
+    @made.get("/keys/{key_id}")
     def one_key(key_id: str) -> dict[str, Any]:
         return keys.one(key_id)
 
-    @made.post("/v1/keys")
-    def create_key(wanted: KeyRequest) -> dict[str, Any]:
-        return keys.create(NewKey(**wanted.model_dump()))
+    @made.post("/keys")
+    def create_key(wanted: KeyRequest, request: Request) -> dict[str, Any]:
+        return keys.create(NewKey(**wanted.model_dump()), who(request))
 
-    @made.post("/v1/keys/{key_id}/state")
-    def set_state(key_id: str, wanted: StateRequest) -> dict[str, Any]:
-        return keys.set_state(key_id, wanted.state, wanted.why)
+    @made.post("/keys/{key_id}/suspend")
+    def suspend_key(key_id: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
+        return keys.set_state(key_id, "suspended", wanted.why, who(request))
+
+    @made.post("/keys/{key_id}/resume")
+    def resume_key(key_id: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
+        return keys.set_state(key_id, "active", wanted.why, who(request))
+
+    @made.post("/keys/{key_id}/revoke")
+    def revoke_key(key_id: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
+        return keys.set_state(key_id, "revoked", wanted.why, who(request))
 
     return made
+
+
+def who(request: Request) -> str:
+    """Return who asks, as `PeerProtocol` found out."""
+    # INVARIANT: uvicorn gives every request of a `PeerProtocol` connection its client.
+    return request.client.host if request.client else "unknown"
 
 
 @contextmanager
@@ -104,7 +132,15 @@ def serving(application: FastAPI, path: Path) -> Iterator[None]:
         listener.close()
         raise FileError(f"cannot open the admin socket {path}: {e.strerror}") from e
     config = uvicorn.Config(
-        application, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_SECONDS
+        application,
+        http=PeerProtocol,
+        ws="none",
+        lifespan="off",
+        # Or a header could say who asks.
+        proxy_headers=False,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(

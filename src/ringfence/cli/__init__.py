@@ -7,8 +7,22 @@ import sys
 
 import typer
 
-from ringfence.cli import check, codes, init, key, ledger, serve, status, venue, version
-from ringfence.errors import GatewayError, InternalError
+from ringfence.cli import (
+    check,
+    codes,
+    init,
+    key_create,
+    key_list,
+    key_state,
+    ledger_tail,
+    ledger_verify,
+    ledger_vkey,
+    serve,
+    status,
+    venue,
+    version,
+)
+from ringfence.errors import ConfigError, GatewayError, InternalError
 
 __all__ = ["app", "main"]
 
@@ -24,8 +38,22 @@ app.command("serve")(serve.serve)
 app.command("status")(status.status)
 app.command("codes")(codes.codes)
 app.command("version")(version.version)
-app.add_typer(key.app, name="key")
-app.add_typer(ledger.app, name="ledger")
+
+key = typer.Typer(help="Create, show, suspend, resume and revoke credentials.")
+key.command("create")(key_create.create)
+key.command("list")(key_list.list_keys)
+key.command("show")(key_list.show)
+key.command("suspend")(key_state.suspend)
+key.command("resume")(key_state.resume)
+key.command("revoke")(key_state.revoke)
+app.add_typer(key, name="key")
+
+ledger = typer.Typer(help="Verify and read the ledger.")
+ledger.command("verify")(ledger_verify.verify)
+ledger.command("tail")(ledger_tail.tail)
+ledger.command("vkey")(ledger_vkey.vkey)
+app.add_typer(ledger, name="ledger")
+
 app.add_typer(venue.app, name="venue")
 
 
@@ -50,7 +78,9 @@ def fail(error: GatewayError, cause: Exception | None = None) -> int:
     """Say on stderr what failed and what to do."""
     if os.environ.get("RINGFENCE_DEBUG") == "1":
         raise cause or error
-    print(f"ringfence: {error.code}: {error}", file=sys.stderr)
+    problems = error.problems if isinstance(error, ConfigError) else [str(error)]
+    for problem in problems:
+        print(f"error: {problem} [{error.code}]", file=sys.stderr)
     if error.hint:
-        print(f"  hint: {error.hint}", file=sys.stderr)
+        print(f"hint: {error.hint}", file=sys.stderr)
     return 1

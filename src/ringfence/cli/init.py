@@ -79,7 +79,7 @@ def lay(
     write_private(folder.master_key, secrets.token_hex(MASTER_BYTES).encode() + b"\n")
     attestation = base64.b64encode(secrets.token_bytes(ATTESTATION_BYTES)) + b"\n"
     write_private(folder.path / "keys" / "attestation.key", attestation)
-    write_private(folder.path / "keys" / "ledger.pem", private_pem(Ed25519PrivateKey.generate()))
+    write_private(folder.path / "keys" / "ledger.key", private_pem(Ed25519PrivateKey.generate()))
     if tls is not None:
         files = issue(tls)
         write_private(folder.path / "tls" / "ca.pem", files.ca)
@@ -98,6 +98,9 @@ def report(folder: Path, node: str, vkey: str, plain: bool, as_json: bool) -> No
         say_json({**answer, "ca": ca, "ledger_vkey": vkey})
         return
     pairs([("configuration", file), ("clients trust", ca), ("ledger vkey", vkey)])
+    if ca is not None:
+        print("\nThe certificate is for development: it is signed by a CA made just now. Replace")
+        print(f"{folder / 'tls'}/server.pem and server.key by your own before others connect.")
     print(f"\nKeep the ledger vkey elsewhere: it proves later that {node}'s ledger is unchanged.")
     print(
         f"Next: ringfence key create -c {file} --account NAME --scope read --scope trade"

@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["ConfigOption", "JsonOption", "pairs", "say_json", "table"]
+__all__ = ["DEFAULT_CONFIG", "ConfigOption", "JsonOption", "pairs", "say_json", "table", "warn"]
 
+DEFAULT_CONFIG = Path("ringfence.yaml")
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 ConfigOption = Annotated[
     Path, typer.Option("-c", "--config", help="The configuration in the state folder.")
@@ -23,6 +24,11 @@ ConfigOption = Annotated[
 def say_json(answer: Any) -> None:
     """Print `answer` as one line of JSON, at once: a program may wait for it."""
     print(json.dumps(answer, ensure_ascii=False), flush=True)
+
+
+def warn(what: str) -> None:
+    """Tell on stderr what deserves attention, though nothing failed."""
+    print(f"warning: {what}", file=sys.stderr)
 
 
 def pairs(rows: Iterable[tuple[str, Any]]) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ringfence.cli.say import ConfigOption, JsonOption, pairs, say_json
+from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, pairs, say_json
 from ringfence.config.folder import Folder
 from ringfence.errors import RunningError
 
 __all__ = ["status"]
-
-DEFAULT_CONFIG = Path("ringfence.yaml")
 
 
 def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:

@@ -33,7 +33,7 @@ class Folder:
     @property
     def store(self) -> Path:
         """The credential store."""
-        return self.path / "state.db"
+        return self.path / "ringfence.db"
 
     @property
     def socket(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Loaded:
 
     config: Config
     document: Document
-    dialects: dict[str, Any]
+    dialects: dict[str, Document]
 
     @property
     def folder(self) -> Path:
@@ -59,7 +60,7 @@ class Loaded:
     def snapshot(self) -> bytes:
         """Return what the engine takes: absolute paths, dialects inlined, JSON."""
         content = self.config.model_dump(mode="json")
-        content["dialects"] = self.dialects
+        content["dialects"] = {name: file.value for name, file in self.dialects.items()}
         content["attestation"]["issuer"] = self.config.attestation.issuer or self.config.node
         content["attestation"]["key"] = self.path(self.config.attestation.key)
         for name in ("directory", "key"):
@@ -95,22 +96,27 @@ def check(loaded: Loaded) -> None:
     """Let the engine check the configuration too, without opening a socket.
 
     Raises:
-        ConfigError: what the engine refuses, at the listener that names a dialect or at the file.
+        ConfigError: what the engine refuses, at its line in the configuration or in the dialect.
     """
     problems = []
-    for i, listener in enumerate(loaded.config.listeners):
+    for file in loaded.dialects.values():
         try:
-            engine.check_dialect(loaded.dialects[listener.dialect])
+            engine.check_dialect(file.value)
         except EngineError as e:
-            place = ("listeners", i, "dialect")
-            problems.append(loaded.document.problem(place, f"{listener.dialect}: {e}"))
+            problems.append(file.problem(placed(e.field), str(e)))
     if not problems:
         try:
             engine.check_snapshot(loaded.snapshot())
         except EngineError as e:
-            problems.append(loaded.document.problem((), str(e)))
+            problems.append(loaded.document.problem(placed(e.field), str(e)))
     if problems:
         raise ConfigError(problems)
+
+
+def placed(field: str) -> Place:
+    """Return the place that the engine calls `field`: `listeners[0].tls` or `routes[3]`."""
+    parts = re.findall(r"[^.\[\]]+", field)
+    return tuple(int(part) if part.isdecimal() else part for part in parts)
 
 
 def shipped_dialects() -> dict[str, Path]:
@@ -146,7 +152,7 @@ def repeated(config: Config) -> Found:
 
 
 def absent(loaded: Loaded) -> Found:
-    """Yield files that are named and not there."""
+    """Yield files that are named and not there, and private keys that others may use."""
     config = loaded.config
     files: list[tuple[Place, str | None, str]] = [
         (("attestation", "key"), config.attestation.key, "`ringfence init` makes one"),
@@ -159,8 +165,13 @@ def absent(loaded: Loaded) -> Found:
             files.append((("listeners", i, "tls", "certificate"), tls.certificate, hint))
             files.append((("listeners", i, "tls", "key"), tls.key, hint))
     for place, text, hint in files:
-        if text is not None and not Path(loaded.path(text)).is_file():
-            yield place, f"there is no file {loaded.path(text)}; {hint}"
+        if text is None:
+            continue
+        path = Path(loaded.path(text))
+        if not path.is_file():
+            yield place, f"there is no file {path}; {hint}"
+        elif place[-1] == "key" and path.stat().st_mode & 0o077:
+            yield place, f"others than its owner may use {path}; chmod 600 it"
     if config.upstream.url.startswith("https:") and loaded.roots() is None:
         yield ("upstream", "ca"), "is not set, and this system has no roots; name a PEM file"
 
@@ -176,6 +187,6 @@ def named_dialects(loaded: Loaded) -> Found:
             continue
         try:
             file = Path(loaded.path(name)) if is_path else shipped[name]
-            loaded.dialects[name] = read_document(file).value
+            loaded.dialects[name] = read_document(file)
         except (FileError, ConfigError) as e:
             yield place, f"cannot be used: {e}"

@@ -156,6 +156,7 @@ class Http(Section):
     header_timeout_ms: Milliseconds = 5_000
     body_timeout_ms: Milliseconds = 5_000
     handshake_timeout_ms: Milliseconds = 5_000
+    idle_timeout_ms: Milliseconds = 60_000
     connections: Count = 8_192
     connections_per_address: Count = 1_024
 
@@ -164,7 +165,8 @@ class Controls(Section):
     """Whether each control refuses, only records what it would refuse, or does not run."""
 
     edge: Mode = "enforce"
-    operation: Mode = "enforce"
+    # A message whose operation is unknown has no scope, limit or bound: it never passes.
+    operation: Literal["enforce"] = "enforce"
     identity: Mode = "enforce"
     freshness: Mode = "enforce"
     authority: Mode = "enforce"
@@ -245,7 +247,7 @@ class Ledger(Section):
 
     directory: FileName = "ledger"
     origin: Annotated[str, Field(pattern=r"^[\x21-\x2a\x2c-\x7e]{1,128}$")]
-    key: FileName = "keys/ledger.pem"
+    key: FileName = "keys/ledger.key"
     mode: Literal["strict", "group"] = "strict"
     group_ms: Annotated[int, Field(ge=1, le=1_000)] = 5
     checkpoint_ms: Milliseconds = 1_000
@@ -267,3 +269,11 @@ class Config(Section):
     freshness: Freshness = Freshness()
     guard: Guard
     ledger: Ledger
+
+    @model_validator(mode="after")
+    def limits_something(self) -> Self:
+        """Refuse an empty budget that nobody asked for: it would let everything pass."""
+        if not self.budget.limits and self.controls.budget != "off":
+            hint = "add a limit, or say controls.budget: off"
+            raise wrong("is empty, and would limit nothing", hint, "budget.limits")
+        return self

@@ -58,7 +58,7 @@ def one(document: Document, details: ErrorDetails, model: type[BaseModel]) -> tu
     """Return a finding's line number and its text."""
     place: Place = tuple(details["loc"])
     if details["type"] == "ringfence" and details["ctx"]["field"]:
-        place = (*place, details["ctx"]["field"])
+        place = (*place, *details["ctx"]["field"].split("."))
     return document.line(place), document.problem(place, sentence(details, place, model))
 
 

@@ -10,7 +10,7 @@ from ringfence.errors import ConfigError
 
 __all__ = ["fill", "profiles"]
 
-TLS = "tls: {certificate: tls/server.pem, key: tls/server.key}"
+TLS = "tls: {certificate: tls/server.pem, key: tls/server.key} # for development; bring your own"
 PLAIN = "plain: true # HTTP without TLS: only behind something that ends TLS, or on loopback"
 
 

@@ -9,36 +9,33 @@ import base64
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_public_key,
-)
-
 from ringfence.errors import KeyTextError
+from ringfence.identity.keypair import public_pem
 from ringfence.identity.secret import MasterKey
 
 __all__ = [
     "ALGORITHMS",
     "REACHES",
     "SCOPES",
+    "STATES",
+    "Change",
     "Credential",
     "read_account",
     "read_allow",
     "read_key_id",
-    "read_public_key",
     "read_scopes",
 ]
 
 SCOPES = ("read", "trade", "withdraw", "transfer", "keys")
 ALGORITHMS = ("hmac-sha256", "ed25519", "rsa-pkcs1-sha256")
-RSA_BITS = range(2048, 8193)
+STATES = ("pre-active", "active", "suspended", "revoked")
+
+ANY = "any"
+EVERYWHERE = ("0.0.0.0/0", "::/0")
+"""What `any` means to the engine."""
 
 REACHES = {
     "active": ("pre-active", "suspended", "active"),
@@ -50,7 +47,10 @@ REACHES = {
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One API key. `public_key` is None for HMAC, whose secret is derived when it is needed."""
+    """One API key. `public_key` is None for HMAC, whose secret is derived when it is needed.
+
+    `generation` counts the secrets that an HMAC credential has had.
+    """
 
     key_id: str
     account: str
@@ -59,32 +59,62 @@ class Credential:
     allow: tuple[str, ...]
     state: str
     created_us: int
-    changed_us: int
     expires_us: int | None = None
     public_key: bytes | None = None
-    why: str = ""
+    generation: int = 1
 
     def shown(self) -> dict[str, Any]:
-        """Return what people and `--json` see: no material."""
-        content = asdict(self)
-        del content["public_key"]
-        return content
+        """Return what people and `--json` see: no secret."""
+        key = self.public_key
+        return {
+            "key_id": self.key_id,
+            "account": self.account,
+            "algorithm": self.algorithm,
+            "scopes": list(self.scopes),
+            "allow": list(self.allow),
+            "state": self.state,
+            "created_us": self.created_us,
+            "expires_us": self.expires_us,
+            "generation": self.generation,
+            "public_key": None if key is None else public_pem(self.algorithm, key),
+        }
 
     def for_engine(self, master: MasterKey) -> dict[str, Any]:
         """Return what the engine takes, with the material that verifies signatures."""
         material = self.public_key
         if material is None:
-            material = master.secret(self.key_id).encode()
+            material = master.secret(self.key_id, self.generation).encode()
         return {
             "key_id": self.key_id,
             "algorithm": self.algorithm,
             "material": base64.b64encode(material).decode(),
             "account": self.account,
             "scopes": list(self.scopes),
-            "allow": list(self.allow),
+            "allow": list(EVERYWHERE if self.allow == (ANY,) else self.allow),
             "expires_us": self.expires_us,
             "state": self.state,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of a credential's life: who brought it from `before` into `state`, why and when.
+
+    `before` is None for its creation. `serial` is never used twice in a store.
+    """
+
+    serial: int
+    key_id: str
+    before: str | None
+    state: str
+    who: str
+    why: str
+    time_us: int
+
+    def shown(self) -> dict[str, Any]:
+        """Return what people and `--json` see."""
+        names = ("before", "state", "who", "why", "time_us")
+        return {name: getattr(self, name) for name in names}
 
 
 def read_account(text: str) -> str:
@@ -126,34 +156,26 @@ def read_scopes(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(scope for scope in SCOPES if scope in words)
 
 
-def read_allow(words: Sequence[str]) -> tuple[str, ...]:
-    """Return networks in canonical form, each once, in the order given.
+def read_allow(words: Sequence[str], scopes: Sequence[str]) -> tuple[str, ...]:
+    """Return networks in canonical form, each once, in the order given; or ("any",).
 
     Raises:
-        KeyTextError: there is none, or one is no network; nobody is allowed by silence.
+        KeyTextError: there is none, or one is no network; nobody is allowed by silence. Everybody
+            is only allowed by the word `any`, and never to withdraw.
     """
-    hint = "write --allow 203.0.113.7/32 or --allow 2001:db8::/48; 0.0.0.0/0 is everybody"
+    hint = "write --allow 203.0.113.7 or --allow 2001:db8::/48; `any` is every address"
     if not words:
         raise KeyTextError("a credential that no address may use is of no use", hint=hint)
+    if ANY in words:
+        if "withdraw" in scopes:
+            hint = "name the addresses that may withdraw"
+            raise KeyTextError("a credential that may withdraw is not for any address", hint=hint)
+        return (ANY,)
     try:
-        return tuple(dict.fromkeys(str(ipaddress.ip_network(word)) for word in words))
+        networks = dict.fromkeys(ipaddress.ip_network(word) for word in words)
     except ValueError as e:
         raise KeyTextError(f"not a network: {e}", hint=hint) from e
-
-
-def read_public_key(pem: bytes) -> tuple[str, bytes]:
-    """Return (algorithm, material as the engine takes it) of a public key in PEM.
-
-    Raises:
-        KeyTextError: it is neither Ed25519 nor RSA of 2048 to 8192 bits.
-    """
-    hint = "give a PEM file that starts with -----BEGIN PUBLIC KEY-----"
-    try:
-        key = load_pem_public_key(pem)
-    except (ValueError, UnsupportedAlgorithm) as e:
-        raise KeyTextError("the public key cannot be read", hint=hint) from e
-    if isinstance(key, Ed25519PublicKey):
-        return "ed25519", key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    if isinstance(key, RSAPublicKey) and key.key_size in RSA_BITS:
-        return "rsa-pkcs1-sha256", key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    raise KeyTextError("the public key is neither Ed25519 nor RSA of 2048 to 8192 bits", hint=hint)
+    for network in networks:
+        if network.prefixlen == 0:
+            raise KeyTextError(f"{network} is every address", hint="if that is meant, write any")
+    return tuple(str(network) for network in networks)

@@ -6,6 +6,7 @@ Who has the master key and a credential's id has its secret: guard the file as t
 from __future__ import annotations
 
 import secrets
+import string
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -16,9 +17,13 @@ from ringfence.errors import StoreError
 __all__ = ["MASTER_BYTES", "MasterKey", "fresh_key_id"]
 
 MASTER_BYTES = 32
-SECRET_BYTES = 32
-LABEL = b"ringfence hmac secret v1\x00"
-"""Binds what is derived here to this use; a later way of deriving takes another label."""
+KEY_ID_CHARACTERS = 32
+SECRET_CHARACTERS = 64
+"""As many as Binance's own secrets have; 381 bits."""
+ALPHABET = string.ascii_letters + string.digits
+FAIR = 256 - 256 % len(ALPHABET)
+"""Bytes from here on are skipped, so that each character is equally likely."""
+STREAM_BYTES = 2 * SECRET_CHARACTERS
 
 
 class MasterKey:
@@ -57,15 +62,22 @@ class MasterKey:
         except ValueError as e:
             raise StoreError(f"the master key {path} is not a line of hexadecimal digits") from e
 
-    def secret(self, key_id: str) -> str:
-        """Return the secret of `key_id`: 64 hexadecimal digits, used as text by clients.
+    def secret(self, key_id: str, generation: int) -> str:
+        """Return the secret of `key_id` in this generation: SECRET_CHARACTERS letters and digits.
 
-        Source: RFC 5869, HKDF with SHA-256, no salt; `info` is the label and the id.
+        Source: RFC 5869, HKDF with SHA-256, no salt; `info` names use, id and generation.
+        Raises:
+            StoreError: the id has none; one in 2^200 ids.
         """
-        hkdf = HKDF(SHA256(), SECRET_BYTES, salt=None, info=LABEL + key_id.encode())
-        return hkdf.derive(self._material).hex()
+        # An id holds no '/', so no two (id, generation) share an info.
+        info = f"ringfence/hmac/v1/{key_id}/{generation}".encode()
+        stream = HKDF(SHA256(), STREAM_BYTES, salt=None, info=info).derive(self._material)
+        fair = [ALPHABET[byte % len(ALPHABET)] for byte in stream if byte < FAIR]
+        if len(fair) < SECRET_CHARACTERS:
+            raise StoreError(f"no secret can be derived for {key_id}", hint="create another")
+        return "".join(fair[:SECRET_CHARACTERS])
 
 
 def fresh_key_id() -> str:
-    """Return a new credential id: 128 random bits as hexadecimal digits."""
-    return secrets.token_hex(16)
+    """Return a new credential id: KEY_ID_CHARACTERS random letters and digits, 190 bits."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(KEY_ID_CHARACTERS))

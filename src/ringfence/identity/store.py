@@ -7,55 +7,27 @@ so that an id is never used twice and the ledger's names stay explained.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Integer,
-    LargeBinary,
-    MetaData,
-    RowMapping,
-    Table,
-    Text,
-    create_engine,
-    event,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from ringfence.errors import KeyExistsError, KeyMissingError, KeyStateError, StoreError
-from ringfence.identity.credential import REACHES, Credential
+from ringfence.identity.credential import REACHES, Change, Credential
+from ringfence.identity.schema import (
+    CHANGE,
+    CREDENTIAL,
+    PRINCIPAL,
+    SCHEMA_VERSION,
+    TABLES,
+    VERSION,
+    connect_to,
+)
 
 __all__ = ["Store"]
-
-SCHEMA_VERSION = 1
-BUSY_MS = 5_000
-"""How long one process waits for another's write."""
-
-CREDENTIAL = Table(
-    "credential",
-    MetaData(),
-    Column("serial", Integer, primary_key=True),
-    Column("key_id", Text, nullable=False, unique=True),
-    Column("account", Text, nullable=False),
-    Column("algorithm", Text, nullable=False),
-    Column("scopes", Text, nullable=False),
-    Column("allow", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("created_us", Integer, nullable=False),
-    Column("changed_us", Integer, nullable=False),
-    Column("expires_us", Integer),
-    Column("public_key", LargeBinary),
-    Column("why", Text, nullable=False),
-    sqlite_autoincrement=True,
-)
 
 
 class Store:
@@ -70,12 +42,12 @@ class Store:
         if not path.is_file():
             raise StoreError(f"there is no credential store {path}")
         self._path = path
-        self._engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-        event.listen(self._engine, "connect", prepare)
-        with self._begin() as db:
-            version = db.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if version != SCHEMA_VERSION:
-            raise StoreError(f"{path} has schema {version}; this Ringfence reads {SCHEMA_VERSION}")
+        self._engine = connect_to(str(path))
+        with self._transaction() as db:
+            versions = db.execute(select(VERSION.c.version)).scalars().all()
+        if versions != [SCHEMA_VERSION]:
+            said = ", ".join(map(str, versions)) or "none"
+            raise StoreError(f"{path} has schema {said}; this Ringfence reads {SCHEMA_VERSION}")
 
     @classmethod
     def create(cls, path: Path) -> Store:
@@ -88,30 +60,31 @@ class Store:
             path.touch(mode=0o600, exist_ok=False)
         except OSError as e:
             raise StoreError(f"cannot create {path}: {e.strerror}") from e
-        engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-        event.listen(engine, "connect", prepare)
-        with engine.begin() as db:
-            CREDENTIAL.metadata.create_all(db)
-            db.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        with connect_to(str(path)).begin() as db:
+            TABLES.create_all(db)
+            db.execute(insert(VERSION).values(version=SCHEMA_VERSION))
         return cls(path)
 
-    def add(self, credential: Credential) -> None:
-        """Keep a new credential.
+    def add(self, credential: Credential, who: str, why: str = "") -> Change:
+        """Keep a new credential, and its account if that is new; return its first change.
 
         Raises:
             KeyExistsError: its id has been used before.
         """
-        row = {name: getattr(credential, name) for name in credential.__slots__}
-        row |= {"scopes": json.dumps(credential.scopes), "allow": json.dumps(credential.allow)}
-        try:
-            with self._begin() as db:
-                db.execute(insert(CREDENTIAL).values(row))
-        except IntegrityError as e:
-            raise KeyExistsError(f"credential {credential.key_id} exists already") from e
+        return self.add_all([credential], who, why)[0]
+
+    def add_all(self, credentials: Sequence[Credential], who: str, why: str = "") -> list[Change]:
+        """Keep many new credentials together or not at all.
+
+        Raises:
+            KeyExistsError: an id has been used before.
+        """
+        with self._transaction(writes=True) as db:
+            return [place(db, one, who, why) for one in credentials]
 
     def all(self) -> list[Credential]:
         """Return every credential, oldest first."""
-        with self._begin() as db:
+        with self._transaction() as db:
             rows = db.execute(select(CREDENTIAL).order_by(CREDENTIAL.c.serial)).mappings()
             return [credential(row) for row in rows]
 
@@ -121,50 +94,80 @@ class Store:
         Raises:
             KeyMissingError: there is none of this id.
         """
-        with self._begin() as db:
+        with self._transaction() as db:
             return find(db, key_id)
 
-    def set_state(self, key_id: str, state: str, why: str, now_us: int) -> Credential:
-        """Bring a credential into `state` and return it as it is then.
+    def history(self, key_id: str) -> list[Change]:
+        """Return what became of a credential, oldest first."""
+        return self._changes(CHANGE.c.key_id == key_id)
 
-        Being there already changes nothing and is no error: who retries must get through.
+    def unrecorded(self) -> list[Change]:
+        """Return the changes that the ledger does not have yet, oldest first."""
+        return self._changes(CHANGE.c.recorded == 0)
+
+    def _changes(self, which: ColumnElement[bool]) -> list[Change]:
+        with self._transaction() as db:
+            rows = db.execute(select(CHANGE).where(which).order_by(CHANGE.c.serial)).mappings()
+            return [Change(**{name: row[name] for name in Change.__slots__}) for row in rows]
+
+    def mark_recorded(self, serials: Sequence[int]) -> None:
+        """Keep that the ledger has these changes."""
+        with self._transaction(writes=True) as db:
+            for serial in serials:
+                db.execute(update(CHANGE).where(CHANGE.c.serial == serial).values(recorded=1))
+
+    def set_state(
+        self, key_id: str, state: str, who: str, why: str, now_us: int
+    ) -> tuple[Credential, Change | None]:
+        """Bring a credential into `state`; return it as it is then, and the change made.
+
+        Being there already is no change and no error: who retries must get through.
 
         Raises:
             KeyMissingError: there is none of this id.
             KeyStateError: `state` cannot be reached from where it is.
         """
-        # One statement decides and writes, so that two processes cannot both resume and revoke.
-        change = (
-            update(CREDENTIAL)
-            .where(CREDENTIAL.c.key_id == key_id, CREDENTIAL.c.state != state)
-            .where(CREDENTIAL.c.state.in_(REACHES[state]))
-            .values(state=state, why=why, changed_us=now_us)
-        )
-        with self._begin() as db:
-            db.execute(change)
+        with self._transaction(writes=True) as db:
             found = find(db, key_id)
-        if found.state != state:
-            raise KeyStateError(f"credential {key_id} is {found.state} and cannot become {state}")
-        return found
+            if found.state not in REACHES[state]:
+                said = f"credential {key_id} is {found.state} and cannot become {state}"
+                raise KeyStateError(said)
+            if found.state == state:
+                return found, None
+            db.execute(update(CREDENTIAL).where(CREDENTIAL.c.key_id == key_id).values(state=state))
+            change = note(db, Change(0, key_id, found.state, state, who, why, now_us))
+            return find(db, key_id), change
 
     @contextmanager
-    def _begin(self) -> Iterator[Connection]:
+    def _transaction(self, *, writes: bool = False) -> Iterator[Connection]:
         """Yield a connection in a transaction; turn the database's failures into ours."""
         try:
-            with self._engine.begin() as db:
+            with self._engine.connect().execution_options(writes=writes) as db, db.begin():
                 yield db
-        except IntegrityError:
-            raise
         except SQLAlchemyError as e:
             reason = getattr(e, "orig", None) or type(e).__name__
             raise StoreError(f"the credential store {self._path} failed: {reason}") from e
 
 
-def prepare(connection: Any, _record: Any) -> None:
-    """Make each SQLite connection durable and patient."""
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+def place(db: Connection, credential: Credential, who: str, why: str) -> Change:
+    """Write a new credential and its first change."""
+    row = {name: getattr(credential, name) for name in credential.__slots__}
+    row |= {"scopes": json.dumps(credential.scopes), "allow": json.dumps(credential.allow)}
+    principal = {"name": credential.account, "created_us": credential.created_us}
+    db.execute(upsert(PRINCIPAL).values(principal).on_conflict_do_nothing())
+    try:
+        db.execute(insert(CREDENTIAL).values(row))
+    except IntegrityError as e:
+        raise KeyExistsError(f"credential {credential.key_id} exists already") from e
+    made_us = credential.created_us
+    return note(db, Change(0, credential.key_id, None, credential.state, who, why, made_us))
+
+
+def note(db: Connection, change: Change) -> Change:
+    """Write a change that the ledger does not have yet, and return it with its serial."""
+    row = {name: getattr(change, name) for name in Change.__slots__ if name != "serial"}
+    written = insert(CHANGE).values(row | {"recorded": 0}).returning(CHANGE.c.serial)
+    return Change(serial=db.execute(written).scalar_one(), **row)
 
 
 def find(db: Connection, key_id: str) -> Credential:

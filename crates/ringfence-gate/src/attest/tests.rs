@@ -21,7 +21,7 @@ fn attestor(algorithm: AttestationAlgorithm, key: &str) -> Result<Attestor, crat
 }
 
 fn attest(attestor: &Attestor) -> String {
-    attestor.attest(&Attested {
+    let token = attestor.attest(&Attested {
         account: Some("ali\"ce"),
         credential: Some("key"),
         operation: "order.place",
@@ -30,7 +30,8 @@ fn attest(attestor: &Attestor) -> String {
         target: "/api/v3/order?a=\"b\"",
         body: b"quantity=1",
         now_us: 1_700_000_000_999_999,
-    })
+    });
+    String::from_utf8(token).unwrap()
 }
 
 fn claims(token: &str) -> serde_json::Value {

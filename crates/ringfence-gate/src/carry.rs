@@ -1,0 +1,243 @@
+//! Carrying a judged message to its end: the record made durable, the venue asked, the outcome written.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use http::Response;
+use ringfence_core::budget::Usages;
+use ringfence_core::operation::Operation;
+use ringfence_core::pipeline::Permit;
+use ringfence_core::refusal::{Code, Refusal};
+use ringfence_ledger::{Fate, Mode, Ticket};
+use ringfence_wire::Outgoing;
+use ringfence_wire::http::strip_response;
+use tokio::task::spawn_local;
+
+use crate::body::{Answer, Content};
+use crate::client::Thread;
+use crate::clock::now_us;
+use crate::exchange::{Trouble, exchange};
+use crate::forward;
+use crate::pipeline::Passing;
+use crate::record::{self, Reading};
+use crate::refuse::MESSAGE;
+use crate::shared::Shared;
+
+/// A message that may go on to the venue.
+pub(crate) struct Permitted {
+    pub(crate) permit: Permit,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) operation: Operation,
+    pub(crate) usages: Usages,
+    pub(crate) recorded: Recorded,
+}
+
+/// How a permission stands in the ledger.
+pub(crate) enum Recorded {
+    /// In line, to be durable before anything is sent; nothing if the ledger does not take it.
+    Intent(Option<Ticket>),
+    /// To be appended with its answer.
+    Reading(Reading),
+}
+
+impl Passing {
+    /// Takes a permitted message to its answer.
+    pub(crate) async fn carry(self: Rc<Self>, permitted: Permitted) -> Response<Answer> {
+        let Permitted {
+            permit,
+            outgoing,
+            operation,
+            usages,
+            recorded,
+        } = permitted;
+        let answer = match recorded {
+            Recorded::Reading(reading) => {
+                let asked = self.ask(&permit, outgoing, operation, || {}).await;
+                let answer = self.answer(asked.map_err(|trouble| trouble.refusal(false)), &usages);
+                reading.answered(answer.status().as_u16());
+                return answer;
+            }
+            Recorded::Intent(ticket) => self.change(ticket, &permit, outgoing, operation).await,
+        };
+        self.answer(answer, &usages)
+    }
+
+    /// Has what changes state recorded, done, and its outcome recorded.
+    async fn change(
+        &self,
+        ticket: Option<Ticket>,
+        permit: &Permit,
+        outgoing: Outgoing,
+        operation: Operation,
+    ) -> Result<Response<Content>, Refusal> {
+        let thread = &self.client.thread;
+        let outcome = Outcome::of(&thread.shared, self.id.as_str());
+        if !durable(thread, ticket).await {
+            // What was never recorded has no outcome.
+            outcome.settled.set(true);
+            return Err(Code::LedgerUnavailable.into());
+        }
+        let asked = self
+            .ask(permit, outgoing, operation, || outcome.sending())
+            .await;
+        match asked {
+            Ok(response) => {
+                let status = Some(response.status().as_u16());
+                outcome.settle(Fate::Answered, None, status);
+                Ok(response)
+            }
+            Err(trouble) => {
+                let fate = match trouble {
+                    Trouble::NotSent(_) => Fate::NotSent,
+                    Trouble::Silent | Trouble::Broken | Trouble::Malformed => Fate::Unknown,
+                };
+                outcome.settle(fate, Some(trouble.reason()), None);
+                Err(trouble.refusal(true))
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        permit: &Permit,
+        outgoing: Outgoing,
+        operation: Operation,
+        sending: impl Fn(),
+    ) -> Result<Response<Content>, Trouble> {
+        let thread = &self.client.thread;
+        let request = forward::request(permit, self, outgoing, operation);
+        let request = request.map_err(Trouble::NotSent)?;
+        exchange(&thread.pool, permit, request, sending).await
+    }
+
+    fn answer(
+        &self,
+        asked: Result<Response<Content>, Refusal>,
+        usages: &Usages,
+    ) -> Response<Answer> {
+        match asked {
+            Ok(response) => {
+                let mut response = response.map(|content| Answer::new(content, &self.client.watch));
+                let headers = response.headers_mut();
+                strip_response(headers);
+                self.client.door.speech.usage.write(usages, headers);
+                headers.insert(MESSAGE, self.id.value().clone());
+                response
+            }
+            Err(refusal) => {
+                self.client.thread.shared.counters.refuse(refusal.code);
+                self.refused(&refusal, usages)
+            }
+        }
+    }
+}
+
+/// Waits until the entry is as durable as the ledger's mode asks for; false if it is not in the ledger.
+async fn durable(thread: &Thread, ticket: Option<Ticket>) -> bool {
+    let ledger = &thread.shared.ledger;
+    match (ticket, ledger.mode()) {
+        (Some(ticket), Mode::Strict { .. }) => thread.commits.durable(ledger, ticket).await,
+        (Some(_), Mode::Group { .. }) => true,
+        (None, _) => false,
+    }
+}
+
+/// The outcome of one message that changes state: written exactly once, also when the message is given up half-way.
+struct Outcome<'a> {
+    shared: &'a Shared,
+    message: &'a str,
+    since_us: u64,
+    /// Whether a byte may have left for the venue.
+    sent: Cell<bool>,
+    settled: Cell<bool>,
+}
+
+impl<'a> Outcome<'a> {
+    fn of(shared: &'a Shared, message: &'a str) -> Self {
+        shared.counters.carried.fetch_add(1, Ordering::SeqCst);
+        Self {
+            shared,
+            message,
+            since_us: now_us(),
+            sent: Cell::new(false),
+            settled: Cell::new(false),
+        }
+    }
+
+    fn sending(&self) {
+        self.sent.set(true);
+    }
+
+    fn settle(&self, fate: Fate, reason: Option<&str>, status: Option<u16>) {
+        self.settled.set(true);
+        record::outcome(
+            self.shared,
+            self.message,
+            fate,
+            reason,
+            status,
+            self.since_us,
+        );
+    }
+}
+
+impl Drop for Outcome<'_> {
+    fn drop(&mut self) {
+        if !self.settled.get() {
+            let fate = if self.sent.get() {
+                Fate::Unknown
+            } else {
+                Fate::NotSent
+            };
+            self.settle(fate, Some("abandoned"), None);
+        }
+        self.shared.counters.carried.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A future that is carried to its end even if nobody waits for it any more: dropped half-way, it goes on as a task
+/// of its own. Until then it costs no task.
+pub(crate) struct Carried<F: Future<Output = Response<Answer>> + 'static> {
+    future: Option<Pin<Box<F>>>,
+    thread: Rc<Thread>,
+}
+
+impl<F: Future<Output = Response<Answer>> + 'static> Carried<F> {
+    pub(crate) fn new(thread: &Rc<Thread>, future: F) -> Self {
+        Self {
+            future: Some(Box::pin(future)),
+            thread: Rc::clone(thread),
+        }
+    }
+}
+
+impl<F: Future<Output = Response<Answer>> + 'static> Future for Carried<F> {
+    type Output = Response<Answer>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response<Answer>> {
+        let Some(mut future) = self.future.take() else {
+            // INVARIANT: nothing is polled again after it was ready.
+            return Poll::Pending;
+        };
+        // While it is out of its place, a panic ends it here instead of carrying it on.
+        let polled = future.as_mut().poll(context);
+        if polled.is_pending() {
+            self.future = Some(future);
+        }
+        polled
+    }
+}
+
+impl<F: Future<Output = Response<Answer>> + 'static> Drop for Carried<F> {
+    fn drop(&mut self) {
+        // At the thread's end no task can be begun; what is dropped then records its own outcome.
+        if let Some(future) = self.future.take()
+            && !self.thread.ended.get()
+        {
+            spawn_local(future);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What one engine thread and one client connection have to themselves.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ringfence_core::address::Prefix;
+use ringfence_wire::Scratch;
+use tokio::sync::Notify;
+
+use crate::commit::CommitWait;
+use crate::deadline::Deadlines;
+use crate::flood::Floods;
+use crate::listen::Door;
+use crate::pool::Pool;
+use crate::shared::Shared;
+use crate::socket::{Landing, READ_BYTES};
+use crate::watch::{Patience, Watch};
+
+/// What one engine thread has to itself.
+pub(crate) struct Thread {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) commits: CommitWait,
+    pub(crate) scratch: RefCell<Scratch>,
+    pub(crate) landing: Landing,
+    pub(crate) floods: Floods,
+    /// Told once to whoever accepts connections.
+    pub(crate) drain: Notify,
+    /// Whether connections end with the message they are at.
+    pub(crate) draining: Cell<bool>,
+    /// Whether the thread is at its end, and tasks can no longer be begun.
+    pub(crate) ended: Cell<bool>,
+}
+
+impl Thread {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let deadlines = Deadlines::new();
+        Self {
+            pool: Rc::new(Pool::new(Arc::clone(&shared), Rc::clone(&deadlines))),
+            shared,
+            deadlines,
+            commits: CommitWait::default(),
+            scratch: RefCell::default(),
+            landing: Rc::new(RefCell::new(vec![0; READ_BYTES].into())),
+            floods: Floods::default(),
+            drain: Notify::new(),
+            draining: Cell::new(false),
+            ended: Cell::new(false),
+        }
+    }
+
+    /// Stops accepting, and ends every connection with the message it is at.
+    pub(crate) fn begin_drain(&self) {
+        self.draining.set(true);
+        self.drain.notify_waiters();
+        self.deadlines.wake_all();
+    }
+}
+
+/// One client connection.
+pub(crate) struct Client {
+    pub(crate) thread: Rc<Thread>,
+    pub(crate) door: Rc<Door>,
+    pub(crate) peer: IpAddr,
+    pub(crate) prefix: Prefix,
+    pub(crate) watch: Rc<Watch>,
+}
+
+impl Client {
+    pub(crate) fn new(thread: &Rc<Thread>, door: &Rc<Door>, peer: IpAddr, prefix: Prefix) -> Self {
+        let http = thread.shared.http;
+        let patience = Patience {
+            head: http.header(),
+            body: http.body(),
+            idle: http.idle(),
+        };
+        Self {
+            thread: Rc::clone(thread),
+            door: Rc::clone(door),
+            peer,
+            prefix,
+            watch: Rc::new(Watch::new(&thread.deadlines, patience)),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The one place where a refusal becomes HTTP.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use ringfence_core::budget::Usages;
+use ringfence_core::pipeline::Trace;
+use ringfence_core::refusal::{Code, Refusal, Retry};
+use ringfence_wire::Rendered;
+
+use crate::body::Answer;
+use crate::client::Client;
+use crate::clock::now_us;
+use crate::record::{self, Decided};
+use crate::socket::Refuse;
+use crate::usage::{retry_after_s, write_retry_after};
+
+/// The field that tells a client its message's id.
+pub(crate) const MESSAGE: HeaderName = HeaderName::from_static("x-ringfence-message");
+
+impl Client {
+    /// Answers `refusal` in the dialect's own form.
+    pub(crate) fn answer(
+        &self,
+        refusal: &Refusal,
+        rendered: Rendered,
+        usages: &Usages,
+        message: &HeaderValue,
+    ) -> Response<Answer> {
+        let body = Some(Bytes::from(rendered.body)).filter(|body| !body.is_empty());
+        let mut response = Response::new(Answer::whole(body, &self.watch));
+        *response.status_mut() = status(rendered.status);
+        let headers = response.headers_mut();
+        if let Ok(value) = HeaderValue::try_from(rendered.content_type) {
+            headers.insert(CONTENT_TYPE, value);
+        }
+        headers.insert(MESSAGE, message.clone());
+        write_retry_after(refusal, headers);
+        self.door.speech.usage.write(usages, headers);
+        response
+    }
+}
+
+/// Ends the connection after this answer: what follows on it cannot be trusted to start where it seems to.
+pub(crate) fn closing(mut response: Response<Answer>) -> Response<Answer> {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
+fn status(number: u16) -> StatusCode {
+    StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+impl Refuse for Client {
+    fn refuse_head(&self, code: Code) -> Vec<u8> {
+        let shared = &self.thread.shared;
+        let now = now_us();
+        let message = shared.message_id();
+        // Bytes that are no request count against the address like one.
+        let (refusal, edge, recorded) = match shared.core.admit(self.peer, now) {
+            Ok((_, edge)) => (Refusal::new(code), edge, true),
+            Err(over) => {
+                let edge = Trace::Refused(over.refusal.code);
+                self.over(&over.refusal, now);
+                (over.refusal, edge, over.first)
+            }
+        };
+        let rendered = self.door.speech.dialect.render(&refusal);
+        if recorded {
+            let mut trace = [Trace::NotReached; 8];
+            trace[0] = edge;
+            let decided = Decided {
+                trace,
+                refusal: Some(&refusal),
+                status: Some(rendered.status),
+                ..Decided::unread(self, message.as_str(), now)
+            };
+            record::refusal(shared, &decided);
+        } else {
+            shared.counters.refuse(refusal.code);
+        }
+        raw(&refusal, &rendered, message.value())
+    }
+}
+
+/// Writes the whole answer to bytes that never became a request.
+fn raw(refusal: &Refusal, rendered: &Rendered, message: &HeaderValue) -> Vec<u8> {
+    let mut answer = Vec::with_capacity(rendered.body.len() + 256);
+    let status = status(rendered.status);
+    let reason = status.canonical_reason().unwrap_or("Refused");
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        answer,
+        "HTTP/1.1 {} {reason}\r\ncontent-type: {}\r\ncontent-length: {}\r\nconnection: close\r\n",
+        status.as_str(),
+        rendered.content_type,
+        rendered.body.len(),
+    );
+    if let Retry::AfterMs(after_ms) = refusal.retry {
+        let _ = write!(answer, "{RETRY_AFTER}: {}\r\n", retry_after_s(after_ms));
+    }
+    let _ = write!(answer, "{MESSAGE}: ");
+    answer.extend_from_slice(message.as_bytes());
+    answer.extend_from_slice(b"\r\n\r\n");
+    answer.extend_from_slice(&rendered.body);
+    answer
+}

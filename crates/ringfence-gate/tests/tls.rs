@@ -1,0 +1,157 @@
+//! TLS on real sockets: 1.3 with a post-quantum key exchange to clients, a verified venue behind.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+
+use common::client::find;
+use common::venue::{FINE, Venue};
+use common::{Bench, TIME};
+use rcgen::{CertifiedKey, KeyPair};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+use rustls::version::{TLS12, TLS13};
+use rustls::{
+    ClientConfig, ClientConnection, NamedGroup, RootCertStore, ServerConfig, ServerConnection,
+    StreamOwned, SupportedProtocolVersion,
+};
+use serde_json::{Value, json};
+
+fn certificate() -> CertifiedKey<KeyPair> {
+    rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap()
+}
+
+fn roots(made: &CertifiedKey<KeyPair>) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    roots
+}
+
+/// Lays a certificate and its key, and has the listener use them.
+fn with_tls<'p>(
+    folder: &'p Path,
+    made: &CertifiedKey<KeyPair>,
+) -> impl FnOnce(&mut Value) + use<'p> {
+    let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    move |snapshot| {
+        snapshot["listeners"][0]["plain"] = false.into();
+        snapshot["listeners"][0]["tls"] = json!({"certificate": certificate, "key": key});
+    }
+}
+
+type Stream = StreamOwned<ClientConnection, TcpStream>;
+
+fn dial(bench: &Bench, roots: RootCertStore, version: &'static SupportedProtocolVersion) -> Stream {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = ServerName::try_from("localhost").unwrap();
+    let socket = TcpStream::connect(bench.address).unwrap();
+    socket.set_read_timeout(Some(common::SOON)).unwrap();
+    StreamOwned::new(
+        ClientConnection::new(Arc::new(config), name).unwrap(),
+        socket,
+    )
+}
+
+fn ask(stream: &mut Stream) -> std::io::Result<String> {
+    stream.write_all(TIME)?;
+    let mut bytes = Vec::new();
+    while find(&bytes, b"{}").is_none() {
+        let mut more = [0; 1024];
+        match stream.read(&mut more)? {
+            0 => break,
+            count => bytes.extend_from_slice(&more[..count]),
+        }
+    }
+    Ok(String::from_utf8(bytes).unwrap())
+}
+
+#[test]
+fn clients_get_tls_1_3_with_a_post_quantum_key_exchange() {
+    let (venue, made, folder) = (Venue::fine(), certificate(), tempfile::tempdir().unwrap());
+    let bench = Bench::start(venue.address, with_tls(folder.path(), &made));
+    let mut stream = dial(&bench, roots(&made), &TLS13);
+    for _ in 0..3 {
+        assert!(ask(&mut stream).unwrap().starts_with("HTTP/1.1 200 OK"));
+    }
+    let group = stream.conn.negotiated_key_exchange_group().unwrap();
+    assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
+    assert_eq!(stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+}
+
+#[test]
+fn a_client_that_speaks_only_tls_1_2_or_none_is_turned_away() {
+    let (venue, made, folder) = (Venue::fine(), certificate(), tempfile::tempdir().unwrap());
+    let bench = Bench::start(venue.address, with_tls(folder.path(), &made));
+    assert!(ask(&mut dial(&bench, roots(&made), &TLS12)).is_err());
+    let mut plain = bench.connect();
+    plain.send(TIME);
+    assert!(!plain.rest().starts_with(b"HTTP"));
+    bench.until("handshakes_failed", 2);
+    assert!(venue.heard().is_empty());
+}
+
+#[test]
+fn a_client_that_does_not_shake_hands_is_not_waited_for() {
+    let (venue, made, folder) = (Venue::fine(), certificate(), tempfile::tempdir().unwrap());
+    let bench = Bench::start(venue.address, with_tls(folder.path(), &made));
+    let mut client = bench.connect();
+    assert!(client.rest().is_empty());
+    bench.until("handshakes_failed", 1);
+}
+
+/// Answers one TLS connection after the other.
+fn secure_venue(made: &CertifiedKey<KeyPair>) -> std::net::SocketAddr {
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming().map_while(Result::ok) {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, socket);
+            while let Ok(1..) = stream.read(&mut [0; 8192]) {
+                let _ = stream.write_all(FINE);
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_venue_is_believed_only_with_a_certificate_of_the_given_authority() {
+    let (made, stranger) = (certificate(), certificate());
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    let address = secure_venue(&made);
+    for (trusted, host, status) in [
+        (&made, "localhost", 200),
+        (&stranger, "localhost", 502),
+        (&made, "127.0.0.1", 502),
+    ] {
+        std::fs::write(&ca, trusted.cert.pem()).unwrap();
+        let bench = Bench::start(address, |snapshot| {
+            snapshot["upstream"]["url"] = format!("https://{host}:{}", address.port()).into();
+            snapshot["upstream"]["ca"] = json!(ca);
+        });
+        for _ in 0..2 {
+            assert_eq!(bench.ask(TIME).status, status, "{host}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+"""`ringfence key create`: a new credential, whose secret is shown once."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ringfence.cli.key import WhyOption, keys, rows
+from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, pairs, say_json
+from ringfence.config.folder import write_private
+from ringfence.errors import EngineError, FileError, KeyTextError
+
+__all__ = ["create"]
+
+UNITS_US = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+HMAC = "hmac-sha256"
+
+
+def create(
+    account: Annotated[str, typer.Option(help="Whose orders these are.")],
+    scope: Annotated[list[str], typer.Option(help="read, trade, withdraw, transfer or keys.")],
+    allow: Annotated[list[str], typer.Option(help="A network that may use it (CIDR), or any.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    key_id: Annotated[str | None, typer.Option(help="An id of your own.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="When it ends: 2027-01-31T00:00:00Z, or in 90d, 12h, 30m.")
+    ] = None,
+    algorithm: Annotated[
+        str | None, typer.Option(help="hmac-sha256, ed25519 or rsa-pkcs1-sha256.")
+    ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option(help="PEM file with the client's public key.")
+    ] = None,
+    generate_key: Annotated[
+        Path | None, typer.Option(help="Write a new private key here and register its half.")
+    ] = None,
+    pre_active: Annotated[
+        bool, typer.Option("--pre-active", help="Not good until `key resume`.")
+    ] = False,
+    why: WhyOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Create a credential. Its secret is shown now and never again."""
+    from ringfence.api import NewKey
+
+    expires_us = expiry_us(expires, time.time_ns() // 1_000)
+    with public_half(algorithm, public_key, generate_key) as pem, keys(config) as service:
+        wanted = NewKey(account, scope, allow, key_id, expires_us, pem, pre_active, why)
+        created = service.create(wanted)
+    created["private_key_file"] = None if generate_key is None else str(generate_key)
+    if as_json:
+        say_json(created)
+    else:
+        pairs(rows(created))
+        if created["secret"] is not None:
+            pairs([("secret", created["secret"])])
+            print("\nKeep the secret now: it will not be shown again.")
+        if generate_key is not None:
+            pairs([("private key", generate_key)])
+    if (failure := created["engine_error"]) is not None:
+        hint = "the credential is in the store; the gateway takes it when it starts again"
+        raise EngineError(f"the running engine did not take it: {failure}", hint=hint)
+
+
+@contextmanager
+def public_half(
+    algorithm: str | None, given: Path | None, new: Path | None
+) -> Iterator[str | None]:
+    """Yield the public key's PEM text, or None for HMAC. A new private key goes if we fail.
+
+    Raises:
+        KeyTextError: the options contradict each other.
+        FileError: a file cannot be read or written.
+    """
+    from ringfence.identity.keypair import make_pair, read_public_key
+
+    if given is None and new is None:
+        if algorithm not in (None, HMAC):
+            hint = "add --public-key FILE, or --generate-key FILE for a new pair"
+            raise KeyTextError(f"{algorithm} needs a public key", hint=hint)
+        yield None
+    elif given is not None and new is not None:
+        raise KeyTextError("--public-key and --generate-key are both given", hint="keep one")
+    elif given is not None:
+        pem = pem_text(given)
+        found = read_public_key(pem.encode())[0]
+        if algorithm not in (None, found):
+            raise KeyTextError(f"{given} is {found}, not {algorithm}", hint="leave --algorithm out")
+        yield pem
+    elif new is not None:
+        private, public = make_pair(algorithm or "ed25519")
+        write_private(new, private)
+        try:
+            yield public.decode()
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+
+
+def expiry_us(text: str | None, now_us: int) -> int | None:
+    """Read a time with its zone, or a duration from `now_us` on, as microseconds since the epoch.
+
+    Raises:
+        KeyTextError: it is neither, or says no zone.
+    """
+    if text is None:
+        return None
+    if lasts := re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text):
+        return now_us + int(lasts[1]) * UNITS_US[lasts[2]]
+    hint = "write 2027-01-31T00:00:00Z, or how long: 90d, 12h, 30m"
+    try:
+        end = datetime.fromisoformat(text)
+    except ValueError as e:
+        raise KeyTextError(f"{text!r} is not a time", hint=hint) from e
+    if end.tzinfo is None:
+        raise KeyTextError(f"{text!r} does not say its zone", hint=hint)
+    return int(end.timestamp()) * 1_000_000
+
+
+def pem_text(path: Path) -> str:
+    """Return a PEM file's text.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    try:
+        return path.read_text("ascii")
+    except (OSError, ValueError) as e:
+        raise FileError(f"cannot read {path} as PEM text") from e
