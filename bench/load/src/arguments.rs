@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::fault;
 
-const FLAGS: &[&str] = &["forged"];
+const FLAGS: &[&str] = &["forged", "shed"];
 const NAMES: &[&str] = &[
     "connections",
     "credentials",

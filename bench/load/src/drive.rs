@@ -16,7 +16,8 @@ use crate::transport::{Route, Transport};
 const BUFFER_BYTES: usize = 16_384;
 
 struct Connection {
-    transport: Transport,
+    /// None once it has failed; the next request that is due on it connects again.
+    transport: Option<Transport>,
     buffer: Box<[u8]>,
     filled: usize,
     /// When the request in flight was due; none when the connection is free.
@@ -29,6 +30,8 @@ struct Plan {
     warm_ns: u64,
     run_ns: u64,
     rate: Option<u64>,
+    /// Drop what finds no connection in time instead of sending it late.
+    shed: bool,
     cycle: bool,
     watch: Vec<u32>,
 }
@@ -39,14 +42,17 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<()> {
     let kind: Kind = arguments.required("kind")?;
     let credentials = credential::read(&arguments.required::<String>("credentials")?)?;
     let forged = arguments.flag("forged");
+    let mut watch: Vec<u32> = arguments.all("watch")?;
+    watch.push(std::process::id());
     let plan = Plan {
         connections: arguments.required("connections")?,
         warm_ns: arguments.optional::<u64>("warm-ms")?.unwrap_or(0) * 1_000_000,
         run_ns: arguments.required::<u64>("run-ms")? * 1_000_000,
         rate: arguments.optional("rate")?,
+        shed: arguments.flag("shed"),
         // A forged request is refused before replay is looked at, so it can be sent again.
         cycle: forged,
-        watch: arguments.all("watch")?,
+        watch,
     };
     let count = arguments.optional("requests")?.unwrap_or(100_000);
     let window_ms = arguments.optional("recv-window-ms")?.unwrap_or(60_000);
@@ -85,11 +91,11 @@ impl Drive {
         let epoll = Epoll::new()?;
         let mut connections = Vec::with_capacity(plan.connections);
         for token in 0..plan.connections {
-            let transport = route.connect()?;
+            let transport = route.connect(token)?;
             epoll.add(transport.descriptor(), token)?;
             let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
             connections.push(Connection {
-                transport,
+                transport: Some(transport),
                 buffer,
                 filled: 0,
                 due_ns: None,
@@ -152,6 +158,9 @@ impl Drive {
     fn send_due(&mut self, requests: &Requests, schedule: &Schedule) -> io::Result<()> {
         while let Some(&token) = self.free.front() {
             let now_ns = schedule.now_ns();
+            if self.plan.shed {
+                self.next = schedule.skip_late(self.next, now_ns);
+            }
             let due_ns = schedule.due_ns(self.next, now_ns);
             if due_ns > now_ns || (self.next >= requests.len() && !self.plan.cycle) {
                 return Ok(());
@@ -159,10 +168,12 @@ impl Drive {
             self.free.pop_front();
             let bytes = requests.bytes(self.next % requests.len());
             self.next += 1;
-            let connection = &mut self.connections[token];
-            connection.due_ns = Some(due_ns);
-            if connection.transport.send(bytes).is_err() {
-                self.reconnect(token)?;
+            self.connections[token].due_ns = Some(due_ns);
+            let sent = self.transport(token)?.send(bytes);
+            if sent.is_err() {
+                // Back to the loop that looks at the time: a dead server must not keep us here.
+                self.abandon(token);
+                return Ok(());
             }
         }
         Ok(())
@@ -172,24 +183,38 @@ impl Drive {
     fn take(&mut self, token: usize, requests: &Requests, schedule: &Schedule) -> io::Result<()> {
         let connection = &mut self.connections[token];
         let room = &mut connection.buffer[connection.filled..];
-        match connection.transport.receive(room) {
-            Ok(0) => return self.reconnect(token),
+        // An event of a connection that failed in the same batch.
+        let Some(transport) = &mut connection.transport else {
+            return Ok(());
+        };
+        match transport.receive(room) {
+            Ok(0) => {
+                self.abandon(token);
+                return self.send_due(requests, schedule);
+            }
             Ok(count) => connection.filled += count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(_) => return self.reconnect(token),
+            Err(_) => {
+                self.abandon(token);
+                return self.send_due(requests, schedule);
+            }
         }
         match scan(&connection.buffer[..connection.filled]) {
             Scan::Partial => Ok(()),
-            Scan::Unreadable => self.reconnect(token),
+            Scan::Unreadable => {
+                self.abandon(token);
+                self.send_due(requests, schedule)
+            }
             Scan::Whole { closing, .. } => {
                 let Some(due_ns) = connection.due_ns.take() else {
-                    return self.reconnect(token);
+                    self.abandon(token);
+                    return self.send_due(requests, schedule);
                 };
                 let latency_ns = schedule.now_ns().saturating_sub(due_ns);
                 self.report.answered(status(&connection.buffer), latency_ns);
                 connection.filled = 0;
                 if closing {
-                    return self.reconnect(token);
+                    connection.transport = None;
                 }
                 self.free.push_back(token);
                 self.send_due(requests, schedule)
@@ -197,17 +222,30 @@ impl Drive {
         }
     }
 
-    fn reconnect(&mut self, token: usize) -> io::Result<()> {
+    /// The connection's transport, made again if it has failed.
+    fn transport(&mut self, token: usize) -> io::Result<&mut Transport> {
         let connection = &mut self.connections[token];
-        self.report.reconnects += 1;
+        if connection.transport.is_none() {
+            let transport = self.route.connect(token)?;
+            self.epoll.add(transport.descriptor(), token)?;
+            self.report.reconnects += 1;
+            connection.transport = Some(transport);
+        }
+        connection
+            .transport
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Gives up a connection, and the request in flight on it.
+    fn abandon(&mut self, token: usize) {
+        let connection = &mut self.connections[token];
+        connection.transport = None;
+        connection.filled = 0;
         if connection.due_ns.take().is_some() {
             self.report.broken += 1;
+            self.free.push_back(token);
         }
-        connection.transport = self.route.connect()?;
-        connection.filled = 0;
-        self.epoll.add(connection.transport.descriptor(), token)?;
-        self.free.push_back(token);
-        Ok(())
     }
 }
 

@@ -26,8 +26,8 @@ use arguments::Arguments;
 
 const USAGE: &str = "usage: ringfence-load upstream --listen ADDRESS\n       \
 ringfence-load load --target ADDRESS --credentials FILE --kind order|read --connections N \
---run-ms N [--warm-ms N] [--requests N] [--rate N] [--forged] [--source IP] [--tls-ca FILE] \
-[--tls-name NAME] [--recv-window-ms N] [--watch PID]...";
+--run-ms N [--warm-ms N] [--requests N] [--rate N [--shed]] [--forged] [--source IP]... \
+[--tls-ca FILE] [--tls-name NAME] [--recv-window-ms N] [--watch PID]...";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);

@@ -18,7 +18,7 @@ pub(crate) struct Report {
     pub(crate) elapsed_us: u64,
     /// Whether the prepared requests ran out before the time.
     pub(crate) exhausted: bool,
-    /// Process id and CPU time spent in the measured time, microseconds.
+    /// Process id and CPU time spent in the measured time, microseconds; ours too.
     pub(crate) cpu_us: Vec<(u32, u64)>,
 }
 

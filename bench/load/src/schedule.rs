@@ -33,6 +33,16 @@ impl Schedule {
             .map_or(now_ns, |interval| interval * index as u64)
     }
 
+    /// The first request whose time has not passed by more than `LATE_NS`: what a sender that
+    /// does not wait goes on with.
+    pub(crate) fn skip_late(&self, index: usize, now_ns: u64) -> usize {
+        const LATE_NS: u64 = 1_000_000;
+        let passed = self
+            .interval_ns
+            .map_or(0, |interval| now_ns.saturating_sub(LATE_NS) / interval);
+        index.max(usize::try_from(passed).unwrap_or(usize::MAX))
+    }
+
     /// How long to wait for answers before looking at the schedule again.
     pub(crate) fn patience(&self, index: usize, now_ns: u64, free: bool) -> Duration {
         const LONGEST_NS: u64 = 10_000_000;
@@ -59,5 +69,14 @@ mod tests {
             Duration::from_millis(10)
         );
         assert_eq!(Schedule::start(None).due_ns(3, 7), 7);
+    }
+
+    #[test]
+    fn late_requests_are_skipped_only_in_an_open_loop() {
+        let open = Schedule::start(Some(1000));
+        assert_eq!(open.skip_late(3, 4_000_000), 3);
+        assert_eq!(open.skip_late(3, 9_000_000), 8);
+        assert_eq!(open.skip_late(3, 0), 3);
+        assert_eq!(Schedule::start(None).skip_late(3, 9_000_000), 3);
     }
 }

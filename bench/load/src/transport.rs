@@ -15,12 +15,13 @@ use crate::socket;
 /// Where and how connections are made.
 pub(crate) struct Route {
     target: SocketAddrV4,
-    source: Option<Ipv4Addr>,
+    /// Connections take these in turn; none means what the system chooses.
+    sources: Vec<Ipv4Addr>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
 impl Route {
-    /// Reads `--target`, `--source`, `--tls-ca` and `--tls-name`.
+    /// Reads `--target`, `--source` (any number), `--tls-ca` and `--tls-name`.
     pub(crate) fn from_arguments(arguments: &Arguments) -> io::Result<Self> {
         let name: Option<String> = arguments.optional("tls-name")?;
         let name = ServerName::try_from(name.unwrap_or_else(|| "localhost".into()))
@@ -31,7 +32,7 @@ impl Route {
         };
         Ok(Self {
             target: arguments.required("target")?,
-            source: arguments.optional("source")?,
+            sources: arguments.all("source")?,
             tls,
         })
     }
@@ -41,9 +42,10 @@ impl Route {
         self.target.to_string()
     }
 
-    /// Connects, shakes hands, and stops blocking.
-    pub(crate) fn connect(&self) -> io::Result<Transport> {
-        let mut stream = socket::connect(self.target, self.source)?;
+    /// Makes the `nth` connection: connects, shakes hands, and stops blocking.
+    pub(crate) fn connect(&self, nth: usize) -> io::Result<Transport> {
+        let source = self.sources.get(nth % self.sources.len().max(1)).copied();
+        let mut stream = socket::connect(self.target, source)?;
         let tls = match &self.tls {
             None => None,
             Some((config, name)) => {

@@ -1,0 +1,1 @@
+"""Side by side in one run: plain proxies, nginx + Lua and Ringfence. Start with `make bench`."""

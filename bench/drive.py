@@ -1,0 +1,134 @@
+"""One measurement: the load generator drives one contender for a while and says what it saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bench.server import BenchError
+
+__all__ = ["LOAD", "Answer", "Work", "driving", "measure"]
+
+LOAD = (
+    Path(os.environ.get("CARGO_TARGET_DIR", Path(__file__).parent.parent / "target"))
+    / "release"
+    / "ringfence-load"
+)
+LOAD_CORE = "0"
+CEILING_PER_S = 110_000
+"""Requests are signed ahead of time: as many for each second as nothing here can serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the load generator is to do. Without `rate`, each connection asks as fast as it is answered."""
+
+    target: str
+    kind: str
+    credentials: Path
+    run_ms: int
+    warm_ms: int
+    connections: int = 32
+    rate: int | None = None
+    forged: bool = False
+    shed: bool = False
+    ca: Path | None = None
+    sources: Sequence[str] = ()
+    watch: Sequence[int] = field(default=())
+
+    def command(self) -> list[str]:
+        """Return it as a command line. Secrets stay in the file."""
+        per_s = CEILING_PER_S if self.rate is None else self.rate
+        seconds = (self.run_ms + self.warm_ms) / 1000
+        said = {
+            "target": self.target,
+            "kind": self.kind,
+            "credentials": self.credentials,
+            "connections": self.connections,
+            "run-ms": self.run_ms,
+            "warm-ms": self.warm_ms,
+            "requests": min(int(per_s * seconds * 1.02) + 1000, 20_000 if self.forged else 1 << 30),
+        }
+        words = ["load", *(word for name, value in said.items() for word in (f"--{name}", value))]
+        words += [] if self.rate is None else ["--rate", self.rate]
+        words += [] if self.ca is None else ["--tls-ca", self.ca]
+        words += ["--forged"] * self.forged + ["--shed"] * self.shed
+        words += [word for source in self.sources for word in ("--source", source)]
+        words += [word for pid in self.watch for word in ("--watch", pid)]
+        return ["taskset", "-c", LOAD_CORE, str(LOAD), *map(str, words)]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of it. Rates per second, latencies and CPU times in microseconds.
+
+    `rate` counts the answers that were wanted: 200, or a refusal of what was forged. `busy` and
+    `load_busy` are the shares of one core that the contender, and load and upstream, took.
+    """
+
+    rate: float
+    completed: int
+    p50: float
+    p99: float
+    p999: float
+    cpu_us: float
+    busy: float
+    load_busy: float
+    broken: int
+    statuses: dict[str, int]
+
+
+@contextmanager
+def driving(work: Work) -> Iterator[None]:
+    """Keep the load generator at `work` while the block runs; what it sees is of no interest."""
+    process = subprocess.Popen(work.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+        if process.poll() is not None:
+            raise BenchError("the load beside the measurement ended before it")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def measure(work: Work, upstream_pid: int, *, tolerant: bool = False) -> Answer:
+    """Do `work` and return what came of it.
+
+    `tolerant` lets refused and broken requests pass; they count for nothing.
+
+    Raises:
+        BenchError: the load generator failed, or the answers are not those that were wanted.
+    """
+    work = replace(work, watch=[*work.watch, upstream_pid])
+    process = subprocess.Popen(work.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate()
+    if process.returncode != 0:
+        raise BenchError(f"the load generator failed: {err.decode(errors='replace').strip()}")
+    said = json.loads(out)
+    statuses: dict[str, int] = said["statuses"]
+    wanted = sum(n for status, n in statuses.items() if (status == "200") is not work.forged)
+    if not tolerant and (wanted != said["completed"] or said["broken"] or not wanted):
+        what = "forged" if work.forged else "good"
+        found = f"{statuses}, {said['broken']} without an answer"
+        raise BenchError(f"{what} requests to {work.target} were answered by {found}")
+    spent = {int(pid): us for pid, us in said["cpu_us"].items()}
+    ours = spent.pop(process.pid, 0) + spent.pop(upstream_pid, 0)
+    theirs, elapsed_us = sum(spent.values()), max(said["elapsed_us"], 1)
+    latency = said["latency_us"]
+    return Answer(
+        rate=wanted * 1e6 / elapsed_us,
+        completed=wanted,
+        p50=latency["p50"],
+        p99=latency["p99"],
+        p999=latency["p999"],
+        cpu_us=theirs / max(said["completed"], 1),
+        busy=theirs / elapsed_us,
+        load_busy=ours / elapsed_us,
+        broken=said["broken"],
+        statuses=statuses,
+    )

@@ -1,0 +1,134 @@
+"""Ringfence as a contender: a state folder with every control on, credentials, and the gateway on it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bench.contender import GATE_CORE, Contender
+from bench.server import BenchError, Server, free_address, serving
+from ringfence.config.folder import Folder
+from ringfence.identity import MasterKey, Store
+from ringfence.identity.credential import Credential
+from ringfence.identity.secret import fresh_key_id
+
+__all__ = ["Setting", "credentials", "lay", "ringfence", "set_up"]
+
+OUT_OF_REACH = 1 << 40
+"""A quota that no run uses up; it is counted all the same."""
+SIGNATURES = 16_000_000
+"""As many as a long run leaves behind within one window of a minute."""
+BATCH = 5_000
+START_S = 600.0
+"""100,000 credentials are recorded in the ledger before the gateway listens."""
+
+
+class DecimalText(yaml.SafeLoader):
+    """Reads decimal fractions as the texts that they are: 0.00001 must not come back as 1e-05."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  the base class declares it so
+        first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":float")]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How one gateway differs from the shipped profile with its quotas out of reach."""
+
+    mode: str = "strict"
+    threads: int = 1
+    cores: str = GATE_CORE
+    shipped_edge: bool = False
+    """Keep the edge budget of the profile."""
+
+
+def lay(folder: Path, upstream: str) -> Folder:
+    """Lay a state folder by `ringfence init`, with keys and certificate made now."""
+    command = [
+        *(sys.executable, "-m", "ringfence", "init", "--profile", "binance-spot"),
+        *("--upstream", f"http://{upstream}", "--node", "bench", str(folder)),
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BenchError(f"ringfence init failed: {done.stderr.strip()}")
+    return Folder(folder)
+
+
+def credentials(folder: Folder, count: int, said: Callable[[int], None]) -> Path:
+    """Put `count` credentials into the store, each of its own account; return the file with their secrets."""
+    store, master = Store(folder.store), MasterKey.read(folder.master_key)
+    keys = folder.path / "bench-keys"
+    with keys.open("x") as file:
+        keys.chmod(0o600)
+        for start in range(0, count, BATCH):
+            made = [credential(n) for n in range(start, min(start + BATCH, count))]
+            store.add_all(made, "bench")
+            for one in made:
+                file.write(f"{one.key_id} {master.secret(one.key_id, one.generation)}\n")
+            said(start + len(made))
+    return keys
+
+
+def credential(number: int) -> Credential:
+    """Return a new credential that may read and trade from this machine."""
+    return Credential(
+        key_id=fresh_key_id(),
+        account=f"bench-{number}",
+        algorithm="hmac-sha256",
+        scopes=("read", "trade"),
+        allow=("127.0.0.0/8",),
+        state="active",
+        created_us=time.time_ns() // 1000,
+    )
+
+
+def set_up(folder: Folder, setting: Setting, plain: str, tls: str) -> None:
+    """Put `setting` into the folder's configuration, and its quotas out of reach."""
+    content: dict[str, Any] = yaml.load(folder.config.read_text(), DecimalText)
+    main = content["listeners"][0]
+    unencrypted = {"name": "plain", "address": plain, "dialect": main["dialect"], "plain": True}
+    content["listeners"] = [unencrypted, main | {"name": "tls", "address": tls}]
+    content["engine"]["threads"] = setting.threads
+    content["ledger"]["mode"] = setting.mode
+    content["freshness"] = {"capacity_per_credential": SIGNATURES, "capacity": SIGNATURES}
+    content["http"]["connections_per_address"] = content["http"]["connections"]
+    if not setting.shipped_edge:
+        content["edge"]["requests"] = OUT_OF_REACH
+    for limit in content["budget"]["limits"]:
+        limit["quota"] = OUT_OF_REACH
+    folder.config.write_text(yaml.safe_dump(content, sort_keys=False))
+
+
+@contextmanager
+def ringfence(
+    name: str, base: Folder, folder: Path, setting: Setting, taken: set[str]
+) -> Iterator[Contender]:
+    """Serve from a copy of `base` at `folder` until the block ends."""
+    shutil.copytree(base.path, folder)
+    own = Folder(folder)
+    plain, tls = free_address(taken), free_address(taken)
+    set_up(own, setting, plain, tls)
+    command: list[str | Path] = [sys.executable, "-m", "ringfence", "serve", "-c", own.config]
+    log = folder / "output.log"
+    with serving(name, setting.cores, command, [plain, tls], log, START_S) as server:
+        wait_ready(server, log)
+        yield Contender(name, plain, tls, server, checks=True)
+
+
+def wait_ready(server: Server, log: Path) -> None:
+    """Wait until the gateway says that it serves: it listens a little before its keys are recorded."""
+    until = time.monotonic() + START_S
+    while b"upstream:" not in log.read_bytes():
+        if server.process.poll() is not None or time.monotonic() > until:
+            raise BenchError(f"{server.name} did not start")
+        time.sleep(0.02)

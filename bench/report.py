@@ -1,0 +1,127 @@
+"""What a person at a terminal sees: progress, tables, the conditions, and the verdicts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+from rich.text import Text
+
+from bench.table import Row, Table
+from bench.targets import Verdict
+
+__all__ = ["Progress", "conditions", "show", "show_verdicts"]
+
+WIDTH = 120
+"""Of a table that goes into a file."""
+
+
+class Progress:
+    """One line on standard error that says what is going on; silent where that is no terminal."""
+
+    def __init__(self) -> None:
+        """Start the clock."""
+        self._console = Console(stderr=True)
+        self._status = self._console.status("starting")
+        self._start = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Show the line."""
+        self._status.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove the line."""
+        self._status.stop()
+
+    def said(self, text: str) -> None:
+        """Say what begins now."""
+        minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
+        self._status.update(f"[dim]{minutes}:{seconds:02}[/dim] {escape(text)}")
+
+
+def console() -> Console:
+    """Return standard output, wide enough when it is no terminal."""
+    made = Console(highlight=False)
+    return made if made.is_terminal else Console(highlight=False, width=WIDTH)
+
+
+def conditions(machine: dict[str, Any], settings: dict[str, Any], left_out: dict[str, str]) -> None:
+    """Print what the numbers stand on, and who is missing."""
+    out = console()
+    peers = ", ".join(f"{name} {version}" for name, version in machine["peers"].items())
+    load = machine["load_average"]
+    lines = [
+        f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, load average {load}",
+        f"disk: write and fdatasync of 4 KiB in {machine['fdatasync_us']} µs (median)",
+        f"ringfence {machine['ringfence']} ({machine['revision'] or 'no revision'}), {peers}",
+        "every contender alone on core 1; load generator and upstream share core 0",
+        f"{settings['rounds']} interleaved rounds of {settings['run_ms']} ms; median, and least to "
+        "most; ratios are medians of each round's ratio",
+        "Ringfence has every control on and the ledger written; quotas are out of reach but counted",
+    ]
+    for line in lines:
+        out.print(f"[dim]{escape(line)}[/dim]")
+    if load > 0.5:
+        out.print(f"[yellow]the machine was not idle (load average {load}): mistrust this run[/]")
+    for name, why in left_out.items():
+        out.print(f"[yellow]{escape(name)} is left out:[/] {escape(why)}")
+
+
+def show(table: Table) -> None:
+    """Print one scenario's table."""
+    grid = Grid(title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD)
+    grid.title_style = "bold"
+    grid.add_column("")
+    names = (table.unit, "least – most", table.compares, "p50 µs", "p99 µs", "p99.9 µs")
+    for name in (*names, "CPU µs", "core"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for row in table.rows:
+        grid.add_row(*cells(row))
+    out = console()
+    out.print(grid)
+    for note in table.notes:
+        out.print(f"  [dim]{escape(note)}[/dim]")
+
+
+def cells(row: Row) -> list[Text]:
+    """Return a row's cells."""
+    content = row.content()
+    rates = content["rate"]
+    ratio = "–" if row.ratio is None else f"{row.ratio:.2f}"
+    own_process = any(one.cpu_us for one in row.answers)
+    cpu = f"{content['cpu_us']:.1f}" if own_process else "–"
+    core = f"{content['busy']:.0%}" if own_process else "–"
+    ours = row.name.startswith("ringfence")
+    texts = [
+        row.name,
+        f"{rates['median']:,}",
+        f"{rates['min']:,} – {rates['max']:,}",
+        ratio,
+        *(f"{content[name]:,.0f}" for name in ("p50", "p99", "p999")),
+        cpu,
+        core,
+    ]
+    return [Text(text, style="bold cyan" if ours else "") for text in texts]
+
+
+def show_verdicts(verdicts: Sequence[Verdict]) -> None:
+    """Print each target as reached or missed."""
+    if not verdicts:
+        return
+    out = console()
+    out.print("\n[bold]targets[/bold]")
+    for verdict in verdicts:
+        mark = "[green]✔[/green]" if verdict.met else "[red]✘[/red]"
+        out.print(f" {mark} {escape(verdict.said())}")

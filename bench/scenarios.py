@@ -1,0 +1,137 @@
+"""Scenarios in which all contenders are driven alike: as fast as they go, and at a fixed rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from bench.contender import Contender
+from bench.drive import Answer
+from bench.stage import Job, Stage
+from bench.table import Row, Table, median_of, p99, paired, rate
+
+__all__ = ["REFERENCE", "Closed", "latency", "limits"]
+
+REFERENCE = "nginx"
+MANY = 1000
+IDLE = 0.9
+"""Below this share of its core, something else than the contender was the limit."""
+CLOSE = 1.3
+"""Below this, going without a proxy is hardly faster than with one."""
+
+Done = dict[str, Table]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Each connection asks again as soon as it is answered: the most that a contender can do."""
+
+    key: str
+    title: str
+    kind: str
+    tls: bool = False
+    connections: int = 32
+
+    def run(self, stage: Stage, _done: Done) -> list[Table]:
+        """Measure every contender that can take part."""
+        taking_part = [one for one in stage.contenders if one.tls or not self.tls]
+        jobs = {one.name: partial(self.measure, stage, one) for one in taking_part}
+        answers = stage.interleave(self.key, jobs)
+        rows = compared(answers)
+        return [Table(self.key, self.title, "/s", "× nginx", rows, limits(rows))]
+
+    def measure(self, stage: Stage, one: Contender, _round: int) -> Answer:
+        """Drive `one` for one round."""
+        return stage.measure(one, self.kind, tls=self.tls, connections=self.connections)
+
+
+def compared(answers: dict[str, list[Answer]]) -> list[Row]:
+    """Return rows whose ratio is that of the rate to the reference's."""
+    base = answers.get(REFERENCE)
+    return [
+        Row(name, found, None if base is None else paired(found, base, rate))
+        for name, found in answers.items()
+    ]
+
+
+def limits(rows: Sequence[Row]) -> list[str]:
+    """Say where the numbers are those of the load generator or of a disk, not of the contender."""
+    notes = []
+    medians = {row.name: median_of(row.answers, rate) for row in rows}
+    direct, nginx = medians.get("direct"), medians.get(REFERENCE)
+    if direct and nginx and direct < CLOSE * nginx:
+        notes.append(
+            f"direct is only {direct / nginx:.2f} × nginx: load and upstream are close to their own limit, "
+            "and ratios between the fast ones are too near to 1"
+        )
+    for row in rows:
+        busy = median_of(row.answers, lambda one: one.busy)
+        load = median_of(row.answers, lambda one: one.load_busy)
+        if row.name != "direct" and busy < IDLE:
+            cause = "load and upstream were" if load > IDLE else "waiting was (disk, wake-ups)"
+            notes.append(
+                f"{row.name} left {1 - busy:.0%} of its core idle: {cause} the limit "
+                f"(their core: {load:.0%} busy)"
+            )
+    return notes
+
+
+def latency(stage: Stage, done: Done) -> list[Table]:
+    """Measure latencies at half of each contender's own maximum, and at half of nginx's."""
+    most = maxima(stage, done)
+    own: dict[str, Job] = {}
+    beside: dict[str, Job] = {}
+    common: dict[str, Job] = {}
+    reference = stage.named(REFERENCE)
+    for one in stage.contenders:
+        half = int(most[one.name] / 2)
+        own[one.name] = paced(stage, one, half)
+        # nginx at the same rate, in the same round. Nobody compares it to no proxy at all.
+        if reference is not None and one.server is not None and one is not reference:
+            beside[f"nginx for {one.name}"] = paced(stage, reference, half)
+        if reference is not None:
+            common[one.name] = paced(stage, one, int(most[REFERENCE] / 2))
+    found = stage.interleave("latency", own | beside)
+    rows = []
+    for name in own:
+        base = found.get(f"nginx for {name}") or (found[name] if name == REFERENCE else None)
+        ratio = None if base is None else paired(found[name], base, p99)
+        rows.append(Row(name, found[name], ratio))
+    title = "latency of signed orders at half of each one's own maximum"
+    tables = [Table("latency", title, "/s", "p99 × nginx at that rate", rows, late(rows))]
+    if common:
+        found = stage.interleave("latency-nginx", common)
+        rows = [
+            Row(name, answers, paired(answers, found[REFERENCE], p99))
+            for name, answers in found.items()
+        ]
+        title = "latency of signed orders at half of nginx's maximum"
+        tables.append(Table("latency-nginx", title, "/s", "p99 × nginx", rows, late(rows)))
+    return tables
+
+
+def maxima(stage: Stage, done: Done) -> dict[str, float]:
+    """Return each contender's orders per second, measured now where they have not been."""
+    if (orders := done.get("orders")) is not None:
+        return {row.name: median_of(row.answers, rate) for row in orders.rows}
+    found = {}
+    for one in stage.contenders:
+        stage.said(f"latency: how fast is {one.name}?")
+        found[one.name] = stage.measure(one, "order").rate
+    return found
+
+
+def paced(stage: Stage, one: Contender, per_s: int) -> Callable[[int], Answer]:
+    """Return a job that drives `one` at a fixed rate; latency counts from when a request was due."""
+    return lambda _round: stage.measure(one, "order", rate=max(per_s, 1))
+
+
+def late(rows: Sequence[Row]) -> list[str]:
+    """Name those who could not keep the rate: their latencies are those of a growing queue."""
+    behind = 0.1e6
+    return [
+        f"{row.name} did not keep up with the rate: its latencies are those of a queue"
+        for row in rows
+        if median_of(row.answers, p99) > behind
+    ]

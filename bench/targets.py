@@ -1,0 +1,106 @@
+"""What the numbers must reach. A target whose scenario did not run is not judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bench.table import Table, paired, rate
+
+__all__ = ["Verdict", "judge"]
+
+MODES = ("ringfence strict", "ringfence group")
+BYTES_PER_CREDENTIAL = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One target: what is wanted and what was found. `at_most` turns the comparison round."""
+
+    name: str
+    wanted: float
+    found: float
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether it was reached."""
+        return self.found <= self.wanted if self.at_most else self.found >= self.wanted
+
+    def said(self) -> str:
+        """Return it as words."""
+        sign = "≤" if self.at_most else "≥"
+        return f"{self.name}: {self.found:.2f}, wanted {sign} {self.wanted:g}"
+
+    def content(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        sign = "<=" if self.at_most else ">="
+        found = {"name": self.name, "wanted": f"{sign} {self.wanted:g}"}
+        return {**found, "found": round(self.found, 3), "met": self.met}
+
+
+def judge(done: dict[str, Table]) -> list[Verdict]:
+    """Return a verdict on every target that `done` says something about."""
+    return [*throughput(done), *behaviour(done), *scale(done)]
+
+
+def throughput(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge rates and latencies beside the peers'."""
+    for key in ("orders", "reads"):
+        for mode in MODES:
+            found = ratio(done, key, mode)
+            if found is not None:
+                yield Verdict(f"{key}, {mode}, × nginx", 0.70, found)
+            found = against(done, key, mode, "nginx + Lua")
+            if found is not None:
+                yield Verdict(f"{key}, {mode}, × nginx + Lua", 1.1, found)
+    for mode in MODES:
+        found = ratio(done, "latency", mode)
+        if found is not None:
+            name = f"p99 at half of its maximum, {mode}, × nginx at that rate"
+            yield Verdict(name, 1.5, found, at_most=True)
+
+
+def behaviour(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge what happens to forged requests."""
+    for mode in MODES:
+        found = ratio(done, "forged", f"{mode}, forged")
+        if found is not None:
+            yield Verdict(f"forged refused, {mode}, × good served", 2.0, found)
+    found = ratio(done, "flood", "ringfence strict, shipped edge, flooded")
+    if found is not None:
+        yield Verdict("good orders beside a flood, × alone", 0.80, found)
+
+
+def scale(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge many credentials and two threads."""
+    for key in ("credentials", "credentials-reads"):
+        if (table := done.get(key)) is not None and table.rows[-1].ratio is not None:
+            kind = "reads" if key.endswith("reads") else "orders"
+            yield Verdict(f"{kind}, {table.rows[-1].name}, × 10", 0.95, table.rows[-1].ratio)
+    if (table := done.get("credentials")) is not None:
+        weight = table.numbers["bytes_per_credential"]
+        yield Verdict("bytes for each credential", BYTES_PER_CREDENTIAL, weight, at_most=True)
+    for key in ("threads", "threads-reads"):
+        found = ratio(done, key, "2 threads")
+        if found is not None:
+            kind = "read" if key.endswith("reads") else "order"
+            name = f"CPU time of each {kind} with two threads, × one thread"
+            yield Verdict(name, 1.15, found, at_most=True)
+
+
+def ratio(done: dict[str, Table], key: str, name: str) -> float | None:
+    """Return a row's ratio, if there is such a row."""
+    table = done.get(key)
+    row = None if table is None else table.row(name)
+    return None if row is None else row.ratio
+
+
+def against(done: dict[str, Table], key: str, name: str, other: str) -> float | None:
+    """Return the ratio of one row's rate to another's, if both are there."""
+    table = done.get(key)
+    if table is None:
+        return None
+    this, that = table.row(name), table.row(other)
+    return None if this is None or that is None else paired(this.answers, that.answers, rate)
