@@ -29,7 +29,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 RECORDED = HERE.parent / "docs"
 FULL = Pace(rounds=5, run_ms=3000, warm_ms=500, many=100_000)
-QUICK = Pace(rounds=1, run_ms=250, warm_ms=100, many=5_000)
+QUICK = Pace(rounds=1, run_ms=250, warm_ms=100, many=2_500)
 VERSION = 1
 
 Scenario = Callable[[Stage, dict[str, Table]], list[Table]]
@@ -67,7 +67,10 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--assert", action="store_true", dest="strict", help="fail if a target is missed"
     )
-    return parser.parse_args()
+    said = parser.parse_args()
+    if said.record and said.quick:
+        parser.error("a quick run is not worth recording")
+    return said
 
 
 def main() -> int:
@@ -122,7 +125,12 @@ def run(wanted: list[str], pace: Pace, *, quiet: bool) -> tuple[dict[str, Any], 
         standing(Path(made), pace, progress.said) as stage,
     ):
         machine = facts(Path(made), stage.versions, load)
-        settings = {"rounds": pace.rounds, "run_ms": pace.run_ms, "warm_ms": pace.warm_ms}
+        settings = {
+            "rounds": pace.rounds,
+            "run_ms": pace.run_ms,
+            "warm_ms": pace.warm_ms,
+            "quick": pace is QUICK,
+        }
         if not quiet:
             report.conditions(machine, settings, stage.left_out)
         for key in wanted:
@@ -149,6 +157,7 @@ def keep(results: dict[str, Any], *, record: bool, quiet: bool) -> None:
     """Write JSON and plot into results/, and into docs/ to `record` them."""
     RESULTS.mkdir(exist_ok=True)
     files = {"json": json.dumps(results, indent=1, ensure_ascii=False) + "\n"}
+    (RESULTS / "latest.svg").unlink(missing_ok=True)
     if (drawing := plot(results)) is not None:
         files["svg"] = drawing
     for suffix, text in files.items():

@@ -112,11 +112,16 @@ def said_by(flag: str) -> Callable[[Path], str]:
     return version
 
 
+def started_nginx(program: Path, config: Path) -> Sequence[str | Path]:
+    """Return nginx's command line; -e because its own log is not for everybody to write."""
+    return [program, "-e", config.parent / "nginx.err", "-c", config]
+
+
 PEERS = (
     Peer(
         "nginx",
         "nginx.conf",
-        lambda program, config: [program, "-c", config],
+        started_nginx,
         lambda: on_path("nginx"),
         said_by("-v"),
     ),
@@ -140,7 +145,7 @@ PEERS = (
     Peer(
         "nginx + Lua",
         "nginx-lua.conf",
-        lambda program, config: [program, "-c", config],
+        started_nginx,
         nginx_with_lua,
         said_by("-v"),
         checks=True,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.server import BenchError
 
-__all__ = ["LOAD", "Answer", "Work", "driving", "measure"]
+__all__ = ["CEILING_PER_S", "LOAD", "Answer", "Work", "driving", "measure"]
 
 LOAD = (
     Path(os.environ.get("CARGO_TARGET_DIR", Path(__file__).parent.parent / "target"))
@@ -20,8 +20,8 @@ LOAD = (
     / "ringfence-load"
 )
 LOAD_CORE = "0"
-CEILING_PER_S = 110_000
-"""Requests are signed ahead of time: as many for each second as nothing here can serve."""
+CEILING_PER_S = 80_000
+"""Requests are signed ahead of time: as many for each second as no proxy here can pass on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Work:
     warm_ms: int
     connections: int = 32
     rate: int | None = None
+    ceiling_per_s: int = CEILING_PER_S
     forged: bool = False
     shed: bool = False
     ca: Path | None = None
@@ -43,7 +44,7 @@ class Work:
 
     def command(self) -> list[str]:
         """Return it as a command line. Secrets stay in the file."""
-        per_s = CEILING_PER_S if self.rate is None else self.rate
+        per_s = self.ceiling_per_s if self.rate is None else self.rate
         seconds = (self.run_ms + self.warm_ms) / 1000
         said = {
             "target": self.target,
@@ -67,30 +68,38 @@ class Work:
 class Answer:
     """What came of it. Rates per second, latencies and CPU times in microseconds.
 
-    `rate` counts the answers that were wanted: 200, or a refusal of what was forged. `busy` and
+    `rate` and `completed` count the answers that were wanted: 200, or a refusal of what was forged;
+    `broken` are requests whose connection failed. `busy` and
     `load_busy` are the shares of one core that the contender, and load and upstream, took.
     """
 
     rate: float
     completed: int
+    unwanted: int
+    broken: int
     p50: float
     p99: float
     p999: float
     cpu_us: float
     busy: float
     load_busy: float
-    broken: int
     statuses: dict[str, int]
 
 
 @contextmanager
-def driving(work: Work) -> Iterator[None]:
-    """Keep the load generator at `work` while the block runs; what it sees is of no interest."""
-    process = subprocess.Popen(work.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def driving(work: Work, upstream_pid: int) -> Iterator[list[Answer]]:
+    """Keep the load generator at `work` while the block runs; what it saw is in the list afterwards.
+
+    Raises:
+        BenchError: it failed, or ended before the block.
+    """
+    process = subprocess.Popen(work.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    seen: list[Answer] = []
     try:
-        yield
+        yield seen
         if process.poll() is not None:
             raise BenchError("the load beside the measurement ended before it")
+        seen.append(answer_of(process, work, upstream_pid))
     finally:
         process.kill()
         process.wait()
@@ -106,16 +115,26 @@ def measure(work: Work, upstream_pid: int, *, tolerant: bool = False) -> Answer:
     """
     work = replace(work, watch=[*work.watch, upstream_pid])
     process = subprocess.Popen(work.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    answer = answer_of(process, work, upstream_pid)
+    if not tolerant and (answer.unwanted or answer.broken or not answer.completed):
+        what = "forged" if work.forged else "good"
+        found = f"{answer.statuses}, {answer.broken} without an answer"
+        raise BenchError(f"{what} requests were answered by {found}")
+    return answer
+
+
+def answer_of(process: subprocess.Popen[bytes], work: Work, upstream_pid: int) -> Answer:
+    """Wait for the load generator's report.
+
+    Raises:
+        BenchError: it failed.
+    """
     out, err = process.communicate()
     if process.returncode != 0:
         raise BenchError(f"the load generator failed: {err.decode(errors='replace').strip()}")
     said = json.loads(out)
     statuses: dict[str, int] = said["statuses"]
     wanted = sum(n for status, n in statuses.items() if (status == "200") is not work.forged)
-    if not tolerant and (wanted != said["completed"] or said["broken"] or not wanted):
-        what = "forged" if work.forged else "good"
-        found = f"{statuses}, {said['broken']} without an answer"
-        raise BenchError(f"{what} requests to {work.target} were answered by {found}")
     spent = {int(pid): us for pid, us in said["cpu_us"].items()}
     ours = spent.pop(process.pid, 0) + spent.pop(upstream_pid, 0)
     theirs, elapsed_us = sum(spent.values()), max(said["elapsed_us"], 1)
@@ -123,12 +142,13 @@ def measure(work: Work, upstream_pid: int, *, tolerant: bool = False) -> Answer:
     return Answer(
         rate=wanted * 1e6 / elapsed_us,
         completed=wanted,
+        unwanted=said["completed"] - wanted,
+        broken=said["broken"],
         p50=latency["p50"],
         p99=latency["p99"],
         p999=latency["p999"],
         cpu_us=theirs / max(said["completed"], 1),
         busy=theirs / elapsed_us,
         load_busy=ours / elapsed_us,
-        broken=said["broken"],
         statuses=statuses,
     )

@@ -66,7 +66,8 @@ def conditions(machine: dict[str, Any], settings: dict[str, Any], left_out: dict
         f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, load average {load}",
         f"disk: write and fdatasync of 4 KiB in {machine['fdatasync_us']} µs (median)",
         f"ringfence {machine['ringfence']} ({machine['revision'] or 'no revision'}), {peers}",
-        "every contender alone on core 1; load generator and upstream share core 0",
+        "every contender alone on core 1; load generator and upstream share core 0; the last columns "
+        "say how busy the two were",
         f"{settings['rounds']} interleaved rounds of {settings['run_ms']} ms; median, and least to "
         "most; ratios are medians of each round's ratio",
         "Ringfence has every control on and the ledger written; quotas are out of reach but counted",
@@ -75,6 +76,8 @@ def conditions(machine: dict[str, Any], settings: dict[str, Any], left_out: dict
         out.print(f"[dim]{escape(line)}[/dim]")
     if load > 0.5:
         out.print(f"[yellow]the machine was not idle (load average {load}): mistrust this run[/]")
+    if settings["quick"]:
+        out.print("[yellow]a quick run shows that everything works; its numbers mean nothing[/]")
     for name, why in left_out.items():
         out.print(f"[yellow]{escape(name)} is left out:[/] {escape(why)}")
 
@@ -85,7 +88,7 @@ def show(table: Table) -> None:
     grid.title_style = "bold"
     grid.add_column("")
     names = (table.unit, "least – most", table.compares, "p50 µs", "p99 µs", "p99.9 µs")
-    for name in (*names, "CPU µs", "core"):
+    for name in (*names, "CPU µs", "core 1", "core 0"):
         grid.add_column(name, justify="right", no_wrap=True)
     for row in table.rows:
         grid.add_row(*cells(row))
@@ -103,6 +106,7 @@ def cells(row: Row) -> list[Text]:
     own_process = any(one.cpu_us for one in row.answers)
     cpu = f"{content['cpu_us']:.1f}" if own_process else "–"
     core = f"{content['busy']:.0%}" if own_process else "–"
+    load = f"{content['load_busy']:.0%}"
     ours = row.name.startswith("ringfence")
     texts = [
         row.name,
@@ -112,6 +116,7 @@ def cells(row: Row) -> list[Text]:
         *(f"{content[name]:,.0f}" for name in ("p50", "p99", "p999")),
         cpu,
         core,
+        load,
     ]
     return [Text(text, style="bold cyan" if ours else "") for text in texts]
 

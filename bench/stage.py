@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.contender import PEERS, Contender, Ground, start_peer
-from bench.drive import LOAD, LOAD_CORE, Answer, Work, measure
+from bench.drive import CEILING_PER_S, LOAD, LOAD_CORE, Answer, Work, measure
 from bench.gateway import Setting, credentials, lay, ringfence
 from bench.server import BenchError, Server, free_address, serving
 from ringfence.config.folder import Folder
@@ -63,6 +63,7 @@ class Stage:
             "warm_ms": self.pace.warm_ms,
             "ca": self.ground.ca if tls else None,
             "watch": one.pids(),
+            "ceiling_per_s": CEILING_PER_S if one.server else 2 * CEILING_PER_S,
         }
         work = Work(target=target, kind=kind, **(asked | more))
         try:

@@ -68,7 +68,7 @@ def behaviour(done: dict[str, Table]) -> Iterator[Verdict]:
         found = ratio(done, "forged", f"{mode}, forged")
         if found is not None:
             yield Verdict(f"forged refused, {mode}, × good served", 2.0, found)
-    found = ratio(done, "flood", "ringfence strict, shipped edge, flooded")
+    found = ratio(done, "flood", "ringfence, shipped edge, flooded")
     if found is not None:
         yield Verdict("good orders beside a flood, × alone", 0.80, found)
 
@@ -77,7 +77,7 @@ def scale(done: dict[str, Table]) -> Iterator[Verdict]:
     """Judge many credentials and two threads."""
     for key in ("credentials", "credentials-reads"):
         if (table := done.get(key)) is not None and table.rows[-1].ratio is not None:
-            kind = "reads" if key.endswith("reads") else "orders"
+            kind = "reads" if key.endswith("-reads") else "orders"
             yield Verdict(f"{kind}, {table.rows[-1].name}, × 10", 0.95, table.rows[-1].ratio)
     if (table := done.get("credentials")) is not None:
         weight = table.numbers["bytes_per_credential"]
@@ -85,7 +85,7 @@ def scale(done: dict[str, Table]) -> Iterator[Verdict]:
     for key in ("threads", "threads-reads"):
         found = ratio(done, key, "2 threads")
         if found is not None:
-            kind = "read" if key.endswith("reads") else "order"
+            kind = "read" if key.endswith("-reads") else "order"
             name = f"CPU time of each {kind} with two threads, × one thread"
             yield Verdict(name, 1.15, found, at_most=True)
 
