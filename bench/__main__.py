@@ -1,4 +1,4 @@
-"""`python -m bench`: exit code 0 when it measured, 1 when --assert missed a target, 2 when it could not."""
+"""`python -m bench`: exit code 0 when it measured, 1 when --assert missed a target, 2 when something failed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -31,6 +32,7 @@ RECORDED = HERE.parent / "docs"
 FULL = Pace(rounds=5, run_ms=3000, warm_ms=500, many=100_000)
 QUICK = Pace(rounds=1, run_ms=250, warm_ms=100, many=2_500)
 VERSION = 1
+INTERRUPTED = 130
 
 Scenario = Callable[[Stage, dict[str, Table]], list[Table]]
 SCENARIOS: dict[str, tuple[str, Scenario]] = {
@@ -84,15 +86,21 @@ def main() -> int:
     if said.rounds is not None:
         pace = Pace(max(said.rounds, 1), pace.run_ms, pace.warm_ms, pace.many)
     wanted = [key for key in SCENARIOS if said.only is None or key in said.only]
+    # So that no proxy outlives us: it ends what runs, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         require_machine()
         results, verdicts = run(wanted, pace, quiet=said.json)
     except BenchError as e:
         print(f"bench: {e}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
     keep(results, record=said.record, quiet=said.json)
     if said.json:
         print(json.dumps(results, indent=1, ensure_ascii=False))
+    if results["failed"]:
+        return 2
     missed = [verdict for verdict in verdicts if not verdict.met]
     if said.strict:
         for verdict in missed:
@@ -117,6 +125,7 @@ def require_machine() -> None:
 def run(wanted: list[str], pace: Pace, *, quiet: bool) -> tuple[dict[str, Any], list[Verdict]]:
     """Measure the scenarios; print each as it is done unless `quiet`."""
     done: dict[str, Table] = {}
+    failed: dict[str, str] = {}
     load = os.getloadavg()[0]
     # Beside the sources and not in /tmp, which may be memory: the ledgers have to reach a disk.
     with (
@@ -134,7 +143,14 @@ def run(wanted: list[str], pace: Pace, *, quiet: bool) -> tuple[dict[str, Any], 
         if not quiet:
             report.conditions(machine, settings, stage.left_out)
         for key in wanted:
-            for table in SCENARIOS[key][1](stage, done):
+            try:
+                tables = SCENARIOS[key][1](stage, done)
+            except BenchError as e:
+                # The others' numbers are as good as before.
+                failed[key] = str(e)
+                print(f"bench: {key}: {e}", file=sys.stderr)
+                continue
+            for table in tables:
                 done[table.key] = table
                 if not quiet:
                     report.show(table)
@@ -147,6 +163,7 @@ def run(wanted: list[str], pace: Pace, *, quiet: bool) -> tuple[dict[str, Any], 
         "machine": machine,
         "settings": settings,
         "left_out": left_out,
+        "failed": failed,
         "scenarios": {key: table.content() for key, table in done.items()},
         "targets": [verdict.content() for verdict in verdicts],
     }

@@ -69,8 +69,8 @@ class Answer:
     """What came of it. Rates per second, latencies and CPU times in microseconds.
 
     `rate` and `completed` count the answers that were wanted: 200, or a refusal of what was forged;
-    `broken` are requests whose connection failed. `busy` and
-    `load_busy` are the shares of one core that the contender, and load and upstream, took.
+    `broken` are requests whose connection failed. `busy`, `load_busy` and `others` are the
+    shares of one core that the contender, load and upstream, and everything else on the two took.
     """
 
     rate: float
@@ -83,6 +83,7 @@ class Answer:
     cpu_us: float
     busy: float
     load_busy: float
+    others: float
     statuses: dict[str, int]
 
 
@@ -150,5 +151,6 @@ def answer_of(process: subprocess.Popen[bytes], work: Work, upstream_pid: int) -
         cpu_us=theirs / max(said["completed"], 1),
         busy=theirs / elapsed_us,
         load_busy=ours / elapsed_us,
+        others=max(sum(said["cores_us"][:2]) - theirs - ours, 0) / elapsed_us,
         statuses=statuses,
     )

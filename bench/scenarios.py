@@ -17,6 +17,7 @@ REFERENCE = "nginx"
 MANY = 1000
 IDLE = 0.9
 """Below this share of its core, something else than the contender was the limit."""
+DISTURBED = 0.1
 CLOSE = 1.3
 """Below this, going without a proxy is hardly faster than with one."""
 
@@ -66,14 +67,18 @@ def limits(rows: Sequence[Row]) -> list[str]:
             "and ratios between the fast ones are too near to 1"
         )
     for row in rows:
+        others = median_of(row.answers, lambda one: one.others)
+        if others > DISTURBED:
+            notes.append(
+                f"other programs took {others:.0%} of a core beside {row.name}: mistrust it"
+            )
         busy = median_of(row.answers, lambda one: one.busy)
         load = median_of(row.answers, lambda one: one.load_busy)
         if row.name != "direct" and busy < IDLE:
-            cause = "load and upstream were" if load > IDLE else "waiting was (disk, wake-ups)"
-            notes.append(
-                f"{row.name} left {1 - busy:.0%} of its core idle: {cause} the limit "
-                f"(their core: {load:.0%} busy)"
+            cause = (
+                "load and upstream were the limit" if load > IDLE else "it waited, as for a disk"
             )
+            notes.append(f"{row.name} used {busy:.0%} of its core: {cause}")
     return notes
 
 

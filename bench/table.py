@@ -58,7 +58,7 @@ class Row:
     def content(self) -> dict[str, Any]:
         """Return it for JSON: medians, the range of the rates, and every round."""
         rates = [one.rate for one in self.answers]
-        names = ("p50", "p99", "p999", "cpu_us", "busy", "load_busy")
+        names = ("p50", "p99", "p999", "cpu_us", "busy", "load_busy", "others")
         medians = {
             name: round(statistics.median(getattr(one, name) for one in self.answers), ROUNDED)
             for name in names

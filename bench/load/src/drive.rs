@@ -76,6 +76,24 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<()> {
     Ok(())
 }
 
+/// CPU times at one moment: of the processes watched, and of all cores.
+#[derive(Default)]
+struct Spent {
+    at_ns: u64,
+    cpu_us: Vec<u64>,
+    cores_us: Vec<u64>,
+}
+
+impl Spent {
+    fn until(at_ns: u64, watch: &[u32]) -> io::Result<Self> {
+        Ok(Self {
+            at_ns,
+            cpu_us: process::cpu_of(watch)?,
+            cores_us: process::cores_busy_us()?,
+        })
+    }
+}
+
 struct Drive {
     route: Route,
     plan: Plan,
@@ -119,18 +137,16 @@ impl Drive {
         exact_timers();
         let schedule = Schedule::start(self.plan.rate);
         let end_ns = self.plan.warm_ns + self.plan.run_ns;
-        let mut began: Option<(u64, Vec<u64>)> = None;
+        let mut began: Option<Spent> = None;
         loop {
             let now_ns = schedule.now_ns();
             if began.is_none() && now_ns >= self.plan.warm_ns {
                 self.report = Report::new();
-                began = Some((now_ns, process::cpu_of(&self.plan.watch)?));
+                began = Some(Spent::until(now_ns, &self.plan.watch)?);
             }
             let exhausted = self.next >= requests.len() && !self.plan.cycle;
             if now_ns >= end_ns || exhausted {
-                let (start_ns, before) = began.unwrap_or_default();
-                self.close_report(now_ns - start_ns, &before, exhausted)?;
-                return Ok(());
+                return self.close_report(&began.unwrap_or_default(), now_ns, exhausted);
             }
             self.send_due(requests, &schedule)?;
             let patience = schedule.patience(self.next, now_ns, !self.free.is_empty());
@@ -142,14 +158,16 @@ impl Drive {
         }
     }
 
-    fn close_report(&mut self, elapsed_ns: u64, before: &[u64], exhausted: bool) -> io::Result<()> {
-        let after = process::cpu_of(&self.plan.watch)?;
-        let spent = after
-            .iter()
-            .zip(before)
-            .map(|(after, before)| after - before);
+    fn close_report(&mut self, before: &Spent, now_ns: u64, exhausted: bool) -> io::Result<()> {
+        let after = Spent::until(now_ns, &self.plan.watch)?;
+        let grown = |after: &[u64], before: &[u64]| -> Vec<u64> {
+            let pairs = after.iter().zip(before);
+            pairs.map(|(after, before)| after - before).collect()
+        };
+        let spent = grown(&after.cpu_us, &before.cpu_us);
         self.report.cpu_us = self.plan.watch.iter().copied().zip(spent).collect();
-        self.report.elapsed_us = elapsed_ns / 1000;
+        self.report.cores_us = grown(&after.cores_us, &before.cores_us);
+        self.report.elapsed_us = (now_ns - before.at_ns) / 1000;
         self.report.exhausted = exhausted;
         Ok(())
     }

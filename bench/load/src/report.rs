@@ -20,6 +20,8 @@ pub(crate) struct Report {
     pub(crate) exhausted: bool,
     /// Process id and CPU time spent in the measured time, microseconds; ours too.
     pub(crate) cpu_us: Vec<(u32, u64)>,
+    /// Time that each core was busy in the measured time, whoever with, microseconds.
+    pub(crate) cores_us: Vec<u64>,
 }
 
 impl Report {
@@ -33,6 +35,7 @@ impl Report {
             elapsed_us: 0,
             exhausted: false,
             cpu_us: Vec::new(),
+            cores_us: Vec::new(),
         }
     }
 
@@ -75,8 +78,9 @@ impl Report {
         let _ = write!(out, ",\"statuses\":{{{}}}", pairs(statuses));
         let _ = write!(
             out,
-            ",\"cpu_us\":{{{}}}}}",
-            pairs(self.cpu_us.iter().map(|(p, c)| (p, c)))
+            ",\"cpu_us\":{{{}}},\"cores_us\":{:?}}}",
+            pairs(self.cpu_us.iter().map(|(p, c)| (p, c))),
+            self.cores_us
         );
         out
     }
@@ -101,12 +105,13 @@ mod tests {
         report.answered(200, 1_500_000);
         report.elapsed_us = 1_000_000;
         report.cpu_us = vec![(7, 10_000)];
+        report.cores_us = vec![5, 6];
         assert_eq!(
             report.json(),
             "{\"completed\":1,\"elapsed_us\":1000000,\"rate\":1,\"broken\":0,\"reconnects\":0,\
              \"exhausted\":false,\"latency_us\":{\"mean\":1500.0,\"p50\":1500.0,\"p90\":1500.0,\
              \"p99\":1500.0,\"p999\":1500.0,\"max\":1500.0},\"statuses\":{\"200\":1},\
-             \"cpu_us\":{\"7\":10000}}"
+             \"cpu_us\":{\"7\":10000},\"cores_us\":[5, 6]}"
         );
     }
 }
