@@ -142,7 +142,8 @@ def run(wanted: list[str], pace: Pace, *, quiet: bool) -> tuple[dict[str, Any], 
         }
         if not quiet:
             report.conditions(machine, settings, stage.left_out)
-        for key in wanted:
+        for place, key in enumerate(wanted):
+            progress.part = f"{place + 1}/{len(wanted)}"
             try:
                 tables = SCENARIOS[key][1](stage, done)
             except BenchError as e:

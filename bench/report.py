@@ -30,6 +30,7 @@ class Progress:
         self._console = Console(stderr=True)
         self._status = self._console.status("starting")
         self._start = time.monotonic()
+        self.part = "–"
 
     def __enter__(self) -> Self:
         """Show the line."""
@@ -48,7 +49,7 @@ class Progress:
     def said(self, text: str) -> None:
         """Say what begins now."""
         minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
-        self._status.update(f"[dim]{minutes}:{seconds:02}[/dim] {escape(text)}")
+        self._status.update(f"[dim]{minutes}:{seconds:02}[/dim] {self.part}  {escape(text)}")
 
 
 def console() -> Console:

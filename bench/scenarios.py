@@ -17,9 +17,18 @@ REFERENCE = "nginx"
 MANY = 1000
 IDLE = 0.9
 """Below this share of its core, something else than the contender was the limit."""
+BUSY = 0.95
+"""Above this share of theirs, load and upstream may have been what a contender waited for."""
 DISTURBED = 0.1
+"""More of a core than what a quiet machine does by itself."""
 CLOSE = 1.3
 """Below this, going without a proxy is hardly faster than with one."""
+
+SHARES: tuple[Callable[[Answer], float], ...] = (
+    lambda one: one.busy,
+    lambda one: one.load_busy,
+    lambda one: one.others,
+)
 
 Done = dict[str, Table]
 
@@ -66,19 +75,22 @@ def limits(rows: Sequence[Row]) -> list[str]:
             f"direct is only {direct / nginx:.2f} × nginx: load and upstream are close to their own limit, "
             "and ratios between the fast ones are too near to 1"
         )
+    disturbed, starved = [], []
     for row in rows:
-        others = median_of(row.answers, lambda one: one.others)
+        busy, load, others = (median_of(row.answers, share) for share in SHARES)
         if others > DISTURBED:
-            notes.append(
-                f"other programs took {others:.0%} of a core beside {row.name}: mistrust it"
-            )
-        busy = median_of(row.answers, lambda one: one.busy)
-        load = median_of(row.answers, lambda one: one.load_busy)
-        if row.name != "direct" and busy < IDLE:
-            cause = (
-                "load and upstream were the limit" if load > IDLE else "it waited, as for a disk"
-            )
-            notes.append(f"{row.name} used {busy:.0%} of its core: {cause}")
+            disturbed.append(f"{row.name} {others:.0%}")
+        elif load > BUSY and row.name != "direct":
+            starved.append(row.name)
+        elif busy < IDLE and row.name != "direct":
+            notes.append(f"{row.name} used {busy:.0%} of its core: it waited, as for a disk")
+    if starved:
+        notes.append(
+            f"load and upstream had no time left beside {', '.join(starved)}: it may be faster"
+        )
+    if disturbed:
+        said = ", ".join(disturbed)
+        notes.append(f"not to be trusted, other programs took this much of a core beside: {said}")
     return notes
 
 

@@ -1,0 +1,133 @@
+"""The benchmark compares round by round, judges every target, and draws what it measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from bench.contender import PEERS, Ground, filled
+from bench.drive import Answer, Work
+from bench.plot import plot
+from bench.scenarios import limits
+from bench.table import Row, Table, paired, rate
+from bench.targets import judge
+
+
+def answer(per_s: float, **more: Any) -> Answer:
+    content: dict[str, Any] = {
+        "rate": per_s,
+        "completed": int(per_s),
+        "unwanted": 0,
+        "broken": 0,
+        "p50": 100.0,
+        "p99": 200.0,
+        "p999": 300.0,
+        "cpu_us": 20.0,
+        "busy": 1.0,
+        "load_busy": 0.5,
+        "others": 0.0,
+        "statuses": {"200": int(per_s)},
+    }
+    return Answer(**(content | more))
+
+
+def table(key: str, *rows: Row, **numbers: float) -> Table:
+    return Table(key, key, "/s", "× nginx", rows, numbers=numbers)
+
+
+def test_a_slow_spell_of_the_machine_does_not_move_a_ratio() -> None:
+    these = [answer(80), answer(8), answer(80)]
+    those = [answer(100), answer(10), answer(100)]
+    assert paired(these, those, rate) == pytest.approx(0.8)
+
+
+def test_nothing_is_compared_to_nothing() -> None:
+    assert paired([answer(1)], [answer(0)], rate) is None
+    assert paired([], [], rate) is None
+
+
+def test_orders_are_judged_against_both_kinds_of_nginx() -> None:
+    rows = [
+        Row("nginx + Lua", [answer(60)], 0.6),
+        Row("ringfence strict", [answer(65)], 0.65),
+    ]
+    found = {one.name: one for one in judge({"orders": table("orders", *rows)})}
+    assert not found["orders, ringfence strict, × nginx"].met
+    beside_lua = found["orders, ringfence strict, × nginx + Lua"]
+    assert beside_lua.found == pytest.approx(65 / 60)
+    assert not beside_lua.met
+    assert beside_lua.said().endswith("1.08, wanted ≥ 1.1")
+
+
+def test_threads_are_judged_for_orders_and_reads() -> None:
+    row = Row("2 threads", [answer(1)], 1.2)
+    done = {key: table(key, row) for key in ("threads", "threads-reads")}
+    names = [one.name for one in judge(done)]
+    assert [name.split()[4] for name in names] == ["order", "read"]
+    assert not any(one.met for one in judge(done))
+
+
+def test_a_credential_may_weigh_exactly_a_kilobyte() -> None:
+    rows = [Row("10 credentials", [answer(1)], 1.0), Row("99 credentials", [answer(1)], 0.95)]
+    done = {"credentials": table("credentials", *rows, bytes_per_credential=1024)}
+    assert [one.met for one in judge(done)] == [True, True]
+
+
+def test_what_did_not_run_is_not_judged() -> None:
+    assert judge({}) == []
+
+
+def test_a_load_generator_at_its_end_is_told() -> None:
+    rows = [Row("direct", [answer(110)]), Row("nginx", [answer(100, load_busy=0.99)])]
+    said = limits(rows)
+    assert said[0].startswith("direct is only 1.10 × nginx")
+    assert "beside nginx" in said[1]
+    assert "nginx 40%" in limits([Row("nginx", [answer(1, others=0.4)])])[0]
+
+
+def test_no_secret_is_on_a_command_line(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("id c0ffee\n")
+    work = Work("127.0.0.1:1", "order", keys, 100, 10, rate=500, forged=True, sources=["127.0.0.2"])
+    words = work.command()
+    assert str(keys) in words
+    assert "c0ffee" not in " ".join(words)
+    assert words[words.index("--rate") + 1] == "500"
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_every_name_in_a_template_is_filled_in(peer: Any, tmp_path: Path) -> None:
+    ground = Ground(
+        folder=tmp_path,
+        upstream="127.0.0.1:9",
+        credentials=tmp_path,
+        ca=tmp_path,
+        certificate=tmp_path,
+        key=tmp_path,
+        combined=tmp_path,
+        taken=set(),
+    )
+    text = filled(peer.template, ground, tmp_path, "127.0.0.1:7", "127.0.0.1:8")
+    assert "@" not in text.replace('"@type"', "")
+    assert all(port in text for port in ("7", "8", "9"))
+
+
+def test_the_picture_shows_every_contender_and_is_well_formed() -> None:
+    tables = [
+        table(key, Row("nginx", [answer(200)], 1.0), Row("a < b", [answer(100)], 0.5))
+        for key in ("orders", "reads", "latency")
+    ]
+    results = {
+        "machine": {"cpu": "a & b", "time": "2026-11-01T00:00:00Z"},
+        "settings": {"rounds": 1},
+        "scenarios": {one.key: one.content() for one in tables},
+    }
+    drawn = plot(results)
+    assert drawn is not None
+    root = ElementTree.fromstring(drawn)  # noqa: S314  our own text
+    texts = [one.text for one in root.iter() if one.tag.endswith("text")]
+    assert texts.count("nginx") == texts.count("a < b") == 2
+    assert plot(results | {"scenarios": {}}) is None
