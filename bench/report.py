@@ -10,6 +10,7 @@ from typing import Any, Self
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -19,7 +20,9 @@ from bench.targets import Verdict
 __all__ = ["Progress", "conditions", "show", "show_verdicts"]
 
 WIDTH = 120
-"""Of a table that goes into a file."""
+"""Of a whole table, and of what goes into a file."""
+LATENCIES = {"p50": "p50 µs", "p99": "p99 µs", "p999": "p99.9 µs"}
+WIDE_ONLY = ("least – most", "p50 µs", "core 0")
 
 
 class Progress:
@@ -84,41 +87,40 @@ def conditions(machine: dict[str, Any], settings: dict[str, Any], left_out: dict
 
 
 def show(table: Table) -> None:
-    """Print one scenario's table."""
+    """Print one scenario's table; a narrow terminal gets the columns that matter most."""
+    out = console()
+    names = ["", table.unit, "least – most", table.compares, *LATENCIES.values()]
+    names += ["CPU µs", "core 1", "core 0"]
+    rows = [cells(row) for row in table.rows]
+    shown = [n for n, name in enumerate(names) if out.width >= WIDTH or name not in WIDE_ONLY]
     grid = Grid(title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD)
     grid.title_style = "bold"
-    grid.add_column("")
-    names = (table.unit, "least – most", table.compares, "p50 µs", "p99 µs", "p99.9 µs")
-    for name in (*names, "CPU µs", "core 1", "core 0"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    for row in table.rows:
-        grid.add_row(*cells(row))
-    out = console()
+    for n in shown:
+        grid.add_column(names[n], justify="right" if n else "left", no_wrap=True)
+    for row in rows:
+        grid.add_row(*(row[n] for n in shown))
     out.print(grid)
     for note in table.notes:
-        out.print(f"  [dim]{escape(note)}[/dim]")
+        out.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
 
 
 def cells(row: Row) -> list[Text]:
     """Return a row's cells."""
     content = row.content()
     rates = content["rate"]
-    ratio = "–" if row.ratio is None else f"{row.ratio:.2f}"
-    own_process = any(one.cpu_us for one in row.answers)
-    cpu = f"{content['cpu_us']:.1f}" if own_process else "–"
-    core = f"{content['busy']:.0%}" if own_process else "–"
-    load = f"{content['load_busy']:.0%}"
-    ours = row.name.startswith("ringfence")
+    # Without a process of its own there is no CPU time to tell: direct.
+    alone = any(one.cpu_us for one in row.answers)
     texts = [
         row.name,
         f"{rates['median']:,}",
         f"{rates['min']:,} – {rates['max']:,}",
-        ratio,
-        *(f"{content[name]:,.0f}" for name in ("p50", "p99", "p999")),
-        cpu,
-        core,
-        load,
+        "–" if row.ratio is None else f"{row.ratio:.2f}",
+        *(f"{content[name]:,.0f}" for name in LATENCIES),
+        f"{content['cpu_us']:.1f}" if alone else "–",
+        f"{content['busy']:.0%}" if alone else "–",
+        f"{content['load_busy']:.0%}",
     ]
+    ours = row.name.startswith("ringfence")
     return [Text(text, style="bold cyan" if ours else "") for text in texts]
 
 

@@ -68,7 +68,7 @@ def behaviour(done: dict[str, Table]) -> Iterator[Verdict]:
         found = ratio(done, "forged", f"{mode}, forged")
         if found is not None:
             yield Verdict(f"forged refused, {mode}, × good served", 2.0, found)
-    found = ratio(done, "flood", "ringfence, shipped edge, flooded")
+    found = ratio(done, "flood", "ringfence, flooded")
     if found is not None:
         yield Verdict("good orders beside a flood, × alone", 0.80, found)
 
