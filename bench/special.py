@@ -129,7 +129,10 @@ def many_credentials(stage: Stage, _done: Done) -> list[Table]:
             used = min(sum(one.completed for one in list(answers.values())[1]), many)
             notes = [f"{used:,} of the {many:,} were used while it was measured"]
             title = f"signed {kind}s by few and by many credentials, ringfence strict"
-            numbers: dict[str, float] = {"bytes_per_credential": round(per_credential)}
+            numbers: dict[str, float] = {
+                "credentials": many,
+                "bytes_per_credential": round(per_credential),
+            }
             if kind == "order":
                 notes.append(
                     f"{per_credential:.0f} bytes of memory for each credential in the engine"

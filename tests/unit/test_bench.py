@@ -72,8 +72,15 @@ def test_threads_are_judged_for_orders_and_reads() -> None:
 
 def test_a_credential_may_weigh_exactly_a_kilobyte() -> None:
     rows = [Row("10 credentials", [answer(1)], 1.0), Row("99 credentials", [answer(1)], 0.95)]
-    done = {"credentials": table("credentials", *rows, bytes_per_credential=1024)}
+    numbers = {"bytes_per_credential": 1024.0, "credentials": 100_000}
+    done = {"credentials": table("credentials", *rows, **numbers)}
     assert [one.met for one in judge(done)] == [True, True]
+
+
+def test_few_credentials_are_not_judged() -> None:
+    rows = [Row("10 credentials", [answer(1)], 1.0), Row("99 credentials", [answer(1)], 0.5)]
+    numbers = {"bytes_per_credential": 9999.0, "credentials": 99}
+    assert judge({"credentials": table("credentials", *rows, **numbers)}) == []
 
 
 def test_what_did_not_run_is_not_judged() -> None:
