@@ -111,7 +111,7 @@ fn poll_stream(
     let Some(held) = lease else {
         return Poll::Ready(None);
     };
-    match Pin::new(&mut *incoming).poll_frame(context) {
+    match held.poll_frame(incoming, context) {
         Poll::Pending => {
             ready!(held.poll_silent(context));
             *lease = None;

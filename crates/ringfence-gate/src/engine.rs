@@ -21,6 +21,9 @@ use crate::shared::Shared;
 /// How often refusals at the edge are summed up for the ledger.
 const SUMMARY_PERIOD: Duration = Duration::from_secs(1);
 
+/// How often idle connections that the venue has closed are let go.
+const PRUNE_PERIOD: Duration = Duration::from_secs(1);
+
 /// How far a gate is in its life.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Stage {
@@ -68,6 +71,7 @@ impl EngineThread {
             bridging.commits.bridge(ledger, notified).await;
         });
         spawn_local(watch_time(Rc::clone(&thread)));
+        spawn_local(prune(Rc::clone(&thread)));
         for (socket, door) in sockets {
             match TcpListener::from_std(socket) {
                 Ok(listener) => {
@@ -97,6 +101,13 @@ async fn watch_time(thread: Rc<Thread>) {
     loop {
         ticks.tick().await;
         thread.deadlines.sweep();
+    }
+}
+
+async fn prune(thread: Rc<Thread>) {
+    loop {
+        tokio::time::sleep(PRUNE_PERIOD).await;
+        thread.pool.prune();
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) async fn exchange(
     sending: impl Fn(),
 ) -> Result<Response<Content>, Trouble> {
     let bodiless = request.method() == Method::HEAD;
-    let (response, lease) = send(pool, permit, request, sending).await?;
+    let (response, mut lease) = send(pool, permit, request, sending).await?;
     let (mut head, incoming) = response.into_parts();
     let hint = incoming.size_hint().exact();
     if !is_sound(&head) {
@@ -88,13 +88,13 @@ pub(crate) async fn exchange(
     let whole = if hint == Some(0) {
         None
     } else {
-        Some(gather(&lease, incoming).await?)
+        Some(gather(&mut lease, incoming).await?)
     };
     lease.give_back();
     Ok(Response::from_parts(head, Content::Whole(whole)))
 }
 
-async fn gather(lease: &Lease, incoming: Incoming) -> Result<bytes::Bytes, Trouble> {
+async fn gather(lease: &mut Lease, incoming: Incoming) -> Result<bytes::Bytes, Trouble> {
     match lease.before(collect(incoming, COLLECT_MAX)).await {
         Some(Ok(bytes)) => Ok(bytes),
         Some(Err(Uncollected::Broken | Uncollected::TooLong)) => Err(Trouble::Broken),

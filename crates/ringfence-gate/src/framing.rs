@@ -61,7 +61,7 @@ impl Scanner {
     pub(crate) fn scan(&mut self, bytes: &[u8], bounds: Bounds) -> Result<Found, Code> {
         loop {
             let fresh = bytes.get(self.looked..).unwrap_or_default();
-            let Some(end) = fresh.iter().position(|b| *b == b'\n') else {
+            let Some(end) = memchr::memchr(b'\n', fresh) else {
                 self.looked = bytes.len();
                 return if bytes.len() > bounds.bytes {
                     Err(Code::HttpHeaderTooLarge)
@@ -108,7 +108,7 @@ impl Scanner {
         if matches!(line.first(), Some(b' ' | b'\t')) {
             return Err(Code::HttpMalformed);
         }
-        let Some(colon) = line.iter().position(|b| *b == b':') else {
+        let Some(colon) = memchr::memchr(b':', line) else {
             return Err(Code::HttpMalformed);
         };
         let (name, value) = line.split_at(colon);

@@ -1,14 +1,20 @@
 //! The upstream pool of one engine thread: keep-alive connections to the venue, bounded in number and in waiting.
+//!
+//! A connection has no task of its own: whoever has the lease drives it. So an exchange takes no hand-over between two
+//! tasks, and an answer wakes the one task that waits for it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body as _, Frame};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -17,11 +23,10 @@ use hyper_util::rt::TokioIo;
 use ringfence_core::refusal::Code;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::task::spawn_local;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::deadline::{Deadline, Deadlines, before};
+use crate::deadline::{Deadline, Deadlines};
 use crate::shared::Shared;
 
 /// The body of a request to the venue.
@@ -46,7 +51,36 @@ pub(crate) struct Pool {
 /// An open connection with nothing under way.
 struct Connection {
     sender: SendRequest<Sent>,
+    driver: Driver,
     deadline: Deadline,
+    /// Its place among those that may be open.
+    _slot: Slot,
+}
+
+/// What moves bytes on a connection; nothing once it has closed.
+struct Driver(Option<Pin<Box<dyn Future<Output = hyper::Result<()>>>>>);
+
+impl Driver {
+    /// Moves what can be moved. Only this completes an answer or a part of its body, so those are polled right after
+    /// it, and with no waker of their own: they would wake the task that is running.
+    fn poll(&mut self, context: &mut Context<'_>) {
+        if let Some(driver) = &mut self.0
+            && driver.as_mut().poll(context).is_ready()
+        {
+            // How it ended, whoever waits for an answer is told by hyper.
+            self.0 = None;
+        }
+    }
+
+    /// Looks once whether the venue has closed it, or sent what nobody asked for.
+    fn look(&mut self) {
+        self.poll(&mut unheard());
+    }
+}
+
+/// A context that wakes nobody.
+fn unheard() -> Context<'static> {
+    Context::from_waker(Waker::noop())
 }
 
 /// What one who waited gets.
@@ -74,12 +108,23 @@ impl Lease {
             .deadline
             .set(self.pool.shared.venue.response_timeout);
         let sending = connection.sender.try_send_request(request);
-        before(&connection.deadline, sending).await
+        before(&mut connection.driver, &connection.deadline, sending).await
     }
 
-    /// Waits for `future` as long as the venue has for its answer.
-    pub(crate) async fn before<F: Future>(&self, future: F) -> Option<F::Output> {
-        before(&self.connection.deadline, future).await
+    /// Waits for `future`, which reads from this connection, as long as the venue has for its answer.
+    pub(crate) async fn before<F: Future>(&mut self, future: F) -> Option<F::Output> {
+        let connection = &mut self.connection;
+        before(&mut connection.driver, &connection.deadline, future).await
+    }
+
+    /// Takes up the next part of `incoming`, the body that this connection brings.
+    pub(crate) fn poll_frame(
+        &mut self,
+        incoming: &mut Incoming,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.connection.driver.poll(context);
+        Pin::new(incoming).poll_frame(&mut unheard())
     }
 
     /// Notes that the venue has sent something: it has its full time again for what follows.
@@ -176,14 +221,28 @@ impl Pool {
     }
 
     fn take_idle(&self) -> Option<Connection> {
-        let mut idle = self.idle.borrow_mut();
-        while let Some(connection) = idle.pop() {
+        loop {
+            // Not held while one is dropped: its slot may be granted to another.
+            let mut connection = self.idle.borrow_mut().pop()?;
+            connection.driver.look();
             // One that is neither ready nor closed has bytes where none belong: it is not used again.
             if connection.sender.is_ready() {
                 return Some(connection);
             }
         }
-        None
+    }
+
+    /// Lets go of the idle connections that the venue has closed.
+    pub(crate) fn prune(&self) {
+        let mut idle = self.idle.take();
+        for connection in &mut idle {
+            connection.driver.look();
+        }
+        let (kept, closed) = idle
+            .into_iter()
+            .partition::<Vec<_>, _>(|connection| connection.sender.is_ready());
+        *self.idle.borrow_mut() = kept;
+        drop(closed);
     }
 
     fn lease(self: &Rc<Self>, connection: Connection) -> Lease {
@@ -215,46 +274,74 @@ impl Pool {
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
     {
-        let (mut sender, connection) = http1::Builder::new()
+        let (sender, connection) = http1::Builder::new()
             .max_buf_size(RESPONSE_HEAD_MAX)
             // Head and body leave in one buffer, in one write.
             .writev(false)
             .handshake(io)
             .await
             .map_err(|_| Code::VenueUnreachable)?;
-        spawn_local(async move {
-            // Whoever waits for an answer on it is told by hyper.
-            let _ = connection.await;
-            drop(slot);
-        });
-        sender.ready().await.map_err(|_| Code::VenueUnreachable)?;
-        Ok(Connection {
+        let mut connection = Connection {
             sender,
+            driver: Driver(Some(Box::pin(connection))),
             deadline: self.deadlines.make(),
+            _slot: slot,
+        };
+        poll_fn(|context| {
+            connection.driver.poll(context);
+            connection.sender.poll_ready(context)
         })
+        .await
+        .map_err(|_| Code::VenueUnreachable)?;
+        Ok(connection)
     }
 }
 
-/// A counted connection; dropping it lets another be opened.
-struct Slot(Option<Rc<Pool>>);
+/// Drives a connection until `future`, which waits for what it brings, is done or `deadline` has passed; `None` then.
+async fn before<F: Future>(
+    driver: &mut Driver,
+    deadline: &Deadline,
+    future: F,
+) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        // Unheard at first, for the same reason: what `future` takes up would wake us to bring more.
+        driver.look();
+        if let Poll::Ready(output) = future.as_mut().poll(&mut unheard()) {
+            return Poll::Ready(Some(output));
+        }
+        driver.poll(context);
+        match future.as_mut().poll(&mut unheard()) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => deadline.poll_passed(context).map(|()| None),
+        }
+    })
+    .await
+}
+
+/// A counted connection; dropping it lets another be opened. It does not keep the pool, which keeps it while idle.
+struct Slot(Weak<Pool>);
 
 impl Slot {
     fn take(pool: &Rc<Pool>) -> Self {
         pool.open.set(pool.open.get() + 1);
         let counters = &pool.shared.counters;
         counters.upstream_open.fetch_add(1, Ordering::Relaxed);
-        Self(Some(Rc::clone(pool)))
+        Self(Rc::downgrade(pool))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let Some(pool) = self.0.take() else { return };
+        // Gone if the thread has ended, or if nobody wanted this slot (see below).
+        let Some(pool) = std::mem::take(&mut self.0).upgrade() else {
+            return;
+        };
         // Whoever waits longest may open one in its place; the count stays as it is then.
-        match pool.grant(Grant::Slot(Self(Some(Rc::clone(&pool))))) {
+        match pool.grant(Grant::Slot(Self(Rc::downgrade(&pool)))) {
             None => {}
             Some(Grant::Slot(mut unwanted)) => {
-                unwanted.0 = None;
+                unwanted.0 = Weak::new();
                 pool.open.set(pool.open.get().saturating_sub(1));
                 let counters = &pool.shared.counters;
                 counters.upstream_open.fetch_sub(1, Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! The header fields that tell a client how its limits stand.
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use ringfence_core::budget::{Limit, Usages};
 use ringfence_core::refusal::{Refusal, Retry};
@@ -46,16 +46,22 @@ impl UsageFields {
         if usages.as_slice().is_empty() {
             return;
         }
+        // All values in one allocation, of which each field has a part.
+        let mut text = BytesMut::with_capacity(256);
+        let mut insert = |name: &HeaderName, text: &mut BytesMut| {
+            if let Ok(value) = HeaderValue::from_maybe_shared(text.split().freeze()) {
+                headers.insert(name, value);
+            }
+        };
         for usage in usages.as_slice() {
             if let Some(Some(name)) = self.venue.get(usize::from(usage.limit)) {
-                headers.insert(name, HeaderValue::from(usage.used));
+                text.extend_from_slice(itoa::Buffer::new().format(usage.used).as_bytes());
+                insert(name, &mut text);
             }
         }
-        let Some(policy) = &self.policy else { return };
-        let mut text = String::with_capacity(192);
-        self.remaining.write(usages.as_slice(), &mut text);
-        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
-            headers.insert(RATELIMIT, value);
+        if let Some(policy) = &self.policy {
+            self.remaining.write(usages.as_slice(), &mut text);
+            insert(&RATELIMIT, &mut text);
             headers.insert(RATELIMIT_POLICY, policy.clone());
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use bytes::BufMut;
 use ringfence_core::budget::{Limit, Usage};
 
 /// Returns the value of `RateLimit-Policy` for `limits`.
@@ -45,20 +46,20 @@ impl Remaining {
     }
 
     /// Appends the value for `usages` to `text`.
-    pub fn write(&self, usages: &[Usage], text: &mut String) {
-        let start = text.len();
+    pub fn write(&self, usages: &[Usage], text: &mut impl BufMut) {
+        let mut first = true;
         for usage in usages {
             let Some(Some(item)) = self.items.get(usize::from(usage.limit)) else {
                 continue;
             };
-            if text.len() > start {
-                text.push(',');
+            if !std::mem::take(&mut first) {
+                text.put_u8(b',');
             }
-            text.push_str(item);
-            text.push_str(itoa::Buffer::new().format(usage.remaining));
-            text.push_str(";t=");
+            text.put_slice(item.as_bytes());
+            text.put_slice(itoa::Buffer::new().format(usage.remaining).as_bytes());
+            text.put_slice(b";t=");
             let reset_s = usage.reset_ms.div_ceil(1000);
-            text.push_str(itoa::Buffer::new().format(reset_s));
+            text.put_slice(itoa::Buffer::new().format(reset_s).as_bytes());
         }
     }
 }
@@ -130,9 +131,9 @@ mod tests {
             remaining: 50,
             reset_ms: 29_001,
         }];
-        let mut text = String::new();
+        let mut text = Vec::new();
         Remaining::new(&limits()).write(&usages, &mut text);
-        assert_eq!(text, r#""burst";r=50;t=30"#);
+        assert_eq!(text, br#""burst";r=50;t=30"#);
     }
 
     #[test]
