@@ -14,6 +14,10 @@ from ringfence.cli import (
     key_create,
     key_list,
     key_state,
+    ledger_export,
+    ledger_query,
+    ledger_reconstruct,
+    ledger_show,
     ledger_tail,
     ledger_verify,
     ledger_vkey,
@@ -51,6 +55,10 @@ app.add_typer(key, name="key")
 ledger = typer.Typer(help="Verify and read the ledger.")
 ledger.command("verify")(ledger_verify.verify)
 ledger.command("tail")(ledger_tail.tail)
+ledger.command("show")(ledger_show.show)
+ledger.command("query")(ledger_query.query)
+ledger.command("reconstruct")(ledger_reconstruct.reconstruct)
+ledger.command("export")(ledger_export.export)
 ledger.command("vkey")(ledger_vkey.vkey)
 app.add_typer(ledger, name="ledger")
 

@@ -1,8 +1,12 @@
-"""The ledger as people read it: its size, and its entries in one line each."""
+"""The ledger as people read it: its size, and its entries in one line each.
+
+Columns (`cache`, `columns`), questions (`query`) and lives of orders (`life`) take libraries that
+are slow to load: those modules are imported by who needs them.
+"""
 
 from __future__ import annotations
 
 from ringfence.ledger.folder import signed_size
-from ringfence.ledger.line import line, parts
+from ringfence.ledger.line import harmless, line, parts
 
-__all__ = ["line", "parts", "signed_size"]
+__all__ = ["harmless", "line", "parts", "signed_size"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-__all__ = ["Part", "line", "parts"]
+__all__ = ["Part", "harmless", "line", "parts"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -1,0 +1,152 @@
+"""Entries as columns: the table that is queried and exported.
+
+Texts are kept as they stand in the entry; those of `NUMBERS` stand there as decimals as well.
+Times are UTC with microseconds (RTS 25), latencies microseconds.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import json as arrow_json
+
+from ringfence.errors import LedgerError
+
+__all__ = ["NUMBERS", "SCHEMA", "batch", "time_us"]
+
+CONTROLS = (
+    "edge",
+    "operation",
+    "identity",
+    "freshness",
+    "authority",
+    "budget",
+    "guard",
+    "sequence",
+)
+
+ORDER = {
+    "symbol": "symbol",
+    "side": "side",
+    "type": "order_type",
+    "price": "price",
+    "stop_price": "stop_price",
+    "quantity": "quantity",
+    "quote_quantity": "quote_quantity",
+    "client_order_id": "client_order_id",
+}
+"""Fields of an entry's `order`, and their columns."""
+
+REFUSAL = {"code": "code", "blame": "blame", "detail": "reason_detail"}
+"""Fields of an entry's `refusal`, and their columns."""
+
+TEXTS = (
+    "kind",
+    "outcome",
+    "operation",
+    "account",
+    "credential",
+    "address",
+    "listener",
+    "dialect",
+    "transport",
+    "message",
+    "method",
+    "path",
+    "result",
+    "reason",
+    "event",
+)
+
+NUMBERS = ("price", "stop_price", "quantity", "quote_quantity")
+"""Columns that have a decimal beside them, called `<name>_number`."""
+
+WHOLE = pa.decimal128(38, 12)
+
+SCHEMA = pa.schema(
+    [
+        pa.field("index", pa.int64(), nullable=False),
+        pa.field("time", pa.timestamp("us", tz="UTC"), nullable=False),
+        *(pa.field(name, pa.string()) for name in TEXTS),
+        pa.field("status", pa.int64()),
+        pa.field("latency_us", pa.int64()),
+        pa.field("state_changing", pa.bool_()),
+        *(pa.field(name, pa.string()) for name in (*ORDER.values(), *REFUSAL.values())),
+        *(pa.field(f"{name}_number", WHOLE) for name in NUMBERS),
+        pa.field("controls", pa.struct([pa.field(name, pa.string()) for name in CONTROLS])),
+        pa.field("detail", pa.string()),
+    ]
+)
+
+ENTRY = pa.schema(
+    [
+        *(pa.field(name, pa.string()) for name in TEXTS),
+        *(pa.field(name, pa.int64()) for name in ("time_us", "status", "latency_us")),
+        pa.field("state_changing", pa.bool_()),
+        pa.field("order", pa.struct([pa.field(name, pa.string()) for name in ORDER])),
+        pa.field("refusal", pa.struct([pa.field(name, pa.string()) for name in REFUSAL])),
+        SCHEMA.field("controls"),
+    ]
+)
+"""What of an entry becomes a column; `detail` of an event may hold anything and is kept as JSON."""
+
+PLAIN = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
+"""What fits the decimal columns exactly. Nothing is rounded: what does not fit is text only."""
+
+MARK = b'"kind":"event"'
+
+
+def batch(entries: Sequence[tuple[int, bytes]]) -> pa.RecordBatch:
+    """Return committed entries, as (index, canonical JSON), in columns of `SCHEMA`.
+
+    Raises:
+        LedgerError: an entry is no JSON object of ours.
+    """
+    if not entries:
+        return pa.RecordBatch.from_pylist([], schema=SCHEMA)
+    content = b"\n".join(entry for _, entry in entries)
+    try:
+        parsed = arrow_json.read_json(
+            io.BytesIO(content),
+            read_options=arrow_json.ReadOptions(block_size=max(len(content) + 1, 1 << 20)),
+            parse_options=arrow_json.ParseOptions(
+                explicit_schema=ENTRY, unexpected_field_behavior="ignore"
+            ),
+        ).combine_chunks()
+    except pa.ArrowInvalid as e:
+        raise LedgerError(f"an entry cannot be read: {e}") from e
+    columns = {name: parsed[name] for name in (*TEXTS, "status", "latency_us", "state_changing")}
+    columns["index"] = pa.array([index for index, _ in entries], pa.int64())
+    columns["time"] = parsed["time_us"].cast(SCHEMA.field("time").type)
+    columns["controls"] = parsed["controls"]
+    for section, fields in (("order", ORDER), ("refusal", REFUSAL)):
+        for field, name in fields.items():
+            columns[name] = pc.struct_field(parsed[section], field)
+    for name in NUMBERS:
+        columns[f"{name}_number"] = decimals(columns[name])
+    columns["detail"] = pa.array([detail(entry) for _, entry in entries], pa.string())
+    table = pa.table([columns[field.name] for field in SCHEMA], schema=SCHEMA)
+    return table.combine_chunks().to_batches()[0]
+
+
+def decimals(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts as exact decimals, and null for what is none."""
+    plain = pc.match_substring_regex(texts, PLAIN)
+    return pc.if_else(plain, texts, pa.scalar(None, pa.string())).cast(WHOLE)
+
+
+def detail(entry: bytes) -> str | None:
+    """Return the detail of an event as canonical JSON, None for another kind."""
+    if MARK not in entry:
+        return None
+    found = json.loads(entry).get("detail")
+    return None if found is None else json.dumps(found, sort_keys=True, separators=(",", ":"))
+
+
+def time_us(entry: bytes) -> int:
+    """Return when an entry was made, in microseconds since the Unix epoch."""
+    return int(json.loads(entry)["time_us"])
