@@ -34,6 +34,20 @@ pub enum LedgerError {
         /// The ledger's directory.
         directory: PathBuf,
     },
+    /// No checkpoint covers the entry.
+    NotCovered {
+        /// The entry asked for.
+        index: u64,
+        /// Entries that the newest checkpoint covers.
+        size: u64,
+    },
+    /// What was published of the log is not as it was published, or is no longer all there.
+    Published {
+        /// The file, relative to the ledger's directory.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A setting is outside its bounds.
     Setting(&'static str),
     /// The directory holds no ledger.
@@ -69,6 +83,15 @@ impl fmt::Display for LedgerError {
                 "the ledger in {} is in use by another process; one gateway per ledger directory",
                 directory.display()
             ),
+            Self::NotCovered { index, size } => write!(
+                f,
+                "entry {index} is covered by no checkpoint: the newest covers {size} entries, \
+                 counted from 0"
+            ),
+            Self::Published { file, what } => write!(
+                f,
+                "{file}: {what}; it can be made anew from entries.log once it is removed"
+            ),
             Self::Setting(what) => write!(f, "ledger setting: {what}"),
             Self::Missing { directory } => {
                 write!(f, "there is no ledger in {}", directory.display())
@@ -85,6 +108,8 @@ impl std::error::Error for LedgerError {
             | Self::Key(_)
             | Self::Foreign { .. }
             | Self::Locked { .. }
+            | Self::NotCovered { .. }
+            | Self::Published { .. }
             | Self::Setting(_)
             | Self::Missing { .. } => None,
         }

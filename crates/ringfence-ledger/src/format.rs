@@ -41,7 +41,7 @@ const CHAIN: u8 = 2;
 const HEADER_CHECK: u8 = 3;
 const HEAD_CHECK: u8 = 5;
 
-fn tagged(tag: u8, parts: &[&[u8]]) -> Hash {
+pub(crate) fn tagged(tag: u8, parts: &[&[u8]]) -> Hash {
     let mut bytes = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
     bytes.push(tag);
     for part in parts {

@@ -207,7 +207,7 @@ pub(crate) fn is_live(directory: &Path) -> io::Result<bool> {
 
 // A verifier holds a shared lock for an instant to see whether a writer lives; that must not be
 // taken for a second gateway.
-fn lock_patiently(directory: &File) -> io::Result<bool> {
+pub(crate) fn lock_patiently(directory: &File) -> io::Result<bool> {
     for _ in 0..5 {
         if lock(directory, libc::LOCK_EX)? {
             return Ok(true);

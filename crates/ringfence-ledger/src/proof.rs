@@ -2,7 +2,9 @@
 //!
 //! Source: RFC 9162 2.1.3 and 2.1.4 (the algorithms; the hashes are those of RFC 6962).
 
-use crate::tree::{Hash, node_hash};
+use std::ops::Range;
+
+use crate::tree::{Frontier, Hash, node_hash};
 
 /// Whether `proof` shows that the leaf with hash `leaf` has index `index` in the tree of `size`
 /// leaves with root `root`.
@@ -81,63 +83,87 @@ fn levels_up(node: u64) -> u32 {
     if node == 0 { 0 } else { node.trailing_zeros() }
 }
 
-/// The proof that leaf `index` is in the tree over `leaves`; none when it is not.
-pub fn prove_inclusion(index: usize, leaves: &[Hash]) -> Option<Vec<Hash>> {
-    if index >= leaves.len() {
+/// The ranges of leaves whose roots prove that leaf `index` is in the tree of `size` leaves, from
+/// the leaf's sibling up; none when it is not.
+pub(crate) fn inclusion_ranges(index: u64, size: u64) -> Option<Vec<Range<u64>>> {
+    if index >= size {
         return None;
     }
-    let mut proof = Vec::new();
-    let (mut at, mut range) = (index, leaves);
-    while range.len() > 1 {
-        let (left, right) = range.split_at(largest_power_below(range.len()));
-        if at < left.len() {
-            proof.push(root(right));
-            range = left;
+    let mut ranges = Vec::new();
+    let mut range = 0..size;
+    while range.end - range.start > 1 {
+        let (left, right) = halves(&range);
+        let (kept, proven) = if index < left.end {
+            (left, right)
         } else {
-            proof.push(root(left));
-            at -= left.len();
-            range = right;
-        }
+            (right, left)
+        };
+        ranges.push(proven);
+        range = kept;
     }
-    proof.reverse();
-    Some(proof)
+    ranges.reverse();
+    Some(ranges)
 }
 
-/// The proof that the tree over `leaves` continues the tree over the first `old_size` of them; none
-/// when `old_size` is zero or too large.
-pub fn prove_consistency(old_size: usize, leaves: &[Hash]) -> Option<Vec<Hash>> {
-    if old_size == 0 || old_size > leaves.len() {
+/// The ranges of leaves whose roots prove that the tree of `size` leaves continues that of
+/// `old_size`; none when `old_size` is zero or too large.
+pub(crate) fn consistency_ranges(old_size: u64, size: u64) -> Option<Vec<Range<u64>>> {
+    if old_size == 0 || old_size > size {
         return None;
     }
-    let mut proof = Vec::new();
+    let mut ranges = Vec::new();
     // RFC 9162 2.1.4.1: `whole` is its b, whether the old tree is a full subtree the verifier knows.
-    let (mut old, mut range, mut whole) = (old_size, leaves, true);
-    while old < range.len() {
-        let (left, right) = range.split_at(largest_power_below(range.len()));
-        if old <= left.len() {
-            proof.push(root(right));
+    let (mut range, mut whole) = (0..size, true);
+    while old_size < range.end {
+        let (left, right) = halves(&range);
+        if old_size <= left.end {
+            ranges.push(right);
             range = left;
         } else {
-            proof.push(root(left));
-            old -= left.len();
+            ranges.push(left);
             range = right;
             whole = false;
         }
     }
     if !whole {
-        proof.push(root(range));
+        ranges.push(range);
     }
-    proof.reverse();
-    Some(proof)
+    ranges.reverse();
+    Some(ranges)
 }
 
-// The largest power of two smaller than `size`, for size > 1.
-fn largest_power_below(size: usize) -> usize {
-    1 << (usize::BITS - 1 - (size - 1).leading_zeros())
+// Splits a range of at least two leaves at the largest power of two below its length.
+fn halves(range: &Range<u64>) -> (Range<u64>, Range<u64>) {
+    let length = range.end - range.start;
+    let middle = range.start + (1 << (u64::BITS - 1 - (length - 1).leading_zeros()));
+    (range.start..middle, middle..range.end)
 }
 
-fn root(leaves: &[Hash]) -> Hash {
-    let mut frontier = crate::tree::Frontier::default();
+/// The proof that leaf `index` is in the tree over `leaves`; none when it is not.
+pub fn prove_inclusion(index: usize, leaves: &[Hash]) -> Option<Vec<Hash>> {
+    Some(roots(
+        inclusion_ranges(index as u64, leaves.len() as u64)?,
+        leaves,
+    ))
+}
+
+/// The proof that the tree over `leaves` continues the tree over the first `old_size` of them; none
+/// when `old_size` is zero or too large.
+pub fn prove_consistency(old_size: usize, leaves: &[Hash]) -> Option<Vec<Hash>> {
+    Some(roots(
+        consistency_ranges(old_size as u64, leaves.len() as u64)?,
+        leaves,
+    ))
+}
+
+fn roots(ranges: Vec<Range<u64>>, leaves: &[Hash]) -> Vec<Hash> {
+    let root = |range: Range<u64>| root(&leaves[range.start as usize..range.end as usize]);
+    ranges.into_iter().map(root).collect()
+}
+
+/// The root over `leaves`.
+pub(crate) fn root(leaves: &[Hash]) -> Hash {
+    let mut frontier = Frontier::default();
     for leaf in leaves {
         frontier.push(*leaf);
     }

@@ -7,7 +7,7 @@ use crate::fault::{Fault, FaultKind, Part};
 use crate::format::{BatchHeader, FOOTER, Frames, HEADER, MARK, SECTOR, TRAILER};
 use crate::posix::PosixSource;
 use crate::store::{Source, read_up_to};
-use crate::tree::LeafHasher;
+use crate::tree::{Hash, LeafHasher};
 
 /// Reads the entries of a log in order.
 ///
@@ -24,7 +24,12 @@ pub struct Reader {
     /// The next entry of `body`, and where its frame starts.
     index: u64,
     at: usize,
+    /// Where the batch of `body` starts, and with which entry.
+    batch: u64,
+    first: u64,
     hasher: LeafHasher,
+    /// Hashes of the entries of `body`.
+    leaves: Vec<Hash>,
 }
 
 impl Reader {
@@ -47,8 +52,36 @@ impl Reader {
             body: Vec::new(),
             index: 0,
             at: 0,
+            batch: SECTOR,
+            first: 0,
             hasher: LeafHasher::default(),
+            leaves: Vec::new(),
         })
+    }
+
+    /// The same, but starts at the batch at `offset` when that one holds the entry before `from`;
+    /// from the beginning otherwise.
+    pub(crate) fn resume(directory: &Path, from: u64, offset: u64) -> Result<Self, LedgerError> {
+        let mut reader = Self::open(directory, from)?;
+        let header = BatchHeader::decode(&reader.read(offset, HEADER)?);
+        let holds = |header: &BatchHeader| {
+            (header.first + 1..=header.first + u64::from(header.count)).contains(&from)
+        };
+        if offset >= SECTOR && header.as_ref().is_some_and(holds) {
+            reader.offset = offset;
+        }
+        Ok(reader)
+    }
+
+    /// Where the batch of the entry shown last starts.
+    pub(crate) const fn batch(&self) -> u64 {
+        self.batch
+    }
+
+    /// The hash of the entry shown last.
+    pub(crate) fn leaf(&self) -> Option<Hash> {
+        let shown = self.index.checked_sub(self.first + 1)?;
+        self.leaves.get(shown as usize).copied()
     }
 
     /// The next entry and its index; `None` when there is none yet: ask again later to follow.
@@ -91,6 +124,7 @@ impl Reader {
                 self.check(start, header, &batch)?;
                 batch.truncate(HEADER + header.body as usize);
                 (self.body, self.at, self.index) = (batch, HEADER, header.first);
+                (self.batch, self.first) = (start, header.first);
             }
             self.offset = start + header.padded();
             if past > self.from {
@@ -104,10 +138,13 @@ impl Reader {
         let marks = batch[marks_start..batch.len() - FOOTER].chunks_exact(MARK);
         let mut frames = Frames::new(&batch[HEADER..marks_start]);
         let mut sound = 0;
+        self.leaves.clear();
         for ((_, entry), mark) in frames.by_ref().zip(marks) {
-            if self.hasher.hash(entry)[..MARK] != *mark {
+            let leaf = self.hasher.hash(entry);
+            if leaf[..MARK] != *mark {
                 break;
             }
+            self.leaves.push(leaf);
             sound += 1;
         }
         if sound == header.count && frames.consumed() {
