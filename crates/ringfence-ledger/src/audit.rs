@@ -8,11 +8,11 @@ use crate::canonical;
 use crate::cursor::{CheckpointsEnd, Cursor, RECENT};
 use crate::fault::{Fault, FaultKind, Part};
 use crate::format::{SECTOR, first_chain, read_head};
-use crate::key::VerifierKey;
 use crate::scan::{Position, Scanner, Step, Stop, Visit};
 use crate::store::{Source, read_up_to};
 use crate::tail::Tail;
 use crate::tree::Frontier;
+use crate::vkey::VerifierKey;
 
 /// What one pass found out.
 #[derive(Debug)]

@@ -10,9 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::fault::Part;
-use crate::key::name_is_sound;
 use crate::store::{Source, read_up_to};
 use crate::tree::{Hash, sha256};
+use crate::vkey::name_is_sound;
 
 /// The statement that a log signs: so many entries, with this root.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,6 +39,11 @@ impl Checkpoint {
     /// Parses a note text strictly: there is one spelling per checkpoint. Extension lines, which
     /// this log never writes, are refused.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::parse_extended(text).filter(|parsed| parsed.text() == text)
+    }
+
+    /// Parses a note text of any log: extension lines, which say nothing about the tree, may follow.
+    pub fn parse_extended(text: &str) -> Option<Self> {
         let mut lines = text.strip_suffix('\n')?.split('\n');
         let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
         let parsed = Self {
@@ -47,8 +52,15 @@ impl Checkpoint {
             root: STANDARD.decode(root).ok()?.try_into().ok()?,
         };
         // Writing it again catches leading zeros, a plus sign and whatever else is not canonical.
-        (name_is_sound(origin) && parsed.text() == text).then_some(parsed)
+        let canonical = text.starts_with(&parsed.text()) && lines.all(|line| !line.is_empty());
+        (name_is_sound(origin) && canonical).then_some(parsed)
     }
+}
+
+/// A decimal number in its one spelling.
+pub(crate) fn decimal(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 /// Bytes before the note in a record.

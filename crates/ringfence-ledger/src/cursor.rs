@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 
 use crate::checkpoint::{Check, Checkpoint, Record, Records};
 use crate::fault::{Fault, FaultKind, Part};
-use crate::key::VerifierKey;
 use crate::note;
 use crate::scan::{Position, Stop};
 use crate::store::Source;
 use crate::tree::{Frontier, Hash};
+use crate::vkey::VerifierKey;
 
 /// Where the file of checkpoints ends.
 #[derive(Clone, Debug, Default)]

@@ -13,8 +13,8 @@
 //! last one is incomplete, and no write ever touches a sector that holds committed entries.
 //! Marks prove nothing that the chain does not; they tell *which* entry was altered.
 
-use crate::key::name_is_sound;
 use crate::tree::{Hash, sha256};
+use crate::vkey::name_is_sound;
 
 /// What a disk writes whole or not at all.
 pub(crate) const SECTOR: u64 = 512;

@@ -1,20 +1,17 @@
-//! The key that signs checkpoints, and the text form of the key that verifies them.
+//! The key that signs checkpoints or cosigns those of others.
 //!
-//! Source: C2SP signed-note (verifier key text, key id), RFC 8410 (PKCS#8 Ed25519).
+//! Source: RFC 8410 (PKCS#8 Ed25519).
 
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::LedgerError;
-
-/// Signature type of an Ed25519 note signature (C2SP signed-note).
-const ED25519_TYPE: u8 = 0x01;
+use crate::vkey::{CosignerKey, VerifierKey};
 
 /// An Ed25519 key that signs checkpoints. Its `Debug` shows nothing of it.
 pub struct SigningKey(Ed25519KeyPair);
@@ -82,9 +79,22 @@ impl SigningKey {
     /// [`LedgerError::Key`] when `origin` cannot be a key name: empty, or with a space, `+` or
     /// control character.
     pub fn verifier(&self, origin: &str) -> Result<VerifierKey, LedgerError> {
+        VerifierKey::new(origin, self.public())
+    }
+
+    /// The key that verifies what this one cosigns under the name `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Key`] when `name` cannot be a key name.
+    pub fn cosigner(&self, name: &str) -> Result<CosignerKey, LedgerError> {
+        CosignerKey::new(name, self.public())
+    }
+
+    fn public(&self) -> [u8; 32] {
         let mut public = [0; 32];
         public.copy_from_slice(self.0.public_key().as_ref());
-        VerifierKey::new(origin, public)
+        public
     }
 
     pub(crate) fn sign(&self, text: &[u8]) -> [u8; 64] {
@@ -98,115 +108,4 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey(..)")
     }
-}
-
-/// A named Ed25519 public key. Its text is the C2SP verifier key: `name+key id+key`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct VerifierKey {
-    name: String,
-    id: [u8; 4],
-    public: [u8; 32],
-}
-
-impl VerifierKey {
-    /// Names a raw Ed25519 public key.
-    ///
-    /// # Errors
-    ///
-    /// [`LedgerError::Key`] when `name` is empty or has a space, `+` or control character.
-    pub fn new(name: &str, public: [u8; 32]) -> Result<Self, LedgerError> {
-        if !name_is_sound(name) {
-            return Err(LedgerError::Key(
-                "an origin is not empty and has no space, no '+' and no control character",
-            ));
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            id: key_id(name, &public),
-            public,
-        })
-    }
-
-    /// Parses a verifier key text.
-    ///
-    /// # Errors
-    ///
-    /// [`LedgerError::Key`] when the text is not canonical, the id does not fit or the algorithm is
-    /// not Ed25519.
-    pub fn parse(text: &str) -> Result<Self, LedgerError> {
-        // The base64 may hold '+' itself, the name may not: split at the first two.
-        let mut fields = text.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (fields.next(), fields.next(), fields.next())
-        else {
-            return Err(LedgerError::Key("a verifier key is name+id+key"));
-        };
-        let typed = STANDARD
-            .decode(key)
-            .map_err(|_| LedgerError::Key("the verifier key is not base64"))?;
-        let Some((&ED25519_TYPE, public)) = typed.split_first() else {
-            return Err(LedgerError::Key("the verifier key is not of type Ed25519"));
-        };
-        let public = <[u8; 32]>::try_from(public)
-            .map_err(|_| LedgerError::Key("an Ed25519 public key has 32 bytes"))?;
-        let parsed = Self::new(name, public)?;
-        if parsed.id_text() != id {
-            return Err(LedgerError::Key(
-                "the verifier key's id does not fit its name and key",
-            ));
-        }
-        Ok(parsed)
-    }
-
-    /// The name, which for a log is its origin.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The key id: the first four bytes of SHA-256 over name and key.
-    pub const fn id(&self) -> [u8; 4] {
-        self.id
-    }
-
-    pub(crate) fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, &self.public)
-            .verify(text, signature)
-            .is_ok()
-    }
-
-    fn id_text(&self) -> String {
-        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-impl fmt::Display for VerifierKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut typed = vec![ED25519_TYPE];
-        typed.extend_from_slice(&self.public);
-        write!(
-            f,
-            "{}+{}+{}",
-            self.name,
-            self.id_text(),
-            STANDARD.encode(typed)
-        )
-    }
-}
-
-// A newline in a name would let it pass for the size line of a checkpoint.
-pub(crate) fn name_is_sound(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 255
-        && !name
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || c == '+')
-}
-
-fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
-    let mut text = name.as_bytes().to_vec();
-    text.extend_from_slice(&[b'\n', ED25519_TYPE]);
-    text.extend_from_slice(public);
-    let hash = digest(&SHA256, &text);
-    let mut id = [0; 4];
-    id.copy_from_slice(&hash.as_ref()[..4]);
-    id
 }

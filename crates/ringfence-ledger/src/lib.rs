@@ -11,6 +11,7 @@
 mod audit;
 pub mod canonical;
 pub mod checkpoint;
+pub mod cosignature;
 mod cursor;
 mod diagnose;
 pub mod entry;
@@ -24,6 +25,7 @@ mod key;
 mod ledger;
 mod log;
 pub mod note;
+pub mod policy;
 mod posix;
 pub mod proof;
 mod publish;
@@ -36,6 +38,8 @@ mod tail;
 pub mod tile;
 pub mod tree;
 mod verify;
+mod vkey;
+pub mod witness;
 mod writer;
 
 pub use entry::{
@@ -44,7 +48,7 @@ pub use entry::{
 pub use error::LedgerError;
 pub use fault::{Fault, FaultKind, Part};
 pub use handle::{Clock, Ledger, OnProgress};
-pub use key::{SigningKey, VerifierKey};
+pub use key::SigningKey;
 pub use ledger::{
     Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
     Ticket,
@@ -55,3 +59,4 @@ pub use read::Reader;
 pub use shelves::tiles_over;
 pub use store::{Source, Store};
 pub use verify::{Report, Unfinished, verify, verify_in};
+pub use vkey::{CosignerKey, VerifierKey};

@@ -12,12 +12,13 @@ use crate::cursor::CheckpointsEnd;
 use crate::error::LedgerError;
 use crate::fault::{FaultKind, Part};
 use crate::format::{BatchHeader, Frames, HEADER, MARK, SECTOR, TRAILER, head, next_chain};
-use crate::key::{SigningKey, VerifierKey};
+use crate::key::SigningKey;
 use crate::note;
 use crate::scan::{Position, Scanner, Step, Stop, Visit};
 use crate::store::Store;
 use crate::tail::Tail;
 use crate::tree::{Frontier, LeafHasher};
+use crate::vkey::VerifierKey;
 
 /// Zeros written at once when laying out space.
 const RESERVE_STEP: usize = 256 * 1024;

@@ -2,10 +2,13 @@
 //!
 //! Source: c2sp.org/signed-note. Parsing is strict: every note has one spelling only.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::key::{SigningKey, VerifierKey, name_is_sound};
+use crate::key::SigningKey;
+use crate::vkey::{VerifierKey, name_is_sound};
 
 /// Most signature lines accepted.
 const MAX_SIGNATURES: usize = 100;
@@ -28,11 +31,7 @@ pub enum NoteError {
 pub fn sign(text: &str, key: &SigningKey, verifier: &VerifierKey) -> String {
     let mut blob = verifier.id().to_vec();
     blob.extend_from_slice(&key.sign(text.as_bytes()));
-    format!(
-        "{text}\n{LINE_START}{} {}\n",
-        verifier.name(),
-        STANDARD.encode(blob)
-    )
+    format!("{text}\n{}", line(verifier.name(), &blob))
 }
 
 /// The text of `note` when it is well formed, without looking at signatures.
@@ -68,18 +67,37 @@ pub fn verify<'n>(note: &'n [u8], key: &VerifierKey) -> Result<&'n str, NoteErro
     }
 }
 
-struct Parsed<'n> {
-    text: &'n str,
-    signatures: Vec<Line<'n>>,
+impl fmt::Display for NoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) => write!(f, "it is not a signed note: {what}"),
+            Self::NoSignature => f.write_str("it is not signed by the key asked for"),
+            Self::WrongSignature => {
+                f.write_str("a signature under it is false: it was altered or forged")
+            }
+        }
+    }
 }
 
-struct Line<'n> {
-    name: &'n str,
-    id: [u8; 4],
-    signature: Vec<u8>,
+/// A well-formed note.
+pub(crate) struct Parsed<'n> {
+    pub(crate) text: &'n str,
+    pub(crate) signatures: Vec<Line<'n>>,
 }
 
-fn parse(note: &[u8]) -> Result<Parsed<'_>, NoteError> {
+/// A signature line.
+pub(crate) struct Line<'n> {
+    pub(crate) name: &'n str,
+    pub(crate) id: [u8; 4],
+    pub(crate) signature: Vec<u8>,
+}
+
+/// The signature line of a key: `blob` is its id and what it signed with.
+pub(crate) fn line(name: &str, blob: &[u8]) -> String {
+    format!("{LINE_START}{name} {}\n", STANDARD.encode(blob))
+}
+
+pub(crate) fn parse(note: &[u8]) -> Result<Parsed<'_>, NoteError> {
     let wrong = |what| Err(NoteError::Malformed(what));
     let Ok(note) = std::str::from_utf8(note) else {
         return wrong("not UTF-8");
@@ -107,7 +125,8 @@ fn parse(note: &[u8]) -> Result<Parsed<'_>, NoteError> {
     Ok(Parsed { text, signatures })
 }
 
-fn signature(line: &str) -> Option<Line<'_>> {
+/// The signature in one line, without its newline.
+pub(crate) fn signature(line: &str) -> Option<Line<'_>> {
     let (name, blob) = line.strip_prefix(LINE_START)?.split_once(' ')?;
     // The engine refuses missing padding and spare bits, so a blob has one spelling.
     let blob = STANDARD.decode(blob).ok()?;

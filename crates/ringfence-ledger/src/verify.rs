@@ -5,10 +5,10 @@ use std::path::Path;
 use crate::audit::{Audit, audit};
 use crate::error::LedgerError;
 use crate::fault::{Fault, Part};
-use crate::key::VerifierKey;
 use crate::posix::{PosixSource, is_live};
 use crate::store::Source;
 use crate::tail::Tail;
+use crate::vkey::VerifierKey;
 
 /// Something a crash leaves behind: not damage, cut or completed when the log is next opened, and
 /// absent from a log that was closed.
