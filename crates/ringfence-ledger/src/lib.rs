@@ -28,9 +28,11 @@ pub mod note;
 pub mod policy;
 mod posix;
 pub mod proof;
+mod prove;
 mod publish;
 mod queue;
 mod read;
+pub mod receipt;
 mod scan;
 mod shelves;
 mod store;
@@ -54,6 +56,7 @@ pub use ledger::{
     Ticket,
 };
 pub use posix::{PosixSource, PosixStore};
+pub use prove::{find_message, prove, prove_growth};
 pub use publish::{Publication, publish, release, stage};
 pub use read::Reader;
 pub use shelves::tiles_over;
