@@ -54,6 +54,8 @@ pub enum FaultKind {
     FrameDamaged,
     /// The entries do not fit a signed checkpoint: they were rewritten after it was signed.
     Rewritten,
+    /// A published tile does not fit the published entries.
+    TileAltered,
     /// Entries that a signed checkpoint covers are gone.
     Truncated,
 }
@@ -75,6 +77,7 @@ impl FaultKind {
             Self::FileMissing => "file_missing",
             Self::FrameDamaged => "frame_damaged",
             Self::Rewritten => "rewritten",
+            Self::TileAltered => "tile_altered",
             Self::Truncated => "truncated",
         }
     }

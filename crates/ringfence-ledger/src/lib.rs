@@ -20,6 +20,7 @@ mod fault;
 mod folder;
 mod format;
 mod handle;
+mod inspect;
 mod json;
 mod key;
 mod ledger;
@@ -50,6 +51,7 @@ pub use entry::{
 pub use error::LedgerError;
 pub use fault::{Fault, FaultKind, Part};
 pub use handle::{Clock, Ledger, OnProgress};
+pub use inspect::PublishedFault;
 pub use key::SigningKey;
 pub use ledger::{
     Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,

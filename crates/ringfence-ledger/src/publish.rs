@@ -31,6 +31,17 @@ pub struct Publication {
     pub checkpoint: Checkpoint,
 }
 
+impl Publication {
+    /// Reads a note; none when it is no checkpoint. Looks at no signature.
+    pub fn parse(note: &[u8]) -> Option<Self> {
+        let checkpoint = Checkpoint::parse(note::text(note).ok()?)?;
+        Some(Self {
+            note: note.to_vec(),
+            checkpoint,
+        })
+    }
+}
+
 /// Stages and releases the newest checkpoint of the log in `directory`. Cosignatures that it has
 /// already are kept.
 ///
@@ -75,7 +86,8 @@ pub fn stage(directory: &Path) -> Result<Publication, LedgerError> {
 pub fn release(directory: &Path, note: &[u8]) -> Result<Publication, LedgerError> {
     let mut shelving = Shelving::open(directory)?;
     let published = published(&shelving.folder)?;
-    let publication = read(note).ok_or_else(|| not_released("it is no checkpoint"))?;
+    let publication =
+        Publication::parse(note).ok_or_else(|| not_released("it is no checkpoint"))?;
     let size = publication.checkpoint.size;
     let mut tree = TileTree::new(&shelving.folder, size);
     if tree.root()? != publication.checkpoint.root {
@@ -102,17 +114,9 @@ pub(crate) fn published(folder: &Folder) -> Result<Option<Publication>, LedgerEr
     let Some(note) = folder.content(CHECKPOINT)? else {
         return Ok(None);
     };
-    let read = read(&note);
-    read.map(Some)
+    Publication::parse(&note)
+        .map(Some)
         .ok_or_else(|| not_released("it is no checkpoint"))
-}
-
-fn read(note: &[u8]) -> Option<Publication> {
-    let checkpoint = Checkpoint::parse(note::text(note).ok()?)?;
-    Some(Publication {
-        note: note.to_vec(),
-        checkpoint,
-    })
 }
 
 fn not_released(what: &str) -> LedgerError {
@@ -141,7 +145,7 @@ fn newest(directory: &Path) -> Result<Publication, LedgerError> {
     };
     let length = size.min(65_535) as usize;
     let note = read_up_to(&source, Part::Newest, 0, length).map_err(LedgerError::io(doing))?;
-    read(&note).ok_or_else(|| {
+    Publication::parse(&note).ok_or_else(|| {
         let sentence = "the newest checkpoint is no checkpoint: it was altered; run verify";
         damaged(
             Part::Newest,

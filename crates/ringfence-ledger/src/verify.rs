@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::audit::{Audit, audit};
 use crate::error::LedgerError;
 use crate::fault::{Fault, Part};
+use crate::inspect::{PublishedFault, inspect};
 use crate::posix::{PosixSource, is_live};
 use crate::store::Source;
 use crate::tail::Tail;
@@ -14,8 +15,8 @@ use crate::vkey::VerifierKey;
 /// absent from a log that was closed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Unfinished {
-    /// In which file.
-    pub part: Part,
+    /// In which file, relative to the ledger's directory.
+    pub file: String,
     /// Where in the file, in bytes from its start.
     pub offset: u64,
     /// What it is, in a sentence.
@@ -45,6 +46,10 @@ pub struct Report {
     pub live: bool,
     /// The first thing found wrong.
     pub first_bad: Option<Fault>,
+    /// Entries that the published checkpoint covers; none where nothing is published.
+    pub published: Option<u64>,
+    /// The first thing found wrong in the folder `tlog`; looked at where the log itself is sound.
+    pub published_bad: Option<PublishedFault>,
     /// What a crash left behind; empty while the log is live.
     pub unfinished: Vec<Unfinished>,
 }
@@ -52,7 +57,7 @@ pub struct Report {
 impl Report {
     /// Whether nothing is wrong and nothing unfinished.
     pub fn clean(&self) -> bool {
-        self.first_bad.is_none() && self.unfinished.is_empty()
+        self.first_bad.is_none() && self.published_bad.is_none() && self.unfinished.is_empty()
     }
 }
 
@@ -82,10 +87,37 @@ pub fn verify(
     if !any {
         return Err(missing());
     }
-    verify_in(&source, key.as_ref(), live, progress)
+    let mut report = verify_in(&source, key.as_ref(), live, progress)?;
+    if report.first_bad.is_none() {
+        published(directory, key.as_ref(), &mut report)?;
+    }
+    Ok(report)
 }
 
-/// The same over any [`Source`].
+fn published(
+    directory: &Path,
+    key: Option<&VerifierKey>,
+    report: &mut Report,
+) -> Result<(), LedgerError> {
+    match inspect(directory, key)? {
+        Ok(inspection) => {
+            report.published = inspection.size;
+            // While the gateway runs, its publisher may be at work too.
+            let left = inspection.unfinished.filter(|_| !report.live);
+            report
+                .unfinished
+                .extend(left.map(|(file, sentence)| Unfinished {
+                    file,
+                    offset: 0,
+                    sentence,
+                }));
+        }
+        Err(fault) => report.published_bad = Some(*fault),
+    }
+    Ok(())
+}
+
+/// The same over any [`Source`], without what is published.
 ///
 /// # Errors
 ///
@@ -113,15 +145,17 @@ pub fn verify_in(
         live,
         unfinished,
         first_bad: audit.first_bad,
+        published: None,
+        published_bad: None,
         origin: audit.origin,
     })
 }
 
 fn leftovers(audit: &Audit) -> Vec<Unfinished> {
     let mut found = Vec::new();
-    let mut add = |part, offset, sentence: String| {
+    let mut add = |part: Part, offset, sentence: String| {
         found.push(Unfinished {
-            part,
+            file: part.file_name().to_owned(),
             offset,
             sentence,
         });

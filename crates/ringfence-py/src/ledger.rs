@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use ringfence_ledger::{Fault, Reader, Report, SigningKey, proof, verify};
+use ringfence_ledger::{Fault, PublishedFault, Reader, Report, SigningKey, proof, verify};
 use serde_json::{Value, json};
 
 use crate::error::ledger;
@@ -96,7 +96,7 @@ fn report_json(report: &Report) -> Value {
         .iter()
         .map(|left| {
             json!({
-                "file": left.part.file_name(),
+                "file": left.file,
                 "offset": left.offset,
                 "sentence": left.sentence,
             })
@@ -104,10 +104,15 @@ fn report_json(report: &Report) -> Value {
         .collect();
     json!({
         "checkpoints": report.checkpoints,
-        "fault": report.first_bad.as_ref().map(fault_json),
+        "fault": report
+            .first_bad
+            .as_ref()
+            .map(fault_json)
+            .or_else(|| report.published_bad.as_ref().map(published_json)),
         "live": report.live,
         "open_intents": report.open_intents,
         "origin": report.origin,
+        "published": report.published,
         "root": hex(&report.root),
         "signatures_checked": report.signatures_checked,
         "signed_size": report.signed_size,
@@ -126,7 +131,17 @@ fn fault_json(fault: &Fault) -> Value {
     })
 }
 
-fn hex(bytes: &[u8]) -> String {
+fn published_json(fault: &PublishedFault) -> Value {
+    json!({
+        "entry": fault.entry,
+        "file": fault.file,
+        "kind": fault.kind.as_str(),
+        "offset": fault.offset,
+        "sentence": fault.sentence,
+    })
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

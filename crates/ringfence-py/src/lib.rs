@@ -6,6 +6,8 @@ mod dialect;
 mod engine;
 mod error;
 mod ledger;
+mod tlog;
+mod witness;
 
 use pyo3::prelude::*;
 use ringfence_core::refusal::Code;
@@ -32,6 +34,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CoreError", module.py().get_type::<error::CoreError>())?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<ledger::LedgerReader>()?;
+    module.add_class::<witness::Cosigner>()?;
+    module.add_class::<witness::WitnessRequest>()?;
     module.add_function(wrap_pyfunction!(codes, module)?)?;
     module.add_function(wrap_pyfunction!(engine::check_snapshot, module)?)?;
     module.add_function(wrap_pyfunction!(dialect::check_dialect, module)?)?;
@@ -41,5 +45,17 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_consistency, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_inclusion, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::accept_checkpoint, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::attach_cosignature, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::check_policy, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::find_message, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::prove_entry, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::prove_growth, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::publish_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::release_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::stage_ledger, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::tlog_tiles, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::verify_note, module)?)?;
+    module.add_function(wrap_pyfunction!(tlog::verify_receipt, module)?)?;
     Ok(())
 }
