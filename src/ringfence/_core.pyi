@@ -9,17 +9,31 @@ from typing import final
 
 __all__ = [
     "CoreError",
+    "Cosigner",
     "Engine",
     "LedgerReader",
+    "WitnessRequest",
+    "accept_checkpoint",
+    "attach_cosignature",
     "check_dialect",
+    "check_policy",
     "check_snapshot",
     "codes",
     "dialect_read",
+    "find_message",
     "ledger_vkey",
+    "prove_entry",
+    "prove_growth",
+    "publish_ledger",
     "read_ledger",
+    "release_ledger",
+    "stage_ledger",
+    "tlog_tiles",
     "verify_consistency",
     "verify_inclusion",
     "verify_ledger",
+    "verify_note",
+    "verify_receipt",
 ]
 
 class CoreError(Exception):
@@ -68,6 +82,48 @@ class LedgerReader:
     def read(self, limit: int) -> list[tuple[int, bytes]]:
         """Return up to `limit` more entries as (index, canonical JSON); none if there are none."""
 
+@final
+class Cosigner:
+    """A key that cosigns checkpoints under a name."""
+
+    def __new__(cls, key_path: str, name: str) -> Cosigner: ...
+    @property
+    def vkey(self) -> str:
+        """The key that verifies its cosignatures, as text."""
+
+    def cosign(self, request: WitnessRequest, time_s: int) -> str:
+        """Return the signature line for the checkpoint of a request that was judged."""
+
+@final
+class WitnessRequest:
+    """A request to cosign a checkpoint (C2SP tlog-witness, add-checkpoint).
+
+    Made from the body of the request; refusals have the code `witness_<HTTP status>`.
+    """
+
+    def __new__(cls, body: bytes) -> WitnessRequest: ...
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+
+    @property
+    def size(self) -> int:
+        """Entries that the checkpoint covers."""
+
+    @property
+    def root(self) -> bytes:
+        """The root over them."""
+
+    @property
+    def note(self) -> bytes:
+        """The checkpoint as a note."""
+
+    def judge(self, logs: list[str], seen: tuple[int, bytes] | None) -> None:
+        """Refuse what must not be cosigned.
+
+        `logs` are the keys of the logs watched, `seen` size and root of what was cosigned last.
+        """
+
 def check_snapshot(snapshot: bytes) -> None:
     """Refuse a snapshot that `Engine` would refuse, without opening a socket."""
 
@@ -100,3 +156,41 @@ def verify_consistency(
 
 def verify_inclusion(index: int, size: int, leaf: bytes, root: bytes, proof: list[bytes]) -> bool:
     """Tell whether `proof` shows that the leaf hash `leaf` is at `index` in the tree `root`."""
+
+def publish_ledger(directory: str) -> int:
+    """Publish a ledger's newest checkpoint with its tiles; return how many entries it covers."""
+
+def stage_ledger(directory: str) -> bytes:
+    """Lay out the tiles of a ledger's newest checkpoint; return it, not yet published."""
+
+def release_ledger(directory: str, note: bytes) -> int:
+    """Publish a staged checkpoint with what cosignatures it got; return how many it covers."""
+
+def prove_entry(directory: str, index: int) -> bytes:
+    """Return the receipt (C2SP tlog-proof) of an entry."""
+
+def find_message(directory: str, message: str) -> list[int]:
+    """Return the indices of the entries about a message."""
+
+def prove_growth(directory: str, old_size: int, note: bytes) -> list[bytes] | None:
+    """Return the proof that a staged checkpoint continues `old_size` entries; None if larger."""
+
+def verify_receipt(
+    receipt: bytes, vkey: str | None, policy: bytes | None, entry: bytes | None
+) -> tuple[bytes, bytes]:
+    """Check a receipt and return what it proves as JSON, and the entry."""
+
+def check_policy(policy: bytes) -> bytes:
+    """Read a policy (C2SP tlog-policy) and return its logs and witnesses as JSON."""
+
+def accept_checkpoint(policy: bytes, note: bytes) -> bytes:
+    """Check a checkpoint against a policy and return who cosigned it as JSON."""
+
+def attach_cosignature(note: bytes, answer: bytes, vkey: str) -> bytes:
+    """Return `note` with the cosignature that a witness answered."""
+
+def verify_note(vkey: str, note: bytes) -> str:
+    """Return the text of a signed note when `vkey` signed it."""
+
+def tlog_tiles(entries: list[bytes]) -> tuple[dict[str, bytes], bytes]:
+    """Return the C2SP tlog-tiles over entries by path, and the root of their tree."""

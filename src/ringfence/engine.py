@@ -13,25 +13,52 @@ from ringfence import _core
 from ringfence.errors import EngineError
 
 __all__ = [
+    "Accepted",
+    "Cosigner",
     "Engine",
     "LedgerReader",
     "LedgerReport",
+    "Policy",
+    "PolicyWitness",
+    "Receipt",
     "RefusalCode",
     "StateChange",
+    "WitnessRequest",
+    "accept_checkpoint",
+    "attach_cosignature",
     "check_dialect",
     "check_snapshot",
+    "find_message",
     "ledger_vkey",
+    "prove_entry",
+    "prove_growth",
+    "publish_ledger",
     "read_dialect",
     "read_ledger",
+    "read_policy",
     "refusal_codes",
+    "release_ledger",
+    "stage_ledger",
+    "tlog_tiles",
     "verify_consistency",
     "verify_inclusion",
     "verify_ledger",
+    "verify_note",
+    "verify_receipt",
 ]
 
 Detail = Mapping[str, str | int]
 
-LEDGER_HINT = "name a folder that holds a ledger; `ringfence ledger verify DIR` tells how it is"
+HINTS = {
+    "checkpoint_refused": "ask the log's operator for a checkpoint that its witnesses cosigned",
+    "cosignature_refused": "check the witness's key and address in the policy",
+    "ledger_unusable": "name a folder that holds a ledger; `ringfence ledger verify DIR` tells how"
+    " it is",
+    "policy_invalid": "the lines of a policy are described at c2sp.org/tlog-policy",
+    "receipt_refused": "compare the key with the one the log's operator published; if it is right,"
+    " do not rely on this receipt",
+}
+"""What to do, by the engine's code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +84,7 @@ class LedgerReport:
 
     `fault` is None, or {file, offset, entry, kind, sentence} of the first thing that is not as it
     was written. `unfinished` is what a crash left at the end: {file, offset, sentence} each.
+    `published` is how many entries the published checkpoint covers, None where nothing is.
     """
 
     origin: str
@@ -67,8 +95,47 @@ class LedgerReport:
     signatures_checked: bool
     open_intents: int
     live: bool
+    published: int | None
     unfinished: list[dict[str, Any]]
     fault: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a receipt proves: this entry stands at `index` of the log `origin`."""
+
+    index: int
+    origin: str
+    size: int
+    root: str
+    entry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyWitness:
+    """A witness that a policy names; `url` is where it takes checkpoints."""
+
+    name: str
+    vkey: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a policy names."""
+
+    logs: list[str]
+    witnesses: list[PolicyWitness]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A checkpoint that a policy accepts; `witnesses` are names with seconds since the epoch."""
+
+    origin: str
+    size: int
+    root: str
+    witnesses: list[tuple[str, int]]
 
 
 @contextmanager
@@ -78,8 +145,7 @@ def named() -> Iterator[None]:
         yield
     except _core.CoreError as e:
         code, message, field = e.args
-        hint = LEDGER_HINT if code == "ledger_unusable" else None
-        raise EngineError(message, code=code, field=field, hint=hint) from e
+        raise EngineError(message, code=code, field=field, hint=HINTS.get(code)) from e
 
 
 class Engine:
@@ -269,3 +335,170 @@ def verify_ledger(
     with named():
         found = json.loads(_core.verify_ledger(str(directory), vkey, progress))
     return LedgerReport(**found)
+
+
+def publish_ledger(directory: Path) -> int:
+    """Publish a ledger's newest checkpoint with its tiles; return how many entries it covers.
+
+    Raises:
+        EngineError: there is no ledger, or it does not continue what was published.
+    """
+    with named():
+        return _core.publish_ledger(str(directory))
+
+
+def stage_ledger(directory: Path) -> bytes:
+    """Lay out the tiles of a ledger's newest checkpoint; return it, not yet published.
+
+    Raises:
+        EngineError: as `publish_ledger`.
+    """
+    with named():
+        return _core.stage_ledger(str(directory))
+
+
+def release_ledger(directory: Path, note: bytes) -> int:
+    """Publish a staged checkpoint with its cosignatures; return how many entries it covers.
+
+    Raises:
+        EngineError: the tiles do not fit it, or it does not continue what was published.
+    """
+    with named():
+        return _core.release_ledger(str(directory), note)
+
+
+def prove_entry(directory: Path, index: int) -> bytes:
+    """Return the receipt (C2SP tlog-proof) of entry `index`.
+
+    Raises:
+        EngineError: no checkpoint covers the entry, or a published file is not as it was.
+    """
+    with named():
+        return _core.prove_entry(str(directory), index)
+
+
+def find_message(directory: Path, message: str) -> list[int]:
+    """Return the indices of the entries about a message: its decision, then its outcome.
+
+    Raises:
+        EngineError: there is no ledger, or it is damaged.
+    """
+    with named():
+        return _core.find_message(str(directory), message)
+
+
+def prove_growth(directory: Path, old_size: int, note: bytes) -> list[bytes] | None:
+    """Return the proof that a staged checkpoint continues `old_size` entries; None if larger.
+
+    Raises:
+        EngineError: a tile is not as it was laid out.
+    """
+    with named():
+        return _core.prove_growth(str(directory), old_size, note)
+
+
+def verify_receipt(
+    receipt: bytes, vkey: str | None, policy: bytes | None = None, entry: bytes | None = None
+) -> Receipt:
+    """Check a receipt against a log's key or a policy, and return what it proves.
+
+    Raises:
+        EngineError: `receipt_refused` when it proves nothing.
+    """
+    with named():
+        found, proven = _core.verify_receipt(receipt, vkey, policy, entry)
+    return Receipt(**json.loads(found), entry=proven)
+
+
+def read_policy(policy: bytes) -> Policy:
+    """Read a policy (C2SP tlog-policy).
+
+    Raises:
+        EngineError: `policy_invalid`; the message names the line.
+    """
+    with named():
+        found = json.loads(_core.check_policy(policy))
+    return Policy(found["logs"], [PolicyWitness(**one) for one in found["witnesses"]])
+
+
+def accept_checkpoint(policy: bytes, note: bytes) -> Accepted:
+    """Return the checkpoint that a policy accepts.
+
+    Raises:
+        EngineError: `checkpoint_refused`; the message says which signatures are missing.
+    """
+    with named():
+        found = json.loads(_core.accept_checkpoint(policy, note))
+    witnesses = [(name, time_s) for name, time_s in found.pop("witnesses")]
+    return Accepted(**found, witnesses=witnesses)
+
+
+def attach_cosignature(note: bytes, answer: bytes, vkey: str) -> bytes:
+    """Return `note` with the cosignature that a witness answered.
+
+    Raises:
+        EngineError: the answer has no cosignature by this witness, or a false one.
+    """
+    with named():
+        return _core.attach_cosignature(note, answer, vkey)
+
+
+def verify_note(vkey: str, note: bytes) -> str:
+    """Return the text of a signed note when `vkey` signed it.
+
+    Raises:
+        EngineError: it did not, or this is no note.
+    """
+    with named():
+        return _core.verify_note(vkey, note)
+
+
+def tlog_tiles(entries: list[bytes]) -> tuple[dict[str, bytes], bytes]:
+    """Return the C2SP tlog-tiles over `entries` by path, and the root of their tree."""
+    return _core.tlog_tiles(entries)
+
+
+class WitnessRequest:
+    """A request to cosign a checkpoint (C2SP tlog-witness, add-checkpoint)."""
+
+    def __init__(self, body: bytes) -> None:
+        """Read the body of a request.
+
+        Raises:
+            EngineError: `witness_400`.
+        """
+        with named():
+            self.core = _core.WitnessRequest(body)
+        self.origin, self.size, self.root = self.core.origin, self.core.size, self.core.root
+        self.note = self.core.note
+
+    def judge(self, logs: list[str], seen: tuple[int, bytes] | None) -> None:
+        """Refuse what must not be cosigned. `seen`: size and root of what was cosigned last.
+
+        Raises:
+            EngineError: `witness_<HTTP status>`.
+        """
+        with named():
+            self.core.judge(logs, seen)
+
+
+class Cosigner:
+    """A key that cosigns checkpoints under a name."""
+
+    def __init__(self, key: Path, name: str) -> None:
+        """Read the key file.
+
+        Raises:
+            EngineError: the file is not an Ed25519 key in PKCS#8 PEM, or `name` is no key name.
+        """
+        with named():
+            self._core = _core.Cosigner(str(key), name)
+
+    @property
+    def vkey(self) -> str:
+        """The key that verifies the cosignatures, as text."""
+        return self._core.vkey
+
+    def cosign(self, request: WitnessRequest, time_s: int) -> str:
+        """Return the signature line for the checkpoint of a request that was judged."""
+        return self._core.cosign(request.core, time_s)

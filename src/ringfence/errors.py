@@ -18,6 +18,7 @@ __all__ = [
     "LedgerError",
     "RunningError",
     "StoreError",
+    "WitnessError",
 ]
 
 
@@ -126,3 +127,10 @@ class StoreError(GatewayError):
 
     code = "store_failed"
     hint = "`ringfence init` lays a state folder; its ringfence.db must be readable and writable"
+
+
+class WitnessError(GatewayError):
+    """A witness cannot work, cannot be reached, or refuses to cosign."""
+
+    code = "witness_failed"
+    hint = "`ringfence witness serve` must run there and know this log"
