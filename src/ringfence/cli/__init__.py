@@ -15,7 +15,10 @@ from ringfence.cli import (
     key_list,
     key_state,
     ledger_export,
+    ledger_prove,
+    ledger_publish,
     ledger_query,
+    ledger_receipt,
     ledger_reconstruct,
     ledger_show,
     ledger_tail,
@@ -25,6 +28,9 @@ from ringfence.cli import (
     status,
     venue,
     version,
+    witness_init,
+    witness_serve,
+    witness_vkey,
 )
 from ringfence.errors import ConfigError, GatewayError, InternalError
 
@@ -52,8 +58,11 @@ key.command("resume")(key_state.resume)
 key.command("revoke")(key_state.revoke)
 app.add_typer(key, name="key")
 
-ledger = typer.Typer(help="Verify and read the ledger.")
+ledger = typer.Typer(help="Verify, prove and read the ledger.")
 ledger.command("verify")(ledger_verify.verify)
+ledger.command("verify-receipt")(ledger_receipt.verify_receipt)
+ledger.command("prove")(ledger_prove.prove)
+ledger.command("publish")(ledger_publish.publish)
 ledger.command("tail")(ledger_tail.tail)
 ledger.command("show")(ledger_show.show)
 ledger.command("query")(ledger_query.query)
@@ -61,6 +70,12 @@ ledger.command("reconstruct")(ledger_reconstruct.reconstruct)
 ledger.command("export")(ledger_export.export)
 ledger.command("vkey")(ledger_vkey.vkey)
 app.add_typer(ledger, name="ledger")
+
+witness = typer.Typer(help="Watch that logs only grow, and cosign it.")
+witness.command("init")(witness_init.init)
+witness.command("serve")(witness_serve.serve)
+witness.command("vkey")(witness_vkey.vkey)
+app.add_typer(witness, name="witness")
 
 app.add_typer(venue.app, name="venue")
 

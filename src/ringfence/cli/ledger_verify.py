@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from ringfence import engine, ledger
 from ringfence.cli.ledger_folder import locate
 from ringfence.cli.say import JsonOption, pairs, say_json, warn
 from ringfence.engine import LedgerReport
-from ringfence.errors import LedgerError
+from ringfence.errors import EngineError, FileError, LedgerError
 
 __all__ = ["verify"]
 
@@ -31,6 +32,10 @@ def verify(
     vkey: Annotated[
         str | None, typer.Option(help="The verifier key, kept elsewhere since `init`.")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="Also: who must have cosigned the published checkpoint."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute a whole ledger, offline.
@@ -39,18 +44,55 @@ def verify(
     the gateway was killed, or the end was cut.
     """
     located = locate(directory)
+    rules = None if policy is None else read(policy)
+    if rules is not None and vkey is None and len(logs := engine.read_policy(rules).logs) == 1:
+        vkey = logs[0]
     # A verification may take minutes, and there is nothing to tidy up.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with progress(located.directory, shown=not as_json) as tell:
         report = engine.verify_ledger(located.directory, vkey or located.vkey, tell)
+    sound = report.fault is None
+    accepted = accept(located.directory, rules) if rules is not None and sound else None
     if as_json:
-        say_json(asdict(report))
-        if report.fault is not None:
+        told = {} if accepted is None else {"accepted": asdict(accepted)}
+        say_json({**asdict(report), **told})
+        if not sound:
             raise typer.Exit(1)
     else:
         tell_people(report, own_key=vkey is None and located.vkey is not None)
+        for name, time_s in [] if accepted is None else accepted.witnesses:
+            at = datetime.fromtimestamp(time_s, UTC).isoformat(" ", "seconds")
+            print(f"cosigned by {name} at {at}")
     if report.unfinished:
         raise typer.Exit(UNFINISHED_EXIT)
+
+
+def read(policy: Path) -> bytes:
+    """Return a policy file's content."""
+    try:
+        return policy.read_bytes()
+    except OSError as e:
+        raise FileError(f"{policy} cannot be read: {e.strerror}") from e
+
+
+def accept(directory: Path, policy: bytes) -> engine.Accepted:
+    """Check the published checkpoint, which the report found to be the ledger's, by a policy."""
+    try:
+        note = (directory / "tlog" / "checkpoint").read_bytes()
+    except OSError as e:
+        raise LedgerError(
+            "no checkpoint is published, so no witness can have cosigned one",
+            code="ledger_policy",
+            hint="ringfence ledger publish DIR --policy FILE asks the witnesses",
+        ) from e
+    try:
+        return engine.accept_checkpoint(policy, note)
+    except EngineError as e:
+        raise LedgerError(
+            f"the published checkpoint does not satisfy the policy: {e}",
+            code="ledger_policy",
+            hint="the ledger's own files fit each other; ask the witnesses what they cosigned",
+        ) from e
 
 
 def tell_people(report: LedgerReport, *, own_key: bool) -> None:
@@ -64,7 +106,10 @@ def tell_people(report: LedgerReport, *, own_key: bool) -> None:
         place = f"{fault['file']} at byte {fault['offset']}{entry}"
         raise LedgerError(f"{place}: {fault['sentence']}", code=f"ledger_{fault['kind']}")
     rows = [("ledger", report.origin), ("entries", report.size), ("root", report.root)]
-    pairs([*rows, ("checkpoints", f"{report.checkpoints}, up to entry {report.signed_size}")])
+    rows.append(("checkpoints", f"{report.checkpoints}, up to entry {report.signed_size}"))
+    if report.published is not None:
+        rows.append(("published", f"{report.published} entries"))
+    pairs(rows)
     if not report.signatures_checked:
         warn("no signature was checked; give --vkey, which `ringfence init` showed")
     elif own_key:
