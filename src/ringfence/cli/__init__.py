@@ -20,6 +20,7 @@ from ringfence.cli import (
     ledger_query,
     ledger_receipt,
     ledger_reconstruct,
+    ledger_ship,
     ledger_show,
     ledger_tail,
     ledger_verify,
@@ -68,6 +69,7 @@ ledger.command("show")(ledger_show.show)
 ledger.command("query")(ledger_query.query)
 ledger.command("reconstruct")(ledger_reconstruct.reconstruct)
 ledger.command("export")(ledger_export.export)
+ledger.command("ship")(ledger_ship.ship)
 ledger.command("vkey")(ledger_vkey.vkey)
 app.add_typer(ledger, name="ledger")
 
