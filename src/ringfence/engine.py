@@ -85,6 +85,7 @@ class LedgerReport:
     `fault` is None, or {file, offset, entry, kind, sentence} of the first thing that is not as it
     was written. `unfinished` is what a crash left at the end: {file, offset, sentence} each.
     `published` is how many entries the published checkpoint covers, None where nothing is.
+    `heartbeats` has their `count`, how many are `missing`, and `longest_us` between two of a run.
     """
 
     origin: str
@@ -94,6 +95,7 @@ class LedgerReport:
     signed_size: int
     signatures_checked: bool
     open_intents: int
+    heartbeats: dict[str, int]
     live: bool
     published: int | None
     unfinished: list[dict[str, Any]]

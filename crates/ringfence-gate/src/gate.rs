@@ -295,6 +295,7 @@ fn open_ledger(snapshot: &Snapshot, notified: Vec<Arc<Notify>>) -> Result<Ledger
         signing_key: SigningKey::from_file(&section.key)?,
         mode,
         checkpoint_ms: section.checkpoint_ms,
+        heartbeat_ms: section.heartbeat_ms,
         preallocate_bytes: PREALLOCATE_BYTES,
     };
     let told = Box::new(move |progress: Progress| {

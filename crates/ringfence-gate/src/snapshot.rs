@@ -210,6 +210,9 @@ pub struct LedgerSection {
     pub mode: LedgerModeName,
     pub group_ms: u64,
     pub checkpoint_ms: u64,
+    /// 0 for no heartbeats.
+    #[serde(default)]
+    pub heartbeat_ms: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

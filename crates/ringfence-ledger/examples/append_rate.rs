@@ -56,6 +56,7 @@ fn open(directory: &Path, mode: Mode, on: impl Fn(Progress) + Send + 'static) ->
         signing_key: SigningKey::from_seed(&[7; 32]).unwrap(),
         mode,
         checkpoint_ms: 1000,
+        heartbeat_ms: 0,
         preallocate_bytes: 16 << 20,
     };
     Ledger::open(config, now_us, Box::new(on)).unwrap().0

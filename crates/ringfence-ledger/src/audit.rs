@@ -8,6 +8,7 @@ use crate::canonical;
 use crate::cursor::{CheckpointsEnd, Cursor, RECENT};
 use crate::fault::{Fault, FaultKind, Part};
 use crate::format::{SECTOR, first_chain, read_head};
+use crate::heartbeat::{EVENT, Pulse};
 use crate::scan::{Position, Scanner, Step, Stop, Visit};
 use crate::store::{Source, read_up_to};
 use crate::tail::Tail;
@@ -24,6 +25,7 @@ pub(crate) struct Audit {
     pub(crate) checkpoints: CheckpointsEnd,
     /// Ids of permitted state-changing messages without an outcome, as they stand in the entries.
     pub(crate) open_intents: HashSet<Box<str>>,
+    pub(crate) pulse: Pulse,
     pub(crate) first_bad: Option<Fault>,
     /// Whether the copy of the newest checkpoint is the newest checkpoint.
     pub(crate) published: bool,
@@ -62,6 +64,7 @@ pub(crate) fn audit(
         tail: Tail::Nothing,
         checkpoints: CheckpointsEnd::default(),
         open_intents: HashSet::new(),
+        pulse: Pulse::default(),
         first_bad: None,
         published: false,
     };
@@ -229,6 +232,7 @@ fn walk(
         let mut walk = Walk {
             cursor: &mut cursor,
             intents: &mut audit.open_intents,
+            pulse: &mut audit.pulse,
             progress,
         };
         loop {
@@ -250,6 +254,7 @@ fn walk(
 struct Walk<'a, 's> {
     cursor: &'a mut Cursor<'s>,
     intents: &'a mut HashSet<Box<str>>,
+    pulse: &'a mut Pulse,
     progress: &'a mut dyn FnMut(u64),
 }
 
@@ -273,6 +278,7 @@ impl Visit for Walk<'_, '_> {
             "decision" if fields.state_changing && fields.outcome == "permitted" => {
                 self.intents.insert(fields.message.into());
             }
+            "event" if fields.event == EVENT => self.pulse.take(fields.detail, fields.time_us),
             "outcome" => {
                 self.intents.remove(fields.message);
             }

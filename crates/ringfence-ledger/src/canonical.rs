@@ -19,11 +19,15 @@ pub struct NotCanonical {
     pub what: &'static str,
 }
 
-/// The top-level fields recovery looks at, as they stand between the quotes.
+/// The top-level fields recovery and verifying look at, as they stand between the quotes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Fields<'a> {
     pub(crate) kind: &'a str,
     pub(crate) message: &'a str,
+    pub(crate) event: &'a str,
+    /// The object, as it stands.
+    pub(crate) detail: &'a str,
+    pub(crate) time_us: u64,
     pub(crate) outcome: &'a str,
     pub(crate) state_changing: bool,
 }
@@ -233,10 +237,13 @@ impl<'a> Parser<'a> {
                 .unwrap_or("")
         };
         match key {
+            "detail" => self.fields.detail = value,
+            "event" => self.fields.event = inner(),
             "kind" => self.fields.kind = inner(),
             "message" => self.fields.message = inner(),
             "outcome" => self.fields.outcome = inner(),
             "state_changing" => self.fields.state_changing = value == "true",
+            "time_us" => self.fields.time_us = value.parse().unwrap_or(0),
             _ => {}
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::canonical::unescape;
 use crate::entry::{EventEntry, Fate, NAME_BYTES, OutcomeEntry, Value};
 use crate::error::LedgerError;
+use crate::heartbeat::Heart;
 use crate::ledger::{
     Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
     Ticket,
@@ -95,6 +96,7 @@ impl Ledger {
             clock,
             on_progress,
             checkpoint: Duration::from_millis(config.checkpoint_ms),
+            heart: Heart::start(config.heartbeat_ms),
             preallocate: config.preallocate_bytes,
             batch: Pending::default(),
         };

@@ -50,6 +50,8 @@ pub struct LedgerConfig {
     pub mode: Mode,
     /// A checkpoint is signed at most this long after the first entry it covers, in milliseconds.
     pub checkpoint_ms: u64,
+    /// A heartbeat is recorded this often, in milliseconds; 0 for never.
+    pub heartbeat_ms: u64,
     /// How far ahead the file is filled with zeros, so that a commit writes data only; in bytes.
     pub preallocate_bytes: u64,
 }

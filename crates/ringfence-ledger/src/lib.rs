@@ -11,6 +11,7 @@
 mod audit;
 pub mod canonical;
 pub mod checkpoint;
+mod clock;
 pub mod cosignature;
 mod cursor;
 mod diagnose;
@@ -20,6 +21,7 @@ mod fault;
 mod folder;
 mod format;
 mod handle;
+mod heartbeat;
 mod inspect;
 mod json;
 mod key;
@@ -51,6 +53,7 @@ pub use entry::{
 pub use error::LedgerError;
 pub use fault::{Fault, FaultKind, Part};
 pub use handle::{Clock, Ledger, OnProgress};
+pub use heartbeat::Heartbeats;
 pub use inspect::PublishedFault;
 pub use key::SigningKey;
 pub use ledger::{

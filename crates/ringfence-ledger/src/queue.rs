@@ -73,8 +73,8 @@ pub(crate) struct Shared {
 pub(crate) enum Work {
     /// Commit this batch, of whose entries so many are strict.
     Commit { strict: u32 },
-    /// Sign a checkpoint.
-    Sign,
+    /// The time that was given has come.
+    Due,
     /// Nothing waits: lay out space.
     Idle,
     /// Everything is written; stop.
@@ -195,9 +195,9 @@ impl Shared {
         }
     }
 
-    /// Waits for work. `idle` says that there is something to do when nothing waits; `sign_at`,
-    /// when a checkpoint is due. On `Commit` the entries are in `batch`, which must come empty.
-    pub(crate) fn take(&self, batch: &mut Pending, idle: bool, sign_at: Option<Instant>) -> Work {
+    /// Waits for work. `idle` says that there is something to do when nothing waits; `due_at`,
+    /// when a checkpoint or a heartbeat is due. On `Commit` the entries are in `batch`, which must come empty.
+    pub(crate) fn take(&self, batch: &mut Pending, idle: bool, due_at: Option<Instant>) -> Work {
         let gather = self.gather();
         let mut queue = lock(&self.queue);
         loop {
@@ -221,8 +221,8 @@ impl Shared {
                     strict: std::mem::take(&mut queue.strict),
                 };
             }
-            if due(sign_at) {
-                return Work::Sign;
+            if due(due_at) {
+                return Work::Due;
             }
             if idle {
                 return Work::Idle;
@@ -232,7 +232,7 @@ impl Shared {
                 Some(_) => Sleep::Gathering,
                 None => Sleep::Idle,
             };
-            queue = self.sleep(queue, ready.into_iter().chain(sign_at).min());
+            queue = self.sleep(queue, ready.into_iter().chain(due_at).min());
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::audit::{Audit, audit};
 use crate::error::LedgerError;
 use crate::fault::{Fault, Part};
+use crate::heartbeat::Heartbeats;
 use crate::inspect::{PublishedFault, inspect};
 use crate::posix::{PosixSource, is_live};
 use crate::store::Source;
@@ -42,6 +43,8 @@ pub struct Report {
     pub signatures_checked: bool,
     /// Permitted state-changing decisions without an outcome.
     pub open_intents: u64,
+    /// What its heartbeats show.
+    pub heartbeats: Heartbeats,
     /// Whether a writer has the log open, so that its end is in motion.
     pub live: bool,
     /// The first thing found wrong.
@@ -142,6 +145,7 @@ pub fn verify_in(
         signed_size: audit.checkpoints.last.map_or(0, |(size, _)| size),
         signatures_checked: key.is_some(),
         open_intents: audit.open_intents.len() as u64,
+        heartbeats: audit.pulse.seen,
         live,
         unfinished,
         first_bad: audit.first_bad,

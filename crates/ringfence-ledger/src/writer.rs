@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::entry::{EventEntry, Value};
 use crate::error::LedgerError;
 use crate::handle::{Clock, OnProgress};
+use crate::heartbeat::Heart;
 use crate::ledger::{Durability, Progress};
 use crate::log::{Log, Pending};
 use crate::queue::{Shared, Wake, Work};
@@ -20,6 +21,7 @@ pub(crate) struct Writer {
     pub(crate) clock: Clock,
     pub(crate) on_progress: OnProgress,
     pub(crate) checkpoint: Duration,
+    pub(crate) heart: Option<Heart>,
     pub(crate) preallocate: u64,
     pub(crate) batch: Pending,
 }
@@ -46,11 +48,17 @@ impl Writer {
         loop {
             let idle = space && self.log.wants_space(self.preallocate);
             let mut batch = std::mem::take(&mut self.batch);
-            let work = self.shared.take(&mut batch, idle, sign_at);
+            let beat_at = self.heart.as_ref().map(|heart| heart.due);
+            let due = sign_at.into_iter().chain(beat_at).min();
+            let work = self.shared.take(&mut batch, idle, due);
             self.batch = batch;
             let done = match work {
                 Work::Commit { strict } => self.commit(strict),
-                Work::Sign => self.sign(),
+                Work::Due if beat_at == due => {
+                    self.beat();
+                    Ok(())
+                }
+                Work::Due => self.sign(),
                 Work::Idle => {
                     // A full disk shows here first, while what is laid out can still be written.
                     space = self.reserve();
@@ -94,6 +102,17 @@ impl Writer {
             .signed_size
             .store(self.log.signed_size(), Ordering::Relaxed);
         Ok(())
+    }
+
+    // Heartbeats go through the queue like everything else, and wait for no commit of their own.
+    fn beat(&mut self) {
+        let Some(heart) = &mut self.heart else { return };
+        let standing = |ticket| self.shared.standing(ticket);
+        if let Some(entry) = heart.beat((self.clock)(), standing)
+            && let Ok(ticket) = self.shared.append(&entry, Durability::Relaxed, Wake::Now)
+        {
+            heart.appended(ticket);
+        }
     }
 
     fn publish(&self) {

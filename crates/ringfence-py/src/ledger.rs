@@ -109,6 +109,11 @@ fn report_json(report: &Report) -> Value {
             .as_ref()
             .map(fault_json)
             .or_else(|| report.published_bad.as_ref().map(published_json)),
+        "heartbeats": {
+            "count": report.heartbeats.count,
+            "longest_us": report.heartbeats.longest_us,
+            "missing": report.heartbeats.missing,
+        },
         "live": report.live,
         "open_intents": report.open_intents,
         "origin": report.origin,

@@ -109,7 +109,12 @@ def tell_people(report: LedgerReport, *, own_key: bool) -> None:
     rows.append(("checkpoints", f"{report.checkpoints}, up to entry {report.signed_size}"))
     if report.published is not None:
         rows.append(("published", f"{report.published} entries"))
+    if beats := report.heartbeats["count"]:
+        longest_s = report.heartbeats["longest_us"] / 1_000_000
+        rows.append(("heartbeats", f"{beats}, at most {longest_s:.1f} s apart in one run"))
     pairs(rows)
+    if missing := report.heartbeats["missing"]:
+        warn(f"{missing} heartbeats are missing: the gateway did not record them")
     if not report.signatures_checked:
         warn("no signature was checked; give --vkey, which `ringfence init` showed")
     elif own_key:

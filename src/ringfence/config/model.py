@@ -251,6 +251,7 @@ class Ledger(Section):
     mode: Literal["strict", "group"] = "strict"
     group_ms: Annotated[int, Field(ge=1, le=1_000)] = 5
     checkpoint_ms: Milliseconds = 1_000
+    heartbeat_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 10_000
 
 
 class Config(Section):

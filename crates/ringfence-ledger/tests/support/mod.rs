@@ -43,6 +43,7 @@ pub fn config(directory: &Path) -> LedgerConfig {
         signing_key: key(),
         mode: Mode::Strict { group_ms: 1 },
         checkpoint_ms: 60_000,
+        heartbeat_ms: 0,
         preallocate_bytes: 0,
     }
 }
