@@ -28,8 +28,6 @@ enum Sleep {
     Idle,
     /// Relaxed entries wait for company until a time: only what cannot wait wakes it.
     Gathering,
-    /// Strict entries wait for company until [`PACE`] has passed: only a full queue wakes it.
-    Pacing,
 }
 
 struct Queue {
@@ -38,8 +36,6 @@ struct Queue {
     strict: u32,
     /// When the first pending entry came.
     since: Option<Instant>,
-    /// When the writer last took a batch.
-    taken: Option<Instant>,
     /// Index of the next entry.
     next: u64,
     generation: u64,
@@ -81,10 +77,6 @@ pub(crate) enum Work {
     Close,
 }
 
-/// Least time between the starts of two batches. A lone strict entry is committed at once; under load the writer, and
-/// the disk, are not started anew for every few entries. It is the most that pacing adds to one entry's latency.
-const PACE: Duration = Duration::from_micros(300);
-
 /// Once this much waits, gathering more only adds delay.
 const ENOUGH_BYTES: usize = QUEUE_BYTES / 4;
 
@@ -100,7 +92,6 @@ impl Shared {
             pending: Pending::default(),
             strict: 0,
             since: None,
-            taken: None,
             next: size,
             generation: 0,
             failed: false,
@@ -172,7 +163,6 @@ impl Shared {
             (Sleep::Awake, _) | (_, Wake::Later) => false,
             (Sleep::Idle, Wake::Now) => true,
             (Sleep::Gathering, Wake::Now) => urgent || queue.pending.body() >= ENOUGH_BYTES,
-            (Sleep::Pacing, Wake::Now) => queue.pending.body() >= ENOUGH_BYTES,
         };
         if wake {
             queue.sleep = Sleep::Awake;
@@ -187,8 +177,7 @@ impl Shared {
     /// Wakes the writer for what was appended with [`Wake::Later`], if it sleeps.
     pub(crate) fn wake(&self) {
         let mut queue = lock(&self.queue);
-        let asleep = matches!(queue.sleep, Sleep::Idle | Sleep::Gathering);
-        if asleep && queue.pending.count() > 0 {
+        if queue.sleep != Sleep::Awake && queue.pending.count() > 0 {
             queue.sleep = Sleep::Awake;
             drop(queue);
             self.wake.notify_one();
@@ -202,21 +191,16 @@ impl Shared {
         let mut queue = lock(&self.queue);
         loop {
             queue.sleep = Sleep::Awake;
-            let urgent = queue.strict > 0 && matches!(self.mode, Mode::Strict { .. });
-            let ready = if urgent {
-                Some(queue.taken.map_or_else(Instant::now, |taken| taken + PACE))
-            } else {
-                queue.since.map(|since| since + gather)
-            };
+            let ready = queue.since.map(|since| since + gather);
             if queue.pending.count() == 0 && queue.closing {
                 return Work::Close;
             }
             let due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
+            let urgent = queue.strict > 0 && matches!(self.mode, Mode::Strict { .. });
             let enough = queue.pending.body() >= ENOUGH_BYTES;
-            if queue.pending.count() > 0 && (enough || queue.closing || due(ready)) {
+            if queue.pending.count() > 0 && (urgent || enough || queue.closing || due(ready)) {
                 std::mem::swap(batch, &mut queue.pending);
                 queue.since = None;
-                queue.taken = Some(Instant::now());
                 return Work::Commit {
                     strict: std::mem::take(&mut queue.strict),
                 };
@@ -227,10 +211,10 @@ impl Shared {
             if idle {
                 return Work::Idle;
             }
-            queue.sleep = match ready {
-                Some(_) if urgent => Sleep::Pacing,
-                Some(_) => Sleep::Gathering,
-                None => Sleep::Idle,
+            queue.sleep = if ready.is_some() {
+                Sleep::Gathering
+            } else {
+                Sleep::Idle
             };
             queue = self.sleep(queue, ready.into_iter().chain(due_at).min());
         }
