@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bench.table import Table, paired, rate
+from bench.table import Table, median_of, p99, paired, rate
 
 __all__ = ["Verdict", "judge"]
 
@@ -43,7 +43,7 @@ class Verdict:
 
 def judge(done: dict[str, Table]) -> list[Verdict]:
     """Return a verdict on every target that `done` says something about."""
-    return [*throughput(done), *behaviour(done), *scale(done)]
+    return [*throughput(done), *behaviour(done), *scale(done), *log(done)]
 
 
 def throughput(done: dict[str, Table]) -> Iterator[Verdict]:
@@ -94,6 +94,22 @@ def scale(done: dict[str, Table]) -> Iterator[Verdict]:
             kind = "read" if key.endswith("-reads") else "order"
             name = f"CPU time of each {kind} with two threads, × one thread"
             yield Verdict(name, 1.15, found, at_most=True)
+
+
+def log(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge what goes into the log, and how long a lone writer waits beside the disk alone."""
+    table = done.get("ledger")
+    if table is None:
+        return
+    rows = {row.name.partition(",")[0]: row for row in table.rows}
+    for name, wanted in (("group 5 ms", 500_000), ("verify", 1_000_000)):
+        if name in rows:
+            found = median_of(rows[name].answers, rate)
+            yield Verdict(f"ledger, {name}, entries per second", wanted, found)
+    disk, lone = table.row("1 KiB and fdatasync alone, laid out"), table.row("strict, 1 writer")
+    if disk is not None and lone is not None:
+        added_us = median_of(lone.answers, p99) - median_of(disk.answers, p99)
+        yield Verdict("ledger, strict, µs over the disk's own p99", 300, added_us, at_most=True)
 
 
 def ratio(done: dict[str, Table], key: str, name: str) -> float | None:

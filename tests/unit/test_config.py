@@ -69,6 +69,11 @@ def test_the_shipped_profile_is_good(file: Path) -> None:
         ),
         (
             "operation: enforce",
+            "operation: off",
+            "controls.operation: must be one of 'enforce', not 'off'",
+        ),
+        (
+            "operation: enforce",
             "operation: observe",
             "controls.operation: must be one of 'enforce', not 'observe'",
         ),

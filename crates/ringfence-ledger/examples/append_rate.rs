@@ -1,7 +1,8 @@
 //! How many entries a second go into the log on this machine, and what the disk alone does.
 //!
 //! `cargo run --release --example append_rate [entries] [directory]`. Pin it to one core
-//! (`taskset -c 0`) to see what one core does. Prints one line per measurement.
+//! (`taskset -c 0`) to see what one core does. Prints one line of JSON per measurement: rates per
+//! second, times in microseconds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -91,11 +92,12 @@ fn throughput(directory: &Path, entries: u64) {
     ledger.close().unwrap();
     let took = start.elapsed();
     let rate = entries as f64 / took.as_secs_f64();
-    println!(
-        "group 5 ms: {rate:.0} entries/s of {} bytes, {:.2} us CPU each, {} batches",
-        bytes / entries,
-        (cpu() - cpu_before).as_secs_f64() * 1e6 / entries as f64,
-        ledger.status().batches
+    let each = (cpu() - cpu_before).as_secs_f64() * 1e6 / entries as f64;
+    say(
+        &format!("group 5 ms, {} bytes each", bytes / entries),
+        rate,
+        each,
+        Vec::new(),
     );
     let start = Instant::now();
     let vkey = SigningKey::from_seed(&[7; 32])
@@ -104,10 +106,8 @@ fn throughput(directory: &Path, entries: u64) {
         .unwrap();
     let report = verify(directory, Some(&vkey.to_string()), &mut |_| {}).unwrap();
     assert!(report.clean(), "{report:?}");
-    println!(
-        "verify: {:.0} entries/s",
-        report.size as f64 / start.elapsed().as_secs_f64()
-    );
+    let each = start.elapsed().as_secs_f64() / report.size as f64;
+    say("verify", 1.0 / each, each * 1e6, Vec::new());
 }
 
 fn strict(directory: &Path, clients: usize, each: usize) {
@@ -144,20 +144,30 @@ fn strict(directory: &Path, clients: usize, each: usize) {
         .flat_map(|t| t.join().unwrap())
         .collect();
     let rate = latencies.len() as f64 / start.elapsed().as_secs_f64();
-    let batches = ledger.status().batches;
-    let cost = (cpu() - cpu_before).as_secs_f64() * 1e6;
-    let batch = latencies.len() as f64 / batches as f64;
-    println!(
-        "strict, {clients} clients: {rate:.0} entries/s, {batch:.1} a batch, {:.1} us CPU a batch, wait {}",
-        cost / batches as f64,
-        shape(latencies)
+    let each = (cpu() - cpu_before).as_secs_f64() * 1e6 / latencies.len() as f64;
+    let writers = if clients == 1 { "writer" } else { "writers" };
+    say(
+        &format!("strict, {clients} {writers}"),
+        rate,
+        each,
+        latencies,
     );
 }
 
-fn shape(mut times: Vec<Duration>) -> String {
+fn say(what: &str, rate: f64, cpu_us: f64, mut times: Vec<Duration>) {
     times.sort_unstable();
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-    format!("p50 {:?} p99 {:?} p99.9 {:?}", at(0.5), at(0.99), at(0.999))
+    let last = times.len().saturating_sub(1) as f64;
+    let at = |share: f64| {
+        times
+            .get((last * share) as usize)
+            .map_or(0.0, |time| time.as_secs_f64() * 1e6)
+    };
+    println!(
+        r#"{{"what":"{what}","rate":{rate:.0},"cpu_us":{cpu_us:.2},"p50":{:.1},"p99":{:.1},"p999":{:.1}}}"#,
+        at(0.5),
+        at(0.99),
+        at(0.999)
+    );
 }
 
 fn disk(directory: &Path, laid_out: bool) {
@@ -172,7 +182,8 @@ fn disk(directory: &Path, laid_out: bool) {
         file.write_all_at(&vec![0; 8 << 20], 0).unwrap();
         file.sync_all().unwrap();
     }
-    let times = (0..2000)
+    let (began, cpu_before) = (Instant::now(), cpu());
+    let times: Vec<Duration> = (0..2000)
         .map(|number| {
             let start = Instant::now();
             file.write_all_at(&[7; 1024], number * 1024).unwrap();
@@ -181,7 +192,10 @@ fn disk(directory: &Path, laid_out: bool) {
         })
         .collect();
     let what = if laid_out { "laid out" } else { "appending" };
-    println!("write 1 KiB + fdatasync alone, {what}: {}", shape(times));
+    let rate = times.len() as f64 / began.elapsed().as_secs_f64();
+    let each = (cpu() - cpu_before).as_secs_f64() * 1e6 / times.len() as f64;
+    let what = format!("1 KiB and fdatasync alone, {what}");
+    say(&what, rate, each, times);
 }
 
 fn main() {

@@ -15,7 +15,7 @@ import typer
 from ringfence.cli.key import WhyOption, keys, rows
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, pairs, say_json
 from ringfence.config.folder import write_private
-from ringfence.errors import EngineError, FileError, KeyTextError
+from ringfence.errors import ConfigError, EngineError, FileError, KeyExistsError, KeyTextError
 
 __all__ = ["create"]
 
@@ -73,7 +73,7 @@ def create(
 def public_half(
     algorithm: str | None, given: Path | None, new: Path | None
 ) -> Iterator[str | None]:
-    """Yield the public key's PEM text, or None for HMAC. A new private key goes if we fail.
+    """Yield the public key's PEM text, or None for HMAC. A new private key goes if it is refused.
 
     Raises:
         KeyTextError: the options contradict each other.
@@ -99,7 +99,8 @@ def public_half(
         write_private(new, private)
         try:
             yield public.decode()
-        except BaseException:
+        except (ConfigError, FileError, KeyExistsError, KeyTextError):
+            # Only these say for sure that the other half is registered nowhere.
             new.unlink(missing_ok=True)
             raise
 
