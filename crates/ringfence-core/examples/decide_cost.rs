@@ -27,7 +27,9 @@ use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::operation::{Operation, Scopes};
 use ringfence_core::pipeline::{Core, Message};
 use ringfence_core::replay::ReplayRoom;
-use ringfence_core::sign::{Algorithm, Claim, Encoding, SignatureEncodings, Stamp, VerifyingKey};
+use ringfence_core::sign::{
+    Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stamp, VerifyingKey,
+};
 
 const NOW_US: u64 = 1_700_000_000_000_000;
 const ORDERS: usize = 50_000;
@@ -170,6 +172,8 @@ fn decide_all(core: &Core, batch: &Batch) {
                 key_id: &batch.key_id,
                 payload: payload.as_bytes(),
                 signature: signature.as_bytes(),
+                otherwise: None,
+                hmac: HmacForm::default(),
                 encodings: SignatureEncodings {
                     ed25519: Encoding::Base64,
                     hmac: Encoding::Hex,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::{constant_time, hmac, rsa, signature};
+use aws_lc_rs::{constant_time, rsa, signature};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
@@ -11,6 +11,11 @@ use zeroize::Zeroizing;
 use crate::refusal::Code;
 
 mod ed25519;
+mod hmac;
+mod signer;
+
+pub use hmac::{Digest, HmacForm, SecretForm};
+pub use signer::SigningKey;
 
 /// Shortest HMAC secret that is taken, in bytes.
 pub const HMAC_SECRET_MIN: usize = 16;
@@ -22,7 +27,7 @@ const SIGNATURE_TEXT_MAX: usize = 1368;
 pub enum Algorithm {
     /// Ed25519 (RFC 8032).
     Ed25519,
-    /// HMAC-SHA256 (RFC 2104).
+    /// HMAC (RFC 2104), with SHA-256 unless the venue's scheme has another digest.
     HmacSha256,
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017).
     RsaPkcs1Sha256,
@@ -79,10 +84,14 @@ pub struct Claim<'a> {
     pub key_id: &'a str,
     /// The bytes that were signed.
     pub payload: &'a [u8],
+    /// What some clients sign in their place: the query before it was escaped.
+    pub otherwise: Option<&'a [u8]>,
     /// The signature's text, after percent-decoding.
     pub signature: &'a [u8],
     /// How that text is encoded, by algorithm.
     pub encodings: SignatureEncodings,
+    /// How a shared secret is used.
+    pub hmac: HmacForm,
     /// When it was signed.
     pub stamp: Stamp,
 }
@@ -224,18 +233,10 @@ impl VerifyingKey {
         };
         let mut buffer = [0; SIGNATURE_TEXT_MAX];
         let raw = decode(encoding, claim.signature, &mut buffer).ok_or(Code::SignatureMalformed)?;
-        let fits = match &self.0 {
-            Material::Ed25519(key) => public(&signature::ED25519, &key[..], claim.payload, raw),
-            Material::HmacSha256(secret) => {
-                let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-                // 32 bytes are required by `verify` itself: a truncated tag never fits.
-                hmac::verify(&key, claim.payload, raw).is_ok()
-            }
-            Material::RsaPkcs1Sha256(key) => {
-                let algorithm = &signature::RSA_PKCS1_2048_8192_SHA256;
-                public(algorithm, key, claim.payload, raw)
-            }
-        };
+        let fits = self.fits(claim.payload, raw, claim.hmac)
+            || claim
+                .otherwise
+                .is_some_and(|payload| self.fits(payload, raw, claim.hmac));
         let nonce = raw
             .first_chunk::<16>()
             .filter(|_| fits)
@@ -244,6 +245,20 @@ impl VerifyingKey {
             stamp: claim.stamp,
             nonce: Nonce::from(*nonce),
         }))
+    }
+
+    fn fits(&self, payload: &[u8], raw: &[u8], form: HmacForm) -> bool {
+        match &self.0 {
+            Material::Ed25519(key) => public(&signature::ED25519, &key[..], payload, raw),
+            Material::HmacSha256(secret) => form.key(secret).is_some_and(|key| {
+                // The digest's whole length is required by `verify` itself: a truncated tag never fits.
+                aws_lc_rs::hmac::verify(&key, payload, raw).is_ok()
+            }),
+            Material::RsaPkcs1Sha256(key) => {
+                let algorithm = &signature::RSA_PKCS1_2048_8192_SHA256;
+                public(algorithm, key, payload, raw)
+            }
+        }
     }
 }
 

@@ -21,7 +21,9 @@ use ringfence_core::mode::Modes;
 use ringfence_core::operation::{Operation, Scopes};
 use ringfence_core::pipeline::{Core, Message};
 use ringfence_core::replay::ReplayRoom;
-use ringfence_core::sign::{Algorithm, Claim, Encoding, SignatureEncodings, Stamp, VerifyingKey};
+use ringfence_core::sign::{
+    Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stamp, VerifyingKey,
+};
 
 struct Counting;
 
@@ -138,6 +140,8 @@ fn send(core: &Core, number: u32, payload: &str) -> usize {
             key_id: &key_id,
             payload: payload.as_bytes(),
             signature: hex.as_bytes(),
+            otherwise: None,
+            hmac: HmacForm::default(),
             encodings: SignatureEncodings {
                 ed25519: Encoding::Base64,
                 hmac: Encoding::Hex,

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringfence_core::refusal::Code;
 use ringfence_core::sign::{
-    Algorithm, Claim, Encoding, KeyError, SignatureEncodings, Stamp, VerifyingKey,
+    Algorithm, Claim, Encoding, HmacForm, KeyError, SignatureEncodings, Stamp, VerifyingKey,
 };
 use serde_json::Value;
 
@@ -44,6 +44,8 @@ fn fits(key: &VerifyingKey, payload: &[u8], signature: &str) -> bool {
         key_id: "k",
         payload,
         signature: signature.as_bytes(),
+        otherwise: None,
+        hmac: HmacForm::default(),
         encodings: BINANCE,
         stamp: Stamp {
             time_us: 0,

@@ -22,7 +22,7 @@ use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
 use crate::refusal::{Code, Refusal};
 use crate::replay::ReplayRoom;
-use crate::sign::{Algorithm, Claim, Encoding, SignatureEncodings, Stamp, VerifyingKey};
+use crate::sign::{Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stamp, VerifyingKey};
 
 mod modes;
 mod order;
@@ -162,6 +162,8 @@ impl Draft<'_> {
             key_id: self.key_id,
             payload: self.payload.as_bytes(),
             signature: hex.as_bytes(),
+            otherwise: None,
+            hmac: HmacForm::default(),
             encodings: SignatureEncodings {
                 ed25519: Encoding::Base64,
                 hmac: Encoding::Hex,

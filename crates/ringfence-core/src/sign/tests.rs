@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod forms;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use aws_lc_rs::{hmac, rsa};
@@ -9,8 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 
 use super::{
-    Algorithm, Claim, Encoding, HMAC_SECRET_MIN, KeyError, Nonce, SignatureEncodings, Stamp,
-    VerifyingKey,
+    Algorithm, Claim, Encoding, HMAC_SECRET_MIN, HmacForm, KeyError, Nonce, SignatureEncodings,
+    Stamp, VerifyingKey,
 };
 use crate::refusal::Code;
 
@@ -29,6 +31,8 @@ fn verify(key: &VerifyingKey, payload: &str, signature: &str) -> Result<Nonce, C
         key_id: "k",
         payload: payload.as_bytes(),
         signature: signature.as_bytes(),
+        otherwise: None,
+        hmac: HmacForm::default(),
         encodings: BINANCE,
         stamp,
     };

@@ -3,7 +3,7 @@
 use ringfence_core::budget::Cost;
 use ringfence_core::guard::OrderText;
 use ringfence_core::refusal::{Code, Refusal};
-use ringfence_core::sign::{Claim, Stamp};
+use ringfence_core::sign::{Claim, HmacForm, Stamp};
 
 use super::name::Name;
 use super::{Dialect, OrderNames, Route, Scratch, Signing};
@@ -207,7 +207,9 @@ impl Signing {
             key_id,
             payload: scratch.payload(),
             signature: signature.as_bytes(),
+            otherwise: None,
             encodings: self.encodings,
+            hmac: HmacForm::default(),
             stamp,
         })
     }

@@ -1,0 +1,76 @@
+//! How a venue uses a shared secret: which digest, and whether the secret is text or base64 of the key.
+
+use aws_lc_rs::{digest, hmac};
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use zeroize::Zeroizing;
+
+/// Digest under an HMAC.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Digest {
+    /// SHA-256.
+    #[default]
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Digest {
+    /// Appends the digest of `bytes` to `out`: canonical strings hold digests, too.
+    pub fn append(self, bytes: &[u8], out: &mut Vec<u8>) {
+        let algorithm = match self {
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
+        };
+        out.extend_from_slice(digest::digest(algorithm, bytes).as_ref());
+    }
+}
+
+/// What the secret's text stands for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SecretForm {
+    /// The key is what the text decodes to (RFC 4648 §4), with or without padding.
+    Base64,
+    /// The key is the text's own bytes.
+    #[default]
+    Text,
+}
+
+/// How a dialect uses a shared secret. The dialect says so, never the message.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct HmacForm {
+    /// The digest.
+    pub digest: Digest,
+    /// What the secret's text stands for.
+    pub secret: SecretForm,
+}
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+/// Longest secret in base64 that is decoded, in bytes of key.
+const SECRET_MAX: usize = 512;
+
+impl HmacForm {
+    /// Returns the key that `secret` stands for; none when it is no base64 where it should be.
+    pub(super) fn key(self, secret: &[u8]) -> Option<hmac::Key> {
+        let algorithm = match self.digest {
+            Digest::Sha256 => hmac::HMAC_SHA256,
+            Digest::Sha384 => hmac::HMAC_SHA384,
+            Digest::Sha512 => hmac::HMAC_SHA512,
+        };
+        match self.secret {
+            SecretForm::Text => Some(hmac::Key::new(algorithm, secret)),
+            SecretForm::Base64 => {
+                let mut raw = Zeroizing::new([0; SECRET_MAX]);
+                let length = LENIENT.decode_slice(secret, &mut raw[..]).ok()?;
+                Some(hmac::Key::new(algorithm, raw.get(..length)?))
+            }
+        }
+    }
+}
