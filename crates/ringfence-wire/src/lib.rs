@@ -4,6 +4,7 @@
 pub mod dialect;
 pub mod form;
 pub mod http;
+pub mod json;
 pub mod ratelimit;
 
 pub use dialect::{Dialect, DialectError, Head, Outgoing, Reading, Rendered, Route, Scratch};
