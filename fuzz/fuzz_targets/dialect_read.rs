@@ -40,6 +40,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         query,
         content_type: text(content_type),
         key: text(key),
+        headers: None,
     };
     let mut scratch = Scratch::default();
     let Ok(reading) = DIALECT.read(route, &head, body, &mut scratch) else {

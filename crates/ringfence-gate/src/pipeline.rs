@@ -246,6 +246,7 @@ impl Passing {
             query: self.head.uri.query().unwrap_or_default(),
             content_type: plain(content_type, Code::FormMalformed)?,
             key: plain(key, Code::CredentialUnknown)?,
+            headers: Some(headers),
         })
     }
 

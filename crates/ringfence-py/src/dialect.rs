@@ -3,10 +3,12 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_core::refusal::{Code, Refusal};
+use ringfence_wire::http::captured;
 use ringfence_wire::{Dialect, Head, Scratch};
 use serde_json::json;
 
 use crate::error::{dialect as wrong, json as unreadable, refusal as refused};
+use crate::scheme::described;
 
 /// Compiles a dialect and returns a JSON summary: its routes and its holes.
 #[pyfunction]
@@ -25,7 +27,9 @@ pub(crate) fn check_dialect<'py>(py: Python<'py>, dialect: &[u8]) -> PyResult<Bo
         })
         .collect();
     let holes = dialect.holes();
-    let summary = json!({"name": dialect.name(), "routes": routes, "holes": holes});
+    let frames: Vec<_> = dialect.frames().map(|(name, _)| name).collect();
+    let summary = json!({"name": dialect.name(), "routes": routes, "holes": holes,
+        "scheme": described(&dialect), "frames": frames});
     Ok(PyBytes::new(py, summary.to_string().as_bytes()))
 }
 
@@ -47,12 +51,14 @@ pub(crate) fn dialect_read<'py>(
             .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
         named.map(|(_, value)| value.as_str())
     };
+    let fields = captured(&headers).map_err(refused)?;
     let head = Head {
         method,
         path,
         query,
         content_type: header("content-type"),
         key: dialect.key_header().and_then(header),
+        headers: Some(&fields),
     };
     let unknown = || refused(Refusal::from(Code::RouteUnknown));
     let route = dialect.route(method, path).ok_or_else(unknown)?;
@@ -88,7 +94,7 @@ pub(crate) fn dialect_read<'py>(
     Ok(PyBytes::new(py, seen.to_string().as_bytes()))
 }
 
-fn compile(dialect: &[u8]) -> PyResult<Dialect> {
+pub(crate) fn compile(dialect: &[u8]) -> PyResult<Dialect> {
     let value = serde_json::from_slice(dialect).map_err(unreadable)?;
     Dialect::from_json(&value).map_err(wrong)
 }

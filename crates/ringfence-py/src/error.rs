@@ -4,6 +4,7 @@ use pyo3::PyErr;
 use pyo3::create_exception;
 use pyo3::exceptions::PyException;
 use ringfence_core::refusal::Refusal;
+use ringfence_core::sign::KeyError;
 use ringfence_gate::GateError;
 use ringfence_ledger::LedgerError;
 use ringfence_wire::DialectError;
@@ -48,6 +49,11 @@ pub(crate) fn dialect(error: DialectError) -> PyErr {
 /// Maps a refusal.
 pub(crate) fn refusal(error: Refusal) -> PyErr {
     core(error.code.as_str(), error)
+}
+
+/// Maps key material that does not fit.
+pub(crate) fn key(error: KeyError) -> PyErr {
+    core("key_invalid", error)
 }
 
 /// Maps JSON that cannot be read or written.

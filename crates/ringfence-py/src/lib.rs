@@ -8,6 +8,7 @@ mod error;
 mod ledger;
 mod tlog;
 mod witness;
+mod scheme;
 
 use pyo3::prelude::*;
 use ringfence_core::refusal::Code;
@@ -40,6 +41,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(engine::check_snapshot, module)?)?;
     module.add_function(wrap_pyfunction!(dialect::check_dialect, module)?)?;
     module.add_function(wrap_pyfunction!(dialect::dialect_read, module)?)?;
+    module.add_function(wrap_pyfunction!(scheme::dialect_sign, module)?)?;
+    module.add_function(wrap_pyfunction!(scheme::dialect_verify, module)?)?;
+    module.add_function(wrap_pyfunction!(scheme::dialect_verify_frame, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::ledger_vkey, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::read_ledger, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;

@@ -5,10 +5,12 @@
 
 mod compile;
 mod definition;
+mod frame;
 mod name;
 mod read;
 mod render;
 mod route;
+mod scheme;
 mod scratch;
 mod weigh;
 
@@ -18,23 +20,26 @@ use std::fmt;
 use ringfence_core::budget::Counts;
 use ringfence_core::freshness::Window;
 use ringfence_core::guard::OrderKind;
-use ringfence_core::sign::SignatureEncodings;
 
+pub use definition::BodyKind;
+pub use frame::Steps;
 pub use read::{Head, Outgoing, Reading};
 pub use render::Rendered;
 pub use route::Route;
+pub use scheme::{Description, Draft, Seal, Signed};
 pub use scratch::Scratch;
 
-use definition::Atom;
 use name::Name;
 use render::ErrorTable;
 use route::RouteTable;
+use scheme::Scheme;
 
 /// A compiled dialect. If you hold one, it is consistent.
 #[derive(Debug)]
 pub struct Dialect {
     name: String,
-    signing: Option<Signing>,
+    scheme: Option<Scheme>,
+    frames: Vec<Frame>,
     order_kinds: HashMap<Box<str>, OrderKind>,
     order_names: Option<OrderNames>,
     routes: RouteTable,
@@ -43,22 +48,13 @@ pub struct Dialect {
     errors: ErrorTable,
 }
 
+/// A kind of signed WebSocket message.
 #[derive(Debug)]
-struct Signing {
-    key_header: String,
-    signature: Name,
-    payload: Vec<Atom>,
-    encodings: SignatureEncodings,
-    time: Name,
-    window: Name,
-    rule: Window,
-}
-
-impl Signing {
-    /// Returns the parameters that the scheme itself uses.
-    fn parameters(&self) -> [&str; 3] {
-        [&self.signature, &self.time, &self.window].map(Name::as_str)
-    }
+struct Frame {
+    name: Box<str>,
+    /// Names and what stands there; an empty text is anything.
+    when: Box<[(Name, Box<str>)]>,
+    scheme: Scheme,
 }
 
 /// Where the fields of an order stand.
@@ -105,9 +101,7 @@ impl Dialect {
             max_us: 0,
             ahead_us: 0,
         };
-        self.signing
-            .as_ref()
-            .map_or(nothing, |signing| signing.rule)
+        self.scheme.as_ref().map_or(nothing, |scheme| scheme.rule)
     }
 
     /// Returns what its order types must carry.
@@ -115,11 +109,12 @@ impl Dialect {
         &self.order_kinds
     }
 
-    /// Returns the lower-case name of the header with the key id; it never goes upstream.
+    /// Returns the lower-case name of the header with the key id, where one holds nothing else; it never goes upstream.
     pub fn key_header(&self) -> Option<&str> {
-        self.signing
-            .as_ref()
-            .map(|signing| signing.key_header.as_str())
+        match &self.scheme.as_ref()?.key {
+            scheme::Place::Header { name, part: None } => Some(name.as_str()),
+            scheme::Place::Header { .. } | scheme::Place::Parameter(..) => None,
+        }
     }
 
     /// Returns the route of a method and path; `None` means refused.
@@ -134,20 +129,7 @@ impl Dialect {
 
     /// Returns what the scheme's signature does not cover; the replay memory closes it (docs/adr/0004).
     pub fn holes(&self) -> Vec<&'static str> {
-        let Some(signing) = &self.signing else {
-            return Vec::new();
-        };
-        // No atom of the canonical string stands for the first three yet.
-        let mut holes = vec!["method", "path", "host"];
-        for (atom, hole) in [
-            (Atom::QueryWithoutSignature, "query"),
-            (Atom::BodyWithoutSignature, "body"),
-        ] {
-            if !signing.payload.contains(&atom) {
-                holes.push(hole);
-            }
-        }
-        holes
+        self.scheme.as_ref().map_or(Vec::new(), Scheme::holes)
     }
 
     /// Returns the venue's own name of the header that tells how a limit stands, or none.

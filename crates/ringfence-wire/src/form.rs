@@ -186,14 +186,20 @@ fn decode_byte(text: &str) -> Option<(u8, &str)> {
 
 /// Writes `text` without the pairs called `name`, in the order in which they stand, into `out`.
 pub fn without(text: &str, name: &str, out: &mut String) {
-    let start = out.len();
+    runs_without(text, name, &mut |run| out.push_str(run));
+}
+
+/// Hands `text` without the pairs called `name` to `out`, in the runs between them.
+pub fn runs_without(text: &str, name: &str, out: &mut impl FnMut(&str)) {
+    let mut first = true;
     let mut keep = |run: &str| {
         let run = run.strip_suffix('&').unwrap_or(run);
         if !run.is_empty() {
-            if out.len() > start {
-                out.push('&');
+            if !first {
+                out("&");
             }
-            out.push_str(run);
+            first = false;
+            out(run);
         }
     };
     // What stands between two of these pairs is copied as one run.

@@ -168,5 +168,21 @@ pub fn single<'h>(
     }
 }
 
+/// Returns captured header fields as a map, in order.
+///
+/// # Errors
+///
+/// `http_malformed`, naming the field that is none.
+pub fn captured(fields: &[(String, String)]) -> Result<HeaderMap, Refusal> {
+    let mut map = HeaderMap::with_capacity(fields.len());
+    for (name, value) in fields {
+        let malformed = || Refusal::new(Code::HttpMalformed).field(name);
+        let named = HeaderName::try_from(name).map_err(|_| malformed())?;
+        let value = HeaderValue::try_from(value).map_err(|_| malformed())?;
+        map.append(named, value);
+    }
+    Ok(map)
+}
+
 #[cfg(test)]
 mod tests;

@@ -7,4 +7,7 @@ pub mod http;
 pub mod json;
 pub mod ratelimit;
 
-pub use dialect::{Dialect, DialectError, Head, Outgoing, Reading, Rendered, Route, Scratch};
+pub use dialect::{
+    BodyKind, Description, Dialect, DialectError, Draft, Head, Outgoing, Reading, Rendered, Route,
+    Scratch, Seal, Signed, Steps,
+};

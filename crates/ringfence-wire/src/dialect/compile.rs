@@ -3,16 +3,13 @@
 mod routes;
 
 use http::HeaderName;
-use ringfence_core::freshness::Window;
 use ringfence_core::guard::OrderKind;
-use ringfence_core::sign::{Encoding, SignatureEncodings};
 
-use super::definition::{
-    Definition, EncodingName, OrderFields, OrderType, Signing as Written, Time,
-};
+use super::definition::{self, Definition, OrderFields, OrderType};
 use super::name::Name;
 use super::render::ErrorTable;
-use super::{Dialect, DialectError, OrderNames, Signing};
+use super::scheme::Scheme;
+use super::{Dialect, DialectError, Frame, OrderNames};
 
 impl Dialect {
     /// Compiles a dialect from the JSON form of its YAML.
@@ -29,7 +26,11 @@ impl Dialect {
         if written.name.is_empty() {
             return Err(wrong("name", "it is empty"));
         }
-        let signing = written.signing.as_ref().map(signing).transpose()?;
+        let compile = |signing| Scheme::compile(signing, "signing");
+        let signing = written.signing.as_ref().map(compile).transpose()?;
+        let frames = written.frames.iter().enumerate();
+        let frames = frames.map(|(index, written)| frame(index, written));
+        let frames = frames.collect::<Result<_, _>>()?;
         let routes = routes::compile(&written, signing.as_ref())?;
         let carries_order = routes.iter().any(|route| route.operation.carries_order());
         if carries_order && written.order_fields.is_none() {
@@ -41,7 +42,8 @@ impl Dialect {
         }
         Ok(Self {
             name: written.name,
-            signing,
+            scheme: signing,
+            frames,
             order_kinds: written.order_types.into_iter().map(order_kind).collect(),
             order_names: written.order_fields.as_ref().map(order_names),
             routes,
@@ -76,73 +78,18 @@ fn order_names(written: &OrderFields) -> OrderNames {
     }
 }
 
-fn signing(written: &Written) -> Result<Signing, DialectError> {
-    let encoding = |name| match name {
-        EncodingName::Base64 => Encoding::Base64,
-        EncodingName::Hex => Encoding::Hex,
-    };
-    if HeaderName::try_from(&*written.key_header).is_err() {
-        return Err(wrong(
-            "signing.key_header",
-            "not the name of a header field",
-        ));
+fn frame(index: usize, written: &definition::Frame) -> Result<Frame, DialectError> {
+    let field = format!("frames[{index}]");
+    if written.when.is_empty() {
+        return Err(wrong(&format!("{field}.when"), "it says nothing"));
     }
-    if written.payload.is_empty() {
-        return Err(wrong("signing.payload", "a signature must cover something"));
-    }
-    let names = [
-        ("signing.signature", &written.signature),
-        ("signing.time.parameter", &written.time.parameter),
-        (
-            "signing.time.window_parameter",
-            &written.time.window_parameter,
-        ),
-    ];
-    for (index, (field, name)) in names.iter().enumerate() {
-        if name.is_empty() || names.iter().take(index).any(|(_, other)| other == name) {
-            return Err(wrong(field, "it is empty or names another's parameter"));
-        }
-    }
-    Ok(Signing {
-        key_header: written.key_header.to_ascii_lowercase(),
-        signature: Name::from(&*written.signature),
-        payload: written.payload.clone(),
-        encodings: SignatureEncodings {
-            hmac: encoding(written.encodings.hmac),
-            ed25519: encoding(written.encodings.ed25519),
-            rsa: encoding(written.encodings.rsa),
-        },
-        time: Name::from(&*written.time.parameter),
-        window: Name::from(&*written.time.window_parameter),
-        rule: window(&written.time)?,
-    })
-}
-
-/// Longest window that a dialect may have: a day. Replay memory has to remember that long.
-const WINDOW_MAX_MS: u64 = 86_400_000;
-
-fn window(written: &Time) -> Result<Window, DialectError> {
-    let bounds = [
-        ("window_max_ms", written.window_max_ms, WINDOW_MAX_MS),
-        (
-            "window_default_ms",
-            written.window_default_ms,
-            written.window_max_ms,
-        ),
-        ("ahead_ms", written.ahead_ms, WINDOW_MAX_MS),
-    ];
-    for (name, given, most) in bounds {
-        if given > most {
-            return Err(wrong(
-                &format!("signing.time.{name}"),
-                format!("it is more than {most}"),
-            ));
-        }
-    }
-    Ok(Window {
-        default_us: written.window_default_ms * 1000,
-        max_us: written.window_max_ms * 1000,
-        ahead_us: written.ahead_ms * 1000,
+    let when = written.when.iter();
+    Ok(Frame {
+        name: written.name.as_str().into(),
+        when: when
+            .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
+            .collect(),
+        scheme: Scheme::compile(&written.signing, &format!("{field}.signing"))?,
     })
 }
 

@@ -1,8 +1,12 @@
 //! A dialect as it is written down: the shape of its YAML, checked strictly.
 
+mod signing;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+pub(super) use signing::*;
 
 /// A venue's signing scheme, routes, weights and error bodies.
 #[derive(Clone, Debug, Deserialize)]
@@ -12,6 +16,9 @@ pub(super) struct Definition {
     pub(super) name: String,
     /// How messages are signed; a dialect without signed routes needs none.
     pub(super) signing: Option<Signing>,
+    /// How WebSocket messages are signed, where they are.
+    #[serde(default)]
+    pub(super) frames: Vec<Frame>,
     /// What order types must carry.
     #[serde(default)]
     pub(super) order_types: BTreeMap<String, OrderType>,
@@ -29,55 +36,6 @@ pub(super) struct Definition {
     pub(super) errors: Errors,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Signing {
-    pub(super) key_header: String,
-    /// Parameter that holds the signature, in query or form body.
-    pub(super) signature: String,
-    /// What is signed, in order, with nothing between.
-    pub(super) payload: Vec<Atom>,
-    pub(super) encodings: Encodings,
-    pub(super) time: Time,
-}
-
-/// A piece of the canonical string.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Atom {
-    /// The form body as sent, less the signature's pair.
-    BodyWithoutSignature,
-    /// The query as sent, less the signature's pair.
-    QueryWithoutSignature,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum EncodingName {
-    Base64,
-    Hex,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Encodings {
-    pub(super) hmac: EncodingName,
-    pub(super) ed25519: EncodingName,
-    pub(super) rsa: EncodingName,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Time {
-    /// Parameter with the time, in milliseconds, or microseconds by magnitude.
-    pub(super) parameter: String,
-    /// Parameter with the window in milliseconds, up to three decimals.
-    pub(super) window_parameter: String,
-    pub(super) window_default_ms: u64,
-    pub(super) window_max_ms: u64,
-    pub(super) ahead_ms: u64,
-}
-
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OrderType {
@@ -87,6 +45,16 @@ pub(super) struct OrderType {
     pub(super) stop_price: bool,
     #[serde(default)]
     pub(super) quote_quantity: bool,
+}
+
+/// A kind of signed WebSocket message: JSON whose values stand under dotted names.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Frame {
+    pub(super) name: String,
+    /// What the message says where it is of this kind; an empty text asks only that something stands there.
+    pub(super) when: BTreeMap<String, String>,
+    pub(super) signing: Signing,
 }
 
 /// The parameters of an order, by what the guard takes them for.
@@ -104,6 +72,17 @@ pub(super) struct OrderFields {
     pub(super) client_order_id: Option<String>,
 }
 
+/// How a body is written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum BodyKind {
+    /// `name=value&...`
+    #[default]
+    Form,
+    /// An object; a list of exactly one object is read as that object.
+    Json,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RouteDefinition {
@@ -112,6 +91,9 @@ pub(super) struct RouteDefinition {
     /// Exact path, or `/**` for every path of an unsigned route.
     pub(super) path: String,
     pub(super) operation: String,
+    /// What the body is.
+    #[serde(default)]
+    pub(super) body: BodyKind,
     /// Whether a signature is asked for.
     #[serde(default = "yes")]
     pub(super) signed: bool,
@@ -151,9 +133,9 @@ pub(super) struct UsageHeaders {
 #[serde(deny_unknown_fields)]
 pub(super) struct Errors {
     pub(super) content_type: String,
-    /// JSON text with `{code}` and `{message}`; the message is escaped.
+    /// JSON text with `{message}`, and `{code}` where the venue has codes; the message is escaped.
     pub(super) body: String,
-    /// By refusal code. `budget_exceeded` may be told apart as `budget_exceeded.orders` and so on.
+    /// By refusal code, or by the start of one with `*` behind it: the longest counts. `budget_exceeded` may be told apart as `budget_exceeded.orders` and so on.
     pub(super) by_code: BTreeMap<String, ErrorDefinition>,
 }
 
@@ -161,9 +143,22 @@ pub(super) struct Errors {
 #[serde(deny_unknown_fields)]
 pub(super) struct ErrorDefinition {
     pub(super) status: u16,
-    pub(super) code: i64,
+    pub(super) code: Option<CodeText>,
     /// `{field}` and `{hint}` are filled in.
+    #[serde(default = "hint")]
     pub(super) message: String,
+}
+
+/// A venue's code, as it stands in its bodies.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum CodeText {
+    Number(i64),
+    Text(String),
+}
+
+fn hint() -> String {
+    "{hint}".to_owned()
 }
 
 const fn yes() -> bool {

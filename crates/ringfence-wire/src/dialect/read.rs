@@ -1,12 +1,15 @@
 //! Reading a message, and writing it anew for the venue.
 
+use http::HeaderMap;
 use ringfence_core::budget::Cost;
 use ringfence_core::guard::OrderText;
 use ringfence_core::refusal::{Code, Refusal};
-use ringfence_core::sign::{Claim, HmacForm, Stamp};
+use ringfence_core::sign::Claim;
 
+use super::definition::BodyKind;
 use super::name::Name;
-use super::{Dialect, OrderNames, Route, Scratch, Signing};
+use super::scheme::Scheme;
+use super::{Dialect, OrderNames, Route, Scratch};
 use crate::form;
 
 /// A request's head, as far as dialects look at it.
@@ -20,8 +23,10 @@ pub struct Head<'a> {
     pub query: &'a str,
     /// Media type of the body.
     pub content_type: Option<&'a str>,
-    /// Value of the dialect's key header.
+    /// Value of the dialect's key header; none where the key stands elsewhere.
     pub key: Option<&'a str>,
+    /// All header fields, for dialects that keep more than the key there.
+    pub headers: Option<&'a HeaderMap>,
 }
 
 /// What a message says.
@@ -68,16 +73,17 @@ impl Dialect {
                 cost: cost(route, route.weight),
             });
         }
-        let body = body_text(head, body)?;
-        let signing = self.signing.as_ref();
-        scratch.read(head.query, body, signing.map(|s| s.signature.as_str()))?;
-        if let Some(signing) = signing.filter(|_| route.signed) {
-            scratch.sign(signing, head.query, body);
+        let body = body_text(route, head, body)?;
+        let scheme = self.scheme.as_ref();
+        let signature = scheme.and_then(Scheme::signature_name);
+        scratch.read(head.query, body, route.body, signature)?;
+        if let Some(scheme) = scheme.filter(|_| route.signed) {
+            scratch.sign(scheme, head, body)?;
         }
         let scratch: &'a Scratch = scratch;
         let cost = weigh(route, scratch)?;
-        let claim = match signing {
-            Some(signing) if route.signed => Some(signing.claim(head, scratch)?),
+        let claim = match scheme {
+            Some(scheme) if route.signed => Some(scheme.claim(head, scratch)?),
             Some(_) | None => None,
         };
         let order = match &self.order_names {
@@ -102,7 +108,8 @@ impl Dialect {
                 content_type: None,
             };
         }
-        let signature = self.signing.as_ref().map_or("", |s| s.signature.as_str());
+        let signature = self.scheme.as_ref().and_then(Scheme::signature_name);
+        let signature = signature.unwrap_or_default();
         target.push('?');
         let before = target.len();
         form::without(head.query, signature, &mut target);
@@ -112,17 +119,28 @@ impl Dialect {
         let mut rest = String::with_capacity(body.len());
         // INVARIANT: `read` refused a body that is not text.
         let text = std::str::from_utf8(body).unwrap_or_default();
-        form::without(text, signature, &mut rest);
+        match route.body {
+            BodyKind::Form => form::without(text, signature, &mut rest),
+            // What was read is all that is there: no name stands twice.
+            BodyKind::Json => rest.push_str(text),
+        }
         Outgoing {
             target,
-            content_type: (!rest.is_empty()).then_some(FORM),
+            content_type: (!rest.is_empty()).then_some(essence(route.body)),
             body: rest.into_bytes(),
         }
     }
 }
 
-/// Returns the body as form text; one of another type is refused.
-fn body_text<'a>(head: &Head<'_>, body: &'a [u8]) -> Result<&'a str, Refusal> {
+const fn essence(kind: BodyKind) -> &'static str {
+    match kind {
+        BodyKind::Form => FORM,
+        BodyKind::Json => "application/json",
+    }
+}
+
+/// Returns the body as text; one of another type than the route takes is refused.
+fn body_text<'a>(route: &Route, head: &Head<'_>, body: &'a [u8]) -> Result<&'a str, Refusal> {
     if body.is_empty() {
         return Ok("");
     }
@@ -130,15 +148,20 @@ fn body_text<'a>(head: &Head<'_>, body: &'a [u8]) -> Result<&'a str, Refusal> {
     if head.method == "GET" {
         return Err(Refusal::new(Code::FormMalformed).field("body"));
     }
-    let mut parts = head.content_type.unwrap_or(FORM).split(';').map(str::trim);
-    let essence = parts.next().unwrap_or_default();
+    let wanted = essence(route.body);
+    let mut parts = head
+        .content_type
+        .unwrap_or(wanted)
+        .split(';')
+        .map(str::trim);
+    let given = parts.next().unwrap_or_default();
     // Whoever decodes the body by another charset reads other parameters.
     let utf8 = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         name.eq_ignore_ascii_case("charset")
             && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
     };
-    if !essence.eq_ignore_ascii_case(FORM) || !parts.all(utf8) {
+    if !given.eq_ignore_ascii_case(wanted) || !parts.all(utf8) {
         return Err(Refusal::new(Code::FormMalformed).field("Content-Type"));
     }
     std::str::from_utf8(body).map_err(|_| Code::FormMalformed.into())
@@ -147,7 +170,7 @@ fn body_text<'a>(head: &Head<'_>, body: &'a [u8]) -> Result<&'a str, Refusal> {
 /// Checks the closed list of parameters and returns what the message costs.
 fn weigh(route: &Route, scratch: &Scratch) -> Result<Cost, Refusal> {
     let mut by_parameters = None;
-    for (tag, name, value) in scratch.pairs() {
+    for (tag, name, value) in scratch.pairs().iter() {
         if !route.takes(tag, name) {
             return Err(Refusal::new(Code::FormParameterUnknown).field(name));
         }
@@ -166,77 +189,20 @@ const fn cost(route: &Route, weight: u32) -> Cost {
 impl OrderNames {
     fn order<'a>(&self, scratch: &'a Scratch) -> Result<OrderText<'a>, Refusal> {
         let needed = |name: &Name| {
-            let value = scratch.get(name).filter(|value| !value.is_empty());
+            let value = scratch.pairs().get(name).filter(|value| !value.is_empty());
             value.ok_or_else(|| Refusal::new(Code::FormParameterMissing).field(name.as_str()))
         };
-        let optional = |name: &Option<Name>| scratch.get(name.as_ref()?);
+        let optional = |name: &Option<Name>| scratch.pairs().get(name.as_ref()?);
         Ok(OrderText {
             symbol: needed(&self.symbol)?,
             side: needed(&self.side)?,
             kind: needed(&self.kind)?,
-            price: scratch.get(&self.price),
-            stop_price: scratch.get(&self.stop_price),
-            quantity: scratch.get(&self.quantity),
+            price: scratch.pairs().get(&self.price),
+            stop_price: scratch.pairs().get(&self.stop_price),
+            quantity: scratch.pairs().get(&self.quantity),
             iceberg_quantity: optional(&self.iceberg_quantity),
             quote_quantity: optional(&self.quote_quantity),
             client_order_id: optional(&self.client_order_id),
         })
     }
-}
-
-impl Signing {
-    fn claim<'a>(&self, head: &Head<'a>, scratch: &'a Scratch) -> Result<Claim<'a>, Refusal> {
-        let key_id = head
-            .key
-            .filter(|key| !key.is_empty())
-            .ok_or(Code::CredentialMissing)?;
-        let signature = scratch
-            .get(&self.signature)
-            .filter(|text| !text.is_empty())
-            .ok_or(Code::SignatureMissing)?;
-        let malformed = |name: &Name| Refusal::new(Code::TimeMalformed).field(name.as_str());
-        let time = scratch.get(&self.time).ok_or(Code::TimeMissing)?;
-        let stamp = Stamp {
-            time_us: time_us(time).ok_or_else(|| malformed(&self.time))?,
-            window_us: match scratch.get(&self.window) {
-                None => self.rule.default_us,
-                Some(text) => window_us(text).ok_or_else(|| malformed(&self.window))?,
-            },
-        };
-        Ok(Claim {
-            key_id,
-            payload: scratch.payload(),
-            signature: signature.as_bytes(),
-            otherwise: None,
-            encodings: self.encodings,
-            hmac: HmacForm::default(),
-            stamp,
-        })
-    }
-}
-
-/// First time that is read as microseconds: 10^14 ms would be the year 5138 (Binance takes either unit).
-const MICROSECONDS_FROM: u64 = 100_000_000_000_000;
-
-fn time_us(text: &str) -> Option<u64> {
-    let number = digits(text).filter(|_| text.len() <= 16)?;
-    if number >= MICROSECONDS_FROM {
-        Some(number)
-    } else {
-        number.checked_mul(1000)
-    }
-}
-
-/// Reads milliseconds with up to three decimals (Binance REST docs, "Timing security"), exactly.
-fn window_us(text: &str) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let part = digits(fraction).filter(|_| fraction.len() <= 3)?;
-    let part_us = part * 10_u64.pow(3 - fraction.len() as u32);
-    digits(whole)?.checked_mul(1000)?.checked_add(part_us)
-}
-
-/// Reads ASCII digits, at least one: no sign, unlike `parse` alone.
-fn digits(text: &str) -> Option<u64> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|_| plain)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use ringfence_core::refusal::{Code, Detail, Refusal};
 
 use super::compile::wrong;
-use super::definition::{ErrorDefinition, Errors};
+use super::definition::{CodeText, ErrorDefinition, Errors};
 use super::{Dialect, DialectError};
 
 /// A refusal as the client sees it.
@@ -56,19 +56,21 @@ impl ErrorTable {
         for code in Code::ALL {
             let text = code.as_str();
             let missing = || wrong("errors.by_code", format!("{text} is missing"));
-            let usual = written.by_code.get(text).ok_or_else(missing)?;
+            let (name, usual) = usual(written, text).ok_or_else(missing)?;
             let about = written.by_code.iter().filter_map(|(name, definition)| {
                 let about = name.strip_prefix(text)?.strip_prefix('.')?;
                 Some(Answer::compile(written, name, definition).map(|a| (about.into(), a)))
             });
             answers.push(Answers {
                 about: about.collect::<Result<_, _>>()?,
-                usual: Answer::compile(written, text, usual)?,
+                usual: Answer::compile(written, name, usual)?,
             });
         }
         let known = |name: &str| {
             let code = name.split_once('.').map_or(name, |(code, _)| code);
-            Code::ALL.iter().any(|known| known.as_str() == code)
+            let start = name.strip_suffix('*');
+            let mut all = Code::ALL.iter().map(|known| known.as_str());
+            all.any(|known| start.map_or(known == code, |start| known.starts_with(start)))
         };
         if let Some(name) = written.by_code.keys().find(|name| !known(name)) {
             return Err(wrong(
@@ -94,6 +96,17 @@ impl ErrorTable {
     }
 }
 
+/// Returns what `code` is answered with, by its own name or the longest start of it, and that name.
+fn usual<'w>(errors: &'w Errors, code: &str) -> Option<(&'w str, &'w ErrorDefinition)> {
+    let starts = errors.by_code.iter().filter(|(name, _)| {
+        let start = name.strip_suffix('*');
+        start.is_some_and(|start| code.starts_with(start))
+    });
+    let found = errors.by_code.get_key_value(code);
+    let found = found.or_else(|| starts.max_by_key(|(name, _)| name.len()));
+    found.map(|(name, definition)| (name.as_str(), definition))
+}
+
 impl Answer {
     fn compile(
         errors: &Errors,
@@ -105,10 +118,14 @@ impl Answer {
             let what = "a refusal is 400 to 599, and never 418, which clients take for a ban";
             return Err(wrong(&field("status"), what));
         }
-        let body = errors.body.replacen("{code}", &written.code.to_string(), 1);
+        let body = match &written.code {
+            Some(CodeText::Number(code)) => errors.body.replacen("{code}", &code.to_string(), 1),
+            Some(CodeText::Text(code)) => errors.body.replacen("{code}", code, 1),
+            None => errors.body.clone(),
+        };
         let (before, after) = body
             .split_once("{message}")
-            .filter(|_| body != errors.body)
+            .filter(|_| written.code.is_some() == errors.body.contains("{code}"))
             .ok_or_else(|| wrong("errors.body", "it needs {code} and {message}"))?;
         let answer = Self {
             status: written.status,

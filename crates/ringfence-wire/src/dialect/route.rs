@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use ringfence_core::operation::Operation;
 
+use super::definition::BodyKind;
 use super::name::{Names, Tag};
 use super::weigh::Weigh;
 
@@ -20,6 +21,8 @@ pub struct Route {
     pub operation: Operation,
     /// Whether a signature is asked for.
     pub signed: bool,
+    /// How its body is written.
+    pub body: BodyKind,
     /// Weight unless a parameter says otherwise.
     pub weight: u32,
     /// Orders that one message places.

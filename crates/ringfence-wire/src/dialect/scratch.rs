@@ -4,19 +4,31 @@ use std::ops::Range;
 
 use ringfence_core::refusal::{Code, Refusal};
 
-use super::Signing;
-use super::definition::Atom;
+use super::Head;
+use super::definition::BodyKind;
 use super::name::{Name, Tag};
+use super::scheme::{Scheme, Source};
 use crate::form::{self, PARAMETERS_MAX};
+use crate::json;
 
 /// Memory that one reading uses and the next reuses.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    pairs: Pairs,
+    /// What was signed.
+    payload: Vec<u8>,
+    /// What it was if the client escaped after signing.
+    otherwise: Vec<u8>,
+    /// Whether it can have been so.
+    twofold: bool,
+}
+
+/// Names and decoded values, in the order in which they stand.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
     /// Names and decoded values, end to end.
     text: String,
-    pairs: Vec<Place>,
-    /// What was signed.
-    payload: String,
+    places: Vec<Place>,
 }
 
 /// Where one pair's name and value stand in `text`.
@@ -37,29 +49,122 @@ impl Scratch {
         &mut self,
         query: &str,
         body: &str,
+        kind: BodyKind,
         signature: Option<&str>,
     ) -> Result<(), Refusal> {
-        self.text.clear();
-        self.pairs.clear();
+        self.clear();
+        self.pairs.form(query, signature)?;
+        match kind {
+            BodyKind::Form => self.pairs.form(body, signature),
+            BodyKind::Json if body.is_empty() => Ok(()),
+            BodyKind::Json => self.pairs.json(body, true),
+        }
+    }
+
+    /// Reads a frame: every value under its whole name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scratch::read`].
+    pub(super) fn read_frame(&mut self, text: &str) -> Result<(), Refusal> {
+        self.clear();
+        self.pairs.json(text, false)
+    }
+
+    fn clear(&mut self) {
+        self.pairs.text.clear();
+        self.pairs.places.clear();
         self.payload.clear();
-        for pair in form::pairs(query, signature).chain(form::pairs(body, signature)) {
+        self.otherwise.clear();
+        self.twofold = false;
+    }
+
+    /// Writes what was signed from the message as sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scheme::write`].
+    pub(super) fn sign(
+        &mut self,
+        scheme: &Scheme,
+        head: &Head<'_>,
+        body: &str,
+    ) -> Result<(), Refusal> {
+        self.payload.clear();
+        self.otherwise.clear();
+        let source = Source {
+            head,
+            body,
+            pairs: &self.pairs,
+        };
+        scheme.write(&source, &mut self.payload)?;
+        self.twofold = scheme.write_unescaped(&source, &mut self.otherwise);
+        Ok(())
+    }
+
+    /// Returns what was signed.
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Returns what some clients sign in its place.
+    pub(super) fn otherwise(&self) -> Option<&[u8]> {
+        self.twofold.then_some(&*self.otherwise)
+    }
+
+    /// Returns the pairs.
+    pub(super) const fn pairs(&self) -> &Pairs {
+        &self.pairs
+    }
+}
+
+impl Pairs {
+    fn form(&mut self, text: &str, signature: Option<&str>) -> Result<(), Refusal> {
+        for pair in form::pairs(text, signature) {
             let pair = pair?;
-            let tag = Tag::of(pair.name);
-            if self.find(tag, pair.name).is_some() {
-                return Err(Refusal::new(Code::FormDuplicate).field(pair.name));
-            }
-            if self.pairs.len() >= PARAMETERS_MAX {
-                return Err(Code::FormMalformed.into());
-            }
-            let name = self.append(pair.name);
+            let name = self.name(pair.name, PARAMETERS_MAX)?;
             let value = if pair.escaped {
                 form::decode(pair.value, &mut self.text)?
             } else {
                 self.append(pair.value)
             };
-            self.pairs.push(Place { tag, name, value });
+            self.add(pair.name, name, value);
         }
         Ok(())
+    }
+
+    /// Reads JSON. Where `bare`, the first object of a list is read as if it stood alone: ccxt sends one OKX order so.
+    fn json(&mut self, text: &str, bare: bool) -> Result<(), Refusal> {
+        let bare = bare && text.trim_start().starts_with('[');
+        json::values(text, &mut |value| {
+            let path = if bare {
+                value.path.strip_prefix("0.").unwrap_or(value.path)
+            } else {
+                value.path
+            };
+            let name = self.name(path, json::VALUES_MAX)?;
+            let start = self.text.len();
+            json::append(value.raw, &mut self.text)?;
+            let end = self.text.len();
+            self.add(path, name, start..end);
+            Ok(())
+        })
+    }
+
+    /// Takes the name of a pair; one that stands there already is refused.
+    fn name(&mut self, name: &str, most: usize) -> Result<Range<usize>, Refusal> {
+        if self.find(Tag::of(name), name).is_some() {
+            return Err(Refusal::new(Code::FormDuplicate).field(name));
+        }
+        if self.places.len() >= most {
+            return Err(Code::FormMalformed.into());
+        }
+        Ok(self.append(name))
+    }
+
+    fn add(&mut self, text: &str, name: Range<usize>, value: Range<usize>) {
+        let tag = Tag::of(text);
+        self.places.push(Place { tag, name, value });
     }
 
     fn append(&mut self, text: &str) -> Range<usize> {
@@ -68,26 +173,9 @@ impl Scratch {
         start..self.text.len()
     }
 
-    /// Writes what was signed from the text as sent.
-    pub(super) fn sign(&mut self, signing: &Signing, query: &str, body: &str) {
-        self.payload.clear();
-        for atom in &signing.payload {
-            let text = match atom {
-                Atom::BodyWithoutSignature => body,
-                Atom::QueryWithoutSignature => query,
-            };
-            form::without(text, signing.signature.as_str(), &mut self.payload);
-        }
-    }
-
-    /// Returns what was signed.
-    pub(super) const fn payload(&self) -> &[u8] {
-        self.payload.as_bytes()
-    }
-
     /// Returns tags, names and decoded values in the order in which they stand.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (Tag, &str, &str)> {
-        let places = self.pairs.iter();
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Tag, &str, &str)> {
+        let places = self.places.iter();
         places.map(|place| (place.tag, self.part(&place.name), self.part(&place.value)))
     }
 
@@ -97,7 +185,7 @@ impl Scratch {
     }
 
     fn find(&self, tag: Tag, name: &str) -> Option<&str> {
-        let mut same = self.pairs.iter().filter(|place| place.tag == tag);
+        let mut same = self.places.iter().filter(|place| place.tag == tag);
         let place = same.find(|place| self.part(&place.name) == name)?;
         Some(self.part(&place.value))
     }

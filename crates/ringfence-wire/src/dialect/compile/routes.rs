@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ringfence_core::operation::Operation;
 
+use super::super::DialectError;
 use super::super::definition::{Definition, RouteDefinition};
 use super::super::name::{Name, Names};
 use super::super::route::{Route, RouteTable, WILDCARD};
+use super::super::scheme::Scheme;
 use super::super::weigh::Weigh;
-use super::super::{DialectError, Signing};
 use super::wrong;
 
 /// Compiles all routes.
@@ -18,7 +19,7 @@ use super::wrong;
 /// [`DialectError`] naming the first field that is wrong.
 pub(super) fn compile(
     written: &Definition,
-    signing: Option<&Signing>,
+    signing: Option<&Scheme>,
 ) -> Result<RouteTable, DialectError> {
     let mut table = RouteTable::default();
     if written.routes.is_empty() {
@@ -43,7 +44,7 @@ fn compile_route(
     route: &RouteDefinition,
     field: &str,
     lists: &BTreeMap<String, Vec<String>>,
-    signing: Option<&Signing>,
+    signing: Option<&Scheme>,
 ) -> Result<Route, DialectError> {
     let operation = Operation::parse(&route.operation).ok_or_else(|| {
         let what = format!("unknown operation {:?}", route.operation);
@@ -60,6 +61,7 @@ fn compile_route(
         path: route.path.as_str().into(),
         operation,
         signed: route.signed,
+        body: route.body,
         weight: route.weight,
         orders: route.orders,
         weight_by: weight_by.collect::<Result<_, _>>()?,
@@ -114,7 +116,7 @@ fn parameters(
     route: &RouteDefinition,
     operation: Operation,
     lists: &BTreeMap<String, Vec<String>>,
-    signing: Option<&Signing>,
+    signing: Option<&Scheme>,
     field: &str,
 ) -> Result<Option<Names>, DialectError> {
     let field = format!("{field}.parameters");

@@ -68,8 +68,8 @@ fn unknown_fields_and_words_are_named_with_their_path() {
         ),
         (
             "/signing/payload/0",
-            json!("query"),
-            "signing.payload[0]: unknown variant `query`",
+            json!("querry"),
+            "signing.payload[0]: unknown variant `querry`",
         ),
         (
             "/signing/encodings/hmac",

@@ -66,6 +66,7 @@ impl Sent {
             query: &self.query,
             content_type: self.content_type.as_deref(),
             key: self.key.as_deref(),
+            headers: None,
         }
     }
 

@@ -1,0 +1,77 @@
+//! A venue's signing scheme, compiled: the same description verifies and signs.
+//!
+//! A canonical string is a list of atoms with nothing between. Each reads the message as it was sent, never a value
+//! that was parsed and written again.
+
+mod atom;
+mod canonical;
+mod claim;
+mod compile;
+mod describe;
+mod place;
+mod sign;
+mod time;
+
+use ringfence_core::freshness::Window;
+use ringfence_core::sign::{HmacForm, SignatureEncodings};
+
+pub(super) use atom::Atom;
+pub(super) use canonical::Source;
+pub use describe::Description;
+pub(super) use place::Place;
+pub use sign::{Draft, Seal, Signed};
+
+use super::definition::{PassphraseForm, Unit};
+use super::name::Name;
+
+/// A compiled scheme.
+#[derive(Debug)]
+pub(super) struct Scheme {
+    pub(super) key: Place,
+    pub(super) signature: Place,
+    pub(super) payload: Box<[Atom]>,
+    query_or_body: bool,
+    unescaped_query: bool,
+    pub(super) encodings: SignatureEncodings,
+    pub(super) hmac: HmacForm,
+    time: Option<Place>,
+    time_optional: bool,
+    unit: Unit,
+    window: Option<Place>,
+    nonce: Option<Place>,
+    passphrase: Option<(Place, PassphraseForm)>,
+    constants: Box<[(Place, Box<str>)]>,
+    pub(super) rule: Window,
+}
+
+impl Scheme {
+    /// Returns the name of the parameter that holds the signature, where one does.
+    pub(super) fn signature_name(&self) -> Option<&str> {
+        self.signature.parameter().map(Name::as_str)
+    }
+
+    /// Returns the parameters that the scheme itself uses.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &str> {
+        let places = [&self.signature, &self.key].into_iter();
+        let places = places.chain([&self.time, &self.window].into_iter().flatten());
+        let constants = self.constants.iter().map(|(place, _)| place);
+        let nonce = self.nonce.iter();
+        let all = places.chain(nonce).chain(constants);
+        all.filter_map(Place::parameter).map(Name::as_str)
+    }
+
+    /// Returns what the signature does not cover of a request.
+    pub(super) fn holes(&self) -> Vec<&'static str> {
+        [
+            ("method", Atom::covers_method as fn(&Atom) -> bool),
+            ("path", Atom::covers_path),
+            ("host", Atom::covers_host),
+            ("query", Atom::covers_query),
+            ("body", Atom::covers_body),
+        ]
+        .into_iter()
+        .filter(|(_, covers)| !self.payload.iter().any(covers))
+        .map(|(part, _)| part)
+        .collect()
+    }
+}

@@ -1,0 +1,58 @@
+//! What a message says about who signed it.
+
+use ringfence_core::refusal::{Code, Refusal};
+use ringfence_core::sign::{Claim, Stamp};
+
+use super::super::Head;
+use super::super::scratch::Scratch;
+use super::{Place, Scheme, time};
+
+impl Scheme {
+    /// Reads key, signature, time and window; what was signed stands in `scratch` already.
+    ///
+    /// # Errors
+    ///
+    /// `credential_missing`, `signature_missing`, `time_missing`, `time_malformed`.
+    pub(in crate::dialect) fn claim<'a>(
+        &self,
+        head: &Head<'a>,
+        scratch: &'a Scratch,
+    ) -> Result<Claim<'a>, Refusal> {
+        let pairs = scratch.pairs();
+        let key_id = match head.key {
+            None => self.key.read(head, pairs)?,
+            given => given,
+        };
+        let filled = |text: &&str| !text.is_empty();
+        let signature = self.signature.read(head, pairs)?;
+        let key_id = key_id.filter(filled).ok_or(Code::CredentialMissing)?;
+        let signature = signature.filter(filled).ok_or(Code::SignatureMissing)?;
+        let malformed = |place: &Place| Refusal::new(Code::TimeMalformed).field(place.as_str());
+        let place = self.time.as_ref().ok_or(Code::TimeMissing)?;
+        let time_us = match place.read(head, pairs)? {
+            Some(written) => time::read(self.unit, written).ok_or_else(|| malformed(place))?,
+            None if self.time_optional => 0,
+            None => return Err(Code::TimeMissing.into()),
+        };
+        let window = match &self.window {
+            Some(place) => place.read(head, pairs)?.map(|text| (place, text)),
+            None => None,
+        };
+        let stamp = Stamp {
+            time_us,
+            window_us: match window {
+                None => self.rule.default_us,
+                Some((place, text)) => time::window_us(text).ok_or_else(|| malformed(place))?,
+            },
+        };
+        Ok(Claim {
+            key_id,
+            payload: scratch.payload(),
+            otherwise: scratch.otherwise(),
+            signature: signature.as_bytes(),
+            encodings: self.encodings,
+            hmac: self.hmac,
+            stamp,
+        })
+    }
+}
