@@ -20,6 +20,9 @@ __all__ = [
     "check_snapshot",
     "codes",
     "dialect_read",
+    "dialect_sign",
+    "dialect_verify",
+    "dialect_verify_frame",
     "find_message",
     "ledger_vkey",
     "prove_entry",
@@ -137,6 +140,35 @@ def dialect_read(
     dialect: bytes, method: str, target: str, headers: list[tuple[str, str]], body: bytes
 ) -> bytes:
     """Read one message by a dialect and return as JSON what the controls would see."""
+
+def dialect_sign(
+    dialect: bytes,
+    method: str,
+    target: str,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    key_id: str,
+    algorithm: str,
+    secret: bytes,
+    passphrase: str | None,
+    now_us: int,
+    nonce: str,
+) -> bytes:
+    """Sign a request by a dialect's scheme and return it as JSON."""
+
+def dialect_verify(
+    dialect: bytes,
+    method: str,
+    target: str,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    algorithm: str,
+    secret: bytes,
+) -> bytes:
+    """Verify a captured request by a dialect's scheme; every step as JSON."""
+
+def dialect_verify_frame(dialect: bytes, frame: str, algorithm: str, secret: bytes) -> bytes:
+    """Verify a captured WebSocket message; `null` where the dialect knows no signature in it."""
 
 def ledger_vkey(key_path: str, origin: str) -> str:
     """Return the verifier key text (C2SP signed note) of a ledger's signing key."""

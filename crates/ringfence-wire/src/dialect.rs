@@ -69,6 +69,7 @@ struct OrderNames {
     iceberg_quantity: Option<Name>,
     quote_quantity: Option<Name>,
     client_order_id: Option<Name>,
+    sides: HashMap<Box<str>, &'static str>,
 }
 
 /// What is wrong with a dialect, and where.

@@ -75,6 +75,11 @@ fn order_names(written: &OrderFields) -> OrderNames {
         iceberg_quantity: optional(&written.iceberg_quantity),
         quote_quantity: optional(&written.quote_quantity),
         client_order_id: optional(&written.client_order_id),
+        sides: written
+            .sides
+            .iter()
+            .map(|(word, side)| (word.as_str().into(), side.as_str()))
+            .collect(),
     }
 }
 

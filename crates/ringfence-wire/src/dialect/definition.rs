@@ -70,6 +70,27 @@ pub(super) struct OrderFields {
     pub(super) iceberg_quantity: Option<String>,
     pub(super) quote_quantity: Option<String>,
     pub(super) client_order_id: Option<String>,
+    /// The venue's words for a side, and which they mean; without them it says `BUY` and `SELL`.
+    #[serde(default)]
+    pub(super) sides: BTreeMap<String, SideName>,
+}
+
+/// A side of the market.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(super) enum SideName {
+    Buy,
+    Sell,
+}
+
+impl SideName {
+    /// Returns the guard's word.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Buy => "BUY",
+            Self::Sell => "SELL",
+        }
+    }
 }
 
 /// How a body is written.
@@ -88,7 +109,7 @@ pub enum BodyKind {
 pub(super) struct RouteDefinition {
     /// Method, or `*` with a wildcard path.
     pub(super) method: String,
-    /// Exact path, or `/**` for every path of an unsigned route.
+    /// Exact path, a path in which `{name}` stands for any one segment, or `/**` for every path of an unsigned route.
     pub(super) path: String,
     pub(super) operation: String,
     /// What the body is.
@@ -102,6 +123,8 @@ pub(super) struct RouteDefinition {
     /// Weight by parameters; where several apply, the largest counts.
     #[serde(default)]
     pub(super) weight_by: Vec<WeightBy>,
+    /// The side of every order on this route, where the order itself does not say.
+    pub(super) side: Option<SideName>,
     /// Orders that the message places.
     #[serde(default)]
     pub(super) orders: u32,

@@ -87,7 +87,7 @@ impl Dialect {
             Some(_) | None => None,
         };
         let order = match &self.order_names {
-            Some(fields) if route.operation.carries_order() => Some(fields.order(scratch)?),
+            Some(fields) if route.operation.carries_order() => Some(fields.order(route, scratch)?),
             Some(_) | None => None,
         };
         Ok(Reading { claim, order, cost })
@@ -187,15 +187,27 @@ const fn cost(route: &Route, weight: u32) -> Cost {
 }
 
 impl OrderNames {
-    fn order<'a>(&self, scratch: &'a Scratch) -> Result<OrderText<'a>, Refusal> {
+    fn order<'a>(&self, route: &Route, scratch: &'a Scratch) -> Result<OrderText<'a>, Refusal> {
         let needed = |name: &Name| {
             let value = scratch.pairs().get(name).filter(|value| !value.is_empty());
             value.ok_or_else(|| Refusal::new(Code::FormParameterMissing).field(name.as_str()))
         };
         let optional = |name: &Option<Name>| scratch.pairs().get(name.as_ref()?);
+        let side = match route.side {
+            Some(side) => side,
+            None => {
+                let word = needed(&self.side)?;
+                match self.sides.get(word) {
+                    Some(side) => side,
+                    None if self.sides.is_empty() => word,
+                    // What is not the venue's word is not the guard's either.
+                    None => "",
+                }
+            }
+        };
         Ok(OrderText {
             symbol: needed(&self.symbol)?,
-            side: needed(&self.side)?,
+            side,
             kind: needed(&self.kind)?,
             price: scratch.pairs().get(&self.price),
             stop_price: scratch.pairs().get(&self.stop_price),

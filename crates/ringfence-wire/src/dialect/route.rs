@@ -27,6 +27,8 @@ pub struct Route {
     pub weight: u32,
     /// Orders that one message places.
     pub orders: u32,
+    /// The side of every order, where the order itself does not say.
+    pub(super) side: Option<&'static str>,
     pub(super) weight_by: Box<[Weigh]>,
     /// Closed list of parameters; none means that any may stand there.
     pub(super) parameters: Option<Names>,
@@ -59,6 +61,8 @@ pub(super) struct RouteTable {
     routes: Vec<Route>,
     /// Path to the routes that have it: two or three, one for each method.
     exact: HashMap<Box<str>, Vec<u16>>,
+    /// Paths with open segments, in the order in which they stand.
+    open: Vec<u16>,
     wildcards: Vec<u16>,
 }
 
@@ -75,6 +79,8 @@ impl RouteTable {
         route.id = id;
         if route.is_wildcard() {
             self.wildcards.push(id);
+        } else if route.path.contains('{') {
+            self.open.push(id);
         } else {
             self.exact.entry(route.path.clone()).or_default().push(id);
         }
@@ -84,13 +90,37 @@ impl RouteTable {
 
     pub(super) fn find(&self, method: &str, path: &str) -> Option<&Route> {
         let exact = self.exact.get(path).map(Vec::as_slice).unwrap_or_default();
-        exact.iter().chain(&self.wildcards).find_map(|id| {
+        let takes = |id: &u16| {
             let route = self.routes.get(usize::from(*id))?;
             (&*route.method == method || &*route.method == "*").then_some(route)
-        })
+        };
+        let open = |id: &u16| takes(id).filter(|route| fits(&route.path, path));
+        let found = exact.iter().find_map(takes);
+        let found = found.or_else(|| self.open.iter().find_map(open));
+        found.or_else(|| self.wildcards.iter().find_map(takes))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter()
+    }
+}
+
+/// Tells whether `path` is `pattern` with any one segment in place of each `{name}`.
+///
+/// A segment with an escape in it is none: one parser would see a `/` where another does not.
+fn fits(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(given)) if wanted.starts_with('{') => {
+                let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':');
+                if given.is_empty() || !given.bytes().all(plain) {
+                    return false;
+                }
+            }
+            (Some(wanted), Some(given)) if wanted == given => {}
+            (_, _) => return false,
+        }
     }
 }

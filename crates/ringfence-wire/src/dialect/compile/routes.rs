@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ringfence_core::operation::Operation;
 
 use super::super::DialectError;
-use super::super::definition::{Definition, RouteDefinition};
+use super::super::definition::{Definition, RouteDefinition, SideName};
 use super::super::name::{Name, Names};
 use super::super::route::{Route, RouteTable, WILDCARD};
 use super::super::scheme::Scheme;
@@ -62,6 +62,7 @@ fn compile_route(
         operation,
         signed: route.signed,
         body: route.body,
+        side: route.side.map(SideName::as_str),
         weight: route.weight,
         orders: route.orders,
         weight_by: weight_by.collect::<Result<_, _>>()?,

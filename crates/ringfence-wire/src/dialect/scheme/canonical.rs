@@ -30,13 +30,17 @@ impl Scheme {
     ///
     /// # Errors
     ///
-    /// `form_malformed`, naming `query`, when both query and body are there and only one may be, or the query cannot
-    /// be unescaped in one way; what the atoms' own reading finds wrong.
+    /// `form_malformed`, naming `query`, when a query is there that is not signed, or beside a body where only one may
+    /// be, or that cannot be unescaped in one way; what the atoms' own reading finds wrong.
     pub(in crate::dialect) fn write(
         &self,
         source: &Source<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
+        // What stands in a query that is not signed could be anybody's.
+        if !self.payload.iter().any(Atom::covers_query) && !source.head.query.is_empty() {
+            return Err(Refusal::new(Code::FormMalformed).field("query"));
+        }
         if self.query_or_body && !source.head.query.is_empty() && !source.body.is_empty() {
             return Err(Refusal::new(Code::FormMalformed).field("query"));
         }
