@@ -6,9 +6,9 @@ mod dialect;
 mod engine;
 mod error;
 mod ledger;
+mod scheme;
 mod tlog;
 mod witness;
-mod scheme;
 
 use pyo3::prelude::*;
 use ringfence_core::refusal::Code;
