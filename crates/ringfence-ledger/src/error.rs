@@ -48,6 +48,11 @@ pub enum LedgerError {
         /// What is wrong with it.
         what: String,
     },
+    /// Another process publishes this ledger at the moment.
+    Publishing {
+        /// The folder it publishes to.
+        directory: PathBuf,
+    },
     /// A setting is outside its bounds.
     Setting(&'static str),
     /// The directory holds no ledger.
@@ -92,6 +97,11 @@ impl fmt::Display for LedgerError {
                 f,
                 "{file}: {what}; it can be made anew from entries.log once it is removed"
             ),
+            Self::Publishing { directory } => write!(
+                f,
+                "another process is publishing to {}; try again when it is done",
+                directory.display()
+            ),
             Self::Setting(what) => write!(f, "ledger setting: {what}"),
             Self::Missing { directory } => {
                 write!(f, "there is no ledger in {}", directory.display())
@@ -110,6 +120,7 @@ impl std::error::Error for LedgerError {
             | Self::Locked { .. }
             | Self::NotCovered { .. }
             | Self::Published { .. }
+            | Self::Publishing { .. }
             | Self::Setting(_)
             | Self::Missing { .. } => None,
         }

@@ -161,7 +161,7 @@ impl Shelving {
         make(&folder.root).map_err(LedgerError::io("making the folder tlog"))?;
         let lock = File::open(&folder.root).map_err(LedgerError::io("opening the folder tlog"))?;
         if !lock_patiently(&lock).map_err(LedgerError::io("locking the folder tlog"))? {
-            return Err(LedgerError::Locked {
+            return Err(LedgerError::Publishing {
                 directory: folder.root,
             });
         }

@@ -279,10 +279,14 @@ fn strays(folder: &Folder, size: u64) -> Result<Option<(String, String)>, Found>
 }
 
 fn listed(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(directory)?;
-    entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect()
+    match fs::read_dir(directory) {
+        Ok(entries) => entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect(),
+        // Partial tiles give way to the full one while we look.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 // Whether the tile belongs to the published log. One of an earlier checkpoint must be the beginning
@@ -297,9 +301,12 @@ fn earlier(folder: &Folder, tile: &Tile, size: u64) -> Result<bool, Found> {
     if grown == *tile {
         return Ok(true);
     }
-    let (old, new) = (folder.content(&tile.to_string())?, folder.tile(&grown)?);
-    let beginning = first(tile, &new).map(|length| &new[..length]);
-    if old.as_deref() == beginning {
+    // It may have given way to the full tile since it was listed.
+    let Some(old) = folder.content(&tile.to_string())? else {
+        return Ok(true);
+    };
+    let new = folder.tile(&grown)?;
+    if first(tile, &new).is_some_and(|length| old == new[..length]) {
         return Ok(true);
     }
     let sentence = "a tile of an earlier checkpoint is not the beginning of what it grew into";

@@ -58,8 +58,8 @@ pub fn publish(directory: &Path) -> Result<Publication, LedgerError> {
 ///
 /// # Errors
 ///
-/// [`LedgerError`]: `Missing` when there is no log or no checkpoint yet, `Locked` when another
-/// process publishes, `Damaged` or `Published` when log and tiles do not fit each other.
+/// [`LedgerError`]: `Missing` when there is no log or no checkpoint yet, `Publishing` when
+/// another process does, `Damaged` or `Published` when log and tiles do not fit each other.
 pub fn stage(directory: &Path) -> Result<Publication, LedgerError> {
     let newest = newest(directory)?;
     let mut shelving = Shelving::open(directory)?;

@@ -184,8 +184,9 @@ impl Shared {
         }
     }
 
-    /// Waits for work. `idle` says that there is something to do when nothing waits; `due_at`,
-    /// when a checkpoint or a heartbeat is due. On `Commit` the entries are in `batch`, which must come empty.
+    /// Waits for work. `idle` says that there is something to do when nothing waits; `due_at`, when
+    /// a checkpoint or a heartbeat is due. On `Commit` the entries are in `batch`, which must come
+    /// empty.
     pub(crate) fn take(&self, batch: &mut Pending, idle: bool, due_at: Option<Instant>) -> Work {
         let gather = self.gather();
         let mut queue = lock(&self.queue);
