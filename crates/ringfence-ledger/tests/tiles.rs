@@ -318,3 +318,37 @@ fn a_running_log_is_published_up_to_its_newest_checkpoint() {
     running.ledger.close().unwrap();
     assert_eq!(publish(directory.path()).unwrap().checkpoint.size, 40);
 }
+
+#[test]
+fn an_empty_log_is_published_as_a_checkpoint_without_tiles() {
+    let directory = tempfile::tempdir().unwrap();
+    grow(directory.path(), 0);
+    assert_eq!(publish(directory.path()).unwrap().checkpoint.size, 0);
+    let names: Vec<String> = files(directory.path()).into_keys().collect();
+    assert_eq!(names, [".place", "checkpoint"]);
+    let vkey = verifier().to_string();
+    let report = ringfence_ledger::verify(directory.path(), Some(&vkey), &mut |_| {}).unwrap();
+    assert!(report.clean() && report.published == Some(0), "{report:?}");
+}
+
+#[test]
+#[allow(unsafe_code)]
+fn two_publishers_do_not_get_in_each_other_s_way() {
+    let directory = tempfile::tempdir().unwrap();
+    grow(directory.path(), 5);
+    let folder = directory.path().join("tlog");
+    fs::create_dir(&folder).unwrap();
+    let other = fs::File::open(&folder).unwrap();
+    // SAFETY: flock takes a descriptor, which `other` keeps open, and touches no memory.
+    assert_eq!(
+        unsafe { libc::flock(std::os::fd::AsRawFd::as_raw_fd(&other), libc::LOCK_EX) },
+        0
+    );
+    let refused = publish(directory.path());
+    assert!(
+        matches!(refused, Err(LedgerError::Publishing { .. })),
+        "{refused:?}"
+    );
+    drop(other);
+    assert!(publish(directory.path()).is_ok());
+}
