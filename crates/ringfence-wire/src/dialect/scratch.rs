@@ -135,6 +135,9 @@ impl Pairs {
 
     /// Reads JSON. Where `bare`, the first object of a list is read as if it stood alone: ccxt sends one OKX order so.
     fn json(&mut self, text: &str, bare: bool) -> Result<(), Refusal> {
+        if bare && text.trim() == "{}" {
+            return Ok(());
+        }
         let bare = bare && text.trim_start().starts_with('[');
         json::values(text, &mut |value| {
             let path = if bare {

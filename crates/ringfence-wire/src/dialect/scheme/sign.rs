@@ -97,9 +97,7 @@ impl Sheet<'_> {
         if let Some(place) = &scheme.time {
             self.add(place, &time::write(scheme.unit, seal.now_us))?;
         }
-        if let Some(place) = &scheme.window {
-            self.add(place, &(scheme.rule.default_us / 1000).to_string())?;
-        }
+        // No window is added: the venue's own default stands.
         if let Some(place) = &scheme.nonce {
             self.add(place, seal.nonce)?;
         }
