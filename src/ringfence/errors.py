@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "ConfigError",
+    "DialectMissingError",
     "EngineError",
     "FileError",
     "GatewayError",
@@ -16,6 +17,7 @@ __all__ = [
     "KeyStateError",
     "KeyTextError",
     "LedgerError",
+    "MessageError",
     "RunningError",
     "StoreError",
     "WitnessError",
@@ -49,6 +51,13 @@ class ConfigError(GatewayError):
         self.problems = problems
 
 
+class DialectMissingError(GatewayError):
+    """No dialect of this name is shipped."""
+
+    code = "dialect_unknown"
+    hint = "`ringfence dialect list` shows the names"
+
+
 class EngineError(GatewayError):
     """The native engine refused; its own code and sentence are passed on.
 
@@ -71,6 +80,13 @@ class FileError(GatewayError):
 
     code = "file_failed"
     hint = "check that the path exists and that this user may use it"
+
+
+class MessageError(GatewayError):
+    """A captured message cannot be tested."""
+
+    code = "message_unusable"
+    hint = "give a request as it stood on the wire, or a WebSocket message in JSON"
 
 
 class InternalError(GatewayError):

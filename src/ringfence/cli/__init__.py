@@ -10,6 +10,7 @@ import typer
 from ringfence.cli import (
     check,
     codes,
+    dialect,
     init,
     key_create,
     key_list,
@@ -78,6 +79,11 @@ witness.command("init")(witness_init.init)
 witness.command("serve")(witness_serve.serve)
 witness.command("vkey")(witness_vkey.vkey)
 app.add_typer(witness, name="witness")
+speech = typer.Typer(help="Show how venues sign, and test a captured message.")
+speech.command("list")(dialect.list_dialects)
+speech.command("show")(dialect.show)
+speech.command("test")(dialect.test)
+app.add_typer(speech, name="dialect")
 
 app.add_typer(venue.app, name="venue")
 
