@@ -7,4 +7,6 @@ mod fixture;
 mod forward;
 mod read;
 mod render;
+mod scheme;
 mod split;
+mod venue;
