@@ -68,8 +68,8 @@ fn unknown_fields_and_words_are_named_with_their_path() {
         ),
         (
             "/signing/payload/0",
-            json!("queryy"),
-            "signing.payload[0]: unknown variant `queryy`",
+            json!("nonsense"),
+            "signing.payload[0]: unknown variant `nonsense`",
         ),
         (
             "/signing/encodings/hmac",
