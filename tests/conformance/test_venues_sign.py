@@ -148,6 +148,9 @@ def test_a_client_s_request_has_a_route(case: Captured) -> None:
         written(case.venue), request.method, request.target, request.headers, request.body
     )
     assert seen["key_id"]
+    forwarded = seen["forward"]["target"] + seen["forward"]["body"]
+    assert seen["key_id"] not in forwarded
+    assert quote(seen["signature"], safe="") not in forwarded
     if seen["operation"] == "order.place":
         assert seen["order"]["side"] in ("BUY", "SELL")
         assert seen["order"]["quantity"]

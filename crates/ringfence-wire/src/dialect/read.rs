@@ -93,7 +93,7 @@ impl Dialect {
         Ok(Reading { claim, order, cost })
     }
 
-    /// Writes target and body anew from their pairs, without the signature. Call it with what [`Dialect::read`] took.
+    /// Writes target and body anew from their pairs, without signature and key. Call it with what [`Dialect::read`] took.
     pub fn forward(&self, route: &Route, head: &Head<'_>, body: &[u8]) -> Outgoing {
         let mut target = String::with_capacity(head.path.len() + head.query.len() + 1);
         target.push_str(head.path);
@@ -112,7 +112,19 @@ impl Dialect {
         let signature = signature.unwrap_or_default();
         target.push('?');
         let before = target.len();
-        form::without(head.query, signature, &mut target);
+        match self
+            .scheme
+            .as_ref()
+            .and_then(|scheme| scheme.key.parameter())
+        {
+            None => form::without(head.query, signature, &mut target),
+            // The key's id is the client's own: it stays here like the signature.
+            Some(key) => {
+                let mut query = String::with_capacity(head.query.len());
+                form::without(head.query, signature, &mut query);
+                form::without(&query, key.as_str(), &mut target);
+            }
+        }
         if target.len() == before {
             target.pop();
         }
