@@ -25,6 +25,7 @@ __all__ = [
     "dialect_verify_frame",
     "find_message",
     "ledger_vkey",
+    "ledger_volumes",
     "prove_entry",
     "prove_growth",
     "publish_ledger",
@@ -172,6 +173,9 @@ def dialect_verify_frame(dialect: bytes, frame: str, algorithm: str, secret: byt
 
 def ledger_vkey(key_path: str, origin: str) -> str:
     """Return the verifier key text (C2SP signed note) of a ledger's signing key."""
+
+def ledger_volumes(directory: str) -> list[tuple[str | None, str, int]]:
+    """Return a ledger's volumes as (month, folder, entries before it), oldest first."""
 
 def read_ledger(directory: str, start: int, limit: int) -> list[tuple[int, bytes]]:
     """Return up to `limit` committed entries from index `start` on, as (index, canonical JSON)."""

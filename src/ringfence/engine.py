@@ -23,6 +23,7 @@ __all__ = [
     "Receipt",
     "RefusalCode",
     "StateChange",
+    "Volume",
     "WitnessRequest",
     "accept_checkpoint",
     "attach_cosignature",
@@ -30,6 +31,7 @@ __all__ = [
     "check_snapshot",
     "find_message",
     "ledger_vkey",
+    "ledger_volumes",
     "prove_entry",
     "prove_growth",
     "publish_ledger",
@@ -89,6 +91,8 @@ class LedgerReport:
     was written. `unfinished` is what a crash left at the end: {file, offset, sentence} each.
     `published` is how many entries the published checkpoint covers, None where nothing is.
     `heartbeats` has their `count`, how many are `missing`, and `longest_us` between two of a run.
+    `volumes` has {month, sequence, size, signed_size, root} of each, none for a ledger in one
+    piece; the numbers above are of all of them together, and `root` is the newest one's.
     """
 
     origin: str
@@ -103,6 +107,19 @@ class LedgerReport:
     published: int | None
     unfinished: list[dict[str, Any]]
     fault: dict[str, Any] | None
+    volumes: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One log of a ledger, in the folder `directory`: that of `month`; None: the whole ledger.
+
+    `sequence` counts the entries before it.
+    """
+
+    month: str | None
+    directory: Path
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,6 +397,17 @@ def read_ledger(directory: Path, start: int, limit: int) -> list[tuple[int, byte
     """
     with named():
         return _core.read_ledger(str(directory), start, limit)
+
+
+def ledger_volumes(directory: Path) -> list[Volume]:
+    """Return the volumes of a ledger, oldest first.
+
+    Raises:
+        EngineError: there is no ledger, or a volume does not begin as one.
+    """
+    with named():
+        found = _core.ledger_volumes(str(directory))
+    return [Volume(month, Path(folder), sequence) for month, folder, sequence in found]
 
 
 class LedgerReader:

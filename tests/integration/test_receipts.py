@@ -10,6 +10,7 @@ from typing import Any
 from demo.stage import Stage, ringfence, running
 from demo.trade import SYMBOL, client
 from ringfence import engine
+from ringfence.ledger import signed_size
 
 WAIT_SECONDS = 10
 """A checkpoint covers an entry at most a second after it."""
@@ -22,7 +23,7 @@ def entries(ledger: Path) -> list[tuple[int, dict[str, Any]]]:
 def covered(ledger: Path, size: int) -> None:
     """Wait until the newest checkpoint covers `size` entries."""
     end = time.monotonic() + WAIT_SECONDS
-    while int((ledger / "checkpoint").read_text().splitlines()[1]) < size:
+    while signed_size(ledger) < size:
         assert time.monotonic() < end
         time.sleep(0.05)
 

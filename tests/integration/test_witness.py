@@ -44,7 +44,8 @@ class Log:
 
     @property
     def directory(self) -> Path:
-        return self.state / "ledger"
+        """The folder of its newest volume."""
+        return engine.ledger_volumes(self.state / "ledger")[-1].directory
 
     @property
     def vkey(self) -> str:

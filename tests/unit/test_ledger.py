@@ -55,9 +55,14 @@ def test_what_a_client_chose_cannot_steer_a_terminal() -> None:
     assert "\\x1b[2J\\x0a\\x0d\\x00\\x202e" in line
 
 
-def test_the_signed_size_is_that_of_the_newest_checkpoint(tmp_path: Path) -> None:
-    assert ledger.signed_size(tmp_path) == 0
-    (tmp_path / "checkpoint").write_text("gw1/ledger\n1000003\nroot\n\n\u2014 sig\n")
-    assert ledger.signed_size(tmp_path) == 1_000_003
-    (tmp_path / "checkpoint").write_text("gw1/ledger\n-1\n")
+def test_a_checkpoint_covers_what_its_second_line_says(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    assert ledger.covers(checkpoint) == 0
+    checkpoint.write_text("gw1/ledger\n1000003\nroot\n\n\u2014 sig\n")
+    assert ledger.covers(checkpoint) == 1_000_003
+    checkpoint.write_text("gw1/ledger\n-1\n")
+    assert ledger.covers(checkpoint) == 0
+
+
+def test_a_folder_without_ledger_has_no_signed_entries(tmp_path: Path) -> None:
     assert ledger.signed_size(tmp_path) == 0

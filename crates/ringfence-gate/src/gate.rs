@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ringfence_core::credential::{CredentialTable, State};
 use ringfence_core::refusal::Code;
-use ringfence_ledger::{Ledger, LedgerConfig, Mode, Progress, SigningKey, Value};
+use ringfence_ledger::{Ledger, LedgerConfig, Mode, Progress, SigningKey, Value, Volumes};
 use tokio::sync::{Notify, watch};
 
 use crate::clock::now_us;
@@ -297,6 +297,7 @@ fn open_ledger(snapshot: &Snapshot, notified: Vec<Arc<Notify>>) -> Result<Ledger
         checkpoint_ms: section.checkpoint_ms,
         heartbeat_ms: section.heartbeat_ms,
         preallocate_bytes: PREALLOCATE_BYTES,
+        volumes: Volumes::Monthly,
     };
     let told = Box::new(move |progress: Progress| {
         match progress {

@@ -13,8 +13,8 @@ use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::{Detail, Refusal};
 use ringfence_ledger::{
-    Controls, DecisionEntry, Durability, EventEntry, Fate, Mode, OrderFields, OutcomeEntry, Saw,
-    Ticket, Value, Verdict,
+    Controls, DecisionEntry, Durability, EventEntry, Fate, OrderFields, OutcomeEntry, Saw, Ticket,
+    Value, Verdict,
 };
 
 use crate::client::{Client, Thread};
@@ -122,11 +122,8 @@ pub(crate) fn refusal(shared: &Shared, decided: &Decided<'_>) {
 pub(crate) fn intent(shared: &Shared, decided: &Decided<'_>) -> Option<Ticket> {
     ENTRY.with_borrow_mut(|out| {
         decided.encode(out);
-        let ticket = match shared.ledger.mode() {
-            // Somebody waits for it: `CommitWait` wakes the writer once for all messages at hand.
-            Mode::Strict { .. } => shared.ledger.append_later(out, Durability::Strict),
-            Mode::Group { .. } => shared.ledger.append(out, Durability::Strict),
-        };
+        // Somebody waits for it: `CommitWait` wakes the writer once for all messages at hand.
+        let ticket = shared.ledger.append_intent(out, decided.message);
         if ticket.is_ok() {
             shared.counters.permitted.fetch_add(1, Ordering::Relaxed);
         }
@@ -201,7 +198,10 @@ pub(crate) fn outcome(
         time_us,
     };
     // An outcome that is lost with the ledger is written as unknown when the log is opened again.
-    let _ = append(shared, Durability::Relaxed, |out| entry.encode(out));
+    ENTRY.with_borrow_mut(|out| {
+        entry.encode(out);
+        let _ = shared.ledger.append_outcome(out, message);
+    });
 }
 
 /// Appends something that happened to the gateway itself.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ringfence_ledger::{
     Controls, DecisionEntry, Durability, Ledger, LedgerConfig, Mode, OrderFields, Progress,
-    Refused, Saw, SigningKey, Standing, Verdict, verify,
+    Refused, Saw, SigningKey, Standing, Verdict, Volumes, verify,
 };
 
 fn now_us() -> u64 {
@@ -52,6 +52,7 @@ fn encode(number: u64, out: &mut Vec<u8>) {
 
 fn open(directory: &Path, mode: Mode, on: impl Fn(Progress) + Send + 'static) -> Ledger {
     let config = LedgerConfig {
+        volumes: Volumes::Whole,
         directory: directory.to_owned(),
         origin: "example.com/bench".into(),
         signing_key: SigningKey::from_seed(&[7; 32]).unwrap(),

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ringfence_ledger::{
-    Durability, Fate, Ledger, LedgerConfig, Mode, OutcomeEntry, Refused, SigningKey, prove, publish,
+    Durability, Fate, Ledger, LedgerConfig, Mode, OutcomeEntry, Refused, SigningKey, Volumes,
+    prove, publish,
 };
 
 const PROOFS: u64 = 2_000;
@@ -18,6 +19,7 @@ fn write(directory: PathBuf, entries: u64) {
         directory,
         origin: "example.com/bench".into(),
         signing_key: SigningKey::from_seed(&[7; 32]).unwrap(),
+        volumes: Volumes::Whole,
         mode: Mode::Group { ms: 5 },
         checkpoint_ms: 1000,
         heartbeat_ms: 0,

@@ -1,17 +1,17 @@
 //! One pass over a log with everything that can be checked: what `verify` reports and what
 //! recovery starts from are both its result, so they cannot disagree.
 
-use std::collections::HashSet;
 use std::io;
 
 use crate::canonical;
 use crate::cursor::{CheckpointsEnd, Cursor, RECENT};
 use crate::fault::{Fault, FaultKind, Part};
 use crate::format::{SECTOR, first_chain, read_head};
-use crate::heartbeat::{EVENT, Pulse};
+use crate::heartbeat::Pulse;
 use crate::scan::{Position, Scanner, Step, Stop, Visit};
 use crate::store::{Source, read_up_to};
 use crate::tail::Tail;
+use crate::told::Told;
 use crate::tree::Frontier;
 use crate::vkey::VerifierKey;
 
@@ -23,9 +23,8 @@ pub(crate) struct Audit {
     pub(crate) position: Position,
     pub(crate) tail: Tail,
     pub(crate) checkpoints: CheckpointsEnd,
-    /// Ids of permitted state-changing messages without an outcome, as they stand in the entries.
-    pub(crate) open_intents: HashSet<Box<str>>,
-    pub(crate) pulse: Pulse,
+    /// What the entries told.
+    pub(crate) told: Told,
     pub(crate) first_bad: Option<Fault>,
     /// Whether the copy of the newest checkpoint is the newest checkpoint.
     pub(crate) published: bool,
@@ -33,11 +32,13 @@ pub(crate) struct Audit {
 
 /// Checks the log in `source` from its first byte to its last. `key` makes signatures count.
 ///
-/// Damage is a result, not an error; the errors are those of reading.
+/// `pulse` is that of the volume before. Damage is a result, not an error; the errors are those of
+/// reading.
 pub(crate) fn audit(
     source: &dyn Source,
     key: Option<&VerifierKey>,
     live: bool,
+    pulse: Pulse,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<Audit> {
     // Read before the entries: a running writer signs only what is on disk.
@@ -63,8 +64,10 @@ pub(crate) fn audit(
         position: start.clone(),
         tail: Tail::Nothing,
         checkpoints: CheckpointsEnd::default(),
-        open_intents: HashSet::new(),
-        pulse: Pulse::default(),
+        told: Told {
+            pulse,
+            ..Told::default()
+        },
         first_bad: None,
         published: false,
     };
@@ -231,8 +234,7 @@ fn walk(
     let walked = cursor.compare(&scanner.position.tree).and_then(|()| {
         let mut walk = Walk {
             cursor: &mut cursor,
-            intents: &mut audit.open_intents,
-            pulse: &mut audit.pulse,
+            told: &mut audit.told,
             progress,
         };
         loop {
@@ -253,8 +255,7 @@ fn walk(
 
 struct Walk<'a, 's> {
     cursor: &'a mut Cursor<'s>,
-    intents: &'a mut HashSet<Box<str>>,
-    pulse: &'a mut Pulse,
+    told: &'a mut Told,
     progress: &'a mut dyn FnMut(u64),
 }
 
@@ -274,16 +275,7 @@ impl Visit for Walk<'_, '_> {
                 wrong.offset, wrong.what
             ),
         })?;
-        match fields.kind {
-            "decision" if fields.state_changing && fields.outcome == "permitted" => {
-                self.intents.insert(fields.message.into());
-            }
-            "event" if fields.event == EVENT => self.pulse.take(fields.detail, fields.time_us),
-            "outcome" => {
-                self.intents.remove(fields.message);
-            }
-            _ => {}
-        }
+        self.told.take(index, &fields);
         Ok(())
     }
 

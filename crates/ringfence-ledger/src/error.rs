@@ -55,6 +55,20 @@ pub enum LedgerError {
     },
     /// A setting is outside its bounds.
     Setting(&'static str),
+    /// An entry went with its volume.
+    Dropped {
+        /// The entry asked for.
+        index: u64,
+        /// The oldest entry that is there.
+        oldest: u64,
+    },
+    /// One of a ledger's volumes cannot be used.
+    Volume {
+        /// The volume, such as `2026-11`.
+        volume: String,
+        /// Why.
+        source: Box<Self>,
+    },
     /// The directory holds no ledger.
     Missing {
         /// The directory.
@@ -65,6 +79,14 @@ pub enum LedgerError {
 impl LedgerError {
     pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, source }
+    }
+
+    /// This error, with the volume in which it came up.
+    pub(crate) fn in_volume(self, volume: impl fmt::Display) -> Self {
+        Self::Volume {
+            volume: volume.to_string(),
+            source: Box::new(self),
+        }
     }
 }
 
@@ -103,6 +125,11 @@ impl fmt::Display for LedgerError {
                 directory.display()
             ),
             Self::Setting(what) => write!(f, "ledger setting: {what}"),
+            Self::Dropped { index, oldest } => write!(
+                f,
+                "entry {index} was dropped with its volume: the oldest entry here is {oldest}"
+            ),
+            Self::Volume { volume, source } => write!(f, "volume {volume}: {source}"),
             Self::Missing { directory } => {
                 write!(f, "there is no ledger in {}", directory.display())
             }
@@ -114,7 +141,9 @@ impl std::error::Error for LedgerError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
+            Self::Volume { source, .. } => Some(source.as_ref()),
             Self::Damaged(_)
+            | Self::Dropped { .. }
             | Self::Key(_)
             | Self::Foreign { .. }
             | Self::Locked { .. }

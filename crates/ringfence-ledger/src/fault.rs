@@ -58,6 +58,10 @@ pub enum FaultKind {
     TileAltered,
     /// Entries that a signed checkpoint covers are gone.
     Truncated,
+    /// A volume does not continue the one before it as its first entry says.
+    VolumeLink,
+    /// A volume is gone, and no entry says that it was dropped.
+    VolumeMissing,
 }
 
 impl FaultKind {
@@ -79,6 +83,8 @@ impl FaultKind {
             Self::Rewritten => "rewritten",
             Self::TileAltered => "tile_altered",
             Self::Truncated => "truncated",
+            Self::VolumeLink => "volume_link",
+            Self::VolumeMissing => "volume_missing",
         }
     }
 }

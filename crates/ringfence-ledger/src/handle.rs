@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::binder::Binder;
 use crate::canonical::unescape;
 use crate::entry::{EventEntry, Fate, NAME_BYTES, OutcomeEntry, Value};
 use crate::error::LedgerError;
+use crate::flights::Flight;
 use crate::heartbeat::Heart;
 use crate::ledger::{
     Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
-    Ticket,
+    Ticket, Volumes,
 };
 use crate::log::{Found, Log, Pending};
 use crate::posix::PosixStore;
@@ -49,11 +51,20 @@ impl Ledger {
     ) -> Result<(Self, Recovery), LedgerError> {
         // Before anything is created.
         config.signing_key.verifier(&config.origin)?;
-        let store = PosixStore::open(&config.directory)?;
-        Self::open_in(Box::new(store), config, clock, on_progress)
+        match config.volumes {
+            Volumes::Whole => {
+                let store = PosixStore::open(&config.directory)?;
+                Self::open_in(Box::new(store), config, clock, on_progress)
+            }
+            Volumes::Monthly => {
+                let (directory, key) = (&config.directory, &config.signing_key);
+                let (binder, log, found) = Binder::open(directory, &config.origin, key, clock())?;
+                Self::start(log, &found, Some(binder), &config, clock, on_progress)
+            }
+        }
     }
 
-    /// The same in any [`Store`]; `config.directory` is not used.
+    /// The same as one log in any [`Store`]; `config.directory` is not used.
     ///
     /// # Errors
     ///
@@ -64,12 +75,25 @@ impl Ledger {
         clock: Clock,
         on_progress: OnProgress,
     ) -> Result<(Self, Recovery), LedgerError> {
+        let verifier = config.signing_key.verifier(&config.origin)?;
+        let (log, found) = Log::open(store, config.signing_key.clone(), verifier)?;
+        Self::start(log, &found, None, &config, clock, on_progress)
+    }
+
+    // Settles what a crash left in `log`, and starts its writer.
+    fn start(
+        mut log: Log,
+        found: &Found,
+        binder: Option<Binder>,
+        config: &LedgerConfig,
+        clock: Clock,
+        on_progress: OnProgress,
+    ) -> Result<(Self, Recovery), LedgerError> {
         if config.checkpoint_ms == 0 {
             return Err(LedgerError::Setting("checkpoint_ms must be at least 1"));
         }
-        let verifier = config.signing_key.verifier(&config.origin)?;
-        let (mut log, found) = Log::open(store, config.signing_key, verifier)?;
-        let unknown = settle_intents(&mut log, &found, clock)?;
+        let before = binder.as_ref().map_or(0, |binder| binder.before);
+        let unknown = settle_intents(&mut log, found, clock)?;
         if log.unsigned() {
             log.sign()
                 .map_err(LedgerError::io("signing a checkpoint"))?;
@@ -81,18 +105,21 @@ impl Ledger {
             }
         }
         let recovery = Recovery {
-            size: log.size(),
+            size: before + log.size(),
             cut_bytes: found.cut_bytes,
             unknown,
         };
-        let shared = Arc::new(Shared::new(config.mode, log.size()));
+        let shared = Arc::new(Shared::new(config.mode, before + log.size()));
         shared
             .signed_size
-            .store(log.signed_size(), Ordering::Relaxed);
+            .store(before + log.signed_size(), Ordering::Relaxed);
         shared.bytes.store(log.bytes(), Ordering::Relaxed);
         let writer = Writer {
             shared: Arc::clone(&shared),
             log,
+            binder,
+            own: 0,
+            roll_at: None,
             clock,
             on_progress,
             checkpoint: Duration::from_millis(config.checkpoint_ms),
@@ -121,17 +148,36 @@ impl Ledger {
     ///
     /// [`Refused`]; the entry is not recorded, and what it permits must not be done.
     pub fn append(&self, entry: &[u8], durability: Durability) -> Result<Ticket, Refused> {
-        self.shared.append(entry, durability, Wake::Now)
+        self.shared
+            .append(entry, durability, Wake::Now, Flight::None)
     }
 
-    /// The same, but leaves the writer asleep: the caller must [`wake`](Self::wake) it soon, on
-    /// every path, or the entry waits for the next append. Several entries then share a commit.
+    /// The same for the intent of `message`: a permitted decision that changes state, whose outcome
+    /// follows. In [`Mode::Strict`] this leaves the writer asleep: the caller must
+    /// [`wake`](Self::wake) it soon, on every path, or the entry waits for the next append. Several
+    /// intents then share a commit.
     ///
     /// # Errors
     ///
     /// As [`Ledger::append`].
-    pub fn append_later(&self, entry: &[u8], durability: Durability) -> Result<Ticket, Refused> {
-        self.shared.append(entry, durability, Wake::Later)
+    pub fn append_intent(&self, entry: &[u8], message: &str) -> Result<Ticket, Refused> {
+        let wake = match self.mode() {
+            Mode::Strict { .. } => Wake::Later,
+            Mode::Group { .. } => Wake::Now,
+        };
+        let flight = Flight::Departs(message);
+        self.shared.append(entry, Durability::Strict, wake, flight)
+    }
+
+    /// The same for the outcome of `message`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::append`].
+    pub fn append_outcome(&self, entry: &[u8], message: &str) -> Result<Ticket, Refused> {
+        let flight = Flight::Lands(message);
+        self.shared
+            .append(entry, Durability::Relaxed, Wake::Now, flight)
     }
 
     /// Wakes the writer for what was appended later, if it sleeps.

@@ -113,8 +113,10 @@ pub struct Heartbeats {
 }
 
 /// Follows the heartbeats of a log in order. Memory: the last one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pulse {
+    /// Whether the run that the first one belongs to may have begun in a volume that is not here.
+    midway: bool,
     pub(crate) seen: Heartbeats,
     boot: String,
     sequence: u64,
@@ -122,12 +124,24 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
+    /// Before the first one. `midway`: of a run that may have begun earlier, in what is not here.
+    pub(crate) fn starting(midway: bool) -> Self {
+        Self {
+            midway,
+            ..Self::default()
+        }
+    }
+
     /// Takes in the next one: its detail and time as they stand in the entry, which is canonical.
     pub(crate) fn take(&mut self, detail: &str, time_us: u64) {
         let boot = field(detail, "boot").trim_matches('"');
         let sequence: u64 = field(detail, "sequence").parse().unwrap_or(0);
         let same = self.seen.count > 0 && self.boot == boot;
-        let expected = if same { self.sequence + 1 } else { 0 };
+        let expected = match (same, self.seen.count == 0 && self.midway) {
+            (true, _) => self.sequence + 1,
+            (false, true) => sequence,
+            (false, false) => 0,
+        };
         self.seen.missing += sequence.abs_diff(expected);
         if same {
             let silence_us = time_us.saturating_sub(self.time_us);
@@ -141,7 +155,7 @@ impl Pulse {
 }
 
 // A field of a flat canonical object whose texts have no quotes in them, as ours have none.
-fn field<'d>(detail: &'d str, name: &str) -> &'d str {
+pub(crate) fn field<'d>(detail: &'d str, name: &str) -> &'d str {
     let after = detail
         .split_once(&format!("\"{name}\":"))
         .map_or("", |(_, after)| after);

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
@@ -13,8 +14,9 @@ use base64::engine::general_purpose::STANDARD;
 use crate::error::LedgerError;
 use crate::vkey::{CosignerKey, VerifierKey};
 
-/// An Ed25519 key that signs checkpoints. Its `Debug` shows nothing of it.
-pub struct SigningKey(Ed25519KeyPair);
+/// An Ed25519 key that signs checkpoints. Its `Debug` shows nothing of it; clones share it.
+#[derive(Clone)]
+pub struct SigningKey(Arc<Ed25519KeyPair>);
 
 impl SigningKey {
     /// Reads a PKCS#8 PEM file (`-----BEGIN PRIVATE KEY-----`), as OpenSSL and Python write it.
@@ -46,7 +48,7 @@ impl SigningKey {
             .decode(base64)
             .map_err(|_| LedgerError::Key("the PEM body is not base64"))?;
         Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der)
-            .map(Self)
+            .map(|pair| Self(Arc::new(pair)))
             .map_err(|_| LedgerError::Key("not an Ed25519 private key"))
     }
 
@@ -57,7 +59,7 @@ impl SigningKey {
     /// [`LedgerError::Key`] when the seed has another length.
     pub fn from_seed(seed: &[u8]) -> Result<Self, LedgerError> {
         Ed25519KeyPair::from_seed_unchecked(seed)
-            .map(Self)
+            .map(|pair| Self(Arc::new(pair)))
             .map_err(|_| LedgerError::Key("an Ed25519 seed has 32 bytes"))
     }
 
@@ -68,7 +70,7 @@ impl SigningKey {
     /// [`LedgerError::Key`] when the system gives no randomness.
     pub fn generate() -> Result<Self, LedgerError> {
         Ed25519KeyPair::generate()
-            .map(Self)
+            .map(|pair| Self(Arc::new(pair)))
             .map_err(|_| LedgerError::Key("the system gave no randomness"))
     }
 

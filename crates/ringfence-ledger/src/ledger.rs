@@ -37,13 +37,24 @@ pub enum Mode {
     },
 }
 
+/// How a ledger is divided.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Volumes {
+    /// One log in the directory itself.
+    Whole,
+    /// One log for each month (UTC) in a directory of its own.
+    Monthly,
+}
+
 /// How to open a ledger.
 #[derive(Debug)]
 pub struct LedgerConfig {
     /// The directory; made (mode 0700) when missing.
     pub directory: PathBuf,
-    /// The log's name in its checkpoints, such as `example.com/gw1`.
+    /// The log's name in its checkpoints, such as `example.com/gw1`; a volume's has its month behind it.
     pub origin: String,
+    /// One log for good, or one a month.
+    pub volumes: Volumes,
     /// Signs the checkpoints. A log keeps its key for life.
     pub signing_key: SigningKey,
     /// When commits happen.
@@ -75,12 +86,7 @@ pub struct Ticket {
     pub(crate) index: u64,
 }
 
-impl Ticket {
-    /// The entry's index in the log, if it is not lost.
-    pub const fn index(self) -> u64 {
-        self.index
-    }
-}
+impl Ticket {}
 
 /// What became of an appended entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -148,7 +154,7 @@ pub struct Status {
     pub size: u64,
     /// Entries that the newest checkpoint covers.
     pub signed_size: u64,
-    /// Bytes of the log.
+    /// Bytes of the log, or of the volume that is being written.
     pub bytes: u64,
     /// Batches committed since the ledger was opened.
     pub batches: u64,

@@ -9,6 +9,7 @@
 //! **Invariant:** verifying and recovering read a log with the same code (`audit.rs`).
 
 mod audit;
+mod binder;
 pub mod canonical;
 pub mod checkpoint;
 mod clock;
@@ -18,6 +19,7 @@ mod diagnose;
 pub mod entry;
 mod error;
 mod fault;
+mod flights;
 mod folder;
 mod format;
 mod handle;
@@ -35,15 +37,19 @@ mod prove;
 mod publish;
 mod queue;
 mod read;
+mod reader;
 pub mod receipt;
 mod scan;
 mod shelves;
 mod store;
 mod tail;
 pub mod tile;
+mod told;
 pub mod tree;
 mod verify;
 mod vkey;
+mod volume;
+mod volumes;
 pub mod witness;
 mod writer;
 
@@ -58,13 +64,15 @@ pub use inspect::PublishedFault;
 pub use key::SigningKey;
 pub use ledger::{
     Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
-    Ticket,
+    Ticket, Volumes,
 };
 pub use posix::{PosixSource, PosixStore};
 pub use prove::{find_message, prove, prove_growth};
 pub use publish::{Publication, publish, release, stage};
-pub use read::Reader;
+pub use reader::Reader;
 pub use shelves::tiles_over;
 pub use store::{Source, Store};
-pub use verify::{Report, Unfinished, verify, verify_in};
+pub use verify::{Report, Unfinished, VolumeReport, verify_in};
 pub use vkey::{CosignerKey, VerifierKey};
+pub use volume::{DROPPED, Month, Volume, volumes};
+pub use volumes::verify;

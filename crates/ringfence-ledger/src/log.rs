@@ -12,13 +12,15 @@ use crate::cursor::CheckpointsEnd;
 use crate::error::LedgerError;
 use crate::fault::{FaultKind, Part};
 use crate::format::{BatchHeader, Frames, HEADER, MARK, SECTOR, TRAILER, head, next_chain};
+use crate::heartbeat::Pulse;
 use crate::key::SigningKey;
 use crate::note;
 use crate::scan::{Position, Scanner, Step, Stop, Visit};
 use crate::store::Store;
 use crate::tail::Tail;
-use crate::tree::{Frontier, LeafHasher};
+use crate::tree::{Frontier, Hash, LeafHasher};
 use crate::vkey::VerifierKey;
+use crate::volume::Opened;
 
 /// Zeros written at once when laying out space.
 const RESERVE_STEP: usize = 256 * 1024;
@@ -45,6 +47,8 @@ pub(crate) struct Log {
 pub(crate) struct Found {
     /// Ids of intents without outcome, as they stand in the entries.
     pub(crate) open_intents: HashSet<Box<str>>,
+    /// What the first entry says, where it opens a volume.
+    pub(crate) opened: Option<Opened>,
     /// Bytes of an incomplete batch that were cut off.
     pub(crate) cut_bytes: u64,
 }
@@ -93,8 +97,14 @@ impl Log {
             .settle()
             .map_err(LedgerError::io("reading the ledger from the disk"))?;
         create(store.as_mut(), verifier.name())?;
-        let audit = audit(&*store, Some(&verifier), false, &mut |_| {})
-            .map_err(LedgerError::io("reading the ledger"))?;
+        let audit = audit(
+            &*store,
+            Some(&verifier),
+            false,
+            Pulse::default(),
+            &mut |_| {},
+        )
+        .map_err(LedgerError::io("reading the ledger"))?;
         foreign(&audit, &verifier)?;
         if let Some(fault) = audit.first_bad {
             return Err(LedgerError::Damaged(Box::new(fault)));
@@ -111,7 +121,8 @@ impl Log {
             hasher: LeafHasher::default(),
         };
         let found = Found {
-            open_intents: audit.open_intents,
+            open_intents: audit.told.open_intents,
+            opened: audit.told.opened,
             cut_bytes: torn(audit.tail),
         };
         log.cut(audit.tail)?;
@@ -142,6 +153,11 @@ impl Log {
     /// Committed entries.
     pub(crate) const fn size(&self) -> u64 {
         self.position.tree.size()
+    }
+
+    /// The Merkle root over all committed entries.
+    pub(crate) fn root(&self) -> Hash {
+        self.position.tree.root()
     }
 
     /// Entries that the newest checkpoint covers.

@@ -133,9 +133,9 @@ impl Policy {
         for key in self
             .logs
             .iter()
-            .filter(|key| key.name() == checkpoint.origin)
+            .filter_map(|key| key.of_volume(&checkpoint.origin))
         {
-            match note::verify(note, key) {
+            match note::verify(note, &key) {
                 Ok(_) => signed = true,
                 Err(NoteError::NoSignature) => {}
                 Err(error) => return Err(PolicyError::Log(error)),

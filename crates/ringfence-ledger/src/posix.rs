@@ -99,18 +99,7 @@ impl PosixStore {
     ///
     /// [`LedgerError::Locked`] when another writer has it, [`LedgerError::Io`] otherwise.
     pub fn open(directory: &Path) -> Result<Self, LedgerError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(LedgerError::io("making the ledger directory"))?;
-        let handle =
-            File::open(directory).map_err(LedgerError::io("opening the ledger directory"))?;
-        if !lock_patiently(&handle).map_err(LedgerError::io("locking the directory"))? {
-            return Err(LedgerError::Locked {
-                directory: directory.to_owned(),
-            });
-        }
+        let handle = lock_directory(directory)?;
         let source = PosixSource {
             directory: directory.to_owned(),
             files: [None, None, None],
@@ -197,6 +186,22 @@ impl Store for PosixStore {
         }
         Ok(())
     }
+}
+
+/// Locks `directory`, creating it (mode 0700) when missing, as long as the handle lives.
+pub(crate) fn lock_directory(directory: &Path) -> Result<File, LedgerError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(LedgerError::io("making the ledger directory"))?;
+    let handle = File::open(directory).map_err(LedgerError::io("opening the ledger directory"))?;
+    if !lock_patiently(&handle).map_err(LedgerError::io("locking the directory"))? {
+        return Err(LedgerError::Locked {
+            directory: directory.to_owned(),
+        });
+    }
+    Ok(handle)
 }
 
 /// Whether a writer has the log in `directory` open at this moment.

@@ -8,21 +8,34 @@ use crate::folder::{FOLDER, Folder, wrong};
 use crate::format::Frames;
 use crate::proof::verify_inclusion;
 use crate::publish::{Publication, publish, published};
-use crate::read::Reader;
+use crate::reader::Reader;
 use crate::receipt::Receipt;
 use crate::tile::{Shelf, TILE_WIDTH, TileTree, tile_of};
 use crate::tree::{Hash, leaf_hash};
+use crate::volume::{Volume, volume_of};
 
-/// The receipt of entry `index` of the log in `directory`, with the entry in it.
+/// The receipt of entry `index` of the ledger in `directory`, with the entry in it. The index in the
+/// receipt is that in the entry's volume, whose checkpoint it has.
 ///
 /// Taken from what is published; what the log has behind that is published first where the entry
 /// is not yet covered.
 ///
 /// # Errors
 ///
-/// [`LedgerError`]: `NotCovered` when no checkpoint covers the entry yet, `Published` when a tile
-/// is not as it was published, and as [`publish`].
+/// [`LedgerError`]: `NotCovered` when no checkpoint covers the entry yet, `Dropped` when its volume
+/// was, `Published` when a tile is not as it was published, and as [`publish`].
 pub fn prove(directory: &Path, index: u64) -> Result<Receipt, LedgerError> {
+    let volume = volume_of(directory, index)?;
+    let Some(within) = index.checked_sub(volume.sequence) else {
+        let oldest = volume.sequence;
+        return Err(LedgerError::Dropped { index, oldest });
+    };
+    prove_in(&volume, within)
+}
+
+// Of entry `index` of the volume.
+fn prove_in(volume: &Volume, index: u64) -> Result<Receipt, LedgerError> {
+    let directory = volume.directory.as_path();
     let folder = Folder::of(directory);
     let publication = match published(&folder)? {
         Some(publication) if index < publication.checkpoint.size => publication,
@@ -30,7 +43,10 @@ pub fn prove(directory: &Path, index: u64) -> Result<Receipt, LedgerError> {
     };
     let size = publication.checkpoint.size;
     let Some(bundle) = tile_of(Shelf::Entries, index, size) else {
-        return Err(LedgerError::NotCovered { index, size });
+        return Err(LedgerError::NotCovered {
+            index: volume.sequence + index,
+            size: volume.sequence + size,
+        });
     };
     let entry = entry(&folder.tile(&bundle)?, index).ok_or_else(|| wrong(&bundle, ALTERED))?;
     let mut tree = TileTree::new(&folder, size);
@@ -83,7 +99,7 @@ pub fn prove_growth(
 }
 
 /// The indices of the entries about the message `message`: its decision, then its outcome. Reads
-/// the whole log.
+/// the whole ledger.
 ///
 /// # Errors
 ///

@@ -16,7 +16,7 @@ use crate::fault::{Fault, FaultKind, Part};
 use crate::folder::{CHECKPOINT, FOLDER, Folder, PLACE, Place, Shelving, wrong};
 use crate::note;
 use crate::posix::PosixSource;
-use crate::read::Reader;
+use crate::read::VolumeReader;
 use crate::shelves::Shelves;
 use crate::store::{Source, read_up_to};
 use crate::tile::{Shelf, TILE_WIDTH, Tile, TileTree};
@@ -134,7 +134,7 @@ fn set_back(covered: u64, newest: &Publication) -> LedgerError {
 }
 
 // The newest checkpoint of the log itself.
-fn newest(directory: &Path) -> Result<Publication, LedgerError> {
+pub(crate) fn newest(directory: &Path) -> Result<Publication, LedgerError> {
     let doing = "reading the newest checkpoint";
     let source = PosixSource::open(directory).map_err(LedgerError::io("opening the ledger"))?;
     let size = source.size(Part::Newest).map_err(LedgerError::io(doing))?;
@@ -186,7 +186,7 @@ fn shelve(
         .filter(|place| place.size <= checkpoint.size)
         .unwrap_or_default();
     let mut shelves = Shelves::resume(place.size, &shelving.folder)?;
-    let mut reader = Reader::resume(directory, place.size, place.offset)?;
+    let mut reader = VolumeReader::resume(directory, place.size, place.offset)?;
     let mut filling = Filling {
         shelving,
         covered,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::flights::{Flight, Flights};
 use crate::ledger::{Durability, Mode, QUEUE_BYTES, Refused, Standing, Ticket};
 use crate::log::Pending;
 
@@ -32,11 +33,12 @@ enum Sleep {
 
 struct Queue {
     pending: Pending,
+    flights: Flights,
     /// How many of the pending entries are strict.
     strict: u32,
     /// When the first pending entry came.
     since: Option<Instant>,
-    /// Index of the next entry.
+    /// Number of the next entry: its index, less those that the writer put in by itself.
     next: u64,
     generation: u64,
     failed: bool,
@@ -52,8 +54,10 @@ pub(crate) struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
     mode: Mode,
-    /// Durable entries. Written by the writer only, before `generation` changes.
+    /// Numbers that are durable. Written by the writer only, before `generation` changes.
     committed: AtomicU64,
+    /// Durable entries, those of the writer included.
+    pub(crate) size: AtomicU64,
     /// How often the log failed.
     generation: AtomicU64,
     /// For each generation that ended, the durable entries at that time.
@@ -90,6 +94,7 @@ impl Shared {
     pub(crate) fn new(mode: Mode, size: u64) -> Self {
         let queue = Queue {
             pending: Pending::default(),
+            flights: Flights::default(),
             strict: 0,
             since: None,
             next: size,
@@ -105,6 +110,7 @@ impl Shared {
             wake: Condvar::new(),
             mode,
             committed: AtomicU64::new(size),
+            size: AtomicU64::new(size),
             generation: AtomicU64::new(0),
             ends: Mutex::new(Vec::new()),
             healthy: AtomicBool::new(true),
@@ -131,6 +137,7 @@ impl Shared {
         entry: &[u8],
         durability: Durability,
         wake: Wake,
+        flight: Flight<'_>,
     ) -> Result<Ticket, Refused> {
         let length = u16::try_from(entry.len()).map_err(|_| Refused::Length)?;
         if length == 0 {
@@ -158,6 +165,7 @@ impl Shared {
             index: queue.next,
         };
         queue.next += 1;
+        queue.flights.note(flight, ticket);
         let urgent = strict && matches!(self.mode, Mode::Strict { .. });
         let wake = match (queue.sleep, wake) {
             (Sleep::Awake, _) | (_, Wake::Later) => false,
@@ -201,6 +209,7 @@ impl Shared {
             let enough = queue.pending.body() >= ENOUGH_BYTES;
             if queue.pending.count() > 0 && (urgent || enough || queue.closing || due(ready)) {
                 std::mem::swap(batch, &mut queue.pending);
+                queue.flights.settle(|ticket| self.standing(ticket));
                 queue.since = None;
                 return Work::Commit {
                     strict: std::mem::take(&mut queue.strict),
@@ -249,9 +258,16 @@ impl Shared {
         queue.closing
     }
 
-    /// Publishes that so many entries are durable.
-    pub(crate) fn committed_to(&self, size: u64) {
-        self.committed.store(size, Ordering::Release);
+    /// Publishes that `size` entries are durable, `own` of them without a ticket.
+    pub(crate) fn committed_to(&self, size: u64, own: u64) {
+        self.size.store(size, Ordering::Release);
+        self.committed.store(size - own, Ordering::Release);
+    }
+
+    /// The messages whose intent is durable and whose outcome is not.
+    pub(crate) fn outstanding(&self) -> Vec<Box<str>> {
+        let standing = |ticket| self.standing(ticket);
+        lock(&self.queue).flights.outstanding(standing)
     }
 
     /// Discards what waits and refuses what comes. `strict` and `all` count the entries of the
@@ -280,7 +296,7 @@ impl Shared {
     /// Returns those that came too late to be recorded.
     pub(crate) fn resume(&self, size: u64, recorded: (u64, u64)) -> (u64, u64) {
         let mut queue = lock(&self.queue);
-        self.committed_to(size);
+        self.committed_to(size, 0);
         queue.next = size;
         queue.failed = false;
         let late = (
@@ -299,8 +315,9 @@ impl Shared {
         self.wake.notify_one();
     }
 
+    /// Durable entries.
     pub(crate) fn committed(&self) -> u64 {
-        self.committed.load(Ordering::Acquire)
+        self.size.load(Ordering::Acquire)
     }
 
     pub(crate) fn healthy(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Reading entries back, also while the log grows.
+//! Reading the entries of one volume back, also while it grows.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::tree::{Hash, LeafHasher};
 /// more, which is what `verify` is for. A batch is shown once it is complete in the file. In the
 /// process that writes, ask for no index beyond [`crate::Ledger::committed`]: the last batch may
 /// not be durable yet, and is cut again if it never becomes so.
-pub struct Reader {
+pub(crate) struct VolumeReader {
     source: PosixSource,
     /// Where the next batch starts.
     offset: u64,
@@ -32,13 +32,13 @@ pub struct Reader {
     leaves: Vec<Hash>,
 }
 
-impl Reader {
+impl VolumeReader {
     /// Opens the log in `directory`, to read from entry `from` on.
     ///
     /// # Errors
     ///
     /// [`LedgerError`] when there is no log or it cannot be read.
-    pub fn open(directory: &Path, from: u64) -> Result<Self, LedgerError> {
+    pub(crate) fn open(directory: &Path, from: u64) -> Result<Self, LedgerError> {
         let source = PosixSource::open(directory).map_err(LedgerError::io("opening the ledger"))?;
         if !matches!(source.size(Part::Entries), Ok(Some(_))) {
             return Err(LedgerError::Missing {
@@ -89,20 +89,35 @@ impl Reader {
     /// # Errors
     ///
     /// [`LedgerError`] when the log cannot be read or an entry is not as it was written.
-    pub fn next_entry(&mut self) -> Result<Option<(u64, &[u8])>, LedgerError> {
+    pub(crate) fn next_entry(&mut self) -> Result<Option<(u64, &[u8])>, LedgerError> {
+        if !self.more()? {
+            return Ok(None);
+        }
+        let Some((_, entry)) = Frames::new(&self.body[self.at..]).next() else {
+            return Ok(None);
+        };
+        let (start, length) = (self.at + 2, entry.len());
+        self.at = start + length;
+        self.index += 1;
+        Ok(Some((self.index - 1, &self.body[start..start + length])))
+    }
+
+    /// Whether there is a next entry to show.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::next_entry`].
+    pub(crate) fn more(&mut self) -> Result<bool, LedgerError> {
         loop {
-            if let Some(length) = Frames::new(&self.body[self.at..])
-                .next()
-                .map(|(_, e)| e.len())
-            {
-                let (start, index) = (self.at + 2, self.index);
-                self.at = start + length;
-                self.index += 1;
-                if index >= self.from {
-                    return Ok(Some((index, &self.body[start..start + length])));
+            let next = Frames::new(&self.body[self.at..]).next();
+            match next.map(|(_, entry)| entry.len()) {
+                Some(_) if self.index >= self.from => return Ok(true),
+                Some(length) => {
+                    self.at += 2 + length;
+                    self.index += 1;
                 }
-            } else if !self.next_batch()? {
-                return Ok(None);
+                None if self.next_batch()? => {}
+                None => return Ok(false),
             }
         }
     }

@@ -126,10 +126,12 @@ impl Receipt {
     ///
     /// [`ReceiptError`]: what does not hold.
     pub fn verify(&self, key: &VerifierKey, entry: Option<&[u8]>) -> Result<Proven, ReceiptError> {
-        let text = note::verify(&self.note, key).map_err(ReceiptError::Checkpoint)?;
-        let checkpoint = Checkpoint::parse_extended(text)
-            .filter(|checkpoint| checkpoint.origin == key.name())
-            .ok_or(ReceiptError::Malformed("it has no checkpoint of this log"))?;
+        let text = note::text(&self.note).map_err(ReceiptError::Checkpoint)?;
+        let checkpoint = Checkpoint::parse_extended(text);
+        let checkpoint = checkpoint.ok_or(ReceiptError::Malformed("it has no checkpoint"))?;
+        let key = key.of_volume(&checkpoint.origin);
+        let key = key.ok_or(ReceiptError::Malformed("it has no checkpoint of this log"))?;
+        note::verify(&self.note, &key).map_err(ReceiptError::Checkpoint)?;
         self.included(checkpoint, entry)
     }
 

@@ -1,16 +1,18 @@
-//! Proving a log from its directory and its public key alone.
+//! Proving one log from its directory and its public key alone.
 
 use std::path::Path;
 
 use crate::audit::{Audit, audit};
 use crate::error::LedgerError;
 use crate::fault::{Fault, Part};
-use crate::heartbeat::Heartbeats;
+use crate::heartbeat::{Heartbeats, Pulse};
 use crate::inspect::{PublishedFault, inspect};
 use crate::posix::{PosixSource, is_live};
 use crate::store::Source;
 use crate::tail::Tail;
+use crate::told::Told;
 use crate::vkey::VerifierKey;
+use crate::volume::Month;
 
 /// Something a crash leaves behind: not damage, cut or completed when the log is next opened, and
 /// absent from a log that was closed.
@@ -55,6 +57,26 @@ pub struct Report {
     pub published_bad: Option<PublishedFault>,
     /// What a crash left behind; empty while the log is live.
     pub unfinished: Vec<Unfinished>,
+    /// The volume in which `first_bad` or `published_bad` is, where there are volumes.
+    pub bad_volume: Option<Month>,
+    /// The volumes looked at, oldest first; none for a ledger in one piece. The numbers above are
+    /// then those of all of them together, and `root` is the newest one's.
+    pub volumes: Vec<VolumeReport>,
+}
+
+/// One volume of a ledger, proved.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VolumeReport {
+    /// Its month.
+    pub month: Month,
+    /// Entries before it.
+    pub sequence: u64,
+    /// Sound entries in it.
+    pub size: u64,
+    /// The Merkle root over them.
+    pub root: [u8; 32],
+    /// Entries that its newest checkpoint covers.
+    pub signed_size: u64,
 }
 
 impl Report {
@@ -64,21 +86,18 @@ impl Report {
     }
 }
 
-/// Recomputes everything in `directory` and checks it against the signed checkpoints.
-///
-/// `vkey` is the verifier key text; without it signatures are not checked and the report says so.
-/// `progress` is called with the number of entries done, now and then. Changes nothing.
+/// Recomputes everything in `directory`, one log, and checks it against the signed checkpoints.
+/// `pulse` is that of the volume before. Returns what the entries told beside the report.
 ///
 /// # Errors
 ///
-/// [`LedgerError`] when there is no log, it cannot be read or `vkey` is not a verifier key; damage
-/// is not an error but stands in the report.
-pub fn verify(
+/// As [`crate::verify`].
+pub(crate) fn verify_log(
     directory: &Path,
-    vkey: Option<&str>,
+    key: Option<&VerifierKey>,
+    pulse: Pulse,
     progress: &mut dyn FnMut(u64),
-) -> Result<Report, LedgerError> {
-    let key = vkey.map(VerifierKey::parse).transpose()?;
+) -> Result<(Report, Told), LedgerError> {
     let missing = || LedgerError::Missing {
         directory: directory.to_owned(),
     };
@@ -90,11 +109,11 @@ pub fn verify(
     if !any {
         return Err(missing());
     }
-    let mut report = verify_in(&source, key.as_ref(), live, progress)?;
+    let (mut report, told) = examine(&source, key, live, pulse, progress)?;
     if report.first_bad.is_none() {
-        published(directory, key.as_ref(), &mut report)?;
+        published(directory, key, &mut report)?;
     }
-    Ok(report)
+    Ok((report, told))
 }
 
 fn published(
@@ -131,28 +150,41 @@ pub fn verify_in(
     live: bool,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, LedgerError> {
+    examine(source, key, live, Pulse::default(), progress).map(|(report, _)| report)
+}
+
+fn examine(
+    source: &dyn Source,
+    key: Option<&VerifierKey>,
+    live: bool,
+    pulse: Pulse,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(Report, Told), LedgerError> {
     let audit =
-        audit(source, key, live, progress).map_err(LedgerError::io("reading the ledger"))?;
+        audit(source, key, live, pulse, progress).map_err(LedgerError::io("reading the ledger"))?;
     let unfinished = if live || audit.first_bad.is_some() {
         Vec::new()
     } else {
         leftovers(&audit)
     };
-    Ok(Report {
+    let report = Report {
         size: audit.position.tree.size(),
         root: audit.position.tree.root(),
         checkpoints: audit.checkpoints.compared,
         signed_size: audit.checkpoints.last.map_or(0, |(size, _)| size),
         signatures_checked: key.is_some(),
-        open_intents: audit.open_intents.len() as u64,
-        heartbeats: audit.pulse.seen,
+        open_intents: audit.told.open_intents.len() as u64,
+        heartbeats: audit.told.pulse.seen,
         live,
         unfinished,
         first_bad: audit.first_bad,
         published: None,
         published_bad: None,
+        bad_volume: None,
+        volumes: Vec::new(),
         origin: audit.origin,
-    })
+    };
+    Ok((report, audit.told))
 }
 
 fn leftovers(audit: &Audit) -> Vec<Unfinished> {

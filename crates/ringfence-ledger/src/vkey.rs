@@ -162,6 +162,13 @@ macro_rules! key {
     };
 }
 
+impl VerifierKey {
+    /// The same key under another name; none where that cannot be one.
+    pub(crate) fn renamed(&self, name: &str) -> Option<Self> {
+        Self::new(name, self.0.public).ok()
+    }
+}
+
 key!(VerifierKey, Kind::Note);
 key!(CosignerKey, Kind::Cosignature);
 

@@ -127,12 +127,12 @@ impl AddCheckpoint {
     pub fn judge(&self, logs: &[VerifierKey], seen: Option<Seen>) -> Result<(), NotCosigned> {
         let mut keys = logs
             .iter()
-            .filter(|key| key.name() == self.checkpoint.origin)
+            .filter_map(|key| key.of_volume(&self.checkpoint.origin))
             .peekable();
         if keys.peek().is_none() {
             return Err(NotCosigned::UnknownLog);
         }
-        if !keys.any(|key| note::verify(&self.note, key).is_ok()) {
+        if !keys.any(|key| note::verify(&self.note, &key).is_ok()) {
             return Err(NotCosigned::Unsigned);
         }
         if self.old_size > self.checkpoint.size {

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::binder::Binder;
 use crate::entry::{EventEntry, Value};
 use crate::error::LedgerError;
+use crate::flights::Flight;
 use crate::handle::{Clock, OnProgress};
 use crate::heartbeat::Heart;
 use crate::ledger::{Durability, Progress};
 use crate::log::{Log, Pending};
 use crate::queue::{Shared, Wake, Work};
+use crate::volume::Month;
 
 /// Time between two tries to bring a failed log back.
 const RETRY: Duration = Duration::from_secs(1);
@@ -18,6 +21,12 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) log: Log,
+    /// Where the ledger is divided into volumes: begins them.
+    pub(crate) binder: Option<Binder>,
+    /// Entries without a ticket since the log last failed: those that open volumes.
+    pub(crate) own: u64,
+    /// When beginning a volume is tried again, after it failed.
+    pub(crate) roll_at: Option<Instant>,
     pub(crate) clock: Clock,
     pub(crate) on_progress: OnProgress,
     pub(crate) checkpoint: Duration,
@@ -25,6 +34,9 @@ pub(crate) struct Writer {
     pub(crate) preallocate: u64,
     pub(crate) batch: Pending,
 }
+
+/// Time between two tries to begin a volume.
+const ROLL_AGAIN: Duration = Duration::from_secs(60);
 
 /// Tells whoever waits if the writer's thread ends in any way but the right one.
 struct Fuse(Arc<Shared>);
@@ -53,7 +65,10 @@ impl Writer {
             let work = self.shared.take(&mut batch, idle, due);
             self.batch = batch;
             let done = match work {
-                Work::Commit { strict } => self.commit(strict),
+                Work::Commit { strict } => self
+                    .roll()
+                    .map_err(|error| (strict, error))
+                    .and_then(|()| self.commit(strict)),
                 Work::Due if beat_at == due => {
                     self.beat();
                     Ok(())
@@ -90,9 +105,42 @@ impl Writer {
             .map_err(|error| (strict, error))?;
         self.shared.batches.fetch_add(1, Ordering::Relaxed);
         self.publish();
-        (self.on_progress)(Progress::Committed {
-            size: self.log.size(),
-        });
+        (self.on_progress)(Progress::Committed { size: self.size() });
+        Ok(())
+    }
+
+    // Entries of the ledger, over all volumes.
+    fn size(&self) -> u64 {
+        self.binder.as_ref().map_or(0, |binder| binder.before) + self.log.size()
+    }
+
+    // Begins the volume of a new month. As long as that fails without harm, the old one goes on.
+    fn roll(&mut self) -> Result<(), std::io::Error> {
+        let time_us = (self.clock)();
+        let Some(binder) = &mut self.binder else {
+            return Ok(());
+        };
+        let month = Month::of(time_us);
+        let waits = self.roll_at.is_some_and(|at| Instant::now() < at);
+        if month <= binder.month || waits {
+            return Ok(());
+        }
+        let opened = binder.end(&mut self.log)?;
+        let open_intents = self.shared.outstanding();
+        if let Err(error) = binder.prepare(month, &opened, &open_intents, time_us) {
+            self.roll_at = Some(Instant::now() + ROLL_AGAIN);
+            alarm(&format!(
+                "volume {month} cannot be begun ({error}); {} goes on, tried again in {} s",
+                binder.month,
+                ROLL_AGAIN.as_secs()
+            ));
+            return Ok(());
+        }
+        let (log, _) = binder.adopt(month).map_err(std::io::Error::other)?;
+        self.own += log.size();
+        self.log = log;
+        self.roll_at = None;
+        self.publish();
         Ok(())
     }
 
@@ -100,8 +148,12 @@ impl Writer {
         self.log.sign().map_err(|error| (0, error))?;
         self.shared
             .signed_size
-            .store(self.log.signed_size(), Ordering::Relaxed);
+            .store(self.signed_size(), Ordering::Relaxed);
         Ok(())
+    }
+
+    fn signed_size(&self) -> u64 {
+        self.binder.as_ref().map_or(0, |binder| binder.before) + self.log.signed_size()
     }
 
     // Heartbeats go through the queue like everything else, and wait for no commit of their own.
@@ -109,7 +161,9 @@ impl Writer {
         let Some(heart) = &mut self.heart else { return };
         let standing = |ticket| self.shared.standing(ticket);
         if let Some(entry) = heart.beat((self.clock)(), standing)
-            && let Ok(ticket) = self.shared.append(&entry, Durability::Relaxed, Wake::Now)
+            && let Ok(ticket) =
+                self.shared
+                    .append(&entry, Durability::Relaxed, Wake::Now, Flight::None)
         {
             heart.appended(ticket);
         }
@@ -119,8 +173,8 @@ impl Writer {
         self.shared.bytes.store(self.log.bytes(), Ordering::Relaxed);
         self.shared
             .signed_size
-            .store(self.log.signed_size(), Ordering::Relaxed);
-        self.shared.committed_to(self.log.size());
+            .store(self.signed_size(), Ordering::Relaxed);
+        self.shared.committed_to(self.size(), self.own);
     }
 
     fn reserve(&mut self) -> bool {
@@ -158,7 +212,7 @@ impl Writer {
                 Ok(lost) => {
                     alarm(&format!("writing again; {lost} entries were lost"));
                     (self.on_progress)(Progress::Resumed {
-                        size: self.log.size(),
+                        size: self.size(),
                         lost,
                     });
                     return true;
@@ -174,7 +228,17 @@ impl Writer {
     }
 
     fn recover(&mut self, failed_us: u64) -> Result<u64, LedgerError> {
-        self.log.recover()?;
+        // Beginning a volume may have failed after it had become the newest.
+        match self
+            .binder
+            .as_mut()
+            .map(Binder::newer)
+            .transpose()?
+            .flatten()
+        {
+            Some(log) => self.log = log,
+            None => self.log.recover()?,
+        }
         let lost = self.shared.lost();
         let entry = self.gap(failed_us, lost);
         self.batch.clear();
@@ -183,13 +247,17 @@ impl Writer {
         self.log
             .commit(&mut self.batch)
             .map_err(LedgerError::io("writing the ledger"))?;
+        self.own = 0;
+        let late = self.shared.resume(self.size(), lost);
         self.publish();
-        let late = self.shared.resume(self.log.size(), lost);
         if late != (0, 0) {
             // If this is refused the log has failed again, and the next gap is recorded.
-            let _ = self
-                .shared
-                .append(&self.gap(failed_us, late), Durability::Relaxed, Wake::Now);
+            let _ = self.shared.append(
+                &self.gap(failed_us, late),
+                Durability::Relaxed,
+                Wake::Now,
+                Flight::None,
+            );
         }
         Ok(lost.0 + late.0)
     }

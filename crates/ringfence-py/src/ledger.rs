@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use ringfence_ledger::{Fault, PublishedFault, Reader, Report, SigningKey, proof, verify};
+use ringfence_ledger::{
+    Fault, PublishedFault, Reader, Report, SigningKey, VolumeReport, proof, verify, volumes,
+};
 use serde_json::{Value, json};
 
 use crate::error::ledger;
@@ -67,6 +69,19 @@ pub(crate) fn read_ledger<'py>(
     LedgerReader::new(py, directory, start)?.read(py, limit)
 }
 
+/// Returns a ledger's volumes, oldest first, as (month, folder, entries before it); one without month
+/// where the ledger is in one piece.
+#[pyfunction]
+pub(crate) fn ledger_volumes(directory: &str) -> PyResult<Vec<(Option<String>, String, u64)>> {
+    let found = volumes(Path::new(directory)).map_err(ledger)?;
+    let told = found.into_iter().map(|volume| {
+        let month = volume.month.map(|month| month.to_string());
+        let folder = volume.directory.to_string_lossy().into_owned();
+        (month, folder, volume.sequence)
+    });
+    Ok(told.collect())
+}
+
 /// Recomputes everything and returns a JSON report: size, root, checkpoints, fault or null.
 #[pyfunction]
 pub(crate) fn verify_ledger<'py>(
@@ -102,13 +117,22 @@ fn report_json(report: &Report) -> Value {
             })
         })
         .collect();
+    let volumes: Vec<_> = report.volumes.iter().map(volume_json).collect();
+    // Of a file in a volume's folder the path within the ledger's.
+    let within = |file: &str| match report.bad_volume {
+        Some(month) => format!("{month}/{file}"),
+        None => file.to_owned(),
+    };
     json!({
         "checkpoints": report.checkpoints,
         "fault": report
             .first_bad
             .as_ref()
-            .map(fault_json)
-            .or_else(|| report.published_bad.as_ref().map(published_json)),
+            .map(|fault| fault_json(&within(fault.part.file_name()), fault))
+            .or_else(|| {
+                let fault = report.published_bad.as_ref()?;
+                Some(published_json(&within(&fault.file), fault))
+            }),
         "heartbeats": {
             "count": report.heartbeats.count,
             "longest_us": report.heartbeats.longest_us,
@@ -123,23 +147,34 @@ fn report_json(report: &Report) -> Value {
         "signed_size": report.signed_size,
         "size": report.size,
         "unfinished": unfinished,
+        "volumes": volumes,
     })
 }
 
-fn fault_json(fault: &Fault) -> Value {
+fn volume_json(volume: &VolumeReport) -> Value {
+    json!({
+        "month": volume.month.to_string(),
+        "root": hex(&volume.root),
+        "sequence": volume.sequence,
+        "signed_size": volume.signed_size,
+        "size": volume.size,
+    })
+}
+
+fn fault_json(file: &str, fault: &Fault) -> Value {
     json!({
         "entry": fault.entry,
-        "file": fault.part.file_name(),
+        "file": file,
         "kind": fault.kind.as_str(),
         "offset": fault.offset,
         "sentence": fault.sentence,
     })
 }
 
-fn published_json(fault: &PublishedFault) -> Value {
+fn published_json(file: &str, fault: &PublishedFault) -> Value {
     json!({
         "entry": fault.entry,
-        "file": fault.file,
+        "file": file,
         "kind": fault.kind.as_str(),
         "offset": fault.offset,
         "sentence": fault.sentence,

@@ -45,6 +45,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(scheme::dialect_verify, module)?)?;
     module.add_function(wrap_pyfunction!(scheme::dialect_verify_frame, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::ledger_vkey, module)?)?;
+    module.add_function(wrap_pyfunction!(ledger::ledger_volumes, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::read_ledger, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_consistency, module)?)?;

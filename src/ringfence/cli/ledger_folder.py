@@ -20,7 +20,7 @@ class Located:
 
 
 def locate(named: Path) -> Located:
-    """Find the ledger of the state folder `named`, or the one that lies in `named` itself.
+    """Find the ledger of the state folder `named`, or the one or the volume in `named` itself.
 
     Raises:
         ConfigError, FileError: the state folder's configuration cannot be read.
@@ -29,11 +29,15 @@ def locate(named: Path) -> Located:
     if (named / "ringfence.yaml").is_file():
         return configured(named)
     # A ledger on its own, perhaps far from its gateway: then there is no key, and the caller says.
-    try:
-        found = configured(named.resolve().parent)
-    except (ConfigError, EngineError, FileError):
-        return Located(named, None)
-    return found if found.directory.resolve() == named.resolve() else Located(named, None)
+    folder = named.resolve()
+    for ledger in (folder, folder.parent):  # The folder may be that of one volume.
+        try:
+            found = configured(ledger.parent)
+        except (ConfigError, EngineError, FileError):
+            continue
+        if found.directory.resolve() == ledger:
+            return Located(named, found.vkey)
+    return Located(named, None)
 
 
 def configured(state: Path) -> Located:

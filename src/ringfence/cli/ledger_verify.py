@@ -67,26 +67,30 @@ def verify(
         raise typer.Exit(UNFINISHED_EXIT)
 
 
-def read(policy: Path) -> bytes:
-    """Return a policy file's content."""
+def read(file: Path) -> bytes:
+    """Return a file's content."""
     try:
-        return policy.read_bytes()
+        return file.read_bytes()
     except OSError as e:
-        raise FileError(f"{policy} cannot be read: {e.strerror}") from e
+        raise FileError(f"{file} cannot be read: {e.strerror}") from e
 
 
 def accept(directory: Path, policy: bytes) -> engine.Accepted:
-    """Check the published checkpoint, which the report found to be the ledger's, by a policy."""
-    try:
-        note = (directory / "tlog" / "checkpoint").read_bytes()
-    except OSError as e:
+    """Check the newest published checkpoint, which the report found sound, by a policy.
+
+    It vouches for the volumes before its own too: the link to them stands in its first entry.
+    """
+    volumes = reversed(engine.ledger_volumes(directory))
+    notes = (volume.directory / "tlog" / "checkpoint" for volume in volumes)
+    note = next((note for note in notes if note.is_file()), None)
+    if note is None:
         raise LedgerError(
             "no checkpoint is published, so no witness can have cosigned one",
             code="ledger_policy",
             hint="ringfence ledger publish DIR --policy FILE asks the witnesses",
-        ) from e
+        )
     try:
-        return engine.accept_checkpoint(policy, note)
+        return engine.accept_checkpoint(policy, read(note))
     except EngineError as e:
         raise LedgerError(
             f"the published checkpoint does not satisfy the policy: {e}",
@@ -107,6 +111,9 @@ def tell_people(report: LedgerReport, *, own_key: bool) -> None:
         raise LedgerError(f"{place}: {fault['sentence']}", code=f"ledger_{fault['kind']}")
     rows = [("ledger", report.origin), ("entries", report.size), ("root", report.root)]
     rows.append(("checkpoints", f"{report.checkpoints}, up to entry {report.signed_size}"))
+    if months := [volume["month"] for volume in report.volumes]:
+        span = f"{len(months)}, {months[0]} to {months[-1]}"
+        rows.insert(1, ("volumes", span if len(months) > 1 else months[0]))
     if report.published is not None:
         rows.append(("published", f"{report.published} entries"))
     if beats := report.heartbeats["count"]:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ringfence import engine
 from ringfence.engine import LedgerReader
 from ringfence.errors import FileError, LedgerError
 
@@ -66,8 +67,14 @@ def hash_of(content: bytes) -> str:
 
 def check(ledger: Path, cursor: Path, following: int, leaf: str) -> None:
     """Raise LedgerError unless the last entry that the cursor covers is in the ledger."""
-    entries = LedgerReader(ledger, following - 1).read(1)
-    if not entries or hash_of(entries[0][1]) != leaf:
+    oldest = engine.ledger_volumes(ledger)[0].sequence
+    if following < oldest:
+        said = f"{cursor} stops before entry {following}, and all before entry {oldest} was dropped"
+        hint = "a new cursor begins at the oldest entry there is; what was dropped is lost to it"
+        raise LedgerError(said, hint=hint, code="ledger_cursor")
+    # What it read last may have been dropped since.
+    entries = LedgerReader(ledger, following - 1).read(1) if following > oldest else []
+    if following > oldest and (not entries or hash_of(entries[0][1]) != leaf):
         said = f"{cursor} was made on another ledger: entry {following - 1} is not the one it read"
         hint = "see what `ringfence ledger verify` says; a new cursor begins at the first entry"
         raise LedgerError(said, hint=hint, code="ledger_cursor")

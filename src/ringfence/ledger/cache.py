@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ringfence import engine
 from ringfence.engine import LedgerReader
 from ringfence.errors import EngineError, FileError
 from ringfence.ledger.columns import SCHEMA, batch
@@ -21,12 +22,35 @@ from ringfence.ledger.columns import SCHEMA, batch
 __all__ = ["PART", "Columns", "beside", "columns"]
 
 PART = 250_000
-"""Entries in a file."""
+"""Entries in a file, but for the oldest."""
 BATCH = 25_000
 """Entries made into columns at once: memory stays flat as the ledger grows."""
 
 LAST = b"ringfence.last_entry"
 """Metadata: SHA-256 of the file's last entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The entries from `first` up to `end`, and the file that has them."""
+
+    file: Path
+    first: int
+    end: int
+
+    @classmethod
+    def beginning(cls, cache: Path, first: int) -> Part:
+        """Return the part that begins with entry `first`. Parts end at multiples of `PART`.
+
+        So only the oldest is made anew when older volumes are dropped.
+        """
+        return cls(cache / f"entries-{first:014d}.parquet", first, (first // PART + 1) * PART)
+
+    @property
+    def count(self) -> int:
+        """How many entries it has."""
+        return self.end - self.first
+
 
 Tell = Callable[[int], None]
 """Is told how many entries are done."""
@@ -56,65 +80,61 @@ def columns(ledger: Path, cache: Path, tell: Tell | None = None) -> Columns:
     """
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files = usable(ledger, cache)
-        return extended(ledger, cache, files, tell)
+        return extended(ledger, cache, usable(ledger, cache), tell)
     except OSError as e:
         hint = "name a folder that can be written: --cache DIR"
         raise FileError(f"cannot keep columns in {cache}: {e.strerror}", hint=hint) from e
 
 
-def usable(ledger: Path, cache: Path) -> list[Path]:
-    """Return the files that fit the ledger, from its first entry on; delete all others."""
-    files: list[Path] = []
+def usable(ledger: Path, cache: Path) -> list[Part]:
+    """Return the files that fit the ledger, from its oldest entry on; delete all others."""
+    first = engine.ledger_volumes(ledger)[0].sequence
+    parts: list[Part] = []
     for file in sorted(cache.glob("entries-*.parquet")):
-        if file == place(cache, len(files) * PART) and fits(ledger, file, len(files) * PART):
-            files.append(file)
+        part = Part.beginning(cache, parts[-1].end if parts else first)
+        if file == part.file and fits(ledger, part):
+            parts.append(part)
         else:
             file.unlink()
-    return files
+    return parts
 
 
-def fits(ledger: Path, file: Path, first: int) -> bool:
-    """Tell whether `file` has our schema, and its last entry is the ledger's."""
+def fits(ledger: Path, part: Part) -> bool:
+    """Tell whether a file has our schema, and its last entry is the ledger's."""
     try:
-        meta = pq.read_metadata(file)
-        if meta.num_rows != PART or not meta.schema.to_arrow_schema().equals(SCHEMA):
+        meta = pq.read_metadata(part.file)
+        if meta.num_rows != part.count or not meta.schema.to_arrow_schema().equals(SCHEMA):
             return False
-        entries = LedgerReader(ledger, first + PART - 1).read(1)
+        entries = LedgerReader(ledger, part.end - 1).read(1)
     except (pa.ArrowException, EngineError):
         return False
     kept = (meta.metadata or {}).get(LAST)
     return bool(entries) and kept == hashlib.sha256(entries[0][1]).hexdigest().encode()
 
 
-def extended(ledger: Path, cache: Path, files: list[Path], tell: Tell | None) -> Columns:
+def extended(ledger: Path, cache: Path, parts: list[Part], tell: Tell | None) -> Columns:
     """Add the files that are missing, and return everything."""
-    reader = LedgerReader(ledger, len(files) * PART)
-    batches: list[pa.RecordBatch] = []
-    done = len(files) * PART
-    while entries := reader.read(min(BATCH, PART - sum(b.num_rows for b in batches))):
+    done = parts[-1].end if parts else engine.ledger_volumes(ledger)[0].sequence
+    reader = LedgerReader(ledger, done)
+    part, batches = Part.beginning(cache, done), list[pa.RecordBatch]()
+    while entries := reader.read(min(BATCH, part.end - done)):
         batches.append(batch(entries))
         done += len(entries)
-        if done % PART == 0:
-            files = [*files, write(cache, done - PART, batches, entries[-1][1])]
-            batches = []
+        if done == part.end:
+            write(part, batches, entries[-1][1])
+            parts = [*parts, part]
+            part, batches = Part.beginning(cache, done), []
         if tell is not None:
             tell(done)
-    return Columns(files, pa.Table.from_batches(batches, schema=SCHEMA), done)
+    newest = pa.Table.from_batches(batches, schema=SCHEMA)
+    return Columns([part.file for part in parts], newest, done)
 
 
-def write(cache: Path, first: int, batches: list[pa.RecordBatch], last: bytes) -> Path:
-    """Write a whole file or none, and return its path."""
+def write(part: Part, batches: list[pa.RecordBatch], last: bytes) -> None:
+    """Write a whole file or none."""
     digest = hashlib.sha256(last).hexdigest().encode()
     table = pa.Table.from_batches(batches, schema=SCHEMA.with_metadata({LAST: digest}))
-    file = place(cache, first)
-    unfinished = file.with_suffix(".unfinished")
+    unfinished = part.file.with_suffix(".unfinished")
     pq.write_table(table, unfinished, compression="zstd")
     unfinished.chmod(0o600)
-    unfinished.replace(file)
-    return file
-
-
-def place(cache: Path, first: int) -> Path:
-    """Return the file that begins with entry `first`."""
-    return cache / f"entries-{first:014d}.parquet"
+    unfinished.replace(part.file)

@@ -53,6 +53,10 @@ class Turn:
         row = rows.fetchone()
         return None if row is None else Seen(*row)
 
+    def origins(self) -> list[str]:
+        """Return the logs of which something was cosigned."""
+        return [origin for (origin,) in self._connection.execute("SELECT origin FROM seen")]
+
     def put(self, origin: str, seen: Seen) -> None:
         """Replace what was cosigned last. Durable when the turn is over, not before.
 

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use ringfence_ledger::{
     Controls, DecisionEntry, Durability, Fate, Ledger, LedgerConfig, Mode, OutcomeEntry, Part,
     Progress, Recovery, Saw, SigningKey, Source, Standing, Store, Ticket, Verdict, VerifierKey,
+    Volumes,
 };
 
 pub const ORIGIN: &str = "example.com/test";
@@ -41,6 +42,7 @@ pub fn config(directory: &Path) -> LedgerConfig {
         directory: directory.to_owned(),
         origin: ORIGIN.into(),
         signing_key: key(),
+        volumes: Volumes::Whole,
         mode: Mode::Strict { group_ms: 1 },
         checkpoint_ms: 60_000,
         heartbeat_ms: 0,
