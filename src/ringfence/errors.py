@@ -128,7 +128,7 @@ class LedgerError(GatewayError):
     """The ledger is not what it should be, or cannot be read."""
 
     code = "ledger_invalid"
-    hint = "keep a copy of the folder as it is, and do not start a gateway on it"
+    hint = "keep a copy of the folder as it is; a gateway that is started on it refuses orders"
 
 
 class RunningError(GatewayError):

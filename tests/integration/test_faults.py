@@ -233,6 +233,40 @@ def test_a_full_disk_refuses_orders_and_lets_reads_go_on(tmp_path: Path, venue: 
     assert placed == sum(answer.status_code == 200 for answer in answers)
 
 
+def test_a_damaged_ledger_refuses_orders_and_lets_reads_go_on(
+    tmp_path: Path, venue: PaperVenue
+) -> None:
+    state = tmp_path / "state"
+    key = prepare(state, venue.url)
+    venue.trust(read_attestation_key(state / "keys" / "attestation.key"))
+    config, said = str(state / "ringfence.yaml"), tmp_path / "gateway.log"
+
+    @contextmanager
+    def started() -> Iterator[Bench]:
+        with running(said, "serve", "-c", config) as ready:
+            base = f"http://{ready['addresses'][0]}"
+            with httpx.Client(base_url=base, trust_env=False, timeout=10) as http:
+                yield Bench(http, key, state)
+
+    with started() as bench:
+        assert bench.order().status_code == 200
+    log = next((state / "ledger").glob("*/entries.log"))
+    content = bytearray(log.read_bytes())
+    content[700] ^= 1
+    log.write_bytes(content)
+    with started() as bench:
+        refused = bench.order()
+        assert (refused.status_code, refused.json()["code"]) == (503, -1008)
+        assert bench.read().status_code == 200
+        status = ringfence("status", "-c", config)["ledger"]
+        assert "entries.log at byte 700" in status["damage"]
+        assert not status["healthy"]
+    assert "ALARM" in said.read_text()
+    assert f"`ringfence ledger verify {state / 'ledger'}` shows what is safe" in said.read_text()
+    assert log.read_bytes() == content
+    assert sum(order.account == "alice" for order in venue.exchange.orders.values()) == 1
+
+
 def test_a_slow_client_is_cut_off(tmp_path: Path, venue: PaperVenue) -> None:
     state = tmp_path / "state"
     prepare(state, venue.url)

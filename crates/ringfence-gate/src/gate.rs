@@ -9,20 +9,18 @@ use std::time::{Duration, Instant};
 
 use ringfence_core::credential::{CredentialTable, State};
 use ringfence_core::refusal::Code;
-use ringfence_ledger::{Ledger, LedgerConfig, Mode, Progress, SigningKey, Value, Volumes};
+use ringfence_ledger::{SigningKey, Value};
 use tokio::sync::{Notify, watch};
 
-use crate::clock::now_us;
 use crate::engine::{EngineThread, Stage, record_edge};
 use crate::error::GateError;
 use crate::listen::{Door, bind, claim};
+use crate::open::open_ledger;
 use crate::record;
 use crate::shared::{Parts, Shared, Speech};
-use crate::snapshot::{CredentialRecord, LedgerModeName, ListenerConfig, Snapshot};
+use crate::snapshot::{CredentialRecord, ListenerConfig, Snapshot};
 use crate::tls;
 
-/// How far ahead the ledger's file is filled, so that a commit writes data only.
-const PREALLOCATE_BYTES: u64 = 16 * 1024 * 1024;
 /// How often a drain looks whether all connections are gone.
 const DRAIN_PERIOD: Duration = Duration::from_millis(5);
 
@@ -34,6 +32,8 @@ pub struct Gate {
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Set once, by [`Gate::hurry`].
     hurried: AtomicBool,
+    /// What is wrong with the ledger's files, if anything is: then nothing that changes state is permitted.
+    damage: Option<String>,
 }
 
 /// What came of a change of a credential's state.
@@ -62,7 +62,7 @@ impl Gate {
         let parts = Parts::build(snapshot)?;
         put(&parts.core.credentials, credentials)?;
         let mut doors = doors(snapshot, &parts.speeches)?;
-        let ledger = open_ledger(snapshot, notified.clone())?;
+        let (ledger, damage) = open_ledger(snapshot, notified.clone())?;
         let shared = Arc::new(Shared::new(parts, snapshot.http, ledger)?);
         let sockets = open_sockets(snapshot.engine.threads, &mut doors)?;
         let addresses = doors.iter().map(|door| door.address).collect();
@@ -89,6 +89,7 @@ impl Gate {
             stage,
             threads: Mutex::new(threads),
             hurried: AtomicBool::new(false),
+            damage,
         })
     }
 
@@ -158,6 +159,7 @@ impl Gate {
             let ledger = serde_json::json!({
                 "bytes": ledger.bytes,
                 "batches": ledger.batches,
+                "damage": self.damage,
                 "healthy": ledger.healthy,
                 "lost": ledger.lost,
                 "signed_size": ledger.signed_size,
@@ -277,43 +279,6 @@ fn doors(
         })
     };
     snapshot.listeners.iter().enumerate().map(door).collect()
-}
-
-fn open_ledger(snapshot: &Snapshot, notified: Vec<Arc<Notify>>) -> Result<Ledger, GateError> {
-    let section = &snapshot.ledger;
-    let mode = match section.mode {
-        LedgerModeName::Strict => Mode::Strict {
-            group_ms: section.group_ms,
-        },
-        LedgerModeName::Group => Mode::Group {
-            ms: section.group_ms,
-        },
-    };
-    let config = LedgerConfig {
-        directory: section.directory.clone(),
-        origin: section.origin.clone(),
-        signing_key: SigningKey::from_file(&section.key)?,
-        mode,
-        checkpoint_ms: section.checkpoint_ms,
-        heartbeat_ms: section.heartbeat_ms,
-        preallocate_bytes: PREALLOCATE_BYTES,
-        volumes: Volumes::Monthly,
-    };
-    let told = Box::new(move |progress: Progress| {
-        match progress {
-            Progress::Committed { .. } => {}
-            Progress::Failed { reason } => {
-                eprintln!(
-                    "ringfence: ALARM: the ledger cannot be written: {reason}; orders are refused"
-                );
-            }
-            Progress::Resumed { lost, .. } => {
-                eprintln!("ringfence: the ledger is written again; {lost} entries were lost");
-            }
-        }
-        notified.iter().for_each(|thread| thread.notify_one());
-    });
-    Ok(Ledger::open(config, now_us, told)?.0)
 }
 
 fn put(table: &CredentialTable, records: Vec<CredentialRecord>) -> Result<usize, GateError> {

@@ -20,6 +20,7 @@ mod framing;
 mod gate;
 mod limits;
 mod listen;
+mod open;
 mod pipeline;
 mod pool;
 mod record;

@@ -81,6 +81,24 @@ impl LedgerError {
         move |source| Self::Io { doing, source }
     }
 
+    /// Whether the log is not as it was written, whatever the reason that it cannot be opened.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged(_) => true,
+            Self::Volume { source, .. } => source.is_damage(),
+            Self::Io { .. }
+            | Self::Key(_)
+            | Self::Foreign { .. }
+            | Self::Locked { .. }
+            | Self::NotCovered { .. }
+            | Self::Published { .. }
+            | Self::Publishing { .. }
+            | Self::Setting(_)
+            | Self::Dropped { .. }
+            | Self::Missing { .. } => false,
+        }
+    }
+
     /// This error, with the volume in which it came up.
     pub(crate) fn in_volume(self, volume: impl fmt::Display) -> Self {
         Self::Volume {

@@ -80,6 +80,17 @@ impl Ledger {
         Self::start(log, &found, None, &config, clock, on_progress)
     }
 
+    /// A ledger that takes nothing, in the place of one that is damaged: no file is touched, every
+    /// append is refused, so that whatever must be recorded is not done.
+    pub fn refusing(mode: Mode) -> Self {
+        let shared = Arc::new(Shared::new(mode, 0));
+        shared.fail(0, 0);
+        Self {
+            shared,
+            writer: Mutex::new(None),
+        }
+    }
+
     // Settles what a crash left in `log`, and starts its writer.
     fn start(
         mut log: Log,

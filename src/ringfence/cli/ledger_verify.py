@@ -108,6 +108,8 @@ def tell_people(report: LedgerReport, *, own_key: bool) -> None:
     if (fault := report.fault) is not None:
         entry = "" if fault["entry"] is None else f", entry {fault['entry']}"
         place = f"{fault['file']} at byte {fault['offset']}{entry}"
+        safe = f"{report.size} entries before it fit; {report.signed_size} of them are signed"
+        pairs([("ledger", report.origin), ("safe", safe)])
         raise LedgerError(f"{place}: {fault['sentence']}", code=f"ledger_{fault['kind']}")
     rows = [("ledger", report.origin), ("entries", report.size), ("root", report.root)]
     rows.append(("checkpoints", f"{report.checkpoints}, up to entry {report.signed_size}"))
