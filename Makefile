@@ -47,6 +47,7 @@ $(ENVOY): bench/requirements.lock
 bench: release $(ENVOY) ## side by side with nginx, HAProxy, Envoy and nginx + Lua; ARGS="--quick --only orders"
 	cargo build --locked --release -p ringfence-load
 	cargo build --locked --release -p ringfence-ledger --example append_rate
+	cargo build --locked --release -p ringfence-wire --example verify_cost
 	$(BIN)/python -m bench $(ARGS)
 
 check: build ## formatters, linters, types, borders between rooms

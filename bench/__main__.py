@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import report
+from bench.dialects import dialects
 from bench.ledger import ledger
 from bench.machine import facts
 from bench.plot import plot
@@ -51,6 +52,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "flood": ("good orders beside a flood of forged ones", flood),
     "credentials": ("10 and 100,000 credentials", many_credentials),
     "threads": ("CPU time with one and two engine threads", threads),
+    "dialects": ("verifying by each dialect, beside the bare primitive", dialects),
     "ledger": ("the ledger by itself, beside its disk", ledger),
 }
 

@@ -43,7 +43,7 @@ class Verdict:
 
 def judge(done: dict[str, Table]) -> list[Verdict]:
     """Return a verdict on every target that `done` says something about."""
-    return [*throughput(done), *behaviour(done), *scale(done), *log(done)]
+    return [*throughput(done), *behaviour(done), *scale(done), *verifying(done), *log(done)]
 
 
 def throughput(done: dict[str, Table]) -> Iterator[Verdict]:
@@ -94,6 +94,14 @@ def scale(done: dict[str, Table]) -> Iterator[Verdict]:
             kind = "read" if key.endswith("-reads") else "order"
             name = f"CPU time of each {kind} with two threads, × one thread"
             yield Verdict(name, 1.15, found, at_most=True)
+
+
+def verifying(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge what a dialect adds to a signature's own cost."""
+    table = done.get("dialects")
+    if table is not None:
+        name = "verifying by a dialect, the worst, µs over the bare primitive"
+        yield Verdict(name, 2.0, table.numbers["added_us"], at_most=True)
 
 
 def log(done: dict[str, Table]) -> Iterator[Verdict]:

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::{constant_time, rsa, signature};
+use aws_lc_rs::signature::{
+    ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+};
+use aws_lc_rs::{constant_time, rsa};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
@@ -143,8 +146,8 @@ enum Material {
     Ed25519(Box<[u8; 32]>),
     /// The shared secret.
     HmacSha256(Zeroizing<Box<[u8]>>),
-    /// PKCS#1 DER: the shorter of the two forms.
-    RsaPkcs1Sha256(Box<[u8]>),
+    /// Parsed once: parsing costs a quarter of what verifying does.
+    RsaPkcs1Sha256(Box<ParsedPublicKey>),
 }
 
 impl fmt::Debug for VerifyingKey {
@@ -199,7 +202,7 @@ impl VerifyingKey {
                 return Err(KeyError::HmacTooShort);
             }
             Algorithm::HmacSha256 => Material::HmacSha256(Zeroizing::new(material.into())),
-            Algorithm::RsaPkcs1Sha256 => Material::RsaPkcs1Sha256(rsa_der(material)?),
+            Algorithm::RsaPkcs1Sha256 => Material::RsaPkcs1Sha256(Box::new(rsa_key(material)?)),
         };
         Ok(Self(material))
     }
@@ -249,15 +252,15 @@ impl VerifyingKey {
 
     fn fits(&self, payload: &[u8], raw: &[u8], form: HmacForm) -> bool {
         match &self.0 {
-            Material::Ed25519(key) => public(&signature::ED25519, &key[..], payload, raw),
+            Material::Ed25519(key) => {
+                let key = UnparsedPublicKey::new(&ED25519, &key[..]);
+                key.verify(payload, raw).is_ok()
+            }
             Material::HmacSha256(secret) => form.key(secret).is_some_and(|key| {
                 // The digest's whole length is required by `verify` itself: a truncated tag never fits.
                 aws_lc_rs::hmac::verify(&key, payload, raw).is_ok()
             }),
-            Material::RsaPkcs1Sha256(key) => {
-                let algorithm = &signature::RSA_PKCS1_2048_8192_SHA256;
-                public(algorithm, key, payload, raw)
-            }
+            Material::RsaPkcs1Sha256(key) => key.verify_sig(payload, raw).is_ok(),
         }
     }
 }
@@ -267,29 +270,19 @@ impl Material {
         match self {
             Self::Ed25519(key) => &key[..],
             Self::HmacSha256(secret) => secret,
-            Self::RsaPkcs1Sha256(der) => der,
+            Self::RsaPkcs1Sha256(key) => key.as_ref().as_ref(),
         }
     }
 }
 
-/// Checks an RSA public key in either form and returns it in PKCS#1.
-fn rsa_der(material: &[u8]) -> Result<Box<[u8]>, KeyError> {
+/// Checks an RSA public key in either form and keeps it in PKCS#1, the shorter one.
+fn rsa_key(material: &[u8]) -> Result<ParsedPublicKey, KeyError> {
     let key = rsa::PublicKey::from_der(material).map_err(|_| KeyError::RsaMalformed)?;
     let spki = key.as_der().map_err(|_| KeyError::RsaMalformed)?;
     // Only the encrypting key's parser holds the modulus to 2048..=8192 bits.
     rsa::PublicEncryptingKey::from_der(spki.as_ref()).map_err(|_| KeyError::RsaMalformed)?;
-    Ok(key.as_ref().into())
-}
-
-fn public(
-    algorithm: &'static dyn signature::VerificationAlgorithm,
-    key: &[u8],
-    payload: &[u8],
-    raw: &[u8],
-) -> bool {
-    signature::UnparsedPublicKey::new(algorithm, key)
-        .verify(payload, raw)
-        .is_ok()
+    ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.as_ref())
+        .map_err(|_| KeyError::RsaMalformed)
 }
 
 fn decode<'b>(

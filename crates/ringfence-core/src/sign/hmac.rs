@@ -19,14 +19,17 @@ pub enum Digest {
 }
 
 impl Digest {
-    /// Appends the digest of `bytes` to `out`: canonical strings hold digests, too.
-    pub fn append(self, bytes: &[u8], out: &mut Vec<u8>) {
+    /// Replaces what stands in `out` from `start` on by its digest: canonical strings hold digests, too.
+    pub fn replace(self, out: &mut Vec<u8>, start: usize) {
         let algorithm = match self {
             Self::Sha256 => &digest::SHA256,
             Self::Sha384 => &digest::SHA384,
             Self::Sha512 => &digest::SHA512,
         };
-        out.extend_from_slice(digest::digest(algorithm, bytes).as_ref());
+        let covered = out.get(start..).unwrap_or_default();
+        let digest = digest::digest(algorithm, covered);
+        out.truncate(start);
+        out.extend_from_slice(digest.as_ref());
     }
 }
 

@@ -99,17 +99,11 @@ impl Scheme {
     ) -> Result<(), Refusal> {
         match atom {
             Atom::Digest(digest, written, inner) => {
-                let mut covered = Vec::new();
-                self.atoms(inner, source, form, &mut covered)?;
-                match written {
-                    DigestForm::Bytes => digest.append(&covered, out),
-                    DigestForm::Hex => {
-                        let mut raw = Vec::new();
-                        digest.append(&covered, &mut raw);
-                        for byte in raw {
-                            out.extend_from_slice(format!("{byte:02x}").as_bytes());
-                        }
-                    }
+                let start = out.len();
+                self.atoms(inner, source, form, out)?;
+                digest.replace(out, start);
+                if *written == DigestForm::Hex {
+                    hex(out, start);
                 }
             }
             Atom::Json(path) => {
@@ -215,6 +209,19 @@ impl Scheme {
                 .join("&")
                 .as_bytes(),
         );
+    }
+}
+
+/// Writes what stands in `out` from `start` on in hexadecimal, in place.
+fn hex(out: &mut Vec<u8>, start: usize) {
+    let raw = out.len();
+    out.resize(start + 2 * (raw - start), 0);
+    // From the end, so that nothing is overwritten before it is read.
+    for at in (start..raw).rev() {
+        let byte = out[at];
+        let place = start + 2 * (at - start);
+        out[place] = b"0123456789abcdef"[usize::from(byte >> 4)];
+        out[place + 1] = b"0123456789abcdef"[usize::from(byte & 15)];
     }
 }
 

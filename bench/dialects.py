@@ -1,0 +1,81 @@
+"""What verifying an order costs by each dialect, beside the bare primitive over the same bytes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import yaml
+
+from bench.ledger import EXAMPLE, NOTHING
+from bench.server import BenchError
+from bench.stage import Stage
+from bench.table import Row, Table
+from ringfence.config import shipped_dialects
+
+__all__ = ["dialects"]
+
+COST = EXAMPLE.with_name("verify_cost")
+CORE = "1"
+ORDER = {
+    "symbol": "BTCUSDT",
+    "side": "BUY",
+    "kind": "LIMIT",
+    "price": "60000.00",
+    "quantity": "0.01000",
+    "client_order_id": "bot-000000000042",
+}
+
+
+def dialects(stage: Stage, _done: dict[str, Table]) -> list[Table]:
+    """Measure what is read, written anew and verified of one order, pinned to one core."""
+    if not COST.is_file():
+        raise BenchError(f"there is no {COST.name}; start with `make bench`")
+    stage.said("dialects: verifying one order by each")
+    rows, worst_us = [], 0.0
+    for said in once():
+        bare_us, whole_us = said["bare_ns"] / 1000, said["whole_ns"] / 1000
+        worst_us = max(worst_us, whole_us - bare_us)
+        answer = replace(NOTHING, rate=1e6 / whole_us, cpu_us=whole_us, p50=whole_us)
+        rows.append(Row(f"{said['dialect']}, {said['algorithm']}", [answer], whole_us / bare_us))
+    title = "verifying one order by each dialect, on one core"
+    notes = ["the bare primitive verifies the same bytes with a key that is ready"]
+    numbers = {"added_us": round(worst_us, 3)}
+    return [Table("dialects", title, "/s", "× bare", rows, notes, numbers)]
+
+
+def once() -> list[dict[str, Any]]:
+    """Run the example once and return its lines.
+
+    Raises:
+        BenchError: it failed.
+    """
+    command = ["taskset", "-c", CORE, str(COST)]
+    done = subprocess.run(command, input=json.dumps(list(orders())), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BenchError(f"verifying failed: {done.stderr.strip()}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def orders() -> Iterator[dict[str, Any]]:
+    """Yield one order for each dialect that describes how orders are placed."""
+    for name, path in shipped_dialects().items():
+        dialect = yaml.safe_load(path.read_text())
+        placing = [route for route in dialect["routes"] if route["operation"] == "order.place"]
+        fields = dialect.get("order_fields", {})
+        named = {fields[what]: value for what, value in ORDER.items() if what in fields}
+        if not placing:
+            continue
+        route = placing[0]
+        form = "&".join(f"{field}={value}" for field, value in named.items())
+        signature = dialect["signing"]["signature"]
+        in_header = isinstance(signature, dict) and "header" in signature
+        if route.get("body") == "json":
+            parts = {"query": "", "body": json.dumps(named, separators=(",", ":"))}
+        else:
+            parts = {"query": "", "body": form} if in_header else {"query": form, "body": ""}
+        request = {"name": name, "dialect": dialect, **parts}
+        yield {**request, "method": route["method"], "path": route["path"]}
