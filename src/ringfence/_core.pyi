@@ -23,6 +23,7 @@ __all__ = [
     "dialect_sign",
     "dialect_verify",
     "dialect_verify_frame",
+    "drop_volume",
     "find_message",
     "ledger_vkey",
     "ledger_volumes",
@@ -38,6 +39,7 @@ __all__ = [
     "verify_ledger",
     "verify_note",
     "verify_receipt",
+    "volume_classes",
 ]
 
 class CoreError(Exception):
@@ -75,8 +77,10 @@ class Engine:
     def status(self) -> bytes:
         """Return the counters as a JSON object."""
 
-    def event(self, name: str, detail: bytes) -> None:
+    def event(self, name: str, detail: bytes, durable: bool) -> None:
         """Record an event; `detail` is a JSON object of texts and integers."""
+    def event_alone(self, name: str, detail: bytes) -> None:
+        """Record one event while the engine is not started, durably."""
 
 @final
 class LedgerReader:
@@ -176,6 +180,12 @@ def ledger_vkey(key_path: str, origin: str) -> str:
 
 def ledger_volumes(directory: str) -> list[tuple[str | None, str, int]]:
     """Return a ledger's volumes as (month, folder, entries before it), oldest first."""
+
+def volume_classes(directory: str) -> tuple[int, int]:
+    """Return how many entries of a volume are of trade and of security."""
+
+def drop_volume(directory: str, month: str) -> None:
+    """Remove the volume of a month for good."""
 
 def read_ledger(directory: str, start: int, limit: int) -> list[tuple[int, bytes]]:
     """Return up to `limit` committed entries from index `start` on, as (index, canonical JSON)."""

@@ -29,6 +29,7 @@ __all__ = [
     "attach_cosignature",
     "check_dialect",
     "check_snapshot",
+    "drop_volume",
     "find_message",
     "ledger_vkey",
     "ledger_volumes",
@@ -50,6 +51,7 @@ __all__ = [
     "verify_note",
     "verify_receipt",
     "verify_request",
+    "volume_classes",
 ]
 
 Detail = Mapping[str, str | int]
@@ -225,14 +227,23 @@ class Engine:
             content = json.dumps(detail).encode()
             return StateChange(*self._engine.set_credential_state(key_id, state, content))
 
-    def event(self, name: str, detail: Detail) -> None:
-        """Record an event in the ledger.
+    def event(self, name: str, detail: Detail, *, durable: bool = False) -> None:
+        """Record an event in the ledger; `durable`: return when it is.
 
         Raises:
             EngineError: the ledger does not take entries.
         """
         with named():
-            self._engine.event(name, json.dumps(detail).encode())
+            self._engine.event(name, json.dumps(detail).encode(), durable)
+
+    def event_alone(self, name: str, detail: Detail) -> None:
+        """Record one event while no engine has the ledger; it is durable on return.
+
+        Raises:
+            EngineError: the ledger cannot be opened or written.
+        """
+        with named():
+            self._engine.event_alone(name, json.dumps(detail).encode())
 
     def status(self) -> dict[str, Any]:
         """Return the gateway's counters.
@@ -408,6 +419,26 @@ def ledger_volumes(directory: Path) -> list[Volume]:
     with named():
         found = _core.ledger_volumes(str(directory))
     return [Volume(month, Path(folder), sequence) for month, folder, sequence in found]
+
+
+def volume_classes(directory: Path) -> tuple[int, int]:
+    """Return how many entries of the volume in `directory` are of trade and of security.
+
+    Raises:
+        EngineError: it cannot be read, or an entry is not as it was written.
+    """
+    with named():
+        return _core.volume_classes(str(directory))
+
+
+def drop_volume(directory: Path, month: str) -> None:
+    """Remove the volume `month` of the ledger in `directory` for good.
+
+    Raises:
+        EngineError: it could not be removed whole; calling again goes on.
+    """
+    with named():
+        _core.drop_volume(str(directory), month)
 
 
 class LedgerReader:

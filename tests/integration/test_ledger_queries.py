@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from jsonschema import Draft202012Validator
@@ -20,9 +22,11 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 from demo.stage import Stage
 from demo.trade import SYMBOL, client
 from ringfence.engine import LedgerReader
+from ringfence.errors import LedgerError
 from ringfence.ledger import cache
 from ringfence.ledger.export import record
 from ringfence.ledger.export.ocsf import VERSION, ocsf
+from ringfence.ledger.life import life
 from ringfence.ledger.query import ask, opened
 
 PLACED, REFUSED = "an-order-placed", "an-order-refused"
@@ -80,7 +84,8 @@ def test_a_refused_order_is_found_by_the_id_that_its_client_gave_it(state: Path)
 
 
 def test_numbers_are_exact_and_text_is_as_it_was_sent(state: Path) -> None:
-    sql = f"SELECT price, price_number FROM entries WHERE client_order_id = '{PLACED}'"  # noqa: S608
+    where = f"side IS NOT NULL AND client_order_id = '{PLACED}'"
+    sql = f"SELECT price, price_number FROM entries WHERE {where}"  # noqa: S608
     assert answered("query", str(state), sql) == [
         {"price": "20000", "price_number": "20000.000000000000"}
     ]
@@ -118,15 +123,16 @@ def test_columns_that_do_not_fit_the_ledger_are_made_anew(
             return ask(db, sql).rows
 
     whole = rows()
-    assert [row[0] for row in whole] == [index for index, _ in entries(state)]
+    assert [row[0] for row in whole] == [index for index, _ in entries(state)][: len(whole)]
     first, second = sorted(tmp_path.iterdir())[:2]
     # Another range's file in the place of the first: its last entry is not the ledger's there.
     first.write_bytes(second.read_bytes())
-    assert rows() == whole
+    # Meanwhile the heart beats, and the ledger grows.
+    assert rows()[: len(whole)] == whole
     first.write_bytes(b"not parquet")
-    assert rows() == whole
+    assert rows()[: len(whole)] == whole
     second.unlink()
-    assert rows() == whole
+    assert rows()[: len(whole)] == whole
 
 
 def test_an_orders_life_is_told_in_the_order_of_time(state: Path, tmp_path: Path) -> None:
@@ -137,7 +143,14 @@ def test_an_orders_life_is_told_in_the_order_of_time(state: Path, tmp_path: Path
         "received",
         "decided",
         "recorded, sent and answered",
-    ]
+    ] * 2
+    assert [stage["what"].split()[0] for stage in stages[1::3]] == ["order.place", "order.cancel"]
+    venue_order_id = found["about"]["venue_order_id"]
+    assert stages[2]["what"] == f"the venue answered 200 NEW (its order {venue_order_id})"
+    assert "CANCELED" in stages[5]["what"]
+    # Whatever it is called, it is the same order.
+    (again,) = answered("reconstruct", str(state), venue_order_id)
+    assert again["stages"] == stages
     assert [stage["time"] for stage in stages] == sorted(stage["time"] for stage in stages)
     assert found["about"]["account"] == "alice"
     root = ElementTree.fromstring(svg.read_text())  # noqa: S314  it is our own
@@ -147,8 +160,45 @@ def test_an_orders_life_is_told_in_the_order_of_time(state: Path, tmp_path: Path
     assert "the ledger has no order nobody" in run("reconstruct", str(state), "nobody").stderr
 
 
+def test_a_cancel_names_its_order_and_an_outcome_what_the_venue_called_it(state: Path) -> None:
+    found = [entry for _, entry in entries(state)]
+    (placed,) = (
+        e
+        for e in found
+        if e.get("order", {}).get("client_order_id") == PLACED and "side" in e["order"]
+    )
+    (answer,) = (e for e in found if e["kind"] == "outcome" and e["message"] == placed["message"])
+    (cancel,) = (e for e in found if e.get("operation") == "order.cancel")
+    assert answer["order"]["client_order_id"] == PLACED
+    assert answer["order"]["status"] == "NEW"
+    assert cancel["about"] == {
+        "symbol": "BTCUSDT",
+        "venue_order_id": answer["order"]["venue_order_id"],
+    }
+
+
+def test_an_order_id_that_several_accounts_use_is_not_guessed(state: Path, tmp_path: Path) -> None:
+    with opened(cache.columns(state / "ledger", tmp_path)) as db:
+        whole: pa.Table = db.execute("SELECT * FROM entries").to_arrow_table()
+    decisions = pc.and_(
+        pc.equal(whole["kind"], "decision"), pc.equal(whole["client_order_id"], PLACED)
+    )
+    mallory = whole.filter(decisions)
+    for name, value in (("account", "mallory"), ("message", "another-1")):
+        at = mallory.schema.get_field_index(name)
+        mallory = mallory.set_column(at, mallory.schema.field(at), pa.array([value]))
+    with opened(cache.Columns([], pa.concat_tables([whole, mallory]), len(whole) + 1)) as db:
+        with pytest.raises(LedgerError, match="2 accounts have an order") as refused:
+            life(db, PLACED)
+        assert refused.value.hint == "say whose is meant: --account alice"
+        assert len(life(db, PLACED, "alice").stages) == 6
+        assert len(life(db, PLACED, "mallory").stages) == 2
+        with pytest.raises(LedgerError, match="has no order"):
+            life(db, PLACED, "nobody")
+
+
 def test_show_tells_all_entries_of_a_message(state: Path) -> None:
-    (row,) = answered("query", str(state), "--order", PLACED)
+    row = answered("query", str(state), "--order", PLACED)[0]
     shown = answered("show", str(state), row["message"])
     assert [one["entry"]["kind"] for one in shown] == ["decision", "outcome"]
     assert answered("show", str(state), str(row["index"])) == shown[:1]

@@ -178,6 +178,14 @@ impl Operation {
         matches!(self, Self::OrderCancel)
     }
 
+    /// Tells whether the message may name orders that are there already.
+    pub const fn is_about_orders(self) -> bool {
+        matches!(
+            self,
+            Self::OrderAmend | Self::OrderCancel | Self::OrderQuery
+        )
+    }
+
     /// Tells whether the guard judges the message's order fields.
     pub const fn carries_order(self) -> bool {
         matches!(self, Self::OrderAmend | Self::OrderPlace | Self::OrderTest)

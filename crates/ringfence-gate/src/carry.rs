@@ -12,8 +12,8 @@ use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Permit;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_ledger::{Fate, Mode, Ticket};
-use ringfence_wire::Outgoing;
 use ringfence_wire::http::strip_response;
+use ringfence_wire::{AnsweredOrder, Outgoing};
 use tokio::task::spawn_local;
 
 use crate::body::{Answer, Content};
@@ -22,7 +22,7 @@ use crate::clock::now_us;
 use crate::exchange::{Trouble, exchange};
 use crate::forward;
 use crate::pipeline::Passing;
-use crate::record::{self, Reading};
+use crate::record::{self, Ended, Reading};
 use crate::refuse::MESSAGE;
 use crate::shared::Shared;
 
@@ -85,8 +85,13 @@ impl Passing {
             .await;
         match asked {
             Ok(response) => {
-                let status = Some(response.status().as_u16());
-                outcome.settle(Fate::Answered, None, status);
+                let order = self.answered_order(&response, operation);
+                outcome.settle(&Ended {
+                    result: Fate::Answered,
+                    reason: None,
+                    status: Some(response.status().as_u16()),
+                    order: order.as_ref(),
+                });
                 Ok(response)
             }
             Err(trouble) => {
@@ -94,10 +99,26 @@ impl Passing {
                     Trouble::NotSent(_) => Fate::NotSent,
                     Trouble::Silent | Trouble::Broken | Trouble::Malformed => Fate::Unknown,
                 };
-                outcome.settle(fate, Some(trouble.reason()), None);
+                outcome.settle(&Ended::without_answer(fate, trouble.reason()));
                 Err(trouble.refusal(true))
             }
         }
+    }
+
+    /// What the venue's answer says of the order that the message placed, changed or cancelled. An answer that is
+    /// streamed is too long to be about one order, and is not waited for.
+    fn answered_order(
+        &self,
+        response: &Response<Content>,
+        operation: Operation,
+    ) -> Option<AnsweredOrder> {
+        let about_order = operation.carries_order() || operation.is_about_orders();
+        let Content::Whole(Some(body)) = response.body() else {
+            return None;
+        };
+        let order = (about_order && response.status().is_success())
+            .then(|| self.client.door.speech.dialect.answered(body))?;
+        (order != AnsweredOrder::default()).then_some(order)
     }
 
     async fn ask(
@@ -171,16 +192,9 @@ impl<'a> Outcome<'a> {
         self.sent.set(true);
     }
 
-    fn settle(&self, fate: Fate, reason: Option<&str>, status: Option<u16>) {
+    fn settle(&self, ended: &Ended<'_>) {
         self.settled.set(true);
-        record::outcome(
-            self.shared,
-            self.message,
-            fate,
-            reason,
-            status,
-            self.since_us,
-        );
+        record::outcome(self.shared, self.message, ended, self.since_us);
     }
 }
 
@@ -192,7 +206,7 @@ impl Drop for Outcome<'_> {
             } else {
                 Fate::NotSent
             };
-            self.settle(fate, Some("abandoned"), None);
+            self.settle(&Ended::without_answer(fate, "abandoned"));
         }
         self.shared.counters.carried.fetch_sub(1, Ordering::SeqCst);
     }

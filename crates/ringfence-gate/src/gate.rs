@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 use crate::engine::{EngineThread, Stage, record_edge};
 use crate::error::GateError;
 use crate::listen::{Door, bind, claim};
-use crate::open::open_ledger;
+use crate::open::{open_ledger, settled};
 use crate::record;
 use crate::shared::{Parts, Shared, Speech};
 use crate::snapshot::{CredentialRecord, ListenerConfig, Snapshot};
@@ -81,8 +81,11 @@ impl Gate {
                 .spawn(move || engine.run());
             threads.push(spawned.map_err(GateError::system("starting an engine thread"))?);
         }
-        let node = [("node", Value::Text(&snapshot.node))];
-        let _ = record::event(&shared, "gate.start", &node);
+        let detail = [
+            ("node", Value::Text(&snapshot.node)),
+            ("version", Value::Text(env!("CARGO_PKG_VERSION"))),
+        ];
+        let _ = record::event(&shared, "gate.start", &detail);
         Ok(Self {
             shared,
             addresses,
@@ -140,6 +143,12 @@ impl Gate {
     /// Records an event. False if the ledger does not take it.
     pub fn event(&self, name: &str, detail: &[(&str, Value<'_>)]) -> bool {
         record::event(&self.shared, name, detail).is_some()
+    }
+
+    /// Records an event and waits until it is durable. False if it is not in the ledger.
+    pub fn event_durably(&self, name: &str, detail: &[(&str, Value<'_>)]) -> bool {
+        let ticket = record::event(&self.shared, name, detail);
+        ticket.is_some_and(|ticket| settled(&self.shared.ledger, ticket))
     }
 
     /// Returns numbers for status pages.

@@ -35,4 +35,5 @@ mod watch;
 
 pub use error::GateError;
 pub use gate::{Gate, StateChange, check};
+pub use open::record_alone;
 pub use snapshot::{CredentialRecord, Snapshot};

@@ -192,6 +192,7 @@ impl Passing {
             operation: Some(route.operation),
             credential: decision.credential.as_deref(),
             order: reading.order.as_ref(),
+            about: reading.about.as_ref(),
             trace: decision.trace,
             refusal: decision.outcome.as_ref().err(),
             decided_us,

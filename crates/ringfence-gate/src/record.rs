@@ -17,6 +17,8 @@ use ringfence_ledger::{
     Value, Verdict,
 };
 
+use ringfence_wire::{AnsweredOrder, OrderIds};
+
 use crate::client::{Client, Thread};
 use crate::clock::now_us;
 use crate::shared::Shared;
@@ -42,6 +44,7 @@ pub(crate) struct Decided<'a> {
     pub(crate) operation: Option<Operation>,
     pub(crate) credential: Option<&'a Credential>,
     pub(crate) order: Option<&'a OrderText<'a>>,
+    pub(crate) about: Option<&'a OrderIds<'a>>,
     pub(crate) trace: [Trace; 8],
     pub(crate) refusal: Option<&'a Refusal>,
     /// What the client was answered, where the decision was the answer.
@@ -63,6 +66,7 @@ impl<'a> Decided<'a> {
             operation: None,
             credential: None,
             order: None,
+            about: None,
             trace: [Trace::NotReached; 8],
             refusal: None,
             status: None,
@@ -86,6 +90,7 @@ impl<'a> Decided<'a> {
             },
         };
         let entry = DecisionEntry {
+            about: self.about.map(order_ids),
             account: self.credential.map(Credential::account),
             address: self.peer,
             controls: controls(&self.trace),
@@ -179,22 +184,36 @@ impl Drop for Reading {
     }
 }
 
+/// What became of a forwarded message.
+pub(crate) struct Ended<'a> {
+    pub(crate) result: Fate,
+    pub(crate) reason: Option<&'a str>,
+    /// The venue's status, and what its answer says of an order.
+    pub(crate) status: Option<u16>,
+    pub(crate) order: Option<&'a AnsweredOrder>,
+}
+
+impl<'a> Ended<'a> {
+    pub(crate) const fn without_answer(result: Fate, reason: &'a str) -> Self {
+        Self {
+            result,
+            reason: Some(reason),
+            status: None,
+            order: None,
+        }
+    }
+}
+
 /// Appends what became of a forwarded message.
-pub(crate) fn outcome(
-    shared: &Shared,
-    message: &str,
-    result: Fate,
-    reason: Option<&str>,
-    status: Option<u16>,
-    since_us: u64,
-) {
+pub(crate) fn outcome(shared: &Shared, message: &str, ended: &Ended<'_>, since_us: u64) {
     let time_us = now_us();
     let entry = OutcomeEntry {
         latency_us: Some(time_us.saturating_sub(since_us)),
         message,
-        reason,
-        result,
-        status,
+        order: ended.order.map(answered_order),
+        reason: ended.reason,
+        result: ended.result,
+        status: ended.status,
         time_us,
     };
     // An outcome that is lost with the ledger is written as unknown when the log is opened again.
@@ -255,6 +274,22 @@ fn order_fields<'a>(order: &OrderText<'a>) -> OrderFields<'a> {
         quantity: order.quantity,
         quote_quantity: order.quote_quantity,
         client_order_id: order.client_order_id,
+    }
+}
+
+fn order_ids<'a>(ids: &OrderIds<'a>) -> ringfence_ledger::OrderIds<'a> {
+    ringfence_ledger::OrderIds {
+        symbol: ids.symbol,
+        client_order_id: ids.client_order_id,
+        venue_order_id: ids.venue_order_id,
+    }
+}
+
+fn answered_order(order: &AnsweredOrder) -> ringfence_ledger::AnsweredOrder<'_> {
+    ringfence_ledger::AnsweredOrder {
+        client_order_id: order.client_order_id.as_deref(),
+        status: order.status.as_deref(),
+        venue_order_id: order.venue_order_id.as_deref(),
     }
 }
 

@@ -29,6 +29,7 @@ fn encode(number: u64, out: &mut Vec<u8>) {
         ..Controls::default()
     };
     DecisionEntry {
+        about: None,
         account: None,
         address: [127, 0, 0, 1].into(),
         controls,

@@ -31,6 +31,7 @@ fn write(directory: PathBuf, entries: u64) {
         OutcomeEntry {
             latency_us: Some(900),
             message: &format!("0badcafe0badcafe-{number}"),
+            order: None,
             reason: Some(
                 "as long as an entry of an order is, about three hundred bytes of text, \
                           which is what an order with its controls and its fields takes up here",

@@ -71,6 +71,24 @@ pub struct OrderFields<'a> {
     pub client_order_id: Option<&'a str>,
 }
 
+/// What a message calls an order that is there already, as the client wrote it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[allow(missing_docs)]
+pub struct OrderIds<'a> {
+    pub symbol: Option<&'a str>,
+    pub client_order_id: Option<&'a str>,
+    pub venue_order_id: Option<&'a str>,
+}
+
+/// What the venue's answer says of an order, in its words.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[allow(missing_docs)]
+pub struct AnsweredOrder<'a> {
+    pub client_order_id: Option<&'a str>,
+    pub status: Option<&'a str>,
+    pub venue_order_id: Option<&'a str>,
+}
+
 /// How the controls decided.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict<'a> {
@@ -90,6 +108,8 @@ pub enum Verdict<'a> {
 /// One decision: exactly one per message.
 #[derive(Clone, Copy, Debug)]
 pub struct DecisionEntry<'a> {
+    /// The order that a cancel, an amendment or a query is about, refused ones too.
+    pub about: Option<OrderIds<'a>>,
     /// The account that the credential acts for.
     pub account: Option<&'a str>,
     /// The client's address.
@@ -131,6 +151,9 @@ impl DecisionEntry<'_> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.clear();
         let mut entry = Object::open(out);
+        if let Some(ids) = &self.about {
+            ids.encode(entry.value("about"));
+        }
         entry.maybe_text("account", self.account, NAME_BYTES);
         address(entry.value("address"), self.address);
         self.controls.encode(entry.value("controls"));
@@ -220,6 +243,26 @@ impl OrderFields<'_> {
     }
 }
 
+impl OrderIds<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let mut ids = Object::open(out);
+        ids.maybe_text("client_order_id", self.client_order_id, FIELD_BYTES);
+        ids.maybe_text("symbol", self.symbol, FIELD_BYTES);
+        ids.maybe_text("venue_order_id", self.venue_order_id, FIELD_BYTES);
+        ids.finish();
+    }
+}
+
+impl AnsweredOrder<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let mut order = Object::open(out);
+        order.maybe_text("client_order_id", self.client_order_id, FIELD_BYTES);
+        order.maybe_text("status", self.status, FIELD_BYTES);
+        order.maybe_text("venue_order_id", self.venue_order_id, FIELD_BYTES);
+        order.finish();
+    }
+}
+
 /// What became of a permitted message at the venue.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fate {
@@ -250,6 +293,8 @@ pub struct OutcomeEntry<'a> {
     pub latency_us: Option<u64>,
     /// The message id of the decision.
     pub message: &'a str,
+    /// The order, as the venue's answer has it.
+    pub order: Option<AnsweredOrder<'a>>,
     /// Why, where the venue did not answer.
     pub reason: Option<&'a str>,
     /// What became of it.
@@ -268,6 +313,9 @@ impl OutcomeEntry<'_> {
         entry.word("kind", "outcome");
         entry.maybe_integer("latency_us", self.latency_us);
         entry.text("message", self.message, NAME_BYTES);
+        if let Some(order) = &self.order {
+            order.encode(entry.value("order"));
+        }
         entry.maybe_text("reason", self.reason, DETAIL_BYTES);
         entry.word("result", self.result.as_str());
         entry.maybe_integer("status", self.status.map(u64::from));

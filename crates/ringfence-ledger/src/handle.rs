@@ -284,6 +284,7 @@ fn settle_intents(log: &mut Log, found: &Found, clock: Clock) -> Result<u64, Led
         OutcomeEntry {
             latency_us: None,
             message: &message,
+            order: None,
             reason: Some("crash"),
             result: Fate::Unknown,
             status: None,

@@ -39,6 +39,7 @@ mod queue;
 mod read;
 mod reader;
 pub mod receipt;
+mod retention;
 mod scan;
 mod shelves;
 mod store;
@@ -54,7 +55,8 @@ pub mod witness;
 mod writer;
 
 pub use entry::{
-    Controls, DecisionEntry, EventEntry, Fate, OrderFields, OutcomeEntry, Saw, Value, Verdict,
+    AnsweredOrder, Controls, DecisionEntry, EventEntry, Fate, OrderFields, OrderIds, OutcomeEntry,
+    Saw, Value, Verdict,
 };
 pub use error::LedgerError;
 pub use fault::{Fault, FaultKind, Part};
@@ -70,6 +72,7 @@ pub use posix::{PosixSource, PosixStore};
 pub use prove::{find_message, prove, prove_growth};
 pub use publish::{Publication, publish, release, stage};
 pub use reader::Reader;
+pub use retention::{Classes, classes, drop_volume};
 pub use shelves::tiles_over;
 pub use store::{Source, Store};
 pub use verify::{Report, Unfinished, VolumeReport, verify_in};

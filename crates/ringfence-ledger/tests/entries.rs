@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use ringfence_ledger::canonical::check;
 use ringfence_ledger::entry::{DETAIL_BYTES, DETAIL_FIELDS, NAME_BYTES, PATH_BYTES};
 use ringfence_ledger::{
-    Controls, DecisionEntry, EventEntry, Fate, OrderFields, OutcomeEntry, Saw, Value, Verdict,
+    AnsweredOrder, Controls, DecisionEntry, EventEntry, Fate, OrderFields, OrderIds, OutcomeEntry,
+    Saw, Value, Verdict,
 };
 use serde_json::Value as Json;
 
@@ -67,6 +68,7 @@ fn parsed(entry: &[u8]) -> Json {
 
 fn decision<'a>() -> DecisionEntry<'a> {
     DecisionEntry {
+        about: None,
         account: None,
         address: IpAddr::from([192, 0, 2, 7]),
         controls: Controls::default(),
@@ -97,6 +99,11 @@ fn encoded(encode: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
 #[test]
 fn a_refused_order_is_written_byte_for_byte() {
     let entry = DecisionEntry {
+        about: Some(OrderIds {
+            symbol: None,
+            client_order_id: Some("older"),
+            venue_order_id: Some("17"),
+        }),
         account: Some("alice"),
         address: "2001:db8::1".parse().unwrap(),
         controls: Controls {
@@ -133,7 +140,8 @@ fn a_refused_order_is_written_byte_for_byte() {
         ..decision()
     };
     let text = concat!(
-        r#"{"account":"alice","address":"2001:db8::1","controls":{"authority":"passed","#,
+        r#"{"about":{"client_order_id":"older","venue_order_id":"17"},"#,
+        r#""account":"alice","address":"2001:db8::1","controls":{"authority":"passed","#,
         r#""budget":"passed","edge":"passed","freshness":"would_refuse:time_stale","#,
         r#""guard":"refused:price_band","identity":"off","operation":"passed"},"#,
         r#""credential":"key-1","dialect":"binance","kind":"decision","latency_us":17,"#,
@@ -154,6 +162,11 @@ fn outcomes_and_events_are_written_byte_for_byte() {
     let outcome = OutcomeEntry {
         latency_us: Some(5),
         message: "0badcafe-1",
+        order: Some(AnsweredOrder {
+            client_order_id: None,
+            status: Some("NEW"),
+            venue_order_id: Some("18"),
+        }),
         reason: Some("timeout"),
         result: Fate::Unknown,
         status: Some(504),
@@ -161,7 +174,7 @@ fn outcomes_and_events_are_written_byte_for_byte() {
     };
     assert_eq!(
         String::from_utf8(encoded(|out| outcome.encode(out))).unwrap(),
-        r#"{"kind":"outcome","latency_us":5,"message":"0badcafe-1","reason":"timeout","result":"unknown","status":504,"time_us":7,"v":1}"#
+        r#"{"kind":"outcome","latency_us":5,"message":"0badcafe-1","order":{"status":"NEW","venue_order_id":"18"},"reason":"timeout","result":"unknown","status":504,"time_us":7,"v":1}"#
     );
     let detail = [
         ("b", Value::Int(-3)),
@@ -198,6 +211,7 @@ fn long_texts_are_cut_at_a_character_and_marked() {
     );
     let exact = "n".repeat(NAME_BYTES);
     let entry = DecisionEntry {
+        about: None,
         account: Some(&exact),
         ..decision()
     };
@@ -209,6 +223,7 @@ fn the_longest_entries_fit_a_bundle() {
     let worst = "\u{1}".repeat(70_000);
     let code = worst.as_str();
     let entry = DecisionEntry {
+        about: None,
         account: Some(code),
         address: "2001:db8:1111:2222:3333:4444:5555:6666".parse().unwrap(),
         controls: Controls {
@@ -283,6 +298,7 @@ proptest! {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = &texts;
         let maybe = |text: &'static str| some.then_some(text);
         let entry = DecisionEntry {
+            about: some.then_some(OrderIds { symbol: Some(a), client_order_id: Some(b), venue_order_id: None }),
             account: some.then_some(a),
             address,
             controls: Controls { edge: Saw::Refused(b), guard: Saw::WouldRefuse(c), ..Controls::default() },

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_core::credential::State;
-use ringfence_gate::{CredentialRecord, Gate, Snapshot};
+use ringfence_gate::{CredentialRecord, Gate, Snapshot, record_alone};
 use ringfence_ledger::Value;
 use serde_json::Map;
 
@@ -105,14 +105,26 @@ impl Engine {
         Ok(PyBytes::new(py, status.to_string().as_bytes()))
     }
 
-    /// Records an event; `detail` is a JSON object of texts and integers.
-    fn event(&self, py: Python<'_>, name: &str, detail: &[u8]) -> PyResult<()> {
+    /// Records an event; `detail` is a JSON object of texts and integers. If `durable`, returns when it is.
+    fn event(&self, py: Python<'_>, name: &str, detail: &[u8], durable: bool) -> PyResult<()> {
         py.detach(|| {
             let detail = object(detail)?;
-            let taken = self.running()?.event(name, &fields(&detail));
+            let running = self.running()?;
+            let taken = match durable {
+                true => running.event_durably(name, &fields(&detail)),
+                false => running.event(name, &fields(&detail)),
+            };
             taken
                 .then_some(())
                 .ok_or_else(|| core("ledger_unavailable", "the ledger takes no entries"))
+        })
+    }
+
+    /// Records one event while the engine is not started, durably.
+    fn event_alone(&self, py: Python<'_>, name: &str, detail: &[u8]) -> PyResult<()> {
+        py.detach(|| {
+            let detail = object(detail)?;
+            record_alone(&self.snapshot, name, &fields(&detail)).map_err(gate)
         })
     }
 }

@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_ledger::{
-    Fault, PublishedFault, Reader, Report, SigningKey, VolumeReport, proof, verify, volumes,
+    Fault, Month, PublishedFault, Reader, Report, SigningKey, VolumeReport, classes, proof, verify,
+    volumes,
 };
 use serde_json::{Value, json};
 
-use crate::error::ledger;
+use crate::error::{core, ledger};
 
 /// Returns the verifier key text (C2SP signed note) of a ledger's signing key.
 #[pyfunction]
@@ -80,6 +81,23 @@ pub(crate) fn ledger_volumes(directory: &str) -> PyResult<Vec<(Option<String>, S
         (month, folder, volume.sequence)
     });
     Ok(told.collect())
+}
+
+/// Returns how many entries of a volume are of trade and of security.
+#[pyfunction]
+pub(crate) fn volume_classes(py: Python<'_>, directory: &str) -> PyResult<(u64, u64)> {
+    let found = py.detach(|| classes(Path::new(directory)));
+    let found = found.map_err(ledger)?;
+    Ok((found.trade, found.security))
+}
+
+/// Removes the volume of a month for good.
+#[pyfunction]
+pub(crate) fn drop_volume(py: Python<'_>, directory: &str, month: &str) -> PyResult<()> {
+    let month = Month::parse(month)
+        .ok_or_else(|| core("ledger_volume", format!("{month:?} is not a month")))?;
+    let dropped = py.detach(|| ringfence_ledger::drop_volume(Path::new(directory), month));
+    dropped.map_err(ledger)
 }
 
 /// Recomputes everything and returns a JSON report: size, root, checkpoints, fault or null.

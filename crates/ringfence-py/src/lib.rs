@@ -46,6 +46,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(scheme::dialect_verify_frame, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::ledger_vkey, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::ledger_volumes, module)?)?;
+    module.add_function(wrap_pyfunction!(ledger::drop_volume, module)?)?;
+    module.add_function(wrap_pyfunction!(ledger::volume_classes, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::read_ledger, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_consistency, module)?)?;

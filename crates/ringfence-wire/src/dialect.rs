@@ -3,6 +3,7 @@
 //! Reading turns a request's head and body into a claim, an order and a cost; forwarding writes target and body anew
 //! from the same pairs, without the signature; rendering answers a refusal as the venue would.
 
+mod about;
 mod compile;
 mod definition;
 mod frame;
@@ -21,6 +22,7 @@ use ringfence_core::budget::Counts;
 use ringfence_core::freshness::Window;
 use ringfence_core::guard::OrderKind;
 
+pub use about::{AnsweredOrder, OrderIds};
 pub use definition::BodyKind;
 pub use frame::Steps;
 pub use read::{Head, Outgoing, Reading};
@@ -42,6 +44,7 @@ pub struct Dialect {
     frames: Vec<Frame>,
     order_kinds: HashMap<Box<str>, OrderKind>,
     order_names: Option<OrderNames>,
+    order_ids: about::Places,
     routes: RouteTable,
     weight_header: Option<String>,
     orders_header: Option<String>,

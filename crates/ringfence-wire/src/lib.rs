@@ -8,6 +8,6 @@ pub mod json;
 pub mod ratelimit;
 
 pub use dialect::{
-    BodyKind, Description, Dialect, DialectError, Draft, Head, Outgoing, Reading, Rendered, Route,
-    Scratch, Seal, Signed, Steps,
+    AnsweredOrder, BodyKind, Description, Dialect, DialectError, Draft, Head, OrderIds, Outgoing,
+    Reading, Rendered, Route, Scratch, Seal, Signed, Steps,
 };

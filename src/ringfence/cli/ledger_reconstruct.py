@@ -20,7 +20,15 @@ __all__ = ["reconstruct"]
 
 def reconstruct(
     directory: LedgerArgument,
-    order: Annotated[str, typer.Argument(metavar="ORDER", help="Client order id or message id.")],
+    order: Annotated[
+        str,
+        typer.Argument(
+            metavar="ORDER", help="The client's id of it, the venue's, or a message id."
+        ),
+    ],
+    account: Annotated[
+        str | None, typer.Option(help="Whose, where several accounts use the same id.")
+    ] = None,
     svg: Annotated[Path | None, typer.Option(help="Write the timeline as a picture.")] = None,
     cache: CacheOption = None,
     as_json: JsonOption = False,
@@ -31,7 +39,7 @@ def reconstruct(
     from ringfence.ledger.query import opened
 
     with opened(load(directory, cache, shown=not as_json)) as db:
-        found = life(db, order)
+        found = life(db, order, account)
     if svg is not None:
         try:
             svg.write_text(timeline(found), "utf-8")

@@ -38,8 +38,17 @@ ORDER = {
     "quantity": "quantity",
     "quote_quantity": "quote_quantity",
     "client_order_id": "client_order_id",
+    "venue_order_id": "venue_order_id",
+    "status": "order_status",
 }
-"""Fields of an entry's `order`, and their columns."""
+"""Fields of an entry's `order`, and their columns; the last two are the venue's, in outcomes."""
+
+ABOUT = {
+    "symbol": "about_symbol",
+    "client_order_id": "about_client_order_id",
+    "venue_order_id": "about_venue_order_id",
+}
+"""Fields of an entry's `about`, the order that a cancel, an amendment or a query names."""
 
 REFUSAL = {"code": "code", "blame": "blame", "detail": "reason_detail"}
 """Fields of an entry's `refusal`, and their columns."""
@@ -75,7 +84,10 @@ SCHEMA = pa.schema(
         pa.field("status", pa.int64()),
         pa.field("latency_us", pa.int64()),
         pa.field("state_changing", pa.bool_()),
-        *(pa.field(name, pa.string()) for name in (*ORDER.values(), *REFUSAL.values())),
+        *(
+            pa.field(name, pa.string())
+            for name in (*ORDER.values(), *ABOUT.values(), *REFUSAL.values())
+        ),
         *(pa.field(f"{name}_number", WHOLE) for name in NUMBERS),
         pa.field("controls", pa.struct([pa.field(name, pa.string()) for name in CONTROLS])),
         pa.field("detail", pa.string()),
@@ -88,6 +100,7 @@ ENTRY = pa.schema(
         *(pa.field(name, pa.int64()) for name in ("time_us", "status", "latency_us")),
         pa.field("state_changing", pa.bool_()),
         pa.field("order", pa.struct([pa.field(name, pa.string()) for name in ORDER])),
+        pa.field("about", pa.struct([pa.field(name, pa.string()) for name in ABOUT])),
         pa.field("refusal", pa.struct([pa.field(name, pa.string()) for name in REFUSAL])),
         SCHEMA.field("controls"),
     ]
@@ -123,7 +136,7 @@ def batch(entries: Sequence[tuple[int, bytes]]) -> pa.RecordBatch:
     columns["index"] = pa.array([index for index, _ in entries], pa.int64())
     columns["time"] = parsed["time_us"].cast(SCHEMA.field("time").type)
     columns["controls"] = parsed["controls"]
-    for section, fields in (("order", ORDER), ("refusal", REFUSAL)):
+    for section, fields in (("order", ORDER), ("about", ABOUT), ("refusal", REFUSAL)):
         for field, name in fields.items():
             columns[name] = pc.struct_field(parsed[section], field)
     for name in NUMBERS:

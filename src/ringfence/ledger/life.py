@@ -13,18 +13,29 @@ from typing import Any
 import duckdb
 
 from ringfence.errors import LedgerError
-from ringfence.ledger.query import ask
+from ringfence.ledger.query import ORDER_IDS, ask
 
 __all__ = ["Life", "Stage", "life"]
 
-SQL = """
+SQL = f"""
+WITH asked AS (SELECT DISTINCT message FROM entries WHERE ? IN ({", ".join(ORDER_IDS)})),
+ids AS (
+    SELECT DISTINCT unnest([{", ".join(ORDER_IDS[:-1])}]) AS id
+    FROM entries WHERE message IN (FROM asked)
+),
+concerned AS (
+    SELECT DISTINCT message FROM entries
+    WHERE message IN (FROM asked) OR {" OR ".join(f"{one} IN (FROM ids)" for one in ORDER_IDS[:-1])}
+)
 SELECT index, time, kind, coalesce(outcome, result) AS outcome, operation, code, reason,
        account, credential, address, dialect, message, method, path, status, latency_us,
-       symbol, side, order_type, quantity, quote_quantity, price, client_order_id
+       symbol, side, order_type, quantity, quote_quantity, price,
+       client_order_id, venue_order_id, order_status
 FROM entries
-WHERE message IN (SELECT message FROM entries WHERE client_order_id = ? OR message = ?)
+WHERE message IN (FROM concerned)
 ORDER BY index
-"""
+"""  # noqa: S608  names are ours, the value is a parameter
+"""The order is looked up by any id; whatever else is called by its ids concerns it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +71,42 @@ class Life:
     stages: list[Stage]
 
 
-def life(db: duckdb.DuckDBPyConnection, order: str) -> Life:
-    """Return the life of the order with this client order id, or of the message with this id.
+ABOUT = (
+    "account",
+    "symbol",
+    "side",
+    "order_type",
+    "quantity",
+    "quote_quantity",
+    "price",
+    "client_order_id",
+    "venue_order_id",
+)
+
+
+def life(db: duckdb.DuckDBPyConnection, order: str, account: str | None = None) -> Life:
+    """Return the life of the order that the client, the venue or the ledger calls `order`.
+
+    Clients choose their ids: where several accounts chose the same one, `account` says whose is
+    meant. What was refused before its account was known is part of every one's.
 
     Raises:
-        LedgerError: the ledger has no such order.
+        LedgerError: the ledger has no such order, or several.
     """
-    records = list(ask(db, SQL, [order, order]).records())
-    if not records:
-        hint = "give the client order id (newClientOrderId) or the message id of its answer"
+    records = list(ask(db, SQL, [order]).records())
+    owners = {one["message"]: one["account"] for one in records if one["kind"] == "decision"}
+    accounts = {name for name in owners.values() if name is not None}
+    if account is None and len(accounts) > 1:
+        hint = f"say whose is meant: --account {min(accounts)}"
+        said = f"{len(accounts)} accounts have an order {order}"
+        raise LedgerError(said, hint=hint, code="ledger_query")
+    whose = accounts if account is None else {account}
+    records = [one for one in records if owners.get(one["message"]) in {None, *whose}]
+    if not records or (account is not None and account not in accounts):
+        hint = "give the client's id of the order, the venue's, or the message id of its answer"
         raise LedgerError(f"the ledger has no order {order}", hint=hint, code="ledger_query")
-    first = records[0]
-    names = ("account", "symbol", "side", "order_type", "quantity", "quote_quantity", "price")
-    about = {name: first[name] for name in names if first[name] is not None}
-    return Life(order, about, stages(records))
+    found = ((name, [one[name] for one in records if one[name] is not None]) for name in ABOUT)
+    return Life(order, {name: values[0] for name, values in found if values}, stages(records))
 
 
 def stages(records: Sequence[dict[str, Any]]) -> list[Stage]:
@@ -100,12 +133,18 @@ def decided(record: dict[str, Any]) -> list[Stage]:
     ]
 
 
+def venue(record: dict[str, Any]) -> str:
+    """Return what the venue called the order, and its word for the order's state."""
+    state = record["order_status"] or ""
+    return f"{state} (its order {record['venue_order_id']})" if record["venue_order_id"] else state
+
+
 def ended(record: dict[str, Any]) -> list[Stage]:
     """Return what became of a message at the venue."""
     took = record["latency_us"] or 0
     sent = record["time"] - timedelta(microseconds=took)
     answered = {
-        "answered": f"the venue answered {record['status']}",
+        "answered": " ".join(f"the venue answered {record['status']} {venue(record)}".split()),
         "not_sent": f"never sent: {record['reason']}",
         "unknown": f"its fate is not known: {record['reason']}; ask the venue",
     }

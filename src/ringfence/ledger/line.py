@@ -54,6 +54,8 @@ def decision(entry: dict[str, Any]) -> list[Part]:
         size = order.get("quantity") or order.get("quote_quantity") or "-"
         price = f"@{order['price']}" if order.get("price") else ""
         words.append(f"{order['side']} {size} {order['symbol']} {order['type']}{price}")
+    if about := entry.get("about"):
+        words.append("about " + " ".join(about[name] for name in sorted(about)))
     if "status" in entry:
         words.append(f"-> {entry['status']}")
     words.append(f"{entry['latency_us']} µs")
@@ -63,6 +65,8 @@ def decision(entry: dict[str, Any]) -> list[Part]:
 def outcome(entry: dict[str, Any]) -> list[Part]:
     """Return what became of a message that was sent to the venue."""
     words = [str(entry[name]) for name in ("status", "reason") if entry.get(name) is not None]
+    if order := entry.get("order"):
+        words.append("order " + " ".join(order[name] for name in sorted(order)))
     result = entry["result"]
     said = [("outcome", ""), (result, STYLES.get(result, ""))]
     return [*said, *((word, "") for word in words), (f"[{entry['message']}]", "dim")]

@@ -17,7 +17,16 @@ from ringfence.errors import LedgerError
 from ringfence.ledger.cache import Columns
 from ringfence.ledger.columns import SCHEMA
 
-__all__ = ["FILTERS", "Answer", "ask", "opened", "select"]
+__all__ = ["FILTERS", "ORDER_IDS", "Answer", "ask", "opened", "select"]
+
+ORDER_IDS = (
+    "client_order_id",
+    "venue_order_id",
+    "about_client_order_id",
+    "about_venue_order_id",
+    "message",
+)
+"""Columns that name an order: its client's id, the venue's, or the message that placed it."""
 
 FILTERS = {
     "account": "account = ?",
@@ -26,18 +35,20 @@ FILTERS = {
     "credential": "credential = ?",
     "message": "message = ?",
     "operation": "operation = ?",
-    "order": "(client_order_id = ? OR message = ?)",
+    "order": f"message IN (SELECT message FROM entries WHERE ? IN ({', '.join(ORDER_IDS)}))",  # noqa: S608  names are ours
     "outcome": "? IN (outcome, result)",
     "since": "time >= ?",
-    "symbol": "symbol = ?",
+    "symbol": "? IN (symbol, about_symbol)",
     "until": "time < ?",
 }
 """What can be asked for without SQL, by name."""
 
 SHOWN = (
     "index, time, kind, coalesce(outcome, result) AS outcome, operation, code, account, address,"
-    " symbol, side, quantity, price, client_order_id, status, latency_us, coalesce(message, event)"
-    " AS message"
+    " coalesce(symbol, about_symbol) AS symbol, side, quantity, price,"
+    " coalesce(client_order_id, about_client_order_id) AS client_order_id,"
+    " coalesce(venue_order_id, about_venue_order_id) AS venue_order_id,"
+    " status, latency_us, coalesce(message, event) AS message"
 )
 """The columns that a question without SQL shows."""
 

@@ -63,6 +63,7 @@ pub fn read(message: &str) -> Vec<u8> {
 fn decision(message: &str, state_changing: bool) -> Vec<u8> {
     let mut out = Vec::new();
     DecisionEntry {
+        about: None,
         account: Some("alice"),
         address: [192, 0, 2, 1].into(),
         controls: Controls {
@@ -93,6 +94,7 @@ pub fn answered(message: &str) -> Vec<u8> {
     OutcomeEntry {
         latency_us: Some(900),
         message,
+        order: None,
         reason: None,
         result: Fate::Answered,
         status: Some(200),

@@ -5,6 +5,7 @@ mod routes;
 use http::HeaderName;
 use ringfence_core::guard::OrderKind;
 
+use super::about::Places;
 use super::definition::{self, Definition, OrderFields, OrderType};
 use super::name::Name;
 use super::render::ErrorTable;
@@ -45,6 +46,7 @@ impl Dialect {
             scheme: signing,
             frames,
             order_kinds: written.order_types.into_iter().map(order_kind).collect(),
+            order_ids: Places::compile(&written.order_ids),
             order_names: written.order_fields.as_ref().map(order_names),
             routes,
             weight_header: header_template(written.usage_headers.weight, "usage_headers.weight")?,

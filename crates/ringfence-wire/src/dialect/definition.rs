@@ -24,6 +24,9 @@ pub(super) struct Definition {
     pub(super) order_types: BTreeMap<String, OrderType>,
     /// Where an order's fields stand; a dialect without order routes needs none.
     pub(super) order_fields: Option<OrderFields>,
+    /// Where messages and answers name an order that is there already; for the record.
+    #[serde(default)]
+    pub(super) order_ids: OrderIds,
     /// Named lists of parameters that routes may refer to.
     #[serde(default)]
     pub(super) parameter_lists: BTreeMap<String, Vec<String>>,
@@ -73,6 +76,25 @@ pub(super) struct OrderFields {
     /// The venue's words for a side, and which they mean; without them it says `BUY` and `SELL`.
     #[serde(default)]
     pub(super) sides: BTreeMap<String, SideName>,
+}
+
+/// What an order is called: parameters, or `{name}` segments of the path; the first that says something counts.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OrderIds {
+    pub(super) symbol: Vec<String>,
+    pub(super) client_order_id: Vec<String>,
+    pub(super) venue_order_id: Vec<String>,
+    pub(super) answer: AnswerIds,
+}
+
+/// The same in the venue's answer, which is JSON: names from the outermost object inwards with `.` between.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AnswerIds {
+    pub(super) client_order_id: Vec<String>,
+    pub(super) status: Vec<String>,
+    pub(super) venue_order_id: Vec<String>,
 }
 
 /// A side of the market.

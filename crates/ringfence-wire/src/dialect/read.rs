@@ -9,7 +9,7 @@ use ringfence_core::sign::Claim;
 use super::definition::BodyKind;
 use super::name::Name;
 use super::scheme::Scheme;
-use super::{Dialect, OrderNames, Route, Scratch};
+use super::{Dialect, OrderIds, OrderNames, Route, Scratch};
 use crate::form;
 
 /// A request's head, as far as dialects look at it.
@@ -36,6 +36,8 @@ pub struct Reading<'a> {
     pub claim: Option<Claim<'a>>,
     /// The order that it carries.
     pub order: Option<OrderText<'a>>,
+    /// The order that it is about, which is there already.
+    pub about: Option<OrderIds<'a>>,
     /// What it costs.
     pub cost: Cost,
 }
@@ -70,6 +72,7 @@ impl Dialect {
             return Ok(Reading {
                 claim: None,
                 order: None,
+                about: None,
                 cost: cost(route, route.weight),
             });
         }
@@ -90,7 +93,16 @@ impl Dialect {
             Some(fields) if route.operation.carries_order() => Some(fields.order(route, scratch)?),
             Some(_) | None => None,
         };
-        Ok(Reading { claim, order, cost })
+        let about = match route.operation.is_about_orders() {
+            true => self.about(route, head.path, scratch),
+            false => None,
+        };
+        Ok(Reading {
+            claim,
+            order,
+            about,
+            cost,
+        })
     }
 
     /// Writes target and body anew from their pairs, without signature and key. Call it with what [`Dialect::read`] took.

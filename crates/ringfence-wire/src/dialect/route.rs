@@ -46,6 +46,12 @@ impl Route {
         list.is_none_or(|list| list.contains(tag, name))
     }
 
+    /// Returns the segment of `path`, which fits the route, that stands in place of `name`, braces included.
+    pub(super) fn segment<'a>(&self, path: &'a str, name: &str) -> Option<&'a str> {
+        let mut pairs = self.path.split('/').zip(path.split('/'));
+        pairs.find_map(|(wanted, given)| (wanted == name).then_some(given))
+    }
+
     /// Returns the largest weight that a parameter's value makes, if one does.
     pub(super) fn weight_for(&self, name: &str, value: &str) -> Option<u32> {
         let about = self.weight_by.iter();

@@ -1,6 +1,7 @@
 //! A dialect reads what was signed, whole and in one way, and forwards exactly what it read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod about;
 mod captured;
 mod compile;
 mod fixture;

@@ -83,11 +83,17 @@ def asked(record: Record) -> dict[str, Any]:
         event["status_detail"] = entry["reason"]
     if entry.get("method"):
         event["http_request"] = {"http_method": entry["method"], "url": {"path": entry["path"]}}
-    if "order" in entry:
-        order = entry["order"]
-        resource = {"type": "order", "data": order, "name": order.get("symbol", "unknown")}
-        event["resources"] = [resource]
+    orders = [resource(entry[name]) for name in ("order", "about") if name in entry]
+    if orders:
+        event["resources"] = orders
     return event
+
+
+def resource(order: dict[str, Any]) -> dict[str, Any]:
+    """Return an order, or what one is called, as the thing that was acted upon."""
+    ids = [order[name] for name in ("venue_order_id", "client_order_id") if name in order]
+    name = order.get("symbol") or next(iter(ids), "unknown")
+    return {"type": "order", "data": order, "name": name} | ({"uid": ids[0]} if ids else {})
 
 
 def actor(entry: dict[str, Any]) -> dict[str, Any]:
