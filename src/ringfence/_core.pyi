@@ -184,8 +184,8 @@ def ledger_volumes(directory: str) -> list[tuple[str | None, str, int]]:
 def volume_classes(directory: str) -> tuple[int, int]:
     """Return how many entries of a volume are of trade and of security."""
 
-def drop_volume(directory: str, month: str) -> None:
-    """Remove the volume of a month for good."""
+def drop_volume(directory: str, month: str | None) -> None:
+    """Remove the volume of a month for good, and what an interrupted removal left."""
 
 def read_ledger(directory: str, start: int, limit: int) -> list[tuple[int, bytes]]:
     """Return up to `limit` committed entries from index `start` on, as (index, canonical JSON)."""

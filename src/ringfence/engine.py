@@ -431,8 +431,8 @@ def volume_classes(directory: Path) -> tuple[int, int]:
         return _core.volume_classes(str(directory))
 
 
-def drop_volume(directory: Path, month: str) -> None:
-    """Remove the volume `month` of the ledger in `directory` for good.
+def drop_volume(directory: Path, month: str | None) -> None:
+    """Remove the volume `month` of the ledger in `directory`, and what an earlier call left.
 
     Raises:
         EngineError: it could not be removed whole; calling again goes on.

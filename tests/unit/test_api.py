@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from ringfence.api import Client, KeyService, NewKey, runs
+from ringfence.api import Client, KeyService, NewKey, VolumeService, runs
 from ringfence.api.person import person
 from ringfence.api.server import app, serving
 from ringfence.config.folder import Folder
@@ -58,6 +58,10 @@ class RecordingEngine:
         self.told.append(what)
 
 
+NO_VOLUMES = cast("VolumeService", None)
+"""Nothing here asks for a volume."""
+
+
 @pytest.fixture
 def engine() -> RecordingEngine:
     """Return an engine that keeps what it is told."""
@@ -79,7 +83,7 @@ def service(store: Store, engine: RecordingEngine) -> KeyService:
 @pytest.fixture
 def client(service: KeyService, engine: RecordingEngine, tmp_path: Path) -> Iterator[Client]:
     """Yield a client of a served socket."""
-    with serving(app(service, cast("Engine", engine)), tmp_path / "admin.sock"):
+    with serving(app(service, NO_VOLUMES, cast("Engine", engine)), tmp_path / "admin.sock"):
         yield Client(tmp_path / "admin.sock")
 
 
@@ -197,7 +201,7 @@ def test_a_dead_process_socket_is_replaced_and_a_closed_one_removed(
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
     assert not runs(path)
-    with serving(app(service, cast("Engine", engine)), path):
+    with serving(app(service, NO_VOLUMES, cast("Engine", engine)), path):
         assert runs(path)
     assert not path.exists()
 
@@ -207,7 +211,7 @@ def test_a_socket_may_lie_deeper_than_a_socket_name_reaches(
 ) -> None:
     deep = tmp_path / ("d" * 100) / ("e" * 100)
     deep.mkdir(parents=True)
-    with serving(app(service, cast("Engine", engine)), deep / "admin.sock"):
+    with serving(app(service, NO_VOLUMES, cast("Engine", engine)), deep / "admin.sock"):
         assert Client(deep / "admin.sock").all() == []
 
 

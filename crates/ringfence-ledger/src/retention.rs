@@ -54,7 +54,7 @@ fn grave(month: Month) -> String {
 
 const DROPPED: &str = ".dropped-";
 
-/// Removes the volume of `month` from the ledger in `directory`, and what an earlier call left.
+/// Removes the volume of `month`, if one is named, from the ledger in `directory`, and what an earlier call left.
 ///
 /// It is gone at once and for good; its files follow. Call it when the ledger says that the volume
 /// was dropped: without that, `verify` misses it.
@@ -62,14 +62,17 @@ const DROPPED: &str = ".dropped-";
 /// # Errors
 ///
 /// [`LedgerError::Io`]; calling again goes on.
-pub fn drop_volume(directory: &Path, month: Month) -> Result<(), LedgerError> {
+pub fn drop_volume(directory: &Path, month: Option<Month>) -> Result<(), LedgerError> {
     let doing = || LedgerError::io("dropping a volume");
-    match fs::rename(
-        directory.join(month.to_string()),
-        directory.join(grave(month)),
-    ) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(doing()(error)),
-        Ok(()) | Err(_) => {}
+    if let Some(month) = month {
+        let (from, to) = (
+            directory.join(month.to_string()),
+            directory.join(grave(month)),
+        );
+        match fs::rename(from, to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(doing()(error)),
+            Ok(()) | Err(_) => {}
+        }
     }
     let synced = File::open(directory).and_then(|folder| folder.sync_all());
     synced.map_err(doing())?;

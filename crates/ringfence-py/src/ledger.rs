@@ -91,11 +91,13 @@ pub(crate) fn volume_classes(py: Python<'_>, directory: &str) -> PyResult<(u64, 
     Ok((found.trade, found.security))
 }
 
-/// Removes the volume of a month for good.
+/// Removes the volume of a month for good, and what an interrupted removal left.
 #[pyfunction]
-pub(crate) fn drop_volume(py: Python<'_>, directory: &str, month: &str) -> PyResult<()> {
-    let month = Month::parse(month)
-        .ok_or_else(|| core("ledger_volume", format!("{month:?} is not a month")))?;
+#[pyo3(signature = (directory, month))]
+pub(crate) fn drop_volume(py: Python<'_>, directory: &str, month: Option<&str>) -> PyResult<()> {
+    let wrong = |month| core("ledger_volume", format!("{month:?} is not a month"));
+    let month = month.map(|month| Month::parse(month).ok_or_else(|| wrong(month)));
+    let month = month.transpose()?;
     let dropped = py.detach(|| ringfence_ledger::drop_volume(Path::new(directory), month));
     dropped.map_err(ledger)
 }

@@ -7,5 +7,16 @@ from __future__ import annotations
 
 from ringfence.api.client import Client, runs
 from ringfence.api.keys import Asked, Keys, KeyService, NewKey
+from ringfence.api.volumes import AskedVolumes, Volumes, VolumeService
 
-__all__ = ["Asked", "Client", "KeyService", "Keys", "NewKey", "runs"]
+__all__ = [
+    "Asked",
+    "AskedVolumes",
+    "Client",
+    "KeyService",
+    "Keys",
+    "NewKey",
+    "VolumeService",
+    "Volumes",
+    "runs",
+]

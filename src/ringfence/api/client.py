@@ -9,6 +9,7 @@ import socket
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ringfence import errors
 from ringfence.api.keys import NewKey
@@ -18,6 +19,8 @@ from ringfence.errors import GatewayError, KeyMissingError, KeyTextError, Runnin
 __all__ = ["Client", "runs"]
 
 TIMEOUT_SECONDS = 10
+DROP_SECONDS = 3_600
+"""A volume is read through before it goes: a second for each million entries."""
 STEPS = {"suspended": "suspend", "active": "resume", "revoked": "revoke"}
 """Each state that can be asked for, and the request that asks for it."""
 
@@ -25,15 +28,15 @@ STEPS = {"suspended": "suspend", "active": "resume", "revoked": "revoke"}
 class Connection(http.client.HTTPConnection):
     """HTTP/1.1 over a Unix socket."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout_s: float = TIMEOUT_SECONDS) -> None:
         """Keep the socket's path; `Host` is of no meaning here."""
-        super().__init__("ringfence", timeout=TIMEOUT_SECONDS)
+        super().__init__("ringfence", timeout=timeout_s)
         self._path = path
 
     def connect(self) -> None:
         """Connect to the socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_SECONDS)
+        self.sock.settimeout(self.timeout)
         with reach(self._path) as name:
             self.sock.connect(name)
 
@@ -80,19 +83,48 @@ class Client:
         changed: dict[str, Any] = self._ask("POST", target, {"why": why})
         return changed
 
+    def holds(self) -> list[dict[str, Any]]:
+        """Return the holds in force, oldest first."""
+        found: list[dict[str, Any]] = self._ask("GET", "/holds")
+        return found
+
+    def hold(self, name: str, since: str | None, until: str | None, why: str) -> dict[str, Any]:
+        """Place a hold on the volumes from the month `since` to `until`."""
+        body = {"name": name, "since": since, "until": until, "why": why}
+        placed: dict[str, Any] = self._ask("POST", "/holds", body)
+        return placed
+
+    def lift(self, name: str, why: str) -> dict[str, Any]:
+        """Lift a hold."""
+        target = f"/holds/{quote(name, safe='')}/lift"
+        lifted: dict[str, Any] = self._ask("POST", target, {"why": why})
+        return lifted
+
+    def drop(self, month: str, why: str) -> dict[str, Any]:
+        """Drop the oldest volume, which must be that of `month`."""
+        target = f"/volumes/{quote(month, safe='')}/drop"
+        dropped: dict[str, Any] = self._ask("POST", target, {"why": why}, DROP_SECONDS)
+        return dropped
+
     def status(self) -> dict[str, Any]:
         """Return the gateway's counters."""
         counters: dict[str, Any] = self._ask("GET", "/status")
         return counters
 
-    def _ask(self, method: str, target: str, body: dict[str, Any] | None = None) -> Any:
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        body: dict[str, Any] | None = None,
+        timeout_s: float = TIMEOUT_SECONDS,
+    ) -> Any:
         """Send one request and return the answer.
 
         Raises:
             GatewayError: the class that the gateway raised.
             RunningError: it does not answer, or not in our words.
         """
-        connection = Connection(self._path)
+        connection = Connection(self._path, timeout_s)
         content = None if body is None else json.dumps(body)
         try:
             connection.request(method, target, content, {"Content-Type": "application/json"})

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ringfence.api.keys import KeyService, NewKey
 from ringfence.api.person import peer_uid, person
 from ringfence.api.reach import reach
+from ringfence.api.volumes import VolumeService
 from ringfence.engine import Engine
 from ringfence.errors import FileError, GatewayError, KeyMissingError
 
@@ -62,7 +63,18 @@ class WhyRequest(BaseModel):
     why: str = ""
 
 
-def app(keys: KeyService, engine: Engine) -> FastAPI:
+class HoldRequest(BaseModel):
+    """The body of POST /holds."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    name: str
+    since: str | None = None
+    until: str | None = None
+    why: str
+
+
+def app(keys: KeyService, volumes: VolumeService, engine: Engine) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads."""
     made = FastAPI(title="Ringfence", openapi_url=None, docs_url=None, redoc_url=None)
 
@@ -99,6 +111,22 @@ def app(keys: KeyService, engine: Engine) -> FastAPI:
     @made.post("/keys/{key_id}/revoke")
     def revoke_key(key_id: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
         return keys.set_state(key_id, "revoked", wanted.why, who(request))
+
+    @made.get("/holds")
+    def all_holds() -> list[dict[str, Any]]:
+        return volumes.holds()
+
+    @made.post("/holds")
+    def place_hold(wanted: HoldRequest, request: Request) -> dict[str, Any]:
+        return volumes.hold(wanted.name, wanted.since, wanted.until, wanted.why, who(request))
+
+    @made.post("/holds/{name}/lift")
+    def lift_hold(name: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
+        return volumes.lift(name, wanted.why, who(request))
+
+    @made.post("/volumes/{month}/drop")
+    def drop_volume(month: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
+        return volumes.drop(month, wanted.why, who(request))
 
     return made
 

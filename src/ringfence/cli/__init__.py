@@ -16,11 +16,13 @@ from ringfence.cli import (
     key_list,
     key_state,
     ledger_export,
+    ledger_hold,
     ledger_prove,
     ledger_publish,
     ledger_query,
     ledger_receipt,
     ledger_reconstruct,
+    ledger_retain,
     ledger_ship,
     ledger_show,
     ledger_tail,
@@ -72,6 +74,12 @@ ledger.command("reconstruct")(ledger_reconstruct.reconstruct)
 ledger.command("export")(ledger_export.export)
 ledger.command("ship")(ledger_ship.ship)
 ledger.command("vkey")(ledger_vkey.vkey)
+ledger.command("retain")(ledger_retain.retain)
+hold = typer.Typer(help="Keep volumes beyond their time.")
+hold.command("place")(ledger_hold.place)
+hold.command("list")(ledger_hold.list_holds)
+hold.command("lift")(ledger_hold.lift)
+ledger.add_typer(hold, name="hold")
 app.add_typer(ledger, name="ledger")
 
 witness = typer.Typer(help="Watch that logs only grow, and cosign it.")

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ringfence.config.folder import Folder
-from ringfence.errors import FileError, RunningError
+from ringfence.cli.attach import attached
 
 if TYPE_CHECKING:
     from ringfence.api import Keys
 
 __all__ = ["KeyArgument", "WhyOption", "keys", "moment", "rows"]
 
-WAIT_SECONDS = 5.0
-POLL_SECONDS = 0.05
 WhyOption = Annotated[str, typer.Option("--why", help="The reason; it goes into the ledger.")]
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The credential's id.")]
 
@@ -34,35 +29,14 @@ def keys(config: Path) -> Iterator[Keys]:
         FileError: there is no such configuration.
         RunningError: the state folder stays held by somebody who does not answer.
     """
-    if not config.is_file():
-        hint = "name the state folder's configuration: -c DIR/ringfence.yaml"
-        raise FileError(f"there is no configuration {config}", hint=hint)
-    with ExitStack() as stack:
-        yield attach(Folder(config.resolve().parent), stack)
-
-
-def attach(folder: Folder, stack: ExitStack) -> Keys:
-    """Return whom to talk to; wait a while for a gateway that starts, or for another command.
-
-    Raises:
-        RunningError: the folder stays held by somebody who does not answer.
-    """
-    from ringfence.api import Asked, Client, KeyService, runs
-    from ringfence.api.person import person
+    from ringfence.api import Asked, KeyService
     from ringfence.identity import MasterKey, Store
 
-    until = time.monotonic() + WAIT_SECONDS
-    while not runs(folder.socket):
-        try:
-            stack.enter_context(folder.held())
-        except RunningError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(POLL_SECONDS)
-            continue
-        service = KeyService(Store(folder.store), MasterKey.read(folder.master_key))
-        return Asked(service, person(os.getuid()))
-    return Client(folder.socket)
+    with attached(config) as (folder, gateway, who):
+        if gateway is not None:
+            yield gateway
+        else:
+            yield Asked(KeyService(Store(folder.store), MasterKey.read(folder.master_key)), who)
 
 
 def rows(key: dict[str, Any]) -> list[tuple[str, Any]]:

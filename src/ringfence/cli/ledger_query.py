@@ -81,11 +81,11 @@ def query(
 
 def load(directory: Path, cache: Path | None, *, shown: bool) -> Columns:
     """Return the columns of the ledger that `directory` names, with progress on a terminal."""
-    from ringfence.ledger.cache import beside, columns
+    from ringfence.ledger.cache import columns
 
     folder = locate(directory).directory
     with progress(folder, shown=shown) as tell:
-        return columns(folder, cache or beside(folder), tell)
+        return columns(folder, cache or ledger.beside(folder), tell)
 
 
 @contextmanager

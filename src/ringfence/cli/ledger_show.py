@@ -31,7 +31,12 @@ def show(
         if not entries:
             hint = "`ringfence ledger verify` tells how many entries there are"
             raise LedgerError(f"there is no entry {index}", hint=hint, code="ledger_query")
-        entry = json.loads(entries[0][1])
+        found, content = entries[0]
+        if found != index:
+            said = f"entry {index} was dropped with its volume: the oldest is {found}"
+            hint = "`ringfence ledger query` finds ledger.dropped: who dropped it, when and why"
+            raise LedgerError(said, hint=hint, code="ledger_query")
+        entry = json.loads(content)
         if as_json:
             say_json({"index": index, "entry": entry})
         else:

@@ -6,6 +6,7 @@ import hashlib
 import signal
 import sys
 import threading
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -47,7 +48,7 @@ def serve(
 
 def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bool) -> None:
     """Run until the first of the STOP signals, then drain. The folder is held."""
-    from ringfence.api import KeyService
+    from ringfence.api import KeyService, VolumeService
     from ringfence.api.server import app, serving
     from ringfence.identity import MasterKey, Store
 
@@ -64,7 +65,8 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
         except EngineError as e:
             # Orders are refused then; reads go on, and so do we.
             warn(f"the ledger does not take what happened before this start: {e}")
-        with serving(app(keys, engine), folder.socket):
+        volumes = VolumeService(loaded, partial(engine.event, durable=True))
+        with serving(app(keys, volumes, engine), folder.socket):
             ready(addresses, loaded, folder, as_json)
             signal.sigwait(STOP)
             threading.Thread(target=hurry, args=[engine], daemon=True).start()

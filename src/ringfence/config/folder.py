@@ -36,6 +36,11 @@ class Folder:
         return self.path / "ringfence.db"
 
     @property
+    def holds(self) -> Path:
+        """Which volumes of the ledger must not be dropped."""
+        return self.path / "holds.json"
+
+    @property
     def socket(self) -> Path:
         """Where a running gateway takes commands."""
         return self.path / "admin.sock"

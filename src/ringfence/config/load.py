@@ -65,6 +65,8 @@ class Loaded:
         content["attestation"]["key"] = self.path(self.config.attestation.key)
         for name in ("directory", "key"):
             content["ledger"][name] = self.path(content["ledger"][name])
+        # Nothing that the engine does.
+        del content["ledger"]["retention"]
         content["upstream"]["ca"] = self.roots()
         for listener in content["listeners"]:
             for name, text in (listener["tls"] or {}).items():

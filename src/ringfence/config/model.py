@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-__all__ = ["CONTROLS", "Config", "Instrument", "Limit", "Listener", "wrong"]
+__all__ = ["CONTROLS", "Config", "Instrument", "Limit", "Listener", "Retention", "wrong"]
 
 CONTROLS = (
     "edge",
@@ -242,6 +242,13 @@ class Guard(Section):
     instruments: Annotated[tuple[Instrument, ...], Field(strict=False)]
 
 
+class Retention(Section):
+    """How long records are kept, from the end of their month. Volumes go whole, by command only."""
+
+    trade_years: Annotated[int, Field(ge=5, le=100)] = 5
+    security_years: Annotated[int, Field(ge=3, le=100)] = 3
+
+
 class Ledger(Section):
     """Where decisions are recorded. `strict` syncs each commit; `group` every `group_ms`."""
 
@@ -252,6 +259,7 @@ class Ledger(Section):
     group_ms: Annotated[int, Field(ge=1, le=1_000)] = 5
     checkpoint_ms: Milliseconds = 1_000
     heartbeat_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 10_000
+    retention: Retention = Retention()
 
 
 class Config(Section):

@@ -6,7 +6,7 @@ are slow to load: those modules are imported by who needs them.
 
 from __future__ import annotations
 
-from ringfence.ledger.folder import covers, signed_size
+from ringfence.ledger.folder import beside, covers, signed_size
 from ringfence.ledger.line import harmless, line, parts
 
-__all__ = ["covers", "harmless", "line", "parts", "signed_size"]
+__all__ = ["beside", "covers", "harmless", "line", "parts", "signed_size"]

@@ -19,7 +19,7 @@ from ringfence.engine import LedgerReader
 from ringfence.errors import EngineError, FileError
 from ringfence.ledger.columns import SCHEMA, batch
 
-__all__ = ["PART", "Columns", "beside", "columns"]
+__all__ = ["PART", "Columns", "columns"]
 
 PART = 250_000
 """Entries in a file, but for the oldest."""
@@ -63,11 +63,6 @@ class Columns:
     files: list[Path]
     newest: pa.Table
     size: int
-
-
-def beside(ledger: Path) -> Path:
-    """Return where the columns of `ledger` are kept unless somebody says otherwise."""
-    return ledger.with_name(f"{ledger.name}.columns")
 
 
 def columns(ledger: Path, cache: Path, tell: Tell | None = None) -> Columns:

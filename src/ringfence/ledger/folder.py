@@ -7,7 +7,7 @@ from pathlib import Path
 from ringfence import engine
 from ringfence.errors import EngineError
 
-__all__ = ["covers", "signed_size"]
+__all__ = ["beside", "covers", "signed_size"]
 
 
 def signed_size(directory: Path) -> int:
@@ -29,3 +29,8 @@ def covers(checkpoint: Path) -> int:
         return int(lines[1]) if lines[1].isdecimal() else 0
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def beside(ledger: Path) -> Path:
+    """Return where the columns of `ledger` are kept unless somebody says otherwise."""
+    return ledger.with_name(f"{ledger.name}.columns")
