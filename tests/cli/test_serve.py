@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.stage import ringfence, running
+from ringfence.cli import attach
 from ringfence.cli.key import keys
 from ringfence.config.folder import Folder
 from ringfence.errors import RunningError
@@ -75,8 +76,7 @@ def test_a_command_waits_for_who_holds_the_folder(
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(2)
     assert waiting.communicate(timeout=15)[0] == b"[]\n"
-    # The package's own `key` is the group of commands.
-    monkeypatch.setattr(sys.modules["ringfence.cli.key"], "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(attach, "WAIT_SECONDS", 0.1)
     with folder.held(), pytest.raises(RunningError), keys(Path(config)):
         raise AssertionError
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import shutil
 import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from demo.stage import ringfence, running
 from ringfence import cli, config, engine
 from ringfence.errors import EngineError, WitnessError
 from ringfence.witness import Folder, State, app, ask
@@ -298,3 +300,52 @@ def test_a_truncated_log_is_never_cosigned_again(
     cut.grow("test.instead")
     with pytest.raises((WitnessError, EngineError)):
         ask(cut.directory, engine.stage_ledger(cut.directory), watched.witness)
+
+
+def configured(log: Log, watched: Watched) -> str:
+    """Have the gateway of `log` publish by itself, and return its configuration."""
+    file = log.state / "ringfence.yaml"
+    text = file.read_text()
+    section = f"\nledger:\n  publish: {{interval_ms: 100, policy: {watched.policy}}}\n"
+    changed = text.replace("\nledger:\n", section)
+    assert changed != text
+    file.write_text(changed)
+    return str(file)
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 15
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def events(log: Log) -> list[str]:
+    entries = engine.LedgerReader(log.state / "ledger", 0).read(10_000)
+    return [json.loads(content).get("event", "") for _, content in entries]
+
+
+def test_a_gateway_publishes_by_itself_what_its_witness_cosigned(
+    log: Log, watched: Watched, tmp_path: Path
+) -> None:
+    config = configured(log, watched)
+    with running(tmp_path / "gateway.log", "serve", "-c", config):
+        until(lambda: ringfence("status", "-c", config)["published"]["size"] > 0)
+        assert ringfence("status", "-c", config)["published"]["trouble"] is None
+    verified = ringfence("ledger", "verify", str(log.state), "--policy", str(watched.policy))
+    assert [name for name, _ in verified["accepted"]["witnesses"]] == ["w1"]
+
+
+def test_a_ledger_that_was_set_back_is_an_incident(
+    log: Log, watched: Watched, tmp_path: Path
+) -> None:
+    old = log.copy(tmp_path / "old")
+    log.grow(*(f"test.{number}" for number in range(50)))
+    ask(log.directory, engine.stage_ledger(log.directory), watched.witness)
+    config, said = configured(old, watched), tmp_path / "gateway.log"
+    with running(said, "serve", "-c", config):
+        until(lambda: "ledger.contradicted" in events(old))
+        assert "set back" in ringfence("status", "-c", config)["published"]["trouble"]
+    assert events(old).count("ledger.contradicted") == 1
+    assert said.read_text().count("ALARM: witness w1 has cosigned") == 1
+    assert not (old.directory / "tlog" / "checkpoint").exists()

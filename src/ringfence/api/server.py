@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,16 @@ class HoldRequest(BaseModel):
     why: str
 
 
-def app(keys: KeyService, volumes: VolumeService, engine: Engine) -> FastAPI:
-    """Return the application. Handlers are plain functions: FastAPI runs them on threads."""
+def app(
+    keys: KeyService,
+    volumes: VolumeService,
+    engine: Engine,
+    published: Callable[[], dict[str, Any]] | None = None,
+) -> FastAPI:
+    """Return the application. Handlers are plain functions: FastAPI runs them on threads.
+
+    `published` tells how far the ledger is published, where this gateway publishes it.
+    """
     made = FastAPI(title="Ringfence", openapi_url=None, docs_url=None, redoc_url=None)
 
     @made.exception_handler(GatewayError)
@@ -86,7 +94,8 @@ def app(keys: KeyService, volumes: VolumeService, engine: Engine) -> FastAPI:
 
     @made.get("/status")
     def status() -> dict[str, Any]:
-        return engine.status()
+        found = engine.status()
+        return found if published is None else {**found, "published": published()}
 
     @made.get("/keys")
     def all_keys() -> list[dict[str, Any]]:

@@ -8,11 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ringfence import engine
 from ringfence.cli.ledger_folder import locate
 from ringfence.cli.say import JsonOption, say_json, warn
-from ringfence.errors import EngineError, FileError, WitnessError
-from ringfence.ledger import covers
+from ringfence.errors import FileError
 
 __all__ = ["publish"]
 
@@ -33,11 +31,13 @@ def publish(
 
     Any web server can serve them. Runs beside the gateway and never holds it up.
     """
+    from ringfence.witness.publish import publish as publish_now
+
     folder = locate(directory).directory
     rules = read(policy) if policy is not None else None
     last = -1
     while True:
-        size = newest(folder, rules)
+        size = publish_now(folder, rules, warn)
         if size != last:
             say_json({"size": size}) if as_json else print(f"published {size} entries", flush=True)
         last = size
@@ -46,60 +46,9 @@ def publish(
         time.sleep(interval_s)
 
 
-def newest(folder: Path, policy: bytes | None) -> int:
-    """Publish what is not yet, volume by volume, and return how many entries now are."""
-    volumes = engine.ledger_volumes(folder)
-    for volume in volumes:
-        ended = volume is not volumes[-1]
-        if not (ended and published(volume.directory, policy)):
-            size = publish_volume(volume.directory, policy)
-    return volume.sequence + size
-
-
-def published(volume: Path, policy: bytes | None) -> bool:
-    """Tell whether all of a volume that has ended is published, as the policy wants it."""
-    note = volume / "tlog" / "checkpoint"
-    if not 0 < covers(volume / "checkpoint") == covers(note):
-        return False
-    try:
-        if policy is not None:
-            engine.accept_checkpoint(policy, note.read_bytes())
-    except (EngineError, OSError):
-        return False
-    return True
-
-
-def publish_volume(volume: Path, policy: bytes | None) -> int:
-    """Publish a volume and return how many of its entries now are."""
-    return engine.publish_ledger(volume) if policy is None else cosigned(volume, policy)
-
-
 def read(policy: Path) -> bytes:
     """Return a policy file's content."""
     try:
         return policy.read_bytes()
     except OSError as e:
         raise FileError(f"{policy} cannot be read: {e.strerror}") from e
-
-
-def cosigned(volume: Path, policy: bytes) -> int:
-    """Publish once the policy's quorum has cosigned, and return how many entries."""
-    from ringfence.witness import ask
-
-    note = engine.stage_ledger(volume)
-    refused: WitnessError | None = None
-    for witness in engine.read_policy(policy).witnesses:
-        try:
-            note = ask(volume, note, witness)
-        except WitnessError as e:
-            # The others may be enough; a contradiction outweighs any quorum.
-            if e.code in ("witness_fork", "witness_rollback"):
-                raise
-            refused = e
-            warn(str(e))
-    try:
-        engine.accept_checkpoint(policy, note)
-    except EngineError as e:
-        hint = None if refused is None else refused.hint
-        raise WitnessError(f"nothing was published: {e}", hint=hint) from e
-    return engine.release_ledger(volume, note)

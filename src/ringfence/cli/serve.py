@@ -6,16 +6,20 @@ import hashlib
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from ringfence import config as configuration
+from ringfence.cli.ledger_publish import read as read_policy
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json, warn
 from ringfence.config.folder import Folder
 from ringfence.engine import Engine
-from ringfence.errors import EngineError
+from ringfence.errors import EngineError, GatewayError
 
 __all__ = ["serve"]
 
@@ -66,7 +70,9 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
             # Orders are refused then; reads go on, and so do we.
             warn(f"the ledger does not take what happened before this start: {e}")
         volumes = VolumeService(loaded, partial(engine.event, durable=True))
-        with serving(app(keys, volumes, engine), folder.socket):
+        with ExitStack() as stack:
+            publisher = published(loaded, engine, stack)
+            stack.enter_context(serving(app(keys, volumes, engine, publisher), folder.socket))
             ready(addresses, loaded, folder, as_json)
             signal.sigwait(STOP)
             threading.Thread(target=hurry, args=[engine], daemon=True).start()
@@ -74,6 +80,33 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
             engine.stop(drain_ms)
     finally:
         engine.stop(0)
+
+
+def published(
+    loaded: configuration.Loaded, engine: Engine, stack: ExitStack
+) -> Callable[[], dict[str, Any]] | None:
+    """Publish the ledger as long as `stack` is open, if the configuration says so."""
+    section = loaded.config.ledger
+    if section.publish is None:
+        return None
+    from ringfence.witness.publish import Publisher
+
+    policy = section.publish.policy
+    publisher = Publisher(
+        Path(loaded.path(section.directory)),
+        None if policy is None else read_policy(Path(loaded.path(policy))),
+        section.publish.interval_ms / 1000,
+        tell=warn,
+        contradicted=partial(contradicted, engine),
+    )
+    return stack.enter_context(publisher).status
+
+
+def contradicted(engine: Engine, error: GatewayError) -> None:
+    """Raise an incident: somebody holds a proof that this ledger is not what it was."""
+    print(f"ringfence: ALARM: {error}", file=sys.stderr, flush=True)
+    with suppress(EngineError):
+        engine.event("ledger.contradicted", {"code": error.code, "what": str(error)}, durable=True)
 
 
 def hurry(engine: Engine) -> None:

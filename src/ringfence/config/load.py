@@ -66,7 +66,7 @@ class Loaded:
         for name in ("directory", "key"):
             content["ledger"][name] = self.path(content["ledger"][name])
         # Nothing that the engine does.
-        del content["ledger"]["retention"]
+        del content["ledger"]["retention"], content["ledger"]["publish"]
         content["upstream"]["ca"] = self.roots()
         for listener in content["listeners"]:
             for name, text in (listener["tls"] or {}).items():

@@ -249,6 +249,13 @@ class Retention(Section):
     security_years: Annotated[int, Field(ge=3, le=100)] = 3
 
 
+class Publish(Section):
+    """Laying the ledger out as tiles while the gateway runs; `policy` names the witnesses."""
+
+    interval_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 1_000
+    policy: FileName | None = None
+
+
 class Ledger(Section):
     """Where decisions are recorded. `strict` syncs each commit; `group` every `group_ms`."""
 
@@ -260,6 +267,7 @@ class Ledger(Section):
     checkpoint_ms: Milliseconds = 1_000
     heartbeat_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 10_000
     retention: Retention = Retention()
+    publish: Publish | None = None
 
 
 class Config(Section):
