@@ -1,0 +1,131 @@
+"""A gateway in this process, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ringfence import _core
+from ringfence.engine.call import named
+
+__all__ = ["Detail", "Engine", "RefusalCode", "StateChange", "check_snapshot", "refusal_codes"]
+
+Detail = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalCode:
+    """One stable refusal code: who refuses by it, and what the refused one can do."""
+
+    code: str
+    room: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """What came of a state's change: when it held, and whether the ledger took the event."""
+
+    effective_us: int
+    recorded: bool
+
+
+class Engine:
+    """A gateway in this process. `start` it once, `stop` it once; other calls may come between."""
+
+    def __init__(self, snapshot: bytes) -> None:
+        """Check `snapshot` (JSON, see `ringfence.config`).
+
+        Raises:
+            EngineError: the snapshot is refused; the message names the field.
+        """
+        with named():
+            self._engine = _core.Engine(snapshot)
+
+    def start(self, credentials: list[dict[str, Any]]) -> list[str]:
+        """Take `credentials`, open the ledger, listen, and return the bound `host:port` texts.
+
+        In the listeners' order. No client meets the gateway before it knows its credentials.
+
+        Raises:
+            EngineError: a credential, port, certificate, key or the ledger cannot be used.
+        """
+        with named():
+            return self._engine.start(json.dumps(credentials).encode())
+
+    def stop(self, drain_ms: int) -> None:
+        """Let open requests end for at most `drain_ms`, then close the ledger.
+
+        Raises:
+            EngineError: the ledger could not be closed.
+        """
+        with named():
+            self._engine.stop(drain_ms)
+
+    def hurry(self) -> None:
+        """End the wait of a `stop` on another thread: what is still open is cut off."""
+        self._engine.hurry()
+
+    def put_credentials(self, credentials: list[dict[str, Any]]) -> int:
+        """Add or replace credentials and return how many.
+
+        Raises:
+            EngineError: one is malformed; the message names its id, never its material.
+        """
+        with named():
+            return self._engine.put_credentials(json.dumps(credentials).encode())
+
+    def set_credential_state(self, key_id: str, state: str, detail: Detail) -> StateChange:
+        """Set one credential's state, then record it with `detail`.
+
+        Raises:
+            EngineError: the engine does not know the credential, or it is revoked.
+        """
+        with named():
+            content = json.dumps(detail).encode()
+            return StateChange(*self._engine.set_credential_state(key_id, state, content))
+
+    def event(self, name: str, detail: Detail, *, durable: bool = False) -> None:
+        """Record an event in the ledger; `durable`: return when it is.
+
+        Raises:
+            EngineError: the ledger does not take entries.
+        """
+        with named():
+            self._engine.event(name, json.dumps(detail).encode(), durable)
+
+    def event_alone(self, name: str, detail: Detail) -> None:
+        """Record one event while no engine has the ledger; it is durable on return.
+
+        Raises:
+            EngineError: the ledger cannot be opened or written.
+        """
+        with named():
+            self._engine.event_alone(name, json.dumps(detail).encode())
+
+    def status(self) -> dict[str, Any]:
+        """Return the gateway's counters.
+
+        Raises:
+            EngineError: the engine is not started.
+        """
+        with named():
+            status: dict[str, Any] = json.loads(self._engine.status())
+        return status
+
+
+def check_snapshot(snapshot: bytes) -> None:
+    """Refuse what `Engine` would refuse, without side effects.
+
+    Raises:
+        EngineError: the message names the field.
+    """
+    with named():
+        _core.check_snapshot(snapshot)
+
+
+def refusal_codes() -> list[RefusalCode]:
+    """Return every refusal code, in the engine's order."""
+    return [RefusalCode(*row) for row in _core.codes()]

@@ -1,0 +1,149 @@
+"""A ledger read, verified and divided into volumes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ringfence import _core
+from ringfence.engine.call import named
+
+__all__ = [
+    "LedgerReader",
+    "LedgerReport",
+    "Volume",
+    "drop_volume",
+    "ledger_vkey",
+    "ledger_volumes",
+    "read_ledger",
+    "verify_ledger",
+    "volume_classes",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReport:
+    """What a verification found.
+
+    `fault` is None, or {file, offset, entry, kind, sentence} of the first thing that is not as it
+    was written. `unfinished` is what a crash left at the end: {file, offset, sentence} each.
+    `published` is how many entries the published checkpoint covers, None where nothing is.
+    `heartbeats` has their `count`, how many are `missing`, and `longest_us` between two of a run.
+    `volumes` has {month, sequence, size, signed_size, root} of each, none for a ledger in one
+    piece; the numbers above are of all of them together, and `root` is the newest one's.
+    """
+
+    origin: str
+    size: int
+    root: str
+    checkpoints: int
+    signed_size: int
+    signatures_checked: bool
+    open_intents: int
+    heartbeats: dict[str, int]
+    live: bool
+    published: int | None
+    unfinished: list[dict[str, Any]]
+    fault: dict[str, Any] | None
+    volumes: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One log of a ledger, in the folder `directory`: that of `month`; None: the whole ledger.
+
+    `sequence` counts the entries before it.
+    """
+
+    month: str | None
+    directory: Path
+    sequence: int
+
+
+def ledger_vkey(key: Path, origin: str) -> str:
+    """Return the verifier key text that belongs to a ledger's signing key file.
+
+    Raises:
+        EngineError: the file is not an Ed25519 key in PKCS#8 PEM.
+    """
+    with named():
+        return _core.ledger_vkey(str(key), origin)
+
+
+def read_ledger(directory: Path, start: int, limit: int) -> list[tuple[int, bytes]]:
+    """Return up to `limit` committed entries from `start` on, as (index, canonical JSON).
+
+    Raises:
+        EngineError: there is no ledger, or it is damaged.
+    """
+    with named():
+        return _core.read_ledger(str(directory), start, limit)
+
+
+def ledger_volumes(directory: Path) -> list[Volume]:
+    """Return the volumes of a ledger, oldest first.
+
+    Raises:
+        EngineError: there is no ledger, or a volume does not begin as one.
+    """
+    with named():
+        found = _core.ledger_volumes(str(directory))
+    return [Volume(month, Path(folder), sequence) for month, folder, sequence in found]
+
+
+def volume_classes(directory: Path) -> tuple[int, int]:
+    """Return how many entries of the volume in `directory` are of trade and of security.
+
+    Raises:
+        EngineError: it cannot be read, or an entry is not as it was written.
+    """
+    with named():
+        return _core.volume_classes(str(directory))
+
+
+def drop_volume(directory: Path, month: str | None) -> None:
+    """Remove the volume `month` of the ledger in `directory`, and what an earlier call left.
+
+    Raises:
+        EngineError: it could not be removed whole; calling again goes on.
+    """
+    with named():
+        _core.drop_volume(str(directory), month)
+
+
+class LedgerReader:
+    """Reads a ledger's entries in order, also while it grows."""
+
+    def __init__(self, directory: Path, start: int) -> None:
+        """Open the ledger in `directory`, to read from entry `start` on.
+
+        Raises:
+            EngineError: there is no ledger.
+        """
+        with named():
+            self._reader = _core.LedgerReader(str(directory), start)
+
+    def read(self, limit: int) -> list[tuple[int, bytes]]:
+        """Return up to `limit` more entries; none when there are none yet.
+
+        Raises:
+            EngineError: an entry is not as it was written.
+        """
+        with named():
+            return self._reader.read(limit)
+
+
+def verify_ledger(
+    directory: Path, vkey: str | None, progress: Callable[[int], None] | None = None
+) -> LedgerReport:
+    """Recompute a whole ledger. `progress` is told the entries done so far.
+
+    Raises:
+        EngineError: there is no ledger, or `vkey` is malformed.
+    """
+    with named():
+        found = json.loads(_core.verify_ledger(str(directory), vkey, progress))
+    return LedgerReport(**found)
