@@ -12,6 +12,7 @@ from ringfence import config as configuration
 from ringfence import engine
 from ringfence.cli.attach import attached
 from ringfence.cli.say import JsonOption, say_json, table
+from ringfence.config.folder import Folder
 from ringfence.errors import LedgerError
 from ringfence.ledger.hold import read_holds
 from ringfence.ledger.retention import Kept, droppable, survey
@@ -41,8 +42,7 @@ def retain(
     loaded = configuration.load(state / "ringfence.yaml")
     ledger = Path(loaded.path(loaded.config.ledger.directory))
     today = datetime.now(UTC).date()
-    with attached(state / "ringfence.yaml") as (folder, _gateway, _who):
-        kept = survey(ledger, periods(loaded), read_holds(folder.holds))
+    kept = survey(ledger, periods(loaded), read_holds(Folder(loaded.folder).holds))
     going = droppable(kept, today)
     if not as_json:
         table(HEADS, [row(one, one in going, one is kept[-1]) for one in kept])

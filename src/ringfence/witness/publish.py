@@ -17,6 +17,8 @@ __all__ = ["CONTRADICTIONS", "Publisher", "publish"]
 CONTRADICTIONS = ("witness_fork", "witness_rollback")
 """What no quorum outweighs: a witness has seen another log by this name, or more of it."""
 
+STOP_SECONDS = 2
+
 Tell = Callable[[str], None]
 
 
@@ -104,9 +106,9 @@ class Publisher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End, when what is under way is done."""
+        """End. Nobody waits long for a witness that does not answer: nothing half is published."""
         self._ended.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def status(self) -> dict[str, Any]:
         """Return how many entries are published, and the trouble if there is one."""
