@@ -24,6 +24,7 @@ __all__ = [
     "dialect_verify",
     "dialect_verify_frame",
     "drop_volume",
+    "erase_personal",
     "find_message",
     "ledger_vkey",
     "ledger_volumes",
@@ -79,6 +80,9 @@ class Engine:
 
     def event(self, name: str, detail: bytes, durable: bool) -> None:
         """Record an event; `detail` is a JSON object of texts and integers."""
+    def erase(self, commitments: list[str]) -> int:
+        """Remove for good what commitments stand for in the newest volume."""
+
     def event_alone(self, name: str, detail: bytes) -> None:
         """Record one event while the engine is not started, durably."""
 
@@ -183,6 +187,9 @@ def ledger_volumes(directory: str) -> list[tuple[str | None, str, int]]:
 
 def volume_classes(directory: str) -> tuple[int, int]:
     """Return how many entries of a volume are of trade and of security."""
+
+def erase_personal(directory: str, commitments: list[str]) -> int:
+    """Remove for good what commitments stand for in a volume that nobody writes."""
 
 def drop_volume(directory: str, month: str | None) -> None:
     """Remove the volume of a month for good, and what an interrupted removal left."""

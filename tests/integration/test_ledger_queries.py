@@ -177,6 +177,9 @@ def test_a_cancel_names_its_order_and_an_outcome_what_the_venue_called_it(state:
     }
 
 
+NOTHING = pa.table({"commitment": pa.array([], pa.string()), "value": pa.array([], pa.string())})
+
+
 def test_an_order_id_that_several_accounts_use_is_not_guessed(state: Path, tmp_path: Path) -> None:
     with opened(cache.columns(state / "ledger", tmp_path)) as db:
         whole: pa.Table = db.execute("SELECT * FROM entries").to_arrow_table()
@@ -187,7 +190,9 @@ def test_an_order_id_that_several_accounts_use_is_not_guessed(state: Path, tmp_p
     for name, value in (("account", "mallory"), ("message", "another-1")):
         at = mallory.schema.get_field_index(name)
         mallory = mallory.set_column(at, mallory.schema.field(at), pa.array([value]))
-    with opened(cache.Columns([], pa.concat_tables([whole, mallory]), len(whole) + 1)) as db:
+    with opened(
+        cache.Columns([], pa.concat_tables([whole, mallory]), NOTHING, len(whole) + 1)
+    ) as db:
         with pytest.raises(LedgerError, match="2 accounts have an order") as refused:
             life(db, PLACED)
         assert refused.value.hint == "say whose is meant: --account alice"

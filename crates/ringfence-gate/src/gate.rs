@@ -1,6 +1,6 @@
 //! The gate as a whole: started from a snapshot, changed by small deltas, drained and stopped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ringfence_core::credential::{CredentialTable, State};
 use ringfence_core::refusal::Code;
-use ringfence_ledger::{SigningKey, Value};
+use ringfence_ledger::{Commitment, SigningKey, Value};
 use tokio::sync::{Notify, watch};
 
 use crate::engine::{EngineThread, Stage, record_edge};
@@ -149,6 +149,16 @@ impl Gate {
     pub fn event_durably(&self, name: &str, detail: &[(&str, Value<'_>)]) -> bool {
         let ticket = record::event(&self.shared, name, detail);
         ticket.is_some_and(|ticket| settled(&self.shared.ledger, ticket))
+    }
+
+    /// Removes for good what `commitments` stand for in the volume that is being written, and returns how many there
+    /// were.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Ledger`].
+    pub fn erase(&self, commitments: HashSet<Commitment>) -> Result<u64, GateError> {
+        Ok(self.shared.ledger.erase(commitments)?)
     }
 
     /// Returns numbers for status pages.

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::clock::now_us;
 use crate::error::GateError;
-use crate::snapshot::{LedgerModeName, LedgerSection, Snapshot};
+use crate::snapshot::{LedgerModeName, LedgerSection, Personal, Snapshot};
 
 /// How far ahead the ledger's file is filled, so that a commit writes data only.
 const PREALLOCATE_BYTES: u64 = 16 * 1024 * 1024;
@@ -109,6 +109,7 @@ fn config(section: &LedgerSection) -> Result<LedgerConfig, GateError> {
         },
         checkpoint_ms: section.checkpoint_ms,
         heartbeat_ms: section.heartbeat_ms,
+        commit_addresses: section.personal.contains(&Personal::Address),
         preallocate_bytes: PREALLOCATE_BYTES,
         volumes: Volumes::Monthly,
     })

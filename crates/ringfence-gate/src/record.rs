@@ -13,8 +13,8 @@ use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::{Detail, Refusal};
 use ringfence_ledger::{
-    Controls, DecisionEntry, Durability, EventEntry, Fate, OrderFields, OutcomeEntry, Saw, Ticket,
-    Value, Verdict,
+    Controls, DecisionEntry, Durability, EventEntry, Fate, Ledger, OrderFields, OutcomeEntry, Saw,
+    Ticket, Value, Verdict,
 };
 
 use ringfence_wire::{AnsweredOrder, OrderIds};
@@ -79,7 +79,7 @@ impl<'a> Decided<'a> {
         self.operation.is_some_and(Operation::changes_state)
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    fn encode(&self, ledger: &Ledger, out: &mut Vec<u8>) {
         let detail = self.refusal.and_then(detail_text);
         let verdict = match self.refusal {
             None => Verdict::Permitted,
@@ -92,7 +92,7 @@ impl<'a> Decided<'a> {
         let entry = DecisionEntry {
             about: self.about.map(order_ids),
             account: self.credential.map(Credential::account),
-            address: self.peer,
+            address: ledger.address(self.peer),
             controls: controls(&self.trace),
             credential: self.credential.map(Credential::key_id),
             dialect: self.dialect,
@@ -118,7 +118,9 @@ pub(crate) fn refusal(shared: &Shared, decided: &Decided<'_>) {
     if let Some(refusal) = decided.refusal {
         shared.counters.refuse(refusal.code);
     }
-    let taken = append(shared, Durability::Relaxed, |out| decided.encode(out));
+    let taken = append(shared, Durability::Relaxed, |out| {
+        decided.encode(&shared.ledger, out)
+    });
     shared.counters.unrecorded_if(taken.is_none());
 }
 
@@ -126,7 +128,7 @@ pub(crate) fn refusal(shared: &Shared, decided: &Decided<'_>) {
 /// it, and then the message must not be forwarded.
 pub(crate) fn intent(shared: &Shared, decided: &Decided<'_>) -> Option<Ticket> {
     ENTRY.with_borrow_mut(|out| {
-        decided.encode(out);
+        decided.encode(&shared.ledger, out);
         // Somebody waits for it: `CommitWait` wakes the writer once for all messages at hand.
         let ticket = shared.ledger.append_intent(out, decided.message);
         if ticket.is_ok() {
@@ -141,7 +143,7 @@ pub(crate) fn reading(thread: &Rc<Thread>, decided: &Decided<'_>) -> Reading {
     let counters = &thread.shared.counters;
     counters.permitted.fetch_add(1, Ordering::Relaxed);
     let mut entry = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-    decided.encode(&mut entry);
+    decided.encode(&thread.shared.ledger, &mut entry);
     Reading {
         thread: Rc::clone(thread),
         entry,

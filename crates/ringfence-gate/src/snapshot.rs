@@ -213,6 +213,17 @@ pub struct LedgerSection {
     /// 0 for no heartbeats.
     #[serde(default)]
     pub heartbeat_ms: u64,
+    /// What entries hold commitments to.
+    #[serde(default)]
+    pub personal: Vec<Personal>,
+}
+
+/// Personal data in entries.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Personal {
+    /// The client's address.
+    Address,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

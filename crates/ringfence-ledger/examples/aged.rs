@@ -43,6 +43,7 @@ fn write(directory: &Path, origin: &str, key: &str, trade: bool, number: usize) 
         mode: Mode::Strict { group_ms: 1 },
         checkpoint_ms: 1_000,
         heartbeat_ms: 0,
+        commit_addresses: false,
         preallocate_bytes: 0,
     };
     let (ledger, _) = Ledger::open(config, now, Box::new(|_| {})).expect("a ledger");

@@ -31,7 +31,7 @@ fn encode(number: u64, out: &mut Vec<u8>) {
     DecisionEntry {
         about: None,
         account: None,
-        address: [127, 0, 0, 1].into(),
+        address: std::net::IpAddr::from([127, 0, 0, 1]).into(),
         controls,
         credential: None,
         dialect: "binance",
@@ -60,6 +60,7 @@ fn open(directory: &Path, mode: Mode, on: impl Fn(Progress) + Send + 'static) ->
         mode,
         checkpoint_ms: 1000,
         heartbeat_ms: 0,
+        commit_addresses: false,
         preallocate_bytes: 16 << 20,
     };
     Ledger::open(config, now_us, Box::new(on)).unwrap().0

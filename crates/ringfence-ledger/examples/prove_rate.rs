@@ -23,6 +23,7 @@ fn write(directory: PathBuf, entries: u64) {
         mode: Mode::Group { ms: 5 },
         checkpoint_ms: 1000,
         heartbeat_ms: 0,
+        commit_addresses: false,
         preallocate_bytes: 16 << 20,
     };
     let ledger = Ledger::open(config, || 1, Box::new(|_| {})).unwrap().0;

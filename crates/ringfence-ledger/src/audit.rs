@@ -7,7 +7,6 @@ use crate::canonical;
 use crate::cursor::{CheckpointsEnd, Cursor, RECENT};
 use crate::fault::{Fault, FaultKind, Part};
 use crate::format::{SECTOR, first_chain, read_head};
-use crate::heartbeat::Pulse;
 use crate::scan::{Position, Scanner, Step, Stop, Visit};
 use crate::store::{Source, read_up_to};
 use crate::tail::Tail;
@@ -32,13 +31,13 @@ pub(crate) struct Audit {
 
 /// Checks the log in `source` from its first byte to its last. `key` makes signatures count.
 ///
-/// `pulse` is that of the volume before. Damage is a result, not an error; the errors are those of
+/// `told` is what the volume before told, as far as it goes on. Damage is a result, not an error; the errors are those of
 /// reading.
 pub(crate) fn audit(
     source: &dyn Source,
     key: Option<&VerifierKey>,
     live: bool,
-    pulse: Pulse,
+    told: Told,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<Audit> {
     // Read before the entries: a running writer signs only what is on disk.
@@ -64,10 +63,7 @@ pub(crate) fn audit(
         position: start.clone(),
         tail: Tail::Nothing,
         checkpoints: CheckpointsEnd::default(),
-        told: Told {
-            pulse,
-            ..Told::default()
-        },
+        told,
         first_bad: None,
         published: false,
     };

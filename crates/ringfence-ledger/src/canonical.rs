@@ -22,6 +22,7 @@ pub struct NotCanonical {
 /// The top-level fields recovery and verifying look at, as they stand between the quotes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Fields<'a> {
+    pub(crate) address: &'a str,
     pub(crate) kind: &'a str,
     pub(crate) message: &'a str,
     pub(crate) event: &'a str,
@@ -237,6 +238,7 @@ impl<'a> Parser<'a> {
                 .unwrap_or("")
         };
         match key {
+            "address" => self.fields.address = inner(),
             "detail" => self.fields.detail = value,
             "event" => self.fields.event = inner(),
             "kind" => self.fields.kind = inner(),

@@ -8,9 +8,9 @@
 //! Times are microseconds since the Unix epoch (UTC), latencies microseconds.
 
 use std::io::Write;
-use std::net::IpAddr;
 
 use crate::json::{self, Object};
+use crate::personal::Address;
 
 /// Version of the entry schema, the field `v`.
 pub const SCHEMA: u64 = 1;
@@ -113,7 +113,7 @@ pub struct DecisionEntry<'a> {
     /// The account that the credential acts for.
     pub account: Option<&'a str>,
     /// The client's address.
-    pub address: IpAddr,
+    pub address: Address,
     /// What each control saw.
     pub controls: Controls<'a>,
     /// The key id; never the key.
@@ -404,9 +404,13 @@ fn prefixed(out: &mut Vec<u8>, prefix: &str, code: &str) {
     out.splice(start + 1..start + 1, prefix.bytes());
 }
 
-fn address(out: &mut Vec<u8>, address: IpAddr) {
+fn address(out: &mut Vec<u8>, address: Address) {
     out.push(b'"');
-    // Writing to a Vec cannot fail, and an address needs no escape.
-    let _ = write!(out, "{address}");
+    match address {
+        // Writing to a Vec cannot fail, and an address needs no escape.
+        Address::Clear(address) => drop(write!(out, "{address}")),
+        Address::Committed(commitment) => out.extend_from_slice(commitment.as_str().as_bytes()),
+        Address::Withheld => out.extend_from_slice(b"withheld"),
+    }
     out.push(b'"');
 }

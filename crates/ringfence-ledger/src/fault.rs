@@ -11,6 +11,8 @@ pub enum Part {
     Checkpoints,
     /// `checkpoint`: a copy of the newest one.
     Newest,
+    /// `personal`: what the commitments in the entries stand for.
+    Personal,
 }
 
 impl Part {
@@ -20,6 +22,7 @@ impl Part {
             Self::Entries => "entries.log",
             Self::Checkpoints => "checkpoints",
             Self::Newest => "checkpoint",
+            Self::Personal => "personal",
         }
     }
 }
@@ -52,6 +55,10 @@ pub enum FaultKind {
     FileMissing,
     /// The frame around batches or entries was altered.
     FrameDamaged,
+    /// What a commitment stands for was altered.
+    PersonalAltered,
+    /// What commitments stand for is gone, and no entry says that it was erased.
+    PersonalMissing,
     /// The entries do not fit a signed checkpoint: they were rewritten after it was signed.
     Rewritten,
     /// A published tile does not fit the published entries.
@@ -80,6 +87,8 @@ impl FaultKind {
             Self::EntriesReordered => "entries_reordered",
             Self::FileMissing => "file_missing",
             Self::FrameDamaged => "frame_damaged",
+            Self::PersonalAltered => "personal_altered",
+            Self::PersonalMissing => "personal_missing",
             Self::Rewritten => "rewritten",
             Self::TileAltered => "tile_altered",
             Self::Truncated => "truncated",

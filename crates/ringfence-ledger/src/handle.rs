@@ -1,7 +1,10 @@
 //! The handle on a running ledger.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,6 +20,7 @@ use crate::ledger::{
     Ticket, Volumes,
 };
 use crate::log::{Found, Log, Pending};
+use crate::personal::{Address, Commitment, Memory};
 use crate::posix::PosixStore;
 use crate::queue::{Shared, Wake};
 use crate::store::Store;
@@ -32,6 +36,7 @@ pub type OnProgress = Box<dyn Fn(Progress) + Send>;
 pub struct Ledger {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<Result<(), LedgerError>>>>,
+    memory: Option<Arc<Memory>>,
 }
 
 impl Ledger {
@@ -88,6 +93,7 @@ impl Ledger {
         Self {
             shared,
             writer: Mutex::new(None),
+            memory: None,
         }
     }
 
@@ -125,6 +131,7 @@ impl Ledger {
             .signed_size
             .store(before + log.signed_size(), Ordering::Relaxed);
         shared.bytes.store(log.bytes(), Ordering::Relaxed);
+        let memory = remembering(&log, config.commit_addresses)?;
         let writer = Writer {
             shared: Arc::clone(&shared),
             log,
@@ -137,6 +144,7 @@ impl Ledger {
             heart: Heart::start(config.heartbeat_ms),
             preallocate: config.preallocate_bytes,
             batch: Pending::default(),
+            memory: memory.clone(),
         };
         let thread = std::thread::Builder::new()
             .name("ringfence-ledger".into())
@@ -146,6 +154,7 @@ impl Ledger {
             Self {
                 shared,
                 writer: Mutex::new(Some(thread)),
+                memory,
             },
             recovery,
         ))
@@ -189,6 +198,31 @@ impl Ledger {
         let flight = Flight::Lands(message);
         self.shared
             .append(entry, Durability::Relaxed, Wake::Now, flight)
+    }
+
+    /// What the next entries say for `address`: it, or the commitment to it.
+    pub fn address(&self, address: IpAddr) -> Address {
+        match &self.memory {
+            Some(memory) => memory.seal(address, |line| self.shared.keep(line)),
+            None => Address::Clear(address),
+        }
+    }
+
+    /// Removes for good what `commitments` stand for in the volume that is being written, and returns
+    /// how many there were. What they stood for gets new ones when it comes again.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`]; the writer tries to go on, as after any failure to write.
+    pub fn erase(&self, commitments: HashSet<Commitment>) -> Result<u64, LedgerError> {
+        if let Some(memory) = &self.memory {
+            memory.forget(&commitments);
+        }
+        let (answer, answered) = channel();
+        self.shared.erase((commitments, answer));
+        answered
+            .recv()
+            .unwrap_or(Err(LedgerError::Setting("the ledger is closed")))
     }
 
     /// Wakes the writer for what was appended later, if it sleeps.
@@ -266,6 +300,15 @@ impl fmt::Debug for Ledger {
             .field("status", &self.status())
             .finish_non_exhaustive()
     }
+}
+
+fn remembering(log: &Log, wanted: bool) -> Result<Option<Arc<Memory>>, LedgerError> {
+    if !wanted {
+        return Ok(None);
+    }
+    let memory = Memory::new()?;
+    memory.start(&log.lines()?.unwrap_or_default());
+    Ok(Some(Arc::new(memory)))
 }
 
 // Gives every intent of an earlier run that has no outcome one, and records that we did.

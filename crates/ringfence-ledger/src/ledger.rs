@@ -63,6 +63,8 @@ pub struct LedgerConfig {
     pub checkpoint_ms: u64,
     /// A heartbeat is recorded this often, in milliseconds; 0 for never.
     pub heartbeat_ms: u64,
+    /// Whether entries hold commitments to addresses, with the addresses beside.
+    pub commit_addresses: bool,
     /// How far ahead the file is filled with zeros, so that a commit writes data only; in bytes.
     pub preallocate_bytes: u64,
 }

@@ -30,6 +30,7 @@ mod key;
 mod ledger;
 mod log;
 pub mod note;
+mod personal;
 pub mod policy;
 mod posix;
 pub mod proof;
@@ -68,6 +69,7 @@ pub use ledger::{
     Durability, LedgerConfig, Mode, Progress, QUEUE_BYTES, Recovery, Refused, Standing, Status,
     Ticket, Volumes,
 };
+pub use personal::{Address, Commitment, erase};
 pub use posix::{PosixSource, PosixStore};
 pub use prove::{find_message, prove, prove_growth};
 pub use publish::{Publication, publish, release, stage};
@@ -77,5 +79,5 @@ pub use shelves::tiles_over;
 pub use store::{Source, Store};
 pub use verify::{Report, Unfinished, VolumeReport, verify_in};
 pub use vkey::{CosignerKey, VerifierKey};
-pub use volume::{DROPPED, Month, Volume, volumes};
+pub use volume::{DROPPED, ERASED, Month, Volume, volumes};
 pub use volumes::verify;

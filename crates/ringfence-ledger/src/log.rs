@@ -12,12 +12,13 @@ use crate::cursor::CheckpointsEnd;
 use crate::error::LedgerError;
 use crate::fault::{FaultKind, Part};
 use crate::format::{BatchHeader, Frames, HEADER, MARK, SECTOR, TRAILER, head, next_chain};
-use crate::heartbeat::Pulse;
 use crate::key::SigningKey;
 use crate::note;
+use crate::personal::{Commitment, Lines, erase_in};
 use crate::scan::{Position, Scanner, Step, Stop, Visit};
 use crate::store::Store;
 use crate::tail::Tail;
+use crate::told::Told;
 use crate::tree::{Frontier, Hash, LeafHasher};
 use crate::vkey::VerifierKey;
 use crate::volume::Opened;
@@ -41,6 +42,8 @@ pub(crate) struct Log {
     /// Up to here the file is laid out with zeros.
     reserved: u64,
     hasher: LeafHasher,
+    /// Bytes of the lines in `personal`; none while there is no such file.
+    personal: Option<u64>,
 }
 
 /// What opening a log found.
@@ -58,6 +61,8 @@ pub(crate) struct Found {
 pub(crate) struct Pending {
     bytes: Vec<u8>,
     count: u32,
+    /// Lines for `personal` that entries here or to come need. They outlive a failure.
+    lines: Vec<u8>,
 }
 
 impl Pending {
@@ -78,6 +83,16 @@ impl Pending {
     /// Bytes of the frames.
     pub(crate) fn body(&self) -> usize {
         self.bytes.len().saturating_sub(HEADER)
+    }
+
+    /// Adds a line for `personal`.
+    pub(crate) fn keep(&mut self, line: &[u8]) {
+        self.lines.extend_from_slice(line);
+    }
+
+    /// Bytes of the lines.
+    pub(crate) fn kept(&self) -> usize {
+        self.lines.len()
     }
 
     pub(crate) fn clear(&mut self) {
@@ -101,7 +116,7 @@ impl Log {
             &*store,
             Some(&verifier),
             false,
-            Pulse::default(),
+            Told::default(),
             &mut |_| {},
         )
         .map_err(LedgerError::io("reading the ledger"))?;
@@ -119,6 +134,7 @@ impl Log {
             checkpoints: audit.checkpoints,
             published: audit.published,
             hasher: LeafHasher::default(),
+            personal: None,
         };
         let found = Found {
             open_intents: audit.told.open_intents,
@@ -128,6 +144,7 @@ impl Log {
         log.cut(audit.tail)?;
         log.publish()
             .map_err(LedgerError::io("writing the newest checkpoint"))?;
+        log.settle_personal()?;
         Ok((log, found))
     }
 
@@ -173,6 +190,8 @@ impl Log {
     /// Writes `pending` as one batch and makes it durable. **When this returns `Ok`, its entries
     /// are recorded**; before that none of them is.
     pub(crate) fn commit(&mut self, pending: &mut Pending) -> io::Result<()> {
+        self.keep(&pending.lines)?;
+        pending.lines.clear();
         let next = self.seal(pending);
         self.store
             .write_at(Part::Entries, self.position.offset, &pending.bytes)?;
@@ -180,6 +199,53 @@ impl Log {
         self.position = next;
         pending.clear();
         Ok(())
+    }
+
+    // Makes lines of personal data durable, before the entries that need them.
+    fn keep(&mut self, lines: &[u8]) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let Some(end) = self.personal else {
+            self.store.replace(Part::Personal, lines)?;
+            self.personal = Some(lines.len() as u64);
+            return Ok(());
+        };
+        self.store.write_at(Part::Personal, end, lines)?;
+        self.store.sync(Part::Personal)?;
+        self.personal = Some(end + lines.len() as u64);
+        Ok(())
+    }
+
+    // Cuts a line that was not written whole.
+    fn settle_personal(&mut self) -> Result<(), LedgerError> {
+        let lines = self.lines()?;
+        if let Some(lines) = lines.as_ref().filter(|lines| lines.torn > 0) {
+            self.store
+                .truncate(Part::Personal, lines.end)
+                .map_err(LedgerError::io("cutting an incomplete line"))?;
+        }
+        self.personal = lines.map(|lines| lines.end);
+        Ok(())
+    }
+
+    /// The lines of personal data, as they are on the disk.
+    pub(crate) fn lines(&self) -> Result<Option<Lines>, LedgerError> {
+        let read = Lines::read(&*self.store).map_err(LedgerError::io("reading personal data"))?;
+        match read {
+            Some(Lines {
+                bad: Some(fault), ..
+            }) => Err(LedgerError::Damaged(Box::new(fault))),
+            lines => Ok(lines),
+        }
+    }
+
+    /// Removes the lines of `commitments` for good, and returns how many there were. After an error
+    /// the log must be brought back.
+    pub(crate) fn erase(&mut self, commitments: &HashSet<Commitment>) -> Result<u64, LedgerError> {
+        let count = erase_in(&mut *self.store, commitments)?;
+        self.settle_personal()?;
+        Ok(count)
     }
 
     // Completes the batch around the frames, and says where the log is after it.
@@ -304,6 +370,7 @@ impl Log {
             .map_err(LedgerError::io("cutting an incomplete checkpoint"))?;
         self.publish()
             .map_err(LedgerError::io("writing the newest checkpoint"))?;
+        self.settle_personal()?;
         let mut scanner = Scanner::new(&*self.store, self.position.offset, self.anchor.clone());
         loop {
             match scanner.step(&mut Blind) {

@@ -18,16 +18,22 @@ const DOUBTFUL_BYTES: u64 = 64 * 1024 * 1024;
 /// The files of a log, for reading.
 pub struct PosixSource {
     directory: PathBuf,
-    files: [Option<File>; 3],
+    files: [Option<File>; 4],
 }
 
-const PARTS: [Part; 3] = [Part::Entries, Part::Checkpoints, Part::Newest];
+const PARTS: [Part; 4] = [
+    Part::Entries,
+    Part::Checkpoints,
+    Part::Newest,
+    Part::Personal,
+];
 
 const fn slot(part: Part) -> usize {
     match part {
         Part::Entries => 0,
         Part::Checkpoints => 1,
         Part::Newest => 2,
+        Part::Personal => 3,
     }
 }
 
@@ -40,7 +46,7 @@ impl PosixSource {
     pub fn open(directory: &Path) -> io::Result<Self> {
         let mut source = Self {
             directory: directory.to_owned(),
-            files: [None, None, None],
+            files: [None, None, None, None],
         };
         for part in PARTS {
             source.files[slot(part)] = match File::open(source.path(part)) {
@@ -102,7 +108,7 @@ impl PosixStore {
         let handle = lock_directory(directory)?;
         let source = PosixSource {
             directory: directory.to_owned(),
-            files: [None, None, None],
+            files: [None, None, None, None],
         };
         let mut store = Self {
             source,
@@ -169,7 +175,10 @@ impl Store for PosixStore {
         file.sync_all()?;
         fs::rename(&fresh, &path)?;
         self.directory.sync_all()?;
-        self.source.files[slot(part)] = Some(file);
+        let before = self.source.files[slot(part)].replace(file);
+        if let (Part::Personal, Some(before)) = (part, before) {
+            wipe(&before)?;
+        }
         Ok(())
     }
 
@@ -186,6 +195,14 @@ impl Store for PosixStore {
         }
         Ok(())
     }
+}
+
+// Overwrites a file that has lost its name, so that the blocks it lay in hold nothing any more. On a
+// file system or a disk that writes elsewhere, they may.
+fn wipe(file: &File) -> io::Result<()> {
+    let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    file.write_all_at(&vec![0; size], 0)?;
+    file.sync_data()
 }
 
 /// Locks `directory`, creating it (mode 0700) when missing, as long as the handle lives.

@@ -3,13 +3,17 @@
 //! One mutex, held for the copy of one entry. The writer is woken only when it sleeps and the entry
 //! is one it should wake for, so that under load an append costs no system call.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::error::LedgerError;
 use crate::flights::{Flight, Flights};
 use crate::ledger::{Durability, Mode, QUEUE_BYTES, Refused, Standing, Ticket};
 use crate::log::Pending;
+use crate::personal::Commitment;
 
 /// Whether an append wakes the writer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,8 +35,12 @@ enum Sleep {
     Gathering,
 }
 
+/// What is to be erased, and who waits for it.
+pub(crate) type Erasure = (HashSet<Commitment>, Sender<Result<u64, LedgerError>>);
+
 struct Queue {
     pending: Pending,
+    erasures: Vec<Erasure>,
     flights: Flights,
     /// How many of the pending entries are strict.
     strict: u32,
@@ -77,6 +85,8 @@ pub(crate) enum Work {
     Due,
     /// Nothing waits: lay out space.
     Idle,
+    /// Personal data is to be erased.
+    Erase(Erasure),
     /// Everything is written; stop.
     Close,
 }
@@ -94,6 +104,7 @@ impl Shared {
     pub(crate) fn new(mode: Mode, size: u64) -> Self {
         let queue = Queue {
             pending: Pending::default(),
+            erasures: Vec::new(),
             flights: Flights::default(),
             strict: 0,
             since: None,
@@ -152,7 +163,7 @@ impl Shared {
             queue.lose(u32::from(strict), 1);
             return Err(Refused::Failed);
         }
-        if queue.pending.body() + 2 + entry.len() > QUEUE_BYTES {
+        if queue.pending.body() + queue.pending.kept() + 2 + entry.len() > QUEUE_BYTES {
             return Err(Refused::Full);
         }
         if queue.pending.count() == 0 {
@@ -182,6 +193,26 @@ impl Shared {
         Ok(ticket)
     }
 
+    /// Takes a line of personal data, durable with the next commit. False: there is no room.
+    pub(crate) fn keep(&self, line: &[u8]) -> bool {
+        let mut queue = lock(&self.queue);
+        let room = queue.pending.body() + queue.pending.kept() + line.len() <= QUEUE_BYTES;
+        if room {
+            queue.pending.keep(line);
+        }
+        room
+    }
+
+    /// Asks the writer to erase. Where it has ended, nobody answers.
+    pub(crate) fn erase(&self, erasure: Erasure) {
+        let mut queue = lock(&self.queue);
+        if !queue.closing {
+            queue.erasures.push(erasure);
+            queue.sleep = Sleep::Awake;
+            self.wake.notify_one();
+        }
+    }
+
     /// Wakes the writer for what was appended with [`Wake::Later`], if it sleeps.
     pub(crate) fn wake(&self) {
         let mut queue = lock(&self.queue);
@@ -201,6 +232,9 @@ impl Shared {
         loop {
             queue.sleep = Sleep::Awake;
             let ready = queue.since.map(|since| since + gather);
+            if let Some(erasure) = queue.erasures.pop() {
+                return Work::Erase(erasure);
+            }
             if queue.pending.count() == 0 && queue.closing {
                 return Work::Close;
             }

@@ -4,8 +4,10 @@
 use std::collections::HashSet;
 
 use crate::canonical::Fields;
+use crate::fault::Fault;
 use crate::heartbeat::{EVENT, Pulse, field};
-use crate::volume::{CARRIED, DROPPED, Link, Month, OPENED, Opened, decode_root};
+use crate::personal::{Seen, unaccounted};
+use crate::volume::{CARRIED, DROPPED, ERASED, Link, Month, OPENED, Opened, decode_root};
 
 /// What the entries of a volume told.
 #[derive(Debug, Default)]
@@ -19,11 +21,18 @@ pub(crate) struct Told {
     pub(crate) opened: Option<Opened>,
     /// Volumes of which an entry says that they were dropped.
     pub(crate) dropped: Vec<Link>,
+    /// Where personal data is looked at.
+    pub(crate) seen: Option<Seen>,
+    /// Of how many commitments an entry says that what they stood for was erased, by volume.
+    pub(crate) erased: Vec<(Month, u64)>,
 }
 
 impl Told {
     /// Takes in entry `index` of the volume.
     pub(crate) fn take(&mut self, index: u64, fields: &Fields<'_>) {
+        if let Some(seen) = self.seen.as_mut().filter(|_| fields.kind == "decision") {
+            seen.take(index, fields.address);
+        }
         match fields.kind {
             "decision" if fields.state_changing && fields.outcome == "permitted" => {
                 self.open_intents.insert(fields.message.into());
@@ -36,19 +45,37 @@ impl Told {
         }
     }
 
+    /// What is wrong where values are gone that nobody said were erased.
+    pub(crate) fn unaccounted(&self) -> Option<Fault> {
+        let gone = self.seen.as_ref()?.missing.len() as u64;
+        (gone > 0).then(|| unaccounted(gone, 0))
+    }
+
     fn event(&mut self, index: u64, fields: &Fields<'_>) {
         match fields.event {
             EVENT => self.pulse.take(fields.detail, fields.time_us),
-            OPENED if index == 0 => self.opened = Opened::parse(fields.detail),
+            OPENED if index == 0 => {
+                self.opened = Opened::parse(fields.detail);
+                let first = self.opened.is_some_and(|opened| opened.previous.is_none());
+                if let Some(seen) = self.seen.as_mut().filter(|_| first) {
+                    seen.orphaned = false;
+                }
+            }
             CARRIED => {
                 let message = field(fields.detail, "message").trim_matches('"');
                 self.taken_over.insert(message.into());
                 self.open_intents.insert(message.into());
             }
+            ERASED => self.erased.extend(erased(fields.detail)),
             DROPPED => self.dropped.extend(dropped(fields.detail)),
             _ => {}
         }
     }
+}
+
+fn erased(detail: &str) -> Option<(Month, u64)> {
+    let text = |name| field(detail, name).trim_matches('"');
+    Some((Month::parse(text("volume"))?, text("count").parse().ok()?))
 }
 
 fn dropped(detail: &str) -> Option<Link> {

@@ -5,8 +5,9 @@ use std::path::Path;
 use crate::audit::{Audit, audit};
 use crate::error::LedgerError;
 use crate::fault::{Fault, Part};
-use crate::heartbeat::{Heartbeats, Pulse};
+use crate::heartbeat::Heartbeats;
 use crate::inspect::{PublishedFault, inspect};
+use crate::personal::{Lines, Seen};
 use crate::posix::{PosixSource, is_live};
 use crate::store::Source;
 use crate::tail::Tail;
@@ -55,6 +56,10 @@ pub struct Report {
     pub published: Option<u64>,
     /// The first thing found wrong in the folder `tlog`; looked at where the log itself is sound.
     pub published_bad: Option<PublishedFault>,
+    /// Commitments in entries whose value is there.
+    pub personal: u64,
+    /// Commitments in entries whose value is gone; an entry says that it was erased.
+    pub erased: u64,
     /// What a crash left behind; empty while the log is live.
     pub unfinished: Vec<Unfinished>,
     /// The volume in which `first_bad` or `published_bad` is, where there are volumes.
@@ -87,7 +92,8 @@ impl Report {
 }
 
 /// Recomputes everything in `directory`, one log, and checks it against the signed checkpoints.
-/// `pulse` is that of the volume before. Returns what the entries told beside the report.
+/// `told` is what the volume before told, as far as it goes on. Returns what the entries told beside
+/// the report.
 ///
 /// # Errors
 ///
@@ -95,7 +101,7 @@ impl Report {
 pub(crate) fn verify_log(
     directory: &Path,
     key: Option<&VerifierKey>,
-    pulse: Pulse,
+    told: Told,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Report, Told), LedgerError> {
     let missing = || LedgerError::Missing {
@@ -109,7 +115,7 @@ pub(crate) fn verify_log(
     if !any {
         return Err(missing());
     }
-    let (mut report, told) = examine(&source, key, live, pulse, progress)?;
+    let (mut report, told) = examine(&source, key, live, told, progress)?;
     if report.first_bad.is_none() {
         published(directory, key, &mut report)?;
     }
@@ -150,22 +156,37 @@ pub fn verify_in(
     live: bool,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report, LedgerError> {
-    examine(source, key, live, Pulse::default(), progress).map(|(report, _)| report)
+    let told = Told {
+        seen: Some(Seen::default()),
+        ..Told::default()
+    };
+    let (mut report, told) = examine(source, key, live, told, progress)?;
+    report.first_bad = report.first_bad.or_else(|| told.unaccounted());
+    Ok(report)
 }
 
 fn examine(
     source: &dyn Source,
     key: Option<&VerifierKey>,
     live: bool,
-    pulse: Pulse,
+    mut told: Told,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Report, Told), LedgerError> {
-    let audit =
-        audit(source, key, live, pulse, progress).map_err(LedgerError::io("reading the ledger"))?;
+    let read = || Lines::read(source).map_err(LedgerError::io("reading personal data"));
+    if let (Some(seen), Some(lines)) = (&mut told.seen, read()?) {
+        seen.knows(&lines);
+    }
+    let mut audit =
+        audit(source, key, live, told, progress).map_err(LedgerError::io("reading the ledger"))?;
+    // A running writer adds lines, and then the entries that need them.
+    let lines = read()?.unwrap_or_default();
+    if let Some(seen) = &mut audit.told.seen {
+        seen.knows(&lines);
+    }
     let unfinished = if live || audit.first_bad.is_some() {
         Vec::new()
     } else {
-        leftovers(&audit)
+        leftovers(&audit, &lines)
     };
     let report = Report {
         size: audit.position.tree.size(),
@@ -177,9 +198,11 @@ fn examine(
         heartbeats: audit.told.pulse.seen,
         live,
         unfinished,
-        first_bad: audit.first_bad,
+        first_bad: audit.first_bad.or(lines.bad),
         published: None,
         published_bad: None,
+        personal: lines.rows.len() as u64,
+        erased: 0,
         bad_volume: None,
         volumes: Vec::new(),
         origin: audit.origin,
@@ -187,7 +210,7 @@ fn examine(
     Ok((report, audit.told))
 }
 
-fn leftovers(audit: &Audit) -> Vec<Unfinished> {
+fn leftovers(audit: &Audit, lines: &Lines) -> Vec<Unfinished> {
     let mut found = Vec::new();
     let mut add = |part: Part, offset, sentence: String| {
         found.push(Unfinished {
@@ -221,6 +244,10 @@ fn leftovers(audit: &Audit) -> Vec<Unfinished> {
             "an incomplete checkpoint stands at the end: the gateway stopped while writing it"
                 .into(),
         );
+    }
+    if lines.torn > 0 {
+        let sentence = "an incomplete line stands at the end: the gateway stopped while writing it";
+        add(Part::Personal, lines.end, sentence.into());
     }
     if !audit.published {
         add(

@@ -29,6 +29,9 @@ pub(crate) const CARRIED: &str = "ledger.carried";
 /// The name of the event that says that a volume was dropped.
 pub const DROPPED: &str = "ledger.dropped";
 
+/// The name of the event that says that personal data of a volume was erased.
+pub const ERASED: &str = "ledger.erased";
+
 const DAY_US: u64 = 86_400_000_000;
 
 /// A month of the calendar, in UTC. Its text is `2026-11`.

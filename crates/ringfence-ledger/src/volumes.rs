@@ -3,7 +3,7 @@
 //! Memory is flat in the number of entries and of volumes; the intents that are open at the end of
 //! one volume are kept until the next one was read.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use crate::binder::changed;
@@ -11,6 +11,7 @@ use crate::error::LedgerError;
 use crate::fault::{Fault, FaultKind, Part};
 use crate::format::{SECTOR, read_head};
 use crate::heartbeat::Pulse;
+use crate::personal::{Commitment, Seen, unaccounted};
 use crate::posix::PosixSource;
 use crate::store::read_up_to;
 use crate::told::Told;
@@ -45,7 +46,15 @@ pub fn verify(
             .rsplit_once('/')
             .and_then(|(_, month)| Month::parse(month));
         let pulse = Pulse::starting(volume.is_some());
-        return verify_log(directory, key.as_ref(), pulse, progress).map(|(report, _)| report);
+        let told = Told {
+            pulse,
+            // What was erased of a volume may be said in a later one.
+            seen: volume.is_none().then(Seen::default),
+            ..Told::default()
+        };
+        let (mut report, told) = verify_log(directory, key.as_ref(), told, progress)?;
+        report.first_bad = report.first_bad.or_else(|| told.unaccounted());
+        return Ok(report);
     }
     let mut bound = Bound {
         key,
@@ -81,6 +90,11 @@ struct Bound {
     /// The volume before the oldest one that is here.
     wanted: Option<Link>,
     dropped: Vec<Link>,
+    /// What the volume before knows of the commitments in it.
+    known: HashSet<Commitment>,
+    /// Commitments of each volume whose value is gone, and of how many an entry says so.
+    gone: Vec<(Month, u64)>,
+    erased: BTreeMap<Month, u64>,
 }
 
 impl Bound {
@@ -98,8 +112,17 @@ impl Bound {
         let directory = root.join(month.to_string());
         let named = |key: &VerifierKey| key.of_volume(&origin(key.name(), month));
         let key = self.key.as_ref().and_then(named);
-        let pulse = std::mem::take(&mut self.pulse);
-        let proved = verify_log(&directory, key.as_ref(), pulse, progress);
+        let told = Told {
+            pulse: std::mem::take(&mut self.pulse),
+            seen: Some(Seen {
+                before: std::mem::take(&mut self.known),
+                // That there was a volume before is found out with the first entry.
+                orphaned: self.report.volumes.is_empty(),
+                ..Seen::default()
+            }),
+            ..Told::default()
+        };
+        let proved = verify_log(&directory, key.as_ref(), told, progress);
         let (mut report, told) = proved.map_err(|error| error.in_volume(month))?;
         if report.first_bad.is_none() {
             report.first_bad = self.unlinked(month, &report, &told);
@@ -162,6 +185,13 @@ impl Bound {
             .count() as u64;
         sum.open_intents += left;
         self.open_intents = told.open_intents;
+        let seen = told.seen.unwrap_or_default();
+        self.known = seen.own;
+        self.gone.push((month, seen.missing.len() as u64));
+        for (month, count) in told.erased {
+            *self.erased.entry(month).or_default() += count;
+        }
+        sum.personal += report.personal;
         self.pulse = told.pulse;
         self.dropped.extend(told.dropped);
         sum.size = sequence + report.size;
@@ -202,6 +232,15 @@ impl Bound {
     // After the newest: was what is not here dropped by the book?
     fn finish(&mut self) {
         self.report.open_intents += self.open_intents.len() as u64;
+        for (month, gone) in &self.gone {
+            self.report.erased += gone;
+            let told = self.erased.get(month).copied().unwrap_or_default();
+            if *gone > told {
+                self.report.bad_volume = Some(*month);
+                self.report.first_bad = Some(unaccounted(*gone, told));
+                return;
+            }
+        }
         let Some(wanted) = self.wanted.filter(|wanted| !self.dropped.contains(wanted)) else {
             return;
         };

@@ -12,7 +12,8 @@ use crate::handle::{Clock, OnProgress};
 use crate::heartbeat::Heart;
 use crate::ledger::{Durability, Progress};
 use crate::log::{Log, Pending};
-use crate::queue::{Shared, Wake, Work};
+use crate::personal::Memory;
+use crate::queue::{Erasure, Shared, Wake, Work};
 use crate::volume::Month;
 
 /// Time between two tries to bring a failed log back.
@@ -33,6 +34,8 @@ pub(crate) struct Writer {
     pub(crate) heart: Option<Heart>,
     pub(crate) preallocate: u64,
     pub(crate) batch: Pending,
+    /// Where addresses are committed to, rather than written.
+    pub(crate) memory: Option<Arc<Memory>>,
 }
 
 /// Time between two tries to begin a volume.
@@ -79,6 +82,7 @@ impl Writer {
                     space = self.reserve();
                     Ok(())
                 }
+                Work::Erase(erasure) => self.erase(erasure).map_err(|error| (0, error)),
                 Work::Close => return self.close(),
             };
             if let Err((strict, error)) = done {
@@ -140,8 +144,29 @@ impl Writer {
         self.own += log.size();
         self.log = log;
         self.roll_at = None;
+        self.remember().map_err(std::io::Error::other)?;
         self.publish();
         Ok(())
+    }
+
+    // A volume begins with no commitments, so that those of two months cannot be told to be of one
+    // address.
+    fn remember(&self) -> Result<(), LedgerError> {
+        if let Some(memory) = &self.memory {
+            memory.start(&self.log.lines()?.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    fn erase(&mut self, (commitments, answer): Erasure) -> Result<(), std::io::Error> {
+        let done = self.log.erase(&commitments);
+        let failed = done
+            .as_ref()
+            .err()
+            .map(|error| std::io::Error::other(error.to_string()));
+        // Whoever asked may have gone.
+        let _ = answer.send(done);
+        failed.map_or(Ok(()), Err)
     }
 
     fn sign(&mut self) -> Result<(), (u32, std::io::Error)> {
@@ -236,7 +261,10 @@ impl Writer {
             .transpose()?
             .flatten()
         {
-            Some(log) => self.log = log,
+            Some(log) => {
+                self.log = log;
+                self.remember()?;
+            }
             None => self.log.recover()?,
         }
         let lost = self.shared.lost();

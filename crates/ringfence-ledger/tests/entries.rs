@@ -70,7 +70,7 @@ fn decision<'a>() -> DecisionEntry<'a> {
     DecisionEntry {
         about: None,
         account: None,
-        address: IpAddr::from([192, 0, 2, 7]),
+        address: IpAddr::from([192, 0, 2, 7]).into(),
         controls: Controls::default(),
         credential: None,
         dialect: "binance",
@@ -105,7 +105,7 @@ fn a_refused_order_is_written_byte_for_byte() {
             venue_order_id: Some("17"),
         }),
         account: Some("alice"),
-        address: "2001:db8::1".parse().unwrap(),
+        address: "2001:db8::1".parse::<IpAddr>().unwrap().into(),
         controls: Controls {
             edge: Saw::Passed,
             operation: Saw::Passed,
@@ -225,7 +225,10 @@ fn the_longest_entries_fit_a_bundle() {
     let entry = DecisionEntry {
         about: None,
         account: Some(code),
-        address: "2001:db8:1111:2222:3333:4444:5555:6666".parse().unwrap(),
+        address: "2001:db8:1111:2222:3333:4444:5555:6666"
+            .parse::<IpAddr>()
+            .unwrap()
+            .into(),
         controls: Controls {
             edge: Saw::WouldRefuse(code),
             operation: Saw::WouldRefuse(code),
@@ -300,7 +303,7 @@ proptest! {
         let entry = DecisionEntry {
             about: some.then_some(OrderIds { symbol: Some(a), client_order_id: Some(b), venue_order_id: None }),
             account: some.then_some(a),
-            address,
+            address: address.into(),
             controls: Controls { edge: Saw::Refused(b), guard: Saw::WouldRefuse(c), ..Controls::default() },
             credential: maybe("key"),
             dialect: d,

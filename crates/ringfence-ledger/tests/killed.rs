@@ -18,7 +18,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use ringfence_ledger::{Ledger, LedgerConfig, Reader, Standing, Ticket, Volumes, verify};
 use steps::End;
-use support::{answered, config, intent, verifier};
+use support::{answered, config, order, verifier};
 
 const DIRECTORY: &str = "RINGFENCE_TEST_LEDGER";
 const MONTH: &str = "RINGFENCE_TEST_MONTH";
@@ -45,6 +45,7 @@ fn trading() {
     let config = LedgerConfig {
         volumes: Volumes::Monthly,
         checkpoint_ms: 1,
+        commit_addresses: true,
         preallocate_bytes: 1 << 14,
         ..config(&PathBuf::from(said(DIRECTORY)))
     };
@@ -73,7 +74,12 @@ struct Trading {
 impl Trading {
     fn departs(&self, name: &str) {
         let message = format!("{name}-{}", self.run);
-        let ticket = self.ledger.append_intent(&intent(&message), &message);
+        // One nobody has seen before, in every volume and run.
+        let address = [203, 0, 113, name.as_bytes()[0]];
+        let address = self.ledger.address(std::net::IpAddr::from(address));
+        let ticket = self
+            .ledger
+            .append_intent(&order(address, &message), &message);
         self.ledger.wake();
         self.acknowledge(ticket.unwrap(), &format!("departs {message}"));
     }

@@ -10,6 +10,7 @@ use ringfence_ledger::Value;
 use serde_json::Map;
 
 use crate::error::{core, gate, json};
+use crate::ledger::commitments_of;
 
 /// A gateway: its listeners, controls and ledger.
 #[pyclass(module = "ringfence._core", frozen)]
@@ -117,6 +118,14 @@ impl Engine {
             taken
                 .then_some(())
                 .ok_or_else(|| core("ledger_unavailable", "the ledger takes no entries"))
+        })
+    }
+
+    /// Removes for good what commitments stand for in the newest volume, and returns how many there were.
+    fn erase(&self, py: Python<'_>, commitments: Vec<String>) -> PyResult<u64> {
+        py.detach(|| {
+            let commitments = commitments_of(&commitments)?;
+            self.running()?.erase(commitments).map_err(gate)
         })
     }
 

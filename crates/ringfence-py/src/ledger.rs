@@ -1,13 +1,14 @@
 //! The ledger, offline.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_ledger::{
-    Fault, Month, PublishedFault, Reader, Report, SigningKey, VolumeReport, classes, proof, verify,
-    volumes,
+    Commitment, Fault, Month, PublishedFault, Reader, Report, SigningKey, VolumeReport, classes,
+    proof, verify, volumes,
 };
 use serde_json::{Value, json};
 
@@ -102,6 +103,26 @@ pub(crate) fn drop_volume(py: Python<'_>, directory: &str, month: Option<&str>) 
     dropped.map_err(ledger)
 }
 
+/// Removes for good what commitments stand for in a volume that nobody writes, and returns how many there were.
+#[pyfunction]
+pub(crate) fn erase_personal(
+    py: Python<'_>,
+    directory: &str,
+    commitments: Vec<String>,
+) -> PyResult<u64> {
+    let commitments = commitments_of(&commitments)?;
+    py.detach(|| ringfence_ledger::erase(Path::new(directory), &commitments))
+        .map_err(ledger)
+}
+
+pub(crate) fn commitments_of(texts: &[String]) -> PyResult<HashSet<Commitment>> {
+    let read = |text: &String| {
+        let wrong = || core("ledger_personal", format!("{text:?} is not a commitment"));
+        Commitment::parse(text).ok_or_else(wrong)
+    };
+    texts.iter().map(read).collect()
+}
+
 /// Recomputes everything and returns a JSON report: size, root, checkpoints, fault or null.
 #[pyfunction]
 pub(crate) fn verify_ledger<'py>(
@@ -145,6 +166,7 @@ fn report_json(report: &Report) -> Value {
     };
     json!({
         "checkpoints": report.checkpoints,
+        "erased": report.erased,
         "fault": report
             .first_bad
             .as_ref()
@@ -161,6 +183,7 @@ fn report_json(report: &Report) -> Value {
         "live": report.live,
         "open_intents": report.open_intents,
         "origin": report.origin,
+        "personal": report.personal,
         "published": report.published,
         "root": hex(&report.root),
         "signatures_checked": report.signatures_checked,

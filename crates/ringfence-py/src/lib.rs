@@ -47,6 +47,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(ledger::ledger_vkey, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::ledger_volumes, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::drop_volume, module)?)?;
+    module.add_function(wrap_pyfunction!(ledger::erase_personal, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::volume_classes, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::read_ledger, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::verify_ledger, module)?)?;

@@ -106,6 +106,12 @@ class Client:
         dropped: dict[str, Any] = self._ask("POST", target, {"why": why}, DROP_SECONDS)
         return dropped
 
+    def erase(self, address: str, until: str | None, why: str) -> list[dict[str, Any]]:
+        """Erase an address from all volumes up to that of `until`."""
+        body = {"address": address, "until": until, "why": why}
+        erased: list[dict[str, Any]] = self._ask("POST", "/erase", body, DROP_SECONDS)
+        return erased
+
     def status(self) -> dict[str, Any]:
         """Return the gateway's counters."""
         counters: dict[str, Any] = self._ask("GET", "/status")

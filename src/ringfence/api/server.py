@@ -74,6 +74,16 @@ class HoldRequest(BaseModel):
     why: str
 
 
+class EraseRequest(BaseModel):
+    """The body of POST /erase."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    address: str
+    until: str | None = None
+    why: str
+
+
 def app(
     keys: KeyService,
     volumes: VolumeService,
@@ -136,6 +146,10 @@ def app(
     @made.post("/volumes/{month}/drop")
     def drop_volume(month: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
         return volumes.drop(month, wanted.why, who(request))
+
+    @made.post("/erase")
+    def erase(wanted: EraseRequest, request: Request) -> list[dict[str, Any]]:
+        return volumes.erase(wanted.address, wanted.until, wanted.why, who(request))
 
     return made
 

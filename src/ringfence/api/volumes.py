@@ -1,4 +1,4 @@
-"""What can be done with a ledger's volumes: hold them, lift a hold, drop the oldest.
+"""What can be done with a ledger's volumes: hold them, drop the oldest, erase an address.
 
 A hold is in force before the ledger tells of it, and lifted only after; a volume goes only when
 the ledger has, durably, that it did. So a crash in between never leaves one that went untold.
@@ -20,16 +20,20 @@ from ringfence import engine
 from ringfence.api.keys import read_why
 from ringfence.config import Loaded
 from ringfence.config.folder import Folder
-from ringfence.engine import Detail
+from ringfence.engine import Detail, Volume
 from ringfence.errors import EngineError, LedgerError
 from ringfence.ledger import beside
 from ringfence.ledger.hold import Hold, read_holds, write_holds
+from ringfence.ledger.personal import places
 from ringfence.ledger.retention import Periods, judge
 
 __all__ = ["AskedVolumes", "VolumeService", "Volumes", "periods"]
 
 Record = Callable[[str, Detail], None]
 """Puts an event into the ledger; durable on return."""
+
+Erase = Callable[[list[str]], int]
+"""Removes for good what commitments stand for in the newest volume; returns how many."""
 
 
 class Volumes(Protocol):
@@ -51,19 +55,23 @@ class Volumes(Protocol):
         """Drop the oldest volume, which must be that of `month`."""
         ...
 
+    def erase(self, address: str, until: str | None, why: str) -> list[dict[str, Any]]:
+        """Erase an address from all volumes up to that of `until`."""
+        ...
+
 
 class VolumeService:
     """Holds and drops the volumes of one state folder's ledger."""
 
-    def __init__(self, loaded: Loaded, record: Record) -> None:
-        """Keep what is needed."""
+    def __init__(self, loaded: Loaded, record: Record, erase: Erase | None = None) -> None:
+        """Keep what is needed; `erase` is that of the engine which writes the newest volume."""
         section = loaded.config.ledger
         self._file = Folder(loaded.folder).holds
         self._ledger = Path(loaded.path(section.directory))
         self._key = Path(loaded.path(section.key))
         self._origin = section.origin
         self._periods = periods(loaded)
-        self._record = record
+        self._record, self._erase_newest = record, erase
         self._order = threading.Lock()
 
     def holds(self) -> list[dict[str, Any]]:
@@ -142,6 +150,54 @@ class VolumeService:
             shutil.rmtree(beside(self._ledger), ignore_errors=True)
         return kept.record()
 
+    def erase(self, address: str, until: str | None, why: str, who: str) -> list[dict[str, Any]]:
+        """Erase an address from all volumes up to that of `until`, and return what went of each.
+
+        Raises:
+            LedgerError: it is no address, nothing is known of it, or a hold keeps it.
+            EngineError: the ledger does not take the event; from that volume on nothing is erased.
+        """
+        why = read_why(why)
+        if address in why:
+            said = "the reason names the address, and the reason stays"
+            raise LedgerError(said, hint="name the request instead", code="ledger_personal")
+        with self._order:
+            newest = engine.ledger_volumes(self._ledger)[-1]
+            found = [
+                (volume, rows)
+                for volume, rows in places(self._ledger, address)
+                if until is None or (volume.month or "") <= until
+            ]
+            holds = read_holds(self._file)
+            for volume, _ in found:
+                held = [hold.name for hold in holds if hold.covers(volume.month or "")]
+                if held:
+                    said = f"volume {volume.month} is held by {', '.join(held)}"
+                    hint = "lift the hold first, or erase up to another month: --until"
+                    raise LedgerError(said, hint=hint, code="ledger_personal")
+            if not found:
+                hint = "it is erased already, or was never seen in these volumes"
+                raise LedgerError("no volume has this address", hint=hint, code="ledger_personal")
+            return [self._erase(volume, rows, newest, who, why) for volume, rows in found]
+
+    def _erase(
+        self, volume: Volume, rows: list[str], newest: Volume, who: str, why: str
+    ) -> dict[str, Any]:
+        """Record that an address is erased from a volume, and erase it."""
+        told: dict[str, str | int] = {
+            "volume": volume.month or "",
+            "field": "address",
+            "count": len(rows),
+        }
+        self._record("ledger.erased", {**told, "who": who, "why": why})
+        # The event may have begun a volume, and the engine writes that one.
+        last = engine.ledger_volumes(self._ledger)[-1]
+        if self._erase_newest is not None and volume == newest == last:
+            self._erase_newest(rows)
+        else:
+            engine.erase_personal(volume.directory, rows)
+        return told
+
     def _end(self, month: str, volume: Path) -> tuple[int, str]:
         """Return size and root (base64) of a sound volume."""
         vkey = engine.ledger_vkey(self._key, self._origin)
@@ -173,6 +229,10 @@ class AskedVolumes:
     def drop(self, month: str, why: str) -> dict[str, Any]:
         """As `VolumeService.drop`."""
         return self._service.drop(month, why, self._who)
+
+    def erase(self, address: str, until: str | None, why: str) -> list[dict[str, Any]]:
+        """As `VolumeService.erase`."""
+        return self._service.erase(address, until, why, self._who)
 
 
 def kept_back(month: str, reason: str) -> LedgerError:

@@ -15,6 +15,7 @@ from ringfence.cli import (
     key_create,
     key_list,
     key_state,
+    ledger_erase,
     ledger_export,
     ledger_hold,
     ledger_prove,
@@ -74,6 +75,8 @@ ledger.command("reconstruct")(ledger_reconstruct.reconstruct)
 ledger.command("export")(ledger_export.export)
 ledger.command("ship")(ledger_ship.ship)
 ledger.command("vkey")(ledger_vkey.vkey)
+ledger.command("erase")(ledger_erase.erase)
+ledger.command("disclose")(ledger_erase.disclose)
 ledger.command("retain")(ledger_retain.retain)
 hold = typer.Typer(help="Keep volumes beyond their time.")
 hold.command("place")(ledger_hold.place)

@@ -14,6 +14,7 @@ from ringfence import engine
 from ringfence.cli.ledger_folder import locate
 from ringfence.cli.ledger_query import LedgerArgument, progress, when
 from ringfence.errors import FileError, LedgerError
+from ringfence.ledger.personal import Personal
 
 __all__ = ["export"]
 
@@ -40,14 +41,15 @@ def export(
         raise LedgerError(f"there is no format {form!r}", hint=hint, code="ledger_export")
     folder = locate(directory).directory
     bounds = span(since, until)
+    personal = Personal(folder)
     with progress(folder, shown=output is not None) as tell:
         batches = chosen(folder, start, bounds, tell or (lambda _: None))
         if form == PARQUET:
-            parquet(output, batches)
+            parquet(output, batches, personal)
             return
         with opened(output) as out:
             for entries in batches:
-                out.writelines(FORMATS[form](record(index, entry)) for index, entry in entries)
+                out.writelines(FORMATS[form](record(*one, personal)) for one in entries)
 
 
 def span(since: str | None, until: str | None) -> tuple[int, int]:
@@ -71,7 +73,9 @@ def chosen(
             yield entries
 
 
-def parquet(output: Path | None, batches: Iterator[list[tuple[int, bytes]]]) -> None:
+def parquet(
+    output: Path | None, batches: Iterator[list[tuple[int, bytes]]], personal: Personal
+) -> None:
     """Write columns, and the leaf hash of each entry, to a new file.
 
     Raises:
@@ -91,7 +95,7 @@ def parquet(output: Path | None, batches: Iterator[list[tuple[int, bytes]]]) -> 
     with opened(output, "xb") as out, pq.ParquetWriter(out, schema, compression="zstd") as writer:
         for entries in batches:
             leaves = pa.array([record(*one).leaf for one in entries])
-            made = batch(entries)
+            made = batch(entries, personal)
             writer.write_batch(pa.RecordBatch.from_arrays([*made.columns, leaves], schema=schema))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +24,9 @@ def verify_receipt(
     entry: Annotated[
         Path | None, typer.Option(help="The entry it must prove; else the one in the receipt.")
     ] = None,
+    disclosed: Annotated[
+        Path | None, typer.Option(help="What `ringfence ledger disclose` printed of its address.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that a receipt (C2SP tlog-proof) proves its entry. Reads no ledger and no network."""
@@ -30,6 +36,7 @@ def verify_receipt(
     logged = None if entry is None else read(entry)
     proven = engine.verify_receipt(read(file), vkey, rules, logged)
     text = proven.entry.decode("utf-8", "backslashreplace")
+    address = None if disclosed is None else checked(proven.entry, read(disclosed))
     if as_json:
         say_json(
             {
@@ -38,6 +45,7 @@ def verify_receipt(
                 "size": proven.size,
                 "root": proven.root,
                 "entry": text,
+                "address": address,
             }
         )
         return
@@ -49,8 +57,29 @@ def verify_receipt(
             ("ledger", proven.origin),
             ("root", proven.root),
             ("entry", text),
+            *([("address", address)] if address is not None else []),
         ]
     )
+
+
+def checked(entry: bytes, disclosed: bytes) -> str:
+    """Return the address that `entry` is committed to, as a line of personal data gives it.
+
+    Raises:
+        LedgerError: the line is none, or does not fit the entry.
+    """
+    try:
+        row = json.loads(disclosed)
+        lines = ("ringfence personal data v1", row["field"], row["salt"], row["value"])
+        digest = hashlib.sha256("\n".join(lines).encode()).digest()
+        made = "sha256:" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        if made == json.loads(entry)[row["field"]]:
+            return str(row["value"])
+    except (ValueError, TypeError, KeyError):
+        pass
+    said = "what was disclosed does not fit the entry"
+    hint = "it must be what `ringfence ledger disclose` printed of this very entry"
+    raise LedgerError(said, hint=hint, code="ledger_personal")
 
 
 def read(file: Path) -> bytes:

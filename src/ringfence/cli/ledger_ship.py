@@ -38,11 +38,13 @@ def ship(
     A receiver that is away is tried again for as long as it takes; no order waits for it.
     """
     from ringfence.ledger.bus import Consumer
+    from ringfence.ledger.personal import Personal
     from ringfence.ledger.ship import receiver
     from ringfence.ledger.ship import ship as run
 
     receive = receiver(to, ca, token_file)
-    consumer = Consumer(locate(directory).directory, cursor)
+    folder = locate(directory).directory
+    consumer = Consumer(folder, cursor)
     stop = threading.Event()
 
     def end(_number: int, _frame: Any) -> None:
@@ -50,7 +52,8 @@ def ship(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    run(consumer, receive, stop, Teller(as_json=as_json), once=once)
+    teller = Teller(as_json=as_json)
+    run(consumer, receive, stop, teller, personal=Personal(folder), once=once)
     answer = {"next": consumer.next}
     say_json(answer) if as_json else print(f"sent up to entry {consumer.next}")
 

@@ -13,6 +13,7 @@ from ringfence.cli.ledger_folder import locate
 from ringfence.cli.ledger_query import CacheOption, LedgerArgument, load
 from ringfence.cli.say import JsonOption, pairs, say_json
 from ringfence.errors import LedgerError
+from ringfence.ledger.personal import Personal
 
 __all__ = ["show"]
 
@@ -25,6 +26,7 @@ def show(
 ) -> None:
     """Show an entry by its index, or what the ledger has of a message by its id."""
     folder = locate(directory).directory
+    personal = Personal(folder)
     indexes = [int(wanted)] if wanted.isdecimal() else of_message(directory, wanted, cache)
     for index in indexes:
         entries = engine.LedgerReader(folder, index).read(1)
@@ -36,7 +38,7 @@ def show(
             said = f"entry {index} was dropped with its volume: the oldest is {found}"
             hint = "`ringfence ledger query` finds ledger.dropped: who dropped it, when and why"
             raise LedgerError(said, hint=hint, code="ledger_query")
-        entry = json.loads(content)
+        entry = personal.resolved(json.loads(content))
         if as_json:
             say_json({"index": index, "entry": entry})
         else:

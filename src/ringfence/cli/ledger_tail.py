@@ -7,7 +7,7 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from rich.text import Text
 from ringfence import engine, ledger
 from ringfence.cli.ledger_folder import locate
 from ringfence.cli.say import JsonOption, say_json
+from ringfence.ledger.personal import Personal
 
 __all__ = ["tail"]
 
@@ -35,25 +36,24 @@ def tail(
     folder = locate(directory).directory
     # The newest checkpoint is at most a second behind; what it covers but `count` is skipped.
     start = max(0, ledger.signed_size(folder) - count)
-    reader = engine.LedgerReader(folder, start)
+    reader, personal = engine.LedgerReader(folder, start), Personal(folder)
     last: deque[tuple[int, bytes]] = deque(maxlen=count)
     while entries := reader.read(BATCH):
         last.extend(entries)
     console = Console(soft_wrap=True, markup=False, highlight=False)
     for index, content in last:
-        show(console, index, content, as_json)
+        show(console, index, personal.resolved(json.loads(content)), as_json)
     while follow:
         entries = reader.read(BATCH)
         for index, content in entries:
-            show(console, index, content, as_json)
+            show(console, index, personal.resolved(json.loads(content)), as_json)
         if not entries:
             sys.stdout.flush()
             time.sleep(POLL_SECONDS)
 
 
-def show(console: Console, index: int, content: bytes, as_json: bool) -> None:
+def show(console: Console, index: int, entry: dict[str, Any], as_json: bool) -> None:
     """Print one entry as a line."""
-    entry = json.loads(content)
     if as_json:
         say_json({"index": index, "entry": entry})
         return

@@ -118,6 +118,9 @@ def tell_people(report: LedgerReport, *, own_key: bool) -> None:
         rows.insert(1, ("volumes", span if len(months) > 1 else months[0]))
     if report.published is not None:
         rows.append(("published", f"{report.published} entries"))
+    if report.personal or report.erased:
+        erased = f", {report.erased} erased" if report.erased else ""
+        rows.append(("personal data", f"{report.personal} addresses{erased}"))
     if beats := report.heartbeats["count"]:
         longest_s = report.heartbeats["longest_us"] / 1_000_000
         rows.append(("heartbeats", f"{beats}, at most {longest_s:.1f} s apart in one run"))

@@ -69,7 +69,7 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
         except EngineError as e:
             # Orders are refused then; reads go on, and so do we.
             warn(f"the ledger does not take what happened before this start: {e}")
-        volumes = VolumeService(loaded, partial(engine.event, durable=True))
+        volumes = VolumeService(loaded, partial(engine.event, durable=True), engine.erase)
         with ExitStack() as stack:
             publisher = published(loaded, engine, stack)
             stack.enter_context(serving(app(keys, volumes, engine, publisher), folder.socket))

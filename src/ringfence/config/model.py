@@ -266,6 +266,10 @@ class Ledger(Section):
     group_ms: Annotated[int, Field(ge=1, le=1_000)] = 5
     checkpoint_ms: Milliseconds = 1_000
     heartbeat_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 10_000
+    personal: Annotated[tuple[Literal["address"], ...], Field(max_length=1, strict=False)] = (
+        "address",
+    )
+    """What entries hold only a salted commitment to, so that it can be erased."""
     retention: Retention = Retention()
     publish: Publish | None = None
 

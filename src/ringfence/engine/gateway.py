@@ -96,6 +96,15 @@ class Engine:
         with named():
             self._engine.event(name, json.dumps(detail).encode(), durable)
 
+    def erase(self, commitments: list[str]) -> int:
+        """Remove for good what commitments stand for in the newest volume; return how many.
+
+        Raises:
+            EngineError: the ledger cannot be written; the engine tries to bring it back.
+        """
+        with named():
+            return self._engine.erase(commitments)
+
     def event_alone(self, name: str, detail: Detail) -> None:
         """Record one event while no engine has the ledger; it is durable on return.
 

@@ -16,6 +16,7 @@ __all__ = [
     "LedgerReport",
     "Volume",
     "drop_volume",
+    "erase_personal",
     "ledger_vkey",
     "ledger_volumes",
     "read_ledger",
@@ -31,6 +32,7 @@ class LedgerReport:
     `fault` is None, or {file, offset, entry, kind, sentence} of the first thing that is not as it
     was written. `unfinished` is what a crash left at the end: {file, offset, sentence} each.
     `published` is how many entries the published checkpoint covers, None where nothing is.
+    `personal` counts the values that commitments stand for, `erased` those that were erased.
     `heartbeats` has their `count`, how many are `missing`, and `longest_us` between two of a run.
     `volumes` has {month, sequence, size, signed_size, root} of each, none for a ledger in one
     piece; the numbers above are of all of them together, and `root` is the newest one's.
@@ -43,6 +45,8 @@ class LedgerReport:
     signed_size: int
     signatures_checked: bool
     open_intents: int
+    personal: int
+    erased: int
     heartbeats: dict[str, int]
     live: bool
     published: int | None
@@ -112,6 +116,16 @@ def drop_volume(directory: Path, month: str | None) -> None:
     """
     with named():
         _core.drop_volume(str(directory), month)
+
+
+def erase_personal(directory: Path, commitments: list[str]) -> int:
+    """Remove for good what commitments stand for in the volume in `directory`; return how many.
+
+    Raises:
+        EngineError: somebody writes the volume, or its file is not as it was written.
+    """
+    with named():
+        return _core.erase_personal(str(directory), commitments)
 
 
 class LedgerReader:

@@ -18,6 +18,7 @@ from ringfence import engine
 from ringfence.engine import LedgerReader
 from ringfence.errors import EngineError, FileError
 from ringfence.ledger.columns import SCHEMA, batch
+from ringfence.ledger.personal import Personal
 
 __all__ = ["PART", "Columns", "columns"]
 
@@ -58,10 +59,14 @@ Tell = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """All committed entries: the files that hold the older ones, and the newer ones."""
+    """All committed entries: the files that hold the older ones, and the newer ones.
+
+    They hold commitments; `personal` has `commitment` and `value` of those not erased.
+    """
 
     files: list[Path]
     newest: pa.Table
+    personal: pa.Table
     size: int
 
 
@@ -122,7 +127,14 @@ def extended(ledger: Path, cache: Path, parts: list[Part], tell: Tell | None) ->
         if tell is not None:
             tell(done)
     newest = pa.Table.from_batches(batches, schema=SCHEMA)
-    return Columns([part.file for part in parts], newest, done)
+    return Columns([part.file for part in parts], newest, values(ledger), done)
+
+
+def values(ledger: Path) -> pa.Table:
+    """Return what commitments stand for."""
+    known = Personal(ledger).values
+    columns = {"commitment": list(known), "value": list(known.values())}
+    return pa.table(columns, schema=pa.schema(dict.fromkeys(columns, pa.string())))
 
 
 def write(part: Part, batches: list[pa.RecordBatch], last: bytes) -> None:

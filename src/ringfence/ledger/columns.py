@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
 from ringfence.errors import LedgerError
+from ringfence.ledger.personal import Personal
 
 __all__ = ["NUMBERS", "SCHEMA", "batch", "time_us"]
 
@@ -113,8 +114,10 @@ PLAIN = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
 MARK = b'"kind":"event"'
 
 
-def batch(entries: Sequence[tuple[int, bytes]]) -> pa.RecordBatch:
+def batch(entries: Sequence[tuple[int, bytes]], personal: Personal | None = None) -> pa.RecordBatch:
     """Return committed entries, as (index, canonical JSON), in columns of `SCHEMA`.
+
+    Commitments stay without `personal`.
 
     Raises:
         LedgerError: an entry is no JSON object of ours.
@@ -133,6 +136,9 @@ def batch(entries: Sequence[tuple[int, bytes]]) -> pa.RecordBatch:
     except pa.ArrowInvalid as e:
         raise LedgerError(f"an entry cannot be read: {e}") from e
     columns = {name: parsed[name] for name in (*TEXTS, "status", "latency_us", "state_changing")}
+    if personal is not None:
+        shown = [personal.shown(text) for text in columns["address"].to_pylist()]
+        columns["address"] = pa.chunked_array([pa.array(shown, pa.string())])
     columns["index"] = pa.array([index for index, _ in entries], pa.int64())
     columns["time"] = parsed["time_us"].cast(SCHEMA.field("time").type)
     columns["controls"] = parsed["controls"]

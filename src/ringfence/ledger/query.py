@@ -16,6 +16,7 @@ import duckdb
 from ringfence.errors import LedgerError
 from ringfence.ledger.cache import Columns
 from ringfence.ledger.columns import SCHEMA
+from ringfence.ledger.personal import ERASED
 
 __all__ = ["FILTERS", "ORDER_IDS", "Answer", "ask", "opened", "select"]
 
@@ -53,6 +54,15 @@ SHOWN = (
 """The columns that a question without SQL shows."""
 
 
+RESOLVED = (
+    "SELECT parts.* REPLACE (CASE WHEN starts_with(parts.address, 'sha256:')"
+    f" THEN coalesce(personal.value, '{ERASED}') ELSE parts.address END AS address)"
+    " FROM ({parts}) AS parts LEFT JOIN personal ON parts.address = personal.commitment"
+)
+"""The table of entries, with values in the place of commitments. They are looked up each time, so
+that what is erased is nowhere else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Names of columns, and rows."""
@@ -85,6 +95,7 @@ def opened(columns: Columns) -> Iterator[duckdb.DuckDBPyConnection]:
         db.execute("SET TimeZone = 'UTC'")
         db.execute("SET python_enable_replacements = false")
         db.register("newest", columns.newest)
+        db.register("personal", columns.personal)
         parts = "SELECT * FROM newest"
         if columns.files:
             folder = str(columns.files[0].parent)
@@ -92,7 +103,7 @@ def opened(columns: Columns) -> Iterator[duckdb.DuckDBPyConnection]:
             files = ", ".join(text(str(file)) for file in columns.files)
             parts = f"SELECT * FROM read_parquet([{files}]) UNION ALL {parts}"  # noqa: S608  escaped by `text`
         db.execute("SET enable_external_access = false")
-        db.execute(f"CREATE VIEW entries AS {parts}")
+        db.execute(f"CREATE VIEW entries AS {RESOLVED.format(parts=parts)}")
         db.execute("SET lock_configuration = true")
         yield db
 

@@ -16,9 +16,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use ringfence_ledger::{
-    Controls, DecisionEntry, Durability, Fate, Ledger, LedgerConfig, Mode, OutcomeEntry, Part,
-    Progress, Recovery, Saw, SigningKey, Source, Standing, Store, Ticket, Verdict, VerifierKey,
-    Volumes,
+    Address, Controls, DecisionEntry, Durability, Fate, Ledger, LedgerConfig, Mode, OutcomeEntry,
+    Part, Progress, Recovery, Saw, SigningKey, Source, Standing, Store, Ticket, Verdict,
+    VerifierKey, Volumes,
 };
 
 pub const ORIGIN: &str = "example.com/test";
@@ -46,6 +46,7 @@ pub fn config(directory: &Path) -> LedgerConfig {
         mode: Mode::Strict { group_ms: 1 },
         checkpoint_ms: 60_000,
         heartbeat_ms: 0,
+        commit_addresses: false,
         preallocate_bytes: 0,
     }
 }
@@ -61,11 +62,29 @@ pub fn read(message: &str) -> Vec<u8> {
 }
 
 fn decision(message: &str, state_changing: bool) -> Vec<u8> {
+    entry(
+        std::net::IpAddr::from([192, 0, 2, 1]).into(),
+        message,
+        state_changing,
+    )
+}
+
+/// A permitted order from an address.
+pub fn order(address: Address, message: &str) -> Vec<u8> {
+    entry(address, message, true)
+}
+
+/// A permitted read from an address.
+pub fn from(address: Address, message: &str) -> Vec<u8> {
+    entry(address, message, false)
+}
+
+fn entry(address: Address, message: &str, state_changing: bool) -> Vec<u8> {
     let mut out = Vec::new();
     DecisionEntry {
         about: None,
         account: Some("alice"),
-        address: [192, 0, 2, 1].into(),
+        address,
         controls: Controls {
             edge: Saw::Passed,
             ..Controls::default()

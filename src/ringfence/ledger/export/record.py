@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from ringfence.ledger.personal import Personal
+
 __all__ = ["Record", "mapping", "record"]
 
 LEAF = b"\0"
@@ -47,9 +49,14 @@ def mapping() -> dict[str, Any]:
     return found
 
 
-def record(index: int, content: bytes) -> Record:
-    """Return the entry `content`, canonical JSON, for export."""
+def record(index: int, content: bytes, personal: Personal | None = None) -> Record:
+    """Return the entry `content`, canonical JSON, for export.
+
+    Without `personal` its commitments stay.
+    """
     entry = json.loads(content)
+    if personal is not None:
+        entry = personal.resolved(entry)
     leaf = hashlib.sha256(LEAF + content).hexdigest()
     result = str(entry.get("outcome") or entry.get("result") or "event")
     known = mapping()

@@ -8,6 +8,7 @@ from threading import Event
 
 from ringfence.ledger.bus import Consumer
 from ringfence.ledger.export import record
+from ringfence.ledger.personal import Personal
 from ringfence.ledger.ship.receiver import Receiver, Unreached
 
 __all__ = ["Progress", "ship"]
@@ -33,6 +34,7 @@ def ship(
     stop: Event,
     tell: Callable[[Progress], None],
     *,
+    personal: Personal | None = None,
     once: bool = False,
 ) -> None:
     """Send entries until `stop` is set; with `once`, until there are no more.
@@ -47,7 +49,7 @@ def ship(
                 return
             stop.wait(POLL_SECONDS)
             continue
-        records = [record(index, content) for index, content in entries]
+        records = [record(index, content, personal) for index, content in entries]
         pause = FIRST_PAUSE_SECONDS
         while not stop.is_set():
             try:
