@@ -68,7 +68,7 @@ fn intent(message: &str) -> DecisionEntry<'_> {
     DecisionEntry {
         about: None,
         account: Some("alice"),
-        address: [192, 0, 2, 1].into(),
+        address: std::net::IpAddr::from([192, 0, 2, 1]).into(),
         controls: Controls {
             edge: Saw::Passed,
             ..Controls::default()

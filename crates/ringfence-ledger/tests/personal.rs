@@ -53,7 +53,7 @@ fn seen(ledger: &Ledger, address: IpAddr) -> Commitment {
     put(ledger, &from(sealed, "m"));
     match sealed {
         Address::Committed(commitment) => commitment,
-        other => panic!("{other:?}"),
+        other @ (Address::Clear(_) | Address::Withheld) => panic!("{other:?}"),
     }
 }
 

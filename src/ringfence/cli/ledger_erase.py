@@ -11,7 +11,7 @@ from ringfence import engine
 from ringfence.cli.ledger_folder import locate
 from ringfence.cli.ledger_hold import StateArgument, WhyOption, volumes
 from ringfence.cli.ledger_query import LedgerArgument
-from ringfence.cli.say import JsonOption, say_json
+from ringfence.cli.say import JsonOption, pairs, say_json
 from ringfence.errors import LedgerError
 from ringfence.ledger.personal import disclosed
 
@@ -45,11 +45,12 @@ def erase(
 def disclose(
     directory: LedgerArgument,
     index: Annotated[int, typer.Argument(metavar="INDEX", min=0, help="The entry.")],
+    as_json: JsonOption = False,
 ) -> None:
-    """Print what an entry's address is committed to, as JSON: commitment, field, salt, value.
+    """Show what an entry's address is committed to: commitment, field, salt, value.
 
-    With it the holder of a receipt can check the address: `ringfence ledger verify-receipt
-    --disclosed FILE`.
+    The holder of a receipt checks the address with it: save what --json prints, and give that to
+    `ringfence ledger verify-receipt --disclosed FILE`.
     """
     folder = locate(directory).directory
     entries = engine.LedgerReader(folder, index).read(1)
@@ -57,4 +58,5 @@ def disclose(
     if not entries or entries[0][0] != index or not str(address).startswith("sha256:"):
         hint = "`ringfence ledger show` shows it"
         raise LedgerError(f"entry {index} holds no commitment", hint=hint, code="ledger_personal")
-    say_json(disclosed(folder, str(address)))
+    row = disclosed(folder, str(address))
+    say_json(row) if as_json else pairs(row.items())

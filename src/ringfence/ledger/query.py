@@ -54,11 +54,12 @@ SHOWN = (
 """The columns that a question without SQL shows."""
 
 
-RESOLVED = (
-    "SELECT parts.* REPLACE (CASE WHEN starts_with(parts.address, 'sha256:')"
-    f" THEN coalesce(personal.value, '{ERASED}') ELSE parts.address END AS address)"
-    " FROM ({parts}) AS parts LEFT JOIN personal ON parts.address = personal.commitment"
-)
+RESOLVED = """
+    SELECT parts.* REPLACE (
+        CASE WHEN starts_with(parts.address, 'sha256:') THEN coalesce(personal.value, $erased$)
+        ELSE parts.address END AS address
+    ) FROM ($parts$) AS parts LEFT JOIN personal ON parts.address = personal.commitment
+"""
 """The table of entries, with values in the place of commitments. They are looked up each time, so
 that what is erased is nowhere else."""
 
@@ -103,7 +104,8 @@ def opened(columns: Columns) -> Iterator[duckdb.DuckDBPyConnection]:
             files = ", ".join(text(str(file)) for file in columns.files)
             parts = f"SELECT * FROM read_parquet([{files}]) UNION ALL {parts}"  # noqa: S608  escaped by `text`
         db.execute("SET enable_external_access = false")
-        db.execute(f"CREATE VIEW entries AS {RESOLVED.format(parts=parts)}")
+        shown = RESOLVED.replace("$erased$", text(ERASED)).replace("$parts$", parts)
+        db.execute(f"CREATE VIEW entries AS {shown}")
         db.execute("SET lock_configuration = true")
         yield db
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ringfence import __version__
-from ringfence.ledger.export.record import Record
+from ringfence.ledger.export.record import Record, is_address
 
 __all__ = ["cef", "otlp", "syslog"]
 
@@ -31,10 +31,11 @@ def cef(record: Record) -> str:
     code = (entry.get("refusal") or {}).get("code") or entry.get("event") or record.result
     head = ["CEF:0", "Ringfence", "Ringfence", __version__, code, record.name]
     head = [head[0], *(escaped(part, "|") for part in head[1:])]
+    address = entry.get("address") or ""
     fields = {
         "rt": str(record.time_us // 1000),
         "externalId": record.uid,
-        "src": entry.get("address"),
+        "src": address if is_address(address) else None,
         "suser": entry.get("account"),
         "act": entry.get("operation"),
         "outcome": record.result,

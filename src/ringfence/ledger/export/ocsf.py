@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from ringfence import __version__
-from ringfence.ledger.export.record import Record, of_event, of_operation
+from ringfence.ledger.export.record import Record, is_address, of_event, of_operation
 
 __all__ = ["VERSION", "line", "ocsf"]
 
@@ -67,7 +67,7 @@ def asked(record: Record) -> dict[str, Any]:
     event["action_id"] = record.words["action"]
     event["disposition_id"] = record.words["disposition"]
     event["actor"] = actor(entry)
-    event["src_endpoint"] = {"ip": entry["address"]} if "address" in entry else {"name": "unknown"}
+    event["src_endpoint"] = endpoint(entry.get("address", "unknown"))
     event["api"] = {
         "operation": entry.get("operation") or "unknown",
         "request": {"uid": record.uid},
@@ -125,3 +125,8 @@ def happened(record: Record) -> dict[str, Any]:
     else:
         event["app"] = {"name": "Ringfence", "vendor_name": "Ringfence", "version": __version__}
     return event
+
+
+def endpoint(text: str) -> dict[str, str]:
+    """Return where a message came from: an address, or why there is none."""
+    return {"ip": text} if is_address(text) else {"name": text}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +14,7 @@ import yaml
 
 from ringfence.ledger.personal import Personal
 
-__all__ = ["Record", "mapping", "record"]
+__all__ = ["Record", "is_address", "mapping", "record"]
 
 LEAF = b"\0"
 """RFC 6962 2.1: what stands before a leaf when it is hashed."""
@@ -64,6 +65,15 @@ def record(index: int, content: bytes, personal: Personal | None = None) -> Reco
     if (entry.get("refusal") or {}).get("code") in known["grave_codes"]:
         words |= known["grave"]
     return Record(index, leaf, entry, result, named(entry, result), words)
+
+
+def is_address(text: str) -> bool:
+    """Tell whether an entry's address is one: it may be erased, or a commitment."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def named(entry: dict[str, Any], result: str) -> str:
