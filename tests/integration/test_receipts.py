@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import ccxt
+import requests
 
 from demo.stage import Stage, ringfence, running
 from demo.trade import SYMBOL, client
 from ringfence import engine
 from ringfence.ledger import signed_size
 
+READ = "receipt.read"
 WAIT_SECONDS = 10
 """A checkpoint covers an entry at most a second after it."""
 
@@ -55,6 +60,60 @@ def test_an_order_s_receipt_is_made_while_the_gateway_runs(stage: Stage, tmp_pat
     report = ringfence("ledger", "verify", str(ledger), "--vkey", vkey)
     assert report["fault"] is None
     assert report["published"] > index
+
+
+def asked(stage: Stage, key: Any, wanted: str) -> tuple[int, str, ccxt.binance]:
+    """Ask the gateway, as a client, for the receipt of an order; return status and body."""
+    exchange = client(stage.gateway, stage.ca, key.key_id, key.secret)
+    exchange.urls["api"]["private"] = f"{stage.gateway}/.well-known/ringfence/receipts"
+    sent = exchange.sign(wanted, ["private"], "GET")
+    answer = requests.get(sent["url"], headers=sent["headers"], verify=str(stage.ca), timeout=10)
+    return answer.status_code, answer.text, exchange
+
+
+def test_a_client_gets_the_receipt_of_its_own_order(stage: Stage, tmp_path: Path) -> None:
+    exchange = client(stage.gateway, stage.ca, stage.trader.key_id, stage.trader.secret)
+    price = round(exchange.fetch_order_book(SYMBOL, 5)["bids"][0][0] * 0.95, 2)
+    order = exchange.create_order(SYMBOL, "limit", "buy", 0.01, price, {"clientOrderId": "mine-17"})
+    message = exchange.last_response_headers["X-Ringfence-Message"]
+    vkey = ringfence("ledger", "vkey", str(stage.state))["vkey"]
+    end = time.monotonic() + WAIT_SECONDS
+    for wanted in (message, order["clientOrderId"]):
+        while (found := asked(stage, stage.trader, wanted))[0] == 503:
+            assert "receipt_pending" in found[1]
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert found[0] == 200, found[1]
+        entry = json.loads(engine.verify_receipt(found[1].encode(), vkey).entry)
+        assert (entry["message"], entry["account"]) == (message, "alice")
+        assert entry["order"]["client_order_id"] == "mine-17"
+
+
+def test_nobody_gets_another_s_receipt_or_learns_that_there_is_one(stage: Stage) -> None:
+    exchange = client(stage.gateway, stage.ca, stage.trader.key_id, stage.trader.secret)
+    exchange.create_order(SYMBOL, "market", "buy", 0.01)
+    message = exchange.last_response_headers["X-Ringfence-Message"]
+    made = ringfence(
+        "key", "create", "-c", str(stage.state / "ringfence.yaml"),
+        "--account", "mallory", "--scope", "read", "--allow", "any",
+    )  # fmt: skip
+    mallory = SimpleNamespace(key_id=made["key_id"], secret=made["secret"])
+    others, none = asked(stage, mallory, message), asked(stage, mallory, "00000000-1")
+    assert others[:2] == none[:2]
+    assert (none[0], json.loads(none[1])["code"]) == (404, "receipt_unknown")
+    url = f"{stage.gateway}/.well-known/ringfence/receipts/{message}"
+    unsigned = requests.get(url, verify=str(stage.ca), timeout=10)
+    assert unsigned.status_code in (400, 401)
+    # Asking is recorded like everything else.
+    end = time.monotonic() + WAIT_SECONDS
+    while (statuses := [one["status"] for one in read_by(stage, "mallory")]) != [404, 404]:
+        assert time.monotonic() < end, statuses
+        time.sleep(0.05)
+
+
+def read_by(stage: Stage, account: str) -> list[dict[str, Any]]:
+    found = [entry for _, entry in entries(stage.state / "ledger")]
+    return [one for one in found if (one.get("operation"), one.get("account")) == (READ, account)]
 
 
 def test_a_witness_is_a_command_that_ends_cleanly(stage: Stage, tmp_path: Path) -> None:

@@ -113,6 +113,18 @@ impl Prefix {
         }
     }
 
+    /// Returns its first address and its length in bits, of 32 or 128; none for what stands for all others.
+    pub fn network(self) -> Option<(IpAddr, u8)> {
+        if self == Self::OTHERS {
+            return None;
+        }
+        let v6 = Ipv6Addr::from(self.0);
+        Some(match v6.to_ipv4_mapped() {
+            Some(v4) => (v4.into(), 32),
+            None => (v6.into(), 64),
+        })
+    }
+
     /// Returns which of `shards` parts of a table it belongs to.
     pub(crate) const fn shard(self, shards: usize) -> usize {
         // Fibonacci hashing: neighbours are spread over all shards.

@@ -19,6 +19,8 @@ pub enum Operation {
     OrderQuery,
     /// Check an order without placing it.
     OrderTest,
+    /// Get the receipt of an own order from the gateway's ledger.
+    ReceiptRead,
     /// Open or extend a private stream.
     StreamOpen,
     /// Move funds between own accounts.
@@ -97,7 +99,7 @@ impl Scopes {
 
 impl Operation {
     /// All operations, by name.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AccountRead,
         Self::KeyRead,
         Self::MarketRead,
@@ -106,6 +108,7 @@ impl Operation {
         Self::OrderPlace,
         Self::OrderQuery,
         Self::OrderTest,
+        Self::ReceiptRead,
         Self::StreamOpen,
         Self::TransferCreate,
         Self::WithdrawCreate,
@@ -123,6 +126,7 @@ impl Operation {
             Self::OrderPlace => "order.place",
             Self::OrderQuery => "order.query",
             Self::OrderTest => "order.test",
+            Self::ReceiptRead => "receipt.read",
             Self::StreamOpen => "stream.open",
             Self::TransferCreate => "transfer.create",
             Self::WithdrawCreate => "withdraw.create",
@@ -144,6 +148,7 @@ impl Operation {
             Self::AccountRead
             | Self::KeyRead
             | Self::OrderQuery
+            | Self::ReceiptRead
             | Self::StreamOpen
             | Self::WithdrawQuery => Some(Scope::Read),
             Self::OrderAmend | Self::OrderCancel | Self::OrderPlace | Self::OrderTest => {
@@ -168,6 +173,7 @@ impl Operation {
             | Self::MarketRead
             | Self::OrderQuery
             | Self::OrderTest
+            | Self::ReceiptRead
             | Self::StreamOpen
             | Self::WithdrawQuery => false,
         }

@@ -121,10 +121,14 @@ async fn sum_up(shared: Arc<Shared>) {
 /// Records how many requests of each address were refused at the edge in the windows that have ended at `now_us`.
 pub(crate) fn record_edge(shared: &Shared, now_us: u64) {
     for summary in shared.core.edge.take_summaries(now_us) {
-        let address = summary.prefix.to_string();
         let refused = i64::try_from(summary.refused).unwrap_or(i64::MAX);
+        let (address, bits) = match summary.prefix.network() {
+            Some((address, bits)) => (shared.ledger.address(address).to_string(), bits),
+            None => (summary.prefix.to_string(), 0),
+        };
         let detail = [
             ("address", Value::Text(&address)),
+            ("bits", Value::Int(bits.into())),
             ("refused", Value::Int(refused)),
         ];
         let _ = record::event(shared, "edge.summary", &detail);

@@ -23,6 +23,7 @@ mod listen;
 mod open;
 mod pipeline;
 mod pool;
+mod receipts;
 mod record;
 mod refuse;
 mod serve;

@@ -19,6 +19,7 @@ use crate::body::{self, Answer};
 use crate::carry::{Carried, Permitted, Recorded};
 use crate::client::Client;
 use crate::clock::now_us;
+use crate::receipts::Wanted;
 use crate::record::{self, Decided};
 use crate::refuse::closing;
 use crate::shared::MessageId;
@@ -168,6 +169,12 @@ impl Passing {
         };
         let core = &client.thread.shared.core;
         let decision = core.decide(&message, edge, &dialect.window(), now_us);
+        let wanted = match &decision.credential {
+            Some(credential) if route.operation == Operation::ReceiptRead => {
+                self.wanted(credential.account())
+            }
+            Some(_) | None => None,
+        };
         self.record(route, decision, &reading, now_us)
             .map(|(permit, usages, recorded)| Permitted {
                 permit,
@@ -175,6 +182,7 @@ impl Passing {
                 operation: route.operation,
                 usages,
                 recorded,
+                wanted,
             })
     }
 
@@ -232,6 +240,15 @@ impl Passing {
         let rendered = self.client.door.speech.dialect.render(refusal);
         self.client
             .answer(refusal, rendered, usages, self.id.value())
+    }
+
+    /// Whose receipt of what a request asks for.
+    fn wanted(&self, account: &str) -> Option<Wanted> {
+        let id = self.head.uri.path().rsplit('/').next()?;
+        Some(Wanted {
+            account: account.into(),
+            id: id.into(),
+        })
     }
 
     fn dialect_head(&self) -> Result<Head<'_>, Refusal> {

@@ -21,6 +21,7 @@ use ringfence_wire::{AnsweredOrder, OrderIds};
 
 use crate::client::{Client, Thread};
 use crate::clock::now_us;
+use crate::receipts::Receipts;
 use crate::shared::Shared;
 
 thread_local! {
@@ -72,6 +73,18 @@ impl<'a> Decided<'a> {
             status: None,
             started_us: now_us,
             decided_us: now_us,
+        }
+    }
+
+    // By what its client may ask for its receipt.
+    fn note(&self, receipts: &Receipts, ticket: Ticket) {
+        let Some(credential) = self.credential else {
+            return;
+        };
+        let account = credential.account();
+        receipts.note(account, self.message, ticket);
+        if let Some(id) = self.order.and_then(|order| order.client_order_id) {
+            receipts.note(account, id, ticket);
         }
     }
 
@@ -131,8 +144,9 @@ pub(crate) fn intent(shared: &Shared, decided: &Decided<'_>) -> Option<Ticket> {
         decided.encode(&shared.ledger, out);
         // Somebody waits for it: `CommitWait` wakes the writer once for all messages at hand.
         let ticket = shared.ledger.append_intent(out, decided.message);
-        if ticket.is_ok() {
+        if let Ok(ticket) = ticket {
             shared.counters.permitted.fetch_add(1, Ordering::Relaxed);
+            decided.note(&shared.receipts, ticket);
         }
         ticket.ok()
     })

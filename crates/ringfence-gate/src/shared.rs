@@ -27,6 +27,7 @@ use crate::attest::Attestor;
 use crate::counters::Counters;
 use crate::error::GateError;
 use crate::limits::Connections;
+use crate::receipts::Receipts;
 use crate::snapshot::{GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot};
 use crate::tls;
 use crate::usage::UsageFields;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) http: HttpConfig,
     pub(crate) connections: Arc<Connections>,
     pub(crate) counters: Counters,
+    pub(crate) receipts: Receipts,
     boot: String,
     next_message: AtomicU64,
 }
@@ -69,6 +71,7 @@ pub(crate) struct Parts {
     pub(crate) speeches: HashMap<String, Arc<Speech>>,
     venue: Venue,
     attestor: Attestor,
+    receipts: Receipts,
 }
 
 impl Parts {
@@ -101,6 +104,7 @@ impl Parts {
             speeches,
             venue: venue(snapshot)?,
             attestor,
+            receipts: Receipts::new(&snapshot.ledger.directory),
         })
     }
 }
@@ -112,6 +116,7 @@ impl Shared {
             core,
             venue,
             attestor,
+            receipts,
             ..
         } = parts;
         Ok(Self {
@@ -125,6 +130,7 @@ impl Shared {
                 http.connections_per_address,
             )),
             counters: Counters::new(),
+            receipts,
             boot: boot_id()?,
             next_message: AtomicU64::new(1),
         })

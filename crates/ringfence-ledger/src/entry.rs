@@ -406,11 +406,7 @@ fn prefixed(out: &mut Vec<u8>, prefix: &str, code: &str) {
 
 fn address(out: &mut Vec<u8>, address: Address) {
     out.push(b'"');
-    match address {
-        // Writing to a Vec cannot fail, and an address needs no escape.
-        Address::Clear(address) => drop(write!(out, "{address}")),
-        Address::Committed(commitment) => out.extend_from_slice(commitment.as_str().as_bytes()),
-        Address::Withheld => out.extend_from_slice(b"withheld"),
-    }
+    // Writing to a Vec cannot fail, and an address or a commitment needs no escape.
+    let _ = write!(out, "{address}");
     out.push(b'"');
 }

@@ -200,6 +200,12 @@ impl Ledger {
             .append(entry, Durability::Relaxed, Wake::Now, flight)
     }
 
+    /// Indices that the entry with the number of a ticket may have. Entries that the writer puts in by
+    /// itself as a month begins shift those that follow; after a failure older ones may not be found.
+    pub fn indices(&self, number: u64) -> [u64; 2] {
+        [number, number + self.shared.own()]
+    }
+
     /// What the next entries say for `address`: it, or the commitment to it.
     pub fn address(&self, address: IpAddr) -> Address {
         match &self.memory {

@@ -88,7 +88,12 @@ pub struct Ticket {
     pub(crate) index: u64,
 }
 
-impl Ticket {}
+impl Ticket {
+    /// The entry's number; [`crate::Ledger::indices`] tells which index that may be.
+    pub const fn number(self) -> u64 {
+        self.index
+    }
+}
 
 /// What became of an appended entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

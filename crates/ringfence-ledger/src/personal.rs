@@ -84,6 +84,16 @@ pub enum Address {
     Withheld,
 }
 
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clear(address) => address.fmt(f),
+            Self::Committed(commitment) => f.write_str(commitment.as_str()),
+            Self::Withheld => f.write_str("withheld"),
+        }
+    }
+}
+
 impl From<IpAddr> for Address {
     fn from(address: IpAddr) -> Self {
         Self::Clear(address)

@@ -354,6 +354,12 @@ impl Shared {
         self.size.load(Ordering::Acquire)
     }
 
+    /// Durable entries that the writer put in by itself since the log last failed.
+    pub(crate) fn own(&self) -> u64 {
+        let committed = self.committed.load(Ordering::Acquire);
+        self.committed().saturating_sub(committed)
+    }
+
     pub(crate) fn healthy(&self) -> bool {
         self.healthy.load(Ordering::Acquire)
     }

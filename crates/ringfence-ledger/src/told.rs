@@ -30,8 +30,12 @@ pub(crate) struct Told {
 impl Told {
     /// Takes in entry `index` of the volume.
     pub(crate) fn take(&mut self, index: u64, fields: &Fields<'_>) {
-        if let Some(seen) = self.seen.as_mut().filter(|_| fields.kind == "decision") {
-            seen.take(index, fields.address);
+        if let Some(seen) = &mut self.seen {
+            let address = match fields.kind {
+                "event" => field(fields.detail, "address").trim_matches('"'),
+                _ => fields.address,
+            };
+            seen.take(index, address);
         }
         match fields.kind {
             "decision" if fields.state_changing && fields.outcome == "permitted" => {

@@ -40,6 +40,9 @@ class Personal:
 
     def resolved(self, entry: dict[str, Any]) -> dict[str, Any]:
         """Return `entry` with values in the place of commitments."""
+        detail = entry.get("detail")
+        if isinstance(detail, dict) and isinstance(detail.get("address"), str):
+            return {**entry, "detail": {**detail, "address": self.shown(detail["address"])}}
         shown = self.shown(entry.get("address"))
         return {**entry, "address": shown} if shown is not None else entry
 
@@ -87,13 +90,17 @@ def places(ledger: Path, address: str) -> list[tuple[Volume, list[str]]]:
         EngineError: there is no ledger.
     """
     try:
-        wanted = str(ipaddress.ip_address(address))
+        read = ipaddress.ip_address(address)
+        wanted = {str(read)}
+        if read.version == 6:
+            # What is counted by network is called by its first address.
+            wanted.add(str(ipaddress.ip_network((read, 64), strict=False).network_address))
     except ValueError as e:
         hint = "write it as 203.0.113.9 or 2001:db8::1"
         raise LedgerError(f"{address!r} is not an address", hint=hint, code=CODE) from e
     found = []
     for volume in engine.ledger_volumes(ledger):
-        rows = [row["commitment"] for row in lines(volume) if row["value"] == wanted]
+        rows = [row["commitment"] for row in lines(volume) if row["value"] in wanted]
         if rows:
             found.append((volume, rows))
     return found

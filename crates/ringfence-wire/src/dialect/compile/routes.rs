@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ringfence_core::operation::Operation;
 
 use super::super::DialectError;
-use super::super::definition::{Definition, RouteDefinition, SideName};
+use super::super::definition::{BodyKind, Definition, RouteDefinition, SideName};
 use super::super::name::{Name, Names};
 use super::super::route::{Route, RouteTable, WILDCARD};
 use super::super::scheme::Scheme;
@@ -37,7 +37,31 @@ pub(super) fn compile(
             return Err(wrong(&field, what));
         }
     }
+    if signing.is_some() && !table.add(receipts()) {
+        return Err(wrong("routes", format!("{RECEIPTS} is the gateway's own")));
+    }
     Ok(table)
+}
+
+/// Where every dialect's clients ask the gateway for the receipt of an order of their own.
+const RECEIPTS: &str = "/.well-known/ringfence/receipts/{id}";
+/// It costs the gateway some files read, as the heavier questions cost a venue.
+const RECEIPT_WEIGHT: u32 = 5;
+
+fn receipts() -> Route {
+    Route {
+        id: 0,
+        method: "GET".into(),
+        path: RECEIPTS.into(),
+        operation: Operation::ReceiptRead,
+        signed: true,
+        body: BodyKind::default(),
+        side: None,
+        weight: RECEIPT_WEIGHT,
+        orders: 0,
+        weight_by: Box::default(),
+        parameters: None,
+    }
 }
 
 fn compile_route(
