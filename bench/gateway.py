@@ -50,6 +50,8 @@ class Setting:
     cores: str = GATE_CORE
     shipped_edge: bool = False
     """Keep the edge budget of the profile."""
+    package: Path | None = None
+    """A folder with another build of the package."""
 
 
 def lay(folder: Path, upstream: str) -> Folder:
@@ -119,6 +121,8 @@ def ringfence(
     plain, tls = free_address(taken), free_address(taken)
     set_up(own, setting, plain, tls)
     command: list[str | Path] = [sys.executable, "-m", "ringfence", "serve", "-c", own.config]
+    if setting.package is not None:
+        command = ["/usr/bin/env", f"PYTHONPATH={setting.package}", *command]
     # Whoever was being measured has gone; there is nobody to drain.
     command += ["--drain-ms", "100"]
     log = folder / "output.log"

@@ -43,7 +43,14 @@ class Verdict:
 
 def judge(done: dict[str, Table]) -> list[Verdict]:
     """Return a verdict on every target that `done` says something about."""
-    return [*throughput(done), *behaviour(done), *scale(done), *verifying(done), *log(done)]
+    return [
+        *throughput(done),
+        *behaviour(done),
+        *scale(done),
+        *verifying(done),
+        *recorded(done),
+        *log(done),
+    ]
 
 
 def throughput(done: dict[str, Table]) -> Iterator[Verdict]:
@@ -102,6 +109,14 @@ def verifying(done: dict[str, Table]) -> Iterator[Verdict]:
     if table is not None:
         name = "verifying by a dialect, the worst, µs over the bare primitive"
         yield Verdict(name, 2.0, table.numbers["added_us"], at_most=True)
+
+
+def recorded(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge what recording costs."""
+    for key, kind in (("recording", "orders"), ("recording-reads", "reads")):
+        found = ratio(done, key, "ringfence group")
+        if found is not None:
+            yield Verdict(f"{kind}, ringfence group, × nothing recorded", 0.9, found)
 
 
 def log(done: dict[str, Table]) -> Iterator[Verdict]:

@@ -150,6 +150,9 @@ impl DecisionEntry<'_> {
     /// Writes the entry into `out`, replacing what was there.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.clear();
+        if cfg!(feature = "unlogged") {
+            return;
+        }
         let mut entry = Object::open(out);
         if let Some(ids) = &self.about {
             ids.encode(entry.value("about"));
@@ -309,6 +312,9 @@ impl OutcomeEntry<'_> {
     /// Writes the entry into `out`, replacing what was there.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.clear();
+        if cfg!(feature = "unlogged") {
+            return;
+        }
         let mut entry = Object::open(out);
         entry.word("kind", "outcome");
         entry.maybe_integer("latency_us", self.latency_us);

@@ -106,6 +106,9 @@ impl Ledger {
         clock: Clock,
         on_progress: OnProgress,
     ) -> Result<(Self, Recovery), LedgerError> {
+        if cfg!(feature = "unlogged") {
+            eprintln!("ringfence: ALARM: this build records nothing; it is for measuring only");
+        }
         if config.checkpoint_ms == 0 {
             return Err(LedgerError::Setting("checkpoint_ms must be at least 1"));
         }
