@@ -8,10 +8,12 @@ import json
 import shutil
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,9 +191,41 @@ def test_a_fork_is_never_cosigned(log: Log, watched: Watched, tmp_path: Path) ->
         with pytest.raises(WitnessError) as refused:
             ask(fork.directory, note, watched.witness)
         assert refused.value.code == "witness_fork"
+    # What it came with is kept, signed by the log itself.
+    with State(watched.folder / "witness.db").turn() as turn:
+        kept = turn.contradictions()
+    policy = f"log {log.vkey}\nquorum none\n".encode()
+    for one in kept:
+        for note in (one.note, one.cosigned):
+            assert engine.accept_checkpoint(policy, note)
+    assert len(kept) == 2
+    done = subprocess.run(
+        [sys.executable, "-m", "ringfence", "witness", "contradictions", watched.folder, "--json"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert [one["what"] for one in json.loads(done.stdout)] == ["not shown to continue"] * 2
     # And the honest log goes on.
     log.grow("test.on")
     ask(log.directory, engine.stage_ledger(log.directory), watched.witness)
+
+
+def test_two_roots_of_one_size_are_kept_as_proof_of_a_fork(
+    log: Log, watched: Watched, tmp_path: Path
+) -> None:
+    fork = log.copy(tmp_path / "fork").grow("test.theirs")
+    log.grow("test.ours")
+    note, other = engine.stage_ledger(log.directory), engine.stage_ledger(fork.directory)
+    # The same events at other times: as many entries, and other ones.
+    assert size_of(note) == size_of(other)
+    assert post(watched.url, 0, [], note).status_code == 200
+    for _ in range(2):
+        assert post(watched.url, size_of(other), [], other).status_code == 422
+    with State(watched.folder / "witness.db").turn() as turn:
+        (kept,) = turn.contradictions()
+    assert kept.forked
+    assert (kept.note, kept.cosigned[: len(note)]) == (other, note)
 
 
 def test_a_log_that_was_set_back_is_never_cosigned(
@@ -349,3 +383,32 @@ def test_a_ledger_that_was_set_back_is_an_incident(
     assert events(old).count("ledger.contradicted") == 1
     assert said.read_text().count("ALARM: witness w1 has cosigned") == 1
     assert not (old.directory / "tlog" / "checkpoint").exists()
+
+
+def test_two_gateways_watch_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each host runs a gateway and a witness of the other's ledger."""
+    logs = {}
+    for node in ("gw1", "gw2"):
+        state = tmp_path / node
+        words = ["--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0", "--plain"]
+        assert run(monkeypatch, "init", str(state), "--node", node, *words) == 0
+        logs[node] = Log(state).grow("test.first")
+    with ExitStack() as stack:
+        policies = {}
+        for own, other in (("gw1", "gw2"), ("gw2", "gw1")):
+            folder = tmp_path / f"witness-on-{own}"
+            name = f"witness.example/{own}"
+            vkey = Folder.lay(folder, name, [logs[other].vkey]).cosigner().vkey
+            url = stack.enter_context(serving(folder))
+            policies[other] = tmp_path / f"policy-{other}"
+            text = f"log {logs[other].vkey}\nwitness w {vkey} {url}\nquorum w\n"
+            policies[other].write_text(text)
+        files = {node: configured(logs[node], Watched(Path(), "", policies[node])) for node in logs}
+        for node in logs:
+            said = tmp_path / f"{node}.log"
+            stack.enter_context(running(said, "serve", "-c", files[node]))
+        for node, log in logs.items():
+            published = log.directory / "tlog" / "checkpoint"
+            until(published.is_file)
+            cosigned = engine.accept_checkpoint(policies[node].read_bytes(), published.read_bytes())
+            assert [name for name, _ in cosigned.witnesses] == ["w"]

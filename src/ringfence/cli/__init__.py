@@ -33,6 +33,7 @@ from ringfence.cli import (
     status,
     venue,
     version,
+    witness_contradictions,
     witness_init,
     witness_serve,
     witness_vkey,
@@ -88,6 +89,7 @@ app.add_typer(ledger, name="ledger")
 witness = typer.Typer(help="Watch that logs only grow, and cosign it.")
 witness.command("init")(witness_init.init)
 witness.command("serve")(witness_serve.serve)
+witness.command("contradictions")(witness_contradictions.contradictions)
 witness.command("vkey")(witness_vkey.vkey)
 app.add_typer(witness, name="witness")
 speech = typer.Typer(help="Show how venues sign, and test a captured message.")

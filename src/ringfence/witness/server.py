@@ -7,6 +7,7 @@ signed, 404 unknown log, 409 another size was cosigned last (with it), 422 not a
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -16,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from ringfence.engine import Cosigner, WitnessRequest
 from ringfence.errors import EngineError, GatewayError
-from ringfence.witness.state import MAX_SIZE, Seen, State
+from ringfence.witness.state import MAX_SIZE, Contradiction, Seen, State, Turn
 
 __all__ = ["app"]
 
@@ -25,6 +26,12 @@ MAX_BODY_BYTES = 128 * 1024
 
 SIZE_TYPE = "text/x.tlog.size"
 REFUSED = "witness_"
+INCONSISTENT = "witness_422"
+
+
+def warn(what: str) -> None:
+    """Say on stderr what the witness's operator must know."""
+    print(f"ringfence: ALARM: {what}", file=sys.stderr, flush=True)
 
 
 def plain(status: int, text: str, media_type: str = "text/plain; charset=utf-8") -> Response:
@@ -43,7 +50,7 @@ class Witness:
 
     def add(self, body: bytes) -> Response:
         """Judge a request; what is cosigned is durable before this returns."""
-        last = 0
+        last, refused = 0, None
         try:
             request = WitnessRequest(body)
             if request.size > MAX_SIZE:
@@ -51,16 +58,35 @@ class Witness:
             with self._state.turn() as turn:
                 seen = turn.seen(request.origin)
                 last = 0 if seen is None else seen.size
-                request.judge(self._logs, None if seen is None else (seen.size, seen.root))
-                line = self._cosigner.cosign(request, int(self._clock()))
-                note = request.note + line.encode()
-                turn.put(request.origin, Seen(request.size, request.root, note))
+                refused = self._refusal(turn, request, seen)
+                if refused is None:
+                    line = self._cosigner.cosign(request, int(self._clock()))
+                    note = request.note + line.encode()
+                    turn.put(request.origin, Seen(request.size, request.root, note))
+            if refused is not None:
+                raise refused
         except EngineError as e:
             if not e.code.startswith(REFUSED):
                 raise
             status = int(e.code.removeprefix(REFUSED))
             return plain(status, str(last), SIZE_TYPE) if status == 409 else plain(status, str(e))
         return Response(line, media_type="text/plain; charset=utf-8")
+
+    def _refusal(
+        self, turn: Turn, request: WitnessRequest, seen: Seen | None
+    ) -> EngineError | None:
+        """Return why a request is not cosigned; keep what contradicts what was cosigned."""
+        try:
+            request.judge(self._logs, None if seen is None else (seen.size, seen.root))
+        except EngineError as e:
+            # The log's own key signed both, or it would not have come to 422.
+            if e.code == INCONSISTENT and seen is not None:
+                now_s = int(self._clock())
+                origin, note = request.origin, request.note
+                turn.keep(Contradiction(origin, request.size, now_s, note, seen.note))
+                warn(f"the log {origin} contradicts what was cosigned; both checkpoints are kept")
+            return e
+        return None
 
     def newest(self, name: str) -> Response:
         """Show what was cosigned last of the log whose origin hashes to `name`."""

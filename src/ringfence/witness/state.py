@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ringfence.errors import WitnessError
 
-__all__ = ["Seen", "State", "Turn"]
+__all__ = ["Contradiction", "Seen", "State", "Turn"]
 
 MAX_SIZE = 2**63 - 1
 """Entries that an SQLite integer can count."""
@@ -27,6 +27,42 @@ CREATE TABLE IF NOT EXISTS seen (
     note BLOB NOT NULL
 ) STRICT
 """
+
+
+CONTRADICTIONS = """
+CREATE TABLE IF NOT EXISTS contradictions (
+    origin TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    seen_s INTEGER NOT NULL,
+    note BLOB NOT NULL,
+    cosigned BLOB NOT NULL,
+    UNIQUE (origin, note)
+) STRICT
+"""
+MAX_KEPT = 1_000
+"""Whoever has a log's key could contradict it without end; so many are evidence enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two checkpoints that the log signed, where the second was not shown to continue the first.
+
+    `cosigned` is the first, which this witness cosigned; `note`, over `size` entries, came at
+    `seen_s` (Unix, seconds). Of one size and with different roots they prove a fork by themselves;
+    otherwise the log must show that one continues the other, and cannot if it was forked.
+    """
+
+    origin: str
+    size: int
+    seen_s: int
+    note: bytes
+    cosigned: bytes
+
+    @property
+    def forked(self) -> bool:
+        """Whether they prove a fork."""
+        first, second = (one.split(b"\n", 3) for one in (self.note, self.cosigned))
+        return first[1] == second[1] and first[2] != second[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +92,22 @@ class Turn:
     def origins(self) -> list[str]:
         """Return the logs of which something was cosigned."""
         return [origin for (origin,) in self._connection.execute("SELECT origin FROM seen")]
+
+    def keep(self, found: Contradiction) -> None:
+        """Keep what a log contradicts itself by. Durable when the turn is over."""
+        self._connection.execute(CONTRADICTIONS)
+        (count,) = self._connection.execute("SELECT count(*) FROM contradictions").fetchone()
+        if count < MAX_KEPT:
+            row = (found.origin, found.size, found.seen_s, found.note, found.cosigned)
+            self._connection.execute(
+                "INSERT OR IGNORE INTO contradictions VALUES (?, ?, ?, ?, ?)", row
+            )
+
+    def contradictions(self) -> list[Contradiction]:
+        """Return what was kept, oldest first."""
+        self._connection.execute(CONTRADICTIONS)
+        rows = self._connection.execute("SELECT * FROM contradictions ORDER BY rowid")
+        return [Contradiction(*row) for row in rows]
 
     def put(self, origin: str, seen: Seen) -> None:
         """Replace what was cosigned last. Durable when the turn is over, not before.
