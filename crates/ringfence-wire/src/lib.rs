@@ -6,6 +6,7 @@ pub mod form;
 pub mod http;
 pub mod json;
 pub mod ratelimit;
+pub mod websocket;
 
 pub use dialect::{
     AnsweredOrder, BodyKind, Description, Dialect, DialectError, Draft, Head, OrderIds, Outgoing,
