@@ -16,6 +16,7 @@ use crate::listen::Door;
 use crate::pool::Pool;
 use crate::shared::Shared;
 use crate::socket::{Landing, READ_BYTES};
+use crate::stream::Far;
 use crate::watch::{Patience, Watch};
 
 /// What one engine thread has to itself.
@@ -67,6 +68,8 @@ pub(crate) struct Client {
     pub(crate) peer: IpAddr,
     pub(crate) prefix: Prefix,
     pub(crate) watch: Rc<Watch>,
+    /// The venue's end of the stream that the connection is about to become.
+    pub(crate) stream: RefCell<Option<Far>>,
 }
 
 impl Client {
@@ -83,6 +86,7 @@ impl Client {
             peer,
             prefix,
             watch: Rc::new(Watch::new(&thread.deadlines, patience)),
+            stream: RefCell::default(),
         }
     }
 }

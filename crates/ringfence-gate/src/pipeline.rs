@@ -13,6 +13,7 @@ use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::{Decision, Message, Permit, Trace};
 use ringfence_core::refusal::{Code, Refusal, Retry};
 use ringfence_wire::http::{check, single};
+use ringfence_wire::websocket::{Handshake, handshake};
 use ringfence_wire::{Head, Reading, Route};
 
 use crate::body::{self, Answer};
@@ -70,9 +71,10 @@ impl Passing {
         };
         // 2. framing
         let head = &self.head;
-        if let Err(refusal) = check(&head.method, &head.uri, head.version, &head.headers) {
-            return closing(self.refuse_early(&refusal, edge.1, None));
-        }
+        let opening = match framed(head) {
+            Ok(opening) => opening,
+            Err(refusal) => return closing(self.refuse_early(&refusal, edge.1, None)),
+        };
         // 3. operation
         let route = client
             .door
@@ -82,6 +84,14 @@ impl Passing {
         let Some(route) = route else {
             return self.refuse_early(&Code::RouteUnknown.into(), edge.1, None);
         };
+        if route.stream != opening.is_some() {
+            let code = if route.stream {
+                Code::RouteUnknown
+            } else {
+                Code::HttpUpgradeUnsupported
+            };
+            return closing(self.refuse_early(&code.into(), edge.1, None));
+        }
         let body = match body::read(incoming, shared.http.body_bytes, &client.watch).await {
             Ok(body) => body,
             Err(code) => {
@@ -95,7 +105,10 @@ impl Passing {
             Ok(permitted) if permitted.operation.changes_state() => {
                 Carried::new(&client.thread, Rc::clone(&self).carry(permitted)).await
             }
-            Ok(permitted) => Rc::clone(&self).carry(permitted).await,
+            Ok(permitted) => match opening {
+                Some(handshake) => Rc::clone(&self).open_stream(handshake, permitted).await,
+                None => Rc::clone(&self).carry(permitted).await,
+            },
         }
     }
 
@@ -275,6 +288,12 @@ impl Passing {
             ..Decided::unread(&self.client, self.id.as_str(), self.started_us)
         }
     }
+}
+
+/// Checks a head, and returns the WebSocket handshake that it may be.
+fn framed(head: &Parts) -> Result<Option<Handshake>, Refusal> {
+    check(&head.method, &head.uri, head.version, &head.headers)?;
+    handshake(&head.method, head.version, &head.headers)
 }
 
 /// Returns a field's value as text; one with bytes outside ASCII is refused with `code`.

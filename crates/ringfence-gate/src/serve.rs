@@ -18,6 +18,7 @@ use crate::client::Client;
 use crate::deadline::before;
 use crate::framing::Bounds;
 use crate::limits::Place;
+use crate::relay::Relay;
 use crate::socket::{Carrier, Socket};
 use crate::watch::Phase;
 
@@ -109,6 +110,13 @@ async fn converse(carrier: Carrier, client: &Rc<Client>) {
         connection.poll(context).map(drop)
     })
     .await;
+    let stream = client.stream.borrow_mut().take();
+    if let Some(far) = stream {
+        let parts = connection.into_parts();
+        let (near, held) = parts.io.into_parts();
+        let early = [&parts.read_buf[..], &held].concat();
+        Relay::new(client, near, far, early).run().await;
+    }
 }
 
 impl Client {

@@ -80,6 +80,11 @@ impl<R: Refuse> Socket<R> {
         }
     }
 
+    /// Gives back the carrier, and what was read from it and not handed over.
+    pub(crate) fn into_parts(self) -> (Carrier, Vec<u8>) {
+        (self.carrier, self.held)
+    }
+
     /// Gives the parser bytes of the message that it has begun.
     fn poll_rest(
         &mut self,
@@ -317,7 +322,11 @@ impl<R: Refuse> hyper::rt::Write for Socket<R> {
 }
 
 impl Carrier {
-    fn poll_read(&mut self, context: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(into);
         let polled = match self {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
@@ -326,21 +335,25 @@ impl Carrier {
         polled.map_ok(|()| buffer.filled().len())
     }
 
-    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
         }
     }
 
-    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_flush(context),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(context),
         }
     }
 
-    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),

@@ -31,6 +31,8 @@ pub use route::Route;
 pub use scheme::{Description, Draft, Seal, Signed};
 pub use scratch::Scratch;
 
+use crate::json;
+use definition::StreamMessages;
 use name::Name;
 use render::ErrorTable;
 use route::RouteTable;
@@ -45,6 +47,7 @@ pub struct Dialect {
     order_kinds: HashMap<Box<str>, OrderKind>,
     order_names: Option<OrderNames>,
     order_ids: about::Places,
+    stream_messages: StreamMessages,
     routes: RouteTable,
     weight_header: Option<String>,
     orders_header: Option<String>,
@@ -119,6 +122,15 @@ impl Dialect {
             scheme::Place::Header { name, part: None } => Some(name.as_str()),
             scheme::Place::Header { .. } | scheme::Place::Parameter(..) => None,
         }
+    }
+
+    /// Tells whether a client may send `text` on a stream. It is read strictly: what two readers could read in two ways
+    /// is not taken.
+    pub fn stream_takes(&self, text: &str) -> bool {
+        let StreamMessages { field, values } = &self.stream_messages;
+        let said = json::find(text, field).ok().flatten();
+        let said = said.and_then(|said| said.strip_prefix('"')?.strip_suffix('"'));
+        said.is_some_and(|said| values.iter().any(|value| value == said))
     }
 
     /// Returns the route of a method and path; `None` means refused.

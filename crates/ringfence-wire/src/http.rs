@@ -6,7 +6,7 @@
 mod fields;
 
 use http::header::{
-    CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+    CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
 use http::{Method, Uri, Version};
 use ringfence_core::refusal::{Code, Refusal};
@@ -19,7 +19,8 @@ pub use fields::{FORWARDED, nominated, strip_response};
 ///
 /// # Errors
 ///
-/// `http_framing_ambiguous`, `http_target_invalid`, `http_malformed` or `http_upgrade_unsupported`.
+/// `http_framing_ambiguous`, `http_target_invalid` or `http_malformed`. Whether it may switch to another protocol is
+/// [`crate::websocket::handshake`]'s matter.
 pub fn check(
     method: &Method,
     uri: &Uri,
@@ -38,16 +39,7 @@ pub fn check(
     {
         return Err(Refusal::new(Code::HttpMalformed).field("Expect"));
     }
-    // Other protocols may be ignored (RFC 9110 7.8), as the field is never passed on; a WebSocket client would wait.
-    let websocket = |value: &HeaderValue| {
-        let mut windows = value.as_bytes().windows(9);
-        windows.any(|w| w.eq_ignore_ascii_case(b"websocket"))
-    };
-    if headers.get_all(UPGRADE).iter().any(websocket) {
-        Err(Code::HttpUpgradeUnsupported.into())
-    } else {
-        Ok(())
-    }
+    Ok(())
 }
 
 /// RFC 9112 6.1 to 6.3: one way to tell the body's length, or none.

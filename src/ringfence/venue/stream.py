@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import time
 from typing import Any
 
@@ -18,6 +19,9 @@ from ringfence.venue.exchange import Exchange
 __all__ = ["Streams"]
 
 BOOK_PERIOD_SECONDS = 0.1
+Queue = asyncio.Queue[tuple[str, Any] | None]
+"""Events by stream, answers by no stream; None ends it."""
+
 QUEUE_MAX = 1000
 """Messages that a slow reader may be behind; then it is disconnected."""
 
@@ -32,6 +36,7 @@ class Streams:
 
     def routes(self) -> list[WebSocketRoute]:
         return [
+            WebSocketRoute("/ws", self._combined),
             WebSocketRoute("/ws/{names:path}", self._raw),
             WebSocketRoute("/stream", self._combined),
         ]
@@ -92,28 +97,55 @@ class Streams:
 
     async def _serve(self, socket: WebSocket, names: list[str], *, wrapped: bool) -> None:
         await socket.accept()
-        queue: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue(QUEUE_MAX)
+        queue: Queue = asyncio.Queue(QUEUE_MAX)
         for name in names:
             self._listeners.setdefault(name, set()).add(queue)
         try:
             async with asyncio.TaskGroup() as group:
-                reading = group.create_task(self._read(socket, queue))
+                reading = group.create_task(self._read(socket, queue, names))
                 while (told := await queue.get()) is not None:
                     name, event = told
-                    await socket.send_json({"stream": name, "data": event} if wrapped else event)
+                    # What is asked for is answered as it is.
+                    wrap = wrapped and name
+                    await socket.send_json({"stream": name, "data": event} if wrap else event)
                 reading.cancel()
         except* (WebSocketDisconnect, RuntimeError):
             pass
         finally:
             for name in names:
-                self._listeners[name].discard(queue)
-                if not self._listeners[name]:
-                    del self._listeners[name]
+                self._leave(name, queue)
 
-    @staticmethod
-    async def _read(socket: WebSocket, queue: asyncio.Queue[tuple[str, Any] | None]) -> None:
+    def _leave(self, name: str, queue: Queue) -> None:
+        listeners = self._listeners.get(name, set())
+        listeners.discard(queue)
+        if not listeners:
+            self._listeners.pop(name, None)
+
+    async def _read(self, socket: WebSocket, queue: Queue, names: list[str]) -> None:
+        """Read subscriptions until the client goes."""
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):
             while True:
-                await socket.receive_text()
+                self._asked(await socket.receive_text(), queue, names)
         with contextlib.suppress(asyncio.QueueFull):
             queue.put_nowait(None)
+
+    def _asked(self, text: str, queue: Queue, names: list[str]) -> None:
+        """Do what a client's message asks for, and answer it; what is not known is an error."""
+        try:
+            wanted = json.loads(text)
+            method, params = wanted["method"], list(map(str, wanted.get("params") or []))
+        except (ValueError, KeyError, TypeError):
+            queue.put_nowait(("", {"error": {"code": 2, "msg": "Invalid request"}}))
+            return
+        result: Any = None
+        if method == "SUBSCRIBE":
+            for name in params:
+                self._listeners.setdefault(name, set()).add(queue)
+            names += [name for name in params if name not in names]
+        elif method == "UNSUBSCRIBE":
+            for name in params:
+                self._leave(name, queue)
+                names[:] = [one for one in names if one != name]
+        elif method == "LIST_SUBSCRIPTIONS":
+            result = names
+        queue.put_nowait(("", {"result": result, "id": wanted.get("id")}))

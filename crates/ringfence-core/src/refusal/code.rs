@@ -82,7 +82,7 @@ codes! {
     HttpFramingAmbiguous "http_framing_ambiguous" Client NO,
         "The length of the request can be read in two ways; send either Content-Length or chunked.";
     HttpUpgradeUnsupported "http_upgrade_unsupported" Client NO,
-        "This listener speaks no other protocol than HTTP/1.1; do not ask for an upgrade.";
+        "This path speaks no other protocol than HTTP/1.1; do not ask for an upgrade.";
     ConnectionsExhausted "connections_exhausted" Client NO,
         "Too many connections are open; close some and reuse the others.";
     EdgeRate "edge_rate" Client EDGE,

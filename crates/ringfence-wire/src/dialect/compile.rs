@@ -48,6 +48,7 @@ impl Dialect {
             order_kinds: written.order_types.into_iter().map(order_kind).collect(),
             order_ids: Places::compile(&written.order_ids),
             order_names: written.order_fields.as_ref().map(order_names),
+            stream_messages: written.stream_messages,
             routes,
             weight_header: header_template(written.usage_headers.weight, "usage_headers.weight")?,
             orders_header: header_template(written.usage_headers.orders, "usage_headers.orders")?,

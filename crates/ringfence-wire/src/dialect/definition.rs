@@ -30,6 +30,9 @@ pub(super) struct Definition {
     /// Named lists of parameters that routes may refer to.
     #[serde(default)]
     pub(super) parameter_lists: BTreeMap<String, Vec<String>>,
+    /// What a client may say on a stream.
+    #[serde(default)]
+    pub(super) stream_messages: StreamMessages,
     /// Method and path to operation.
     pub(super) routes: Vec<RouteDefinition>,
     /// Names of the headers that tell how the limits stand; `{window}` stands for `1M`, `10S` and so on.
@@ -140,6 +143,9 @@ pub(super) struct RouteDefinition {
     /// Whether a signature is asked for.
     #[serde(default = "yes")]
     pub(super) signed: bool,
+    /// Whether it is a WebSocket with market data; unsigned, and `GET`.
+    #[serde(default)]
+    pub(super) stream: bool,
     #[serde(default = "one")]
     pub(super) weight: u32,
     /// Weight by parameters; where several apply, the largest counts.
@@ -152,6 +158,14 @@ pub(super) struct RouteDefinition {
     pub(super) orders: u32,
     /// Closed list of parameters: names, or `@list`. Mandatory where the operation changes state or carries an order.
     pub(super) parameters: Option<Vec<String>>,
+}
+
+/// JSON texts that a client may send on a stream: those whose `field` has one of `values`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct StreamMessages {
+    pub(super) field: String,
+    pub(super) values: Vec<String>,
 }
 
 /// Weight by one parameter: exactly one of the three measures.

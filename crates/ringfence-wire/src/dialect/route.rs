@@ -21,6 +21,8 @@ pub struct Route {
     pub operation: Operation,
     /// Whether a signature is asked for.
     pub signed: bool,
+    /// Whether it is a WebSocket with market data.
+    pub stream: bool,
     /// How its body is written.
     pub body: BodyKind,
     /// Weight unless a parameter says otherwise.
@@ -120,7 +122,9 @@ fn fits(pattern: &str, path: &str) -> bool {
         match (wanted.next(), given.next()) {
             (None, None) => return true,
             (Some(wanted), Some(given)) if wanted.starts_with('{') => {
-                let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':');
+                let plain = |b: u8| {
+                    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'@' | b'!')
+                };
                 if given.is_empty() || !given.bytes().all(plain) {
                     return false;
                 }

@@ -21,7 +21,7 @@ pub struct Handshake {
     pub key: HeaderValue,
 }
 
-/// Returns the handshake in a head; none where the client does not ask for an upgrade at all.
+/// Returns the handshake in a head; none where the client does not ask for WebSocket at all.
 ///
 /// Extensions and subprotocols that are offered are not taken up, which is how they are refused.
 ///
@@ -34,7 +34,12 @@ pub fn handshake(
     version: Version,
     headers: &HeaderMap,
 ) -> Result<Option<Handshake>, Refusal> {
-    if !headers.contains_key(UPGRADE) && !names(headers, &CONNECTION, "upgrade") {
+    // Other protocols may be ignored (RFC 9110 7.8), as the field is never passed on; a WebSocket client would wait.
+    let websocket = |value: &HeaderValue| {
+        let mut windows = value.as_bytes().windows(9);
+        windows.any(|window| window.eq_ignore_ascii_case(b"websocket"))
+    };
+    if !headers.get_all(UPGRADE).iter().any(websocket) {
         return Ok(None);
     }
     let unsupported = || Refusal::new(Code::HttpUpgradeUnsupported);

@@ -55,6 +55,7 @@ fn receipts() -> Route {
         path: RECEIPTS.into(),
         operation: Operation::ReceiptRead,
         signed: true,
+        stream: false,
         body: BodyKind::default(),
         side: None,
         weight: RECEIPT_WEIGHT,
@@ -76,6 +77,11 @@ fn compile_route(
     })?;
     check_place(route, operation, field)?;
     check_signed(route, operation, signing.is_some(), field)?;
+    if route.stream && (route.signed || operation != Operation::MarketRead || route.method != "GET")
+    {
+        let what = "a stream is an unsigned GET for market.read";
+        return Err(wrong(&format!("{field}.stream"), what));
+    }
     let weight_by = route.weight_by.iter().enumerate().map(|(index, by)| {
         Weigh::compile(by).map_err(|what| wrong(&format!("{field}.weight_by[{index}]"), what))
     });
@@ -85,6 +91,7 @@ fn compile_route(
         path: route.path.as_str().into(),
         operation,
         signed: route.signed,
+        stream: route.stream,
         body: route.body,
         side: route.side.map(SideName::as_str),
         weight: route.weight,

@@ -1,0 +1,353 @@
+//! An open market stream: what the venue tells goes to the client, what the client asks for goes to the venue, message
+//! by message. Either side is read only when what it said before has been taken by the other.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use ringfence_wire::websocket::{
+    CloseCode, Decoder, Event, Kind, Limits, Sender, Violation, close, frame,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::client::Client;
+use crate::clock::now_us;
+use crate::socket::Carrier;
+use crate::stream::Far;
+
+/// Largest message of a venue. A whole book with all its levels is smaller.
+const VENUE_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Largest message of a client: a subscription to hundreds of streams.
+const CLIENT_MESSAGE_BYTES: usize = 16 * 1024;
+const FRAMES: u32 = 1024;
+/// Messages of a client in a second, pings included; venues allow fewer (Binance: 5).
+const CLIENT_MESSAGES_PER_S: u32 = 20;
+const SECOND_US: u64 = 1_000_000;
+/// How long a client has to go after our last word.
+const LINGER: Duration = Duration::from_secs(1);
+/// Memory kept between messages.
+const KEPT_BYTES: usize = 4 * 1024;
+
+/// What is to be written to one side.
+#[derive(Default)]
+struct Outbox {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Outbox {
+    fn is_empty(&self) -> bool {
+        self.sent == self.bytes.len()
+    }
+
+    /// Writes what it can; tells whether it wrote any.
+    fn poll_send(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> io::Result<bool> {
+        let mut moved = false;
+        while let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match write(rest) {
+                Poll::Pending => return Ok(moved),
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => {
+                    self.sent += count;
+                    moved = true;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.sent = 0;
+        Ok(moved)
+    }
+}
+
+/// One stream.
+pub(crate) struct Relay {
+    client: Rc<Client>,
+    near: Carrier,
+    far: Far,
+    /// What the client sent before it was answered.
+    early: Vec<u8>,
+    from_near: Decoder,
+    from_far: Decoder,
+    to_near: Outbox,
+    to_far: Outbox,
+    /// Nothing more is read; what is left to write is each side's last word.
+    ending: bool,
+    /// All has been written, and the time to go runs.
+    shut: bool,
+    second: u64,
+    messages: u32,
+}
+
+/// Which end something is said of.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum End {
+    Near,
+    Far,
+}
+
+impl Relay {
+    pub(crate) fn new(client: &Rc<Client>, near: Carrier, far: Far, early: Vec<u8>) -> Self {
+        let limits = |message| Limits {
+            message,
+            frames: FRAMES,
+        };
+        Self {
+            client: Rc::clone(client),
+            near,
+            far,
+            early,
+            from_near: Decoder::new(Sender::Client, limits(CLIENT_MESSAGE_BYTES)),
+            from_far: Decoder::new(Sender::Server, limits(VENUE_MESSAGE_BYTES)),
+            to_near: Outbox::default(),
+            to_far: Outbox::default(),
+            ending: false,
+            shut: false,
+            second: 0,
+            messages: 0,
+        }
+    }
+
+    /// Carries messages until either side ends it.
+    pub(crate) async fn run(mut self) {
+        self.renew();
+        let early = std::mem::take(&mut self.early);
+        self.heard_near(&early);
+        std::future::poll_fn(|context| self.poll(context)).await;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.client.thread.draining.get() {
+            self.end(CloseCode::GOING_AWAY, "the gateway is shutting down");
+        }
+        loop {
+            match self.turn(context) {
+                Err(_) => return Poll::Ready(()),
+                Ok(true) => self.renew(),
+                Ok(false) => break,
+            }
+        }
+        if self.ending && self.to_near.is_empty() && self.to_far.is_empty() {
+            return self.linger(context);
+        }
+        let passed = self.client.watch.deadline.poll_passed(context);
+        if passed.is_ready() {
+            let stuck = self.ending || !self.to_near.is_empty() || !self.to_far.is_empty();
+            if stuck {
+                let counters = &self.client.thread.shared.counters;
+                counters
+                    .timed_out
+                    .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                return Poll::Ready(());
+            }
+            self.end(CloseCode::GOING_AWAY, "nothing was said for too long");
+            self.renew();
+            context.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Waits for the client to go: closing while it still sends would be a reset, which takes our last word with it.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !std::mem::replace(&mut self.shut, true) {
+            self.client.watch.deadline.set(LINGER);
+        }
+        // Again and again, until it is done; then it does nothing more.
+        let _ = self.near.poll_shutdown(context);
+        let _ = Pin::new(&mut self.far).poll_shutdown(context);
+        let landing = Rc::clone(&self.client.thread.landing);
+        let mut landing = landing.borrow_mut();
+        loop {
+            match self.near.poll_read(context, &mut landing) {
+                Poll::Pending => return self.client.watch.deadline.poll_passed(context),
+                Poll::Ready(Ok(count)) if count > 0 => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Moves what can be moved once; tells whether anything was.
+    fn turn(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        let (near, far) = (&mut self.near, &mut self.far);
+        let mut moved = self
+            .to_near
+            .poll_send(|bytes| near.poll_write(context, bytes))?;
+        moved |= self
+            .to_far
+            .poll_send(|bytes| Pin::new(&mut *far).poll_write(context, bytes))?;
+        // A TLS stream keeps what was written until it is flushed.
+        let _ = near.poll_flush(context)?;
+        let _ = Pin::new(far).poll_flush(context)?;
+        if !self.ending && self.to_near.is_empty() {
+            moved |= self.read(End::Far, context)?;
+        }
+        if !self.ending && self.to_far.is_empty() {
+            moved |= self.read(End::Near, context)?;
+        }
+        Ok(moved)
+    }
+
+    fn read(&mut self, end: End, context: &mut Context<'_>) -> io::Result<bool> {
+        let landing = Rc::clone(&self.client.thread.landing);
+        let mut landing = landing.borrow_mut();
+        let polled = match end {
+            End::Near => self.near.poll_read(context, &mut landing),
+            End::Far => {
+                let mut buffer = ReadBuf::new(&mut landing);
+                let polled = Pin::new(&mut self.far).poll_read(context, &mut buffer);
+                polled.map_ok(|()| buffer.filled().len())
+            }
+        };
+        let Poll::Ready(count) = polled else {
+            return Ok(false);
+        };
+        let heard = landing.get(..count?).unwrap_or_default();
+        match end {
+            _ if heard.is_empty() => self.gone(end),
+            End::Near => self.heard_near(heard),
+            End::Far => self.heard_far(heard),
+        }
+        Ok(true)
+    }
+
+    /// One side has gone without a word.
+    fn gone(&mut self, end: End) {
+        match end {
+            End::Near => self.tell(End::Far, CloseCode::GOING_AWAY, ""),
+            End::Far => self.tell(End::Near, CloseCode::BAD_GATEWAY, "the venue has gone"),
+        }
+        self.ending = true;
+    }
+
+    fn heard_far(&mut self, mut bytes: &[u8]) {
+        while !self.ending {
+            let out = &mut self.to_near.bytes;
+            match self.from_far.next(&mut bytes) {
+                Ok(None) => return self.from_far.shrink(KEPT_BYTES),
+                Ok(Some(Event::Text(text))) => frame(out, Kind::Text, text.as_bytes(), None),
+                Ok(Some(Event::Binary(payload))) => frame(out, Kind::Binary, payload, None),
+                Ok(Some(Event::Ping(payload))) => frame(out, Kind::Ping, payload, None),
+                Ok(Some(Event::Pong(payload))) => frame(out, Kind::Pong, payload, None),
+                Ok(Some(Event::Close(said))) => {
+                    let (code, reason) = said.unwrap_or((CloseCode::NORMAL, ""));
+                    close(out, code, reason, None);
+                    self.tell(End::Far, code, "");
+                    self.ending = true;
+                }
+                Err(violation) => self.violated(End::Far, violation),
+            }
+        }
+    }
+
+    fn heard_near(&mut self, mut bytes: &[u8]) {
+        while !self.ending {
+            let heard = self.from_near.next(&mut bytes);
+            let (kind, payload) = match heard {
+                Ok(None) => return self.from_near.shrink(KEPT_BYTES),
+                Ok(Some(Event::Text(text))) => {
+                    if !self.client.door.speech.dialect.stream_takes(text) {
+                        return self.refuse("this message is not offered on a stream");
+                    }
+                    (Kind::Text, text.as_bytes())
+                }
+                Ok(Some(Event::Binary(_))) => {
+                    let what = "streams take text";
+                    let code = CloseCode::UNSUPPORTED;
+                    return self.violated(End::Near, Violation { code, what });
+                }
+                Ok(Some(Event::Ping(payload))) => (Kind::Ping, payload),
+                Ok(Some(Event::Pong(payload))) => (Kind::Pong, payload),
+                Ok(Some(Event::Close(said))) => {
+                    let (code, reason) = said.unwrap_or((CloseCode::NORMAL, ""));
+                    close(&mut self.to_far.bytes, code, reason, Some(mask()));
+                    self.tell(End::Near, code, "");
+                    self.ending = true;
+                    return;
+                }
+                Err(violation) => return self.violated(End::Near, violation),
+            };
+            frame(&mut self.to_far.bytes, kind, payload, Some(mask()));
+            if !self.counts() {
+                return self.refuse("too many messages in a second");
+            }
+        }
+    }
+
+    /// Counts a message of the client; false if it is one too many.
+    fn counts(&mut self) -> bool {
+        let second = now_us() / SECOND_US;
+        if self.second != second {
+            (self.second, self.messages) = (second, 0);
+        }
+        self.messages += 1;
+        self.messages <= CLIENT_MESSAGES_PER_S
+    }
+
+    fn refuse(&mut self, what: &'static str) {
+        let code = CloseCode::POLICY;
+        self.violated(End::Near, Violation { code, what });
+    }
+
+    fn violated(&mut self, end: End, violation: Violation) {
+        let Violation { code, what } = violation;
+        match end {
+            End::Near => {
+                // What it said so far goes no further.
+                self.to_far.bytes.truncate(self.to_far.sent);
+                self.tell(End::Near, code, what);
+                self.tell(End::Far, CloseCode::GOING_AWAY, "");
+            }
+            End::Far => {
+                self.tell(End::Far, code, what);
+                self.tell(
+                    End::Near,
+                    CloseCode::BAD_GATEWAY,
+                    "the venue broke the protocol",
+                );
+            }
+        }
+        self.ending = true;
+    }
+
+    fn end(&mut self, code: CloseCode, reason: &str) {
+        if !self.ending {
+            self.tell(End::Near, code, reason);
+            self.tell(End::Far, code, "");
+            self.ending = true;
+        }
+    }
+
+    fn tell(&mut self, end: End, code: CloseCode, reason: &str) {
+        match end {
+            End::Near => close(&mut self.to_near.bytes, code, reason, None),
+            End::Far => close(&mut self.to_far.bytes, code, reason, Some(mask())),
+        }
+    }
+
+    /// Something has moved: the next thing has its full time.
+    fn renew(&self) {
+        let waiting = self.ending || !self.to_near.is_empty() || !self.to_far.is_empty();
+        let watch = &self.client.watch;
+        let patience = if waiting {
+            watch.patience.body
+        } else {
+            watch.patience.idle
+        };
+        watch.deadline.set(patience);
+    }
+}
+
+/// A fresh mask (RFC 6455 5.3). It protects proxies in between from a script's bytes, not a secret.
+fn mask() -> [u8; 4] {
+    let mut mask = [0; 4];
+    // Without randomness there is nothing else here to protect: the bytes are those of a subscription.
+    let _ = rand::fill(&mut mask);
+    mask
+}
