@@ -22,6 +22,7 @@ pub(crate) fn check_dialect<'py>(py: Python<'py>, dialect: &[u8]) -> PyResult<Bo
                 "operation": route.operation.as_str(),
                 "path": route.path,
                 "signed": route.signed,
+                "stream": route.stream,
                 "weight": route.weight,
             })
         })

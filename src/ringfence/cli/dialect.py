@@ -60,7 +60,7 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
         ]
     )
     print("What is not covered, Ringfence binds by spending a signature once (docs/adr/0004).\n")
-    heads = ["method", "path", "operation", "signed", "weight"]
+    heads = ["method", "path", "operation", "signed", "stream", "weight"]
     table(heads, [[route[head] for head in heads] for route in said["routes"]])
 
 

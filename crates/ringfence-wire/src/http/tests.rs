@@ -195,19 +195,6 @@ fn only_100_continue_may_be_expected() {
 }
 
 #[test]
-fn a_websocket_is_refused_and_another_protocol_ignored() {
-    assert_eq!(
-        with(&[("upgrade", "WebSocket")]),
-        Some(Code::HttpUpgradeUnsupported)
-    );
-    assert_eq!(
-        with(&[("upgrade", "h2c"), ("upgrade", "x, websocket")]),
-        Some(Code::HttpUpgradeUnsupported)
-    );
-    assert_eq!(with(&[("upgrade", "h2c")]), None);
-}
-
-#[test]
 fn a_second_value_is_refused_with_the_callers_code() {
     let name = HeaderName::from_static("x-mbx-apikey");
     let read = |pairs: &[(&str, &str)]| {

@@ -212,6 +212,8 @@ fn a_handshake_is_the_one_of_the_rfc_or_none() {
         fields.remove(missing);
         assert!(asked(&fields).is_err(), "without {name}");
     }
+    let several = [("upgrade", "h2c"), ("upgrade", "x, websocket")];
+    assert_eq!(asked(&several), Err(Code::HttpMalformed));
     let twice = [&ASKED[..], &ASKED[3..]].concat();
     assert_eq!(asked(&twice), Err(Code::HttpMalformed));
     let headers = head(&ASKED);
