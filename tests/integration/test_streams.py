@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -164,7 +164,7 @@ def test_what_a_client_may_say_is_a_closed_list(stage: Stage) -> None:
 
 def test_a_client_that_says_too_much_is_closed(stage: Stage) -> None:
     with stream(stage, f"/ws/{BOOK}") as opened:
-        with pytest.raises(ConnectionClosed):
+        with suppress(ConnectionClosed):
             for number in range(200):
                 opened.send(json.dumps({"method": "SUBSCRIBE", "params": [], "id": number}))
         assert said(opened) == (1008, "too many messages in a second")
