@@ -23,6 +23,7 @@ from bench.scenarios import Closed, latency
 from bench.server import BenchError
 from bench.special import flood, forged, many_credentials, threads
 from bench.stage import Pace, Stage, standing
+from bench.streams import streams
 from bench.table import Table
 from bench.targets import Verdict, judge
 from bench.unlogged import recording
@@ -53,6 +54,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "flood": ("good orders beside a flood of forged ones", flood),
     "credentials": ("10 and 100,000 credentials", many_credentials),
     "threads": ("CPU time with one and two engine threads", threads),
+    "streams": ("market data over WebSocket, messages a second", streams),
     "recording": ("orders and reads with and without the ledger", recording),
     "dialects": ("verifying by each dialect, beside the bare primitive", dialects),
     "ledger": ("the ledger by itself, beside its disk", ledger),
