@@ -26,8 +26,11 @@ def inspect_ledger(state: Path) -> list[Line]:
         shutil.copytree(ledger, copy)
         log = next(copy.glob("*/entries.log"))
         content = log.read_bytes()
-        # Somebody else is to have done it: one digit of one address.
-        log.write_bytes(content.replace(b'"address":"127.0.0.1"', b'"address":"127.0.0.9"', 1))
+        # The order is to have been a cheaper one: one digit of one price.
+        forged = content.replace(b'"price":"56994.3"', b'"price":"16994.3"', 1)
+        if forged == content:
+            return Outcome("no entry was changed: the order is not in the ledger", right=False)
+        log.write_bytes(forged)
         report = ringfence("ledger", "verify", str(copy), "--vkey", vkey, check=False)
         fault = report["fault"]
         return Outcome(fault["sentence"] if fault else "nothing noticed", right=fault is not None)
