@@ -27,9 +27,14 @@ def serve(
         Path | None,
         typer.Option(help="The gateway's attestation key; others are then refused."),
     ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="API keys that it holds itself; only what they signed is then taken."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the paper exchange until SIGTERM. Prints one line when it is ready."""
+    from ringfence.venue.keys import read_keys
     from ringfence.venue.server import VenueConfig, read_attestation_key
     from ringfence.venue.server import serve as run
 
@@ -40,6 +45,12 @@ def serve(
         key = read_attestation_key(attestation_key) if attestation_key else None
     except (OSError, ValueError) as e:
         raise FileError(f"the attestation key cannot be read: {e}") from e
+    if key is not None and keys is not None:
+        raise typer.BadParameter("--keys and --attestation-key exclude each other")
+    try:
+        own = read_keys(keys) if keys else None
+    except (OSError, ValueError) as e:
+        raise FileError(f"the venue's keys cannot be read: {e}") from e
 
     def ready(url: str) -> None:
         if as_json:
@@ -47,4 +58,4 @@ def serve(
         else:
             print(f"paper venue on {url}", flush=True)
 
-    run(VenueConfig(host=host, port=int(port), key=key), ready)
+    run(VenueConfig(host=host, port=int(port), key=key, own_keys=own), ready)

@@ -1,4 +1,7 @@
-"""Who is behind a private request: whom the gateway attests, or (for tests) who signs directly."""
+"""Who is behind a private request: whom the gateway attests, or (for tests) who signs directly.
+
+A venue that holds its own keys asks a `ringfence.venue.keys.KeyBook` instead.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.requests import Request
@@ -14,10 +18,22 @@ from starlette.requests import Request
 from ringfence.venue.attestation import AttestationError, verify
 from ringfence.venue.exchange import VenueRefusal
 
-__all__ = ["Caller"]
+__all__ = ["Authenticator", "Caller"]
 
 SPENT_KEPT = 100_000
 """Message ids remembered; an attestation lives 30 s."""
+
+
+class Authenticator(Protocol):
+    """Tells who is behind a private request."""
+
+    def account(self, request: Request, body: bytes) -> str:
+        """Return the account that acts.
+
+        Raises:
+            VenueRefusal: nobody is.
+        """
+        ...
 
 
 class Caller:

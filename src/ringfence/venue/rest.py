@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from ringfence.venue import shapes
 from ringfence.venue.exchange import Exchange, NewOrder, VenueRefusal
-from ringfence.venue.identity import Caller
+from ringfence.venue.identity import Authenticator
 
 __all__ = ["routes"]
 
@@ -290,7 +290,7 @@ PRIVATE: dict[tuple[str, str], Handler] = {
 }
 
 
-def routes(exchange: Exchange, caller: Caller) -> list[Route]:
+def routes(exchange: Exchange, caller: Authenticator) -> list[Route]:
     """Return the venue's routes. `caller` tells who is behind a private request."""
 
     def route(method: str, path: str, handler: Handler, private: bool) -> Route:

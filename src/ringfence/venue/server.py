@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from starlette.applications import Starlette
 
 from ringfence.venue.exchange import Exchange
-from ringfence.venue.identity import Caller
+from ringfence.venue.identity import Authenticator, Caller
 from ringfence.venue.instruments import load_instruments
+from ringfence.venue.keys import KeyBook, VenueKey
 from ringfence.venue.rest import routes
 from ringfence.venue.stream import Streams
 
@@ -37,12 +38,16 @@ Send = Callable[[Message], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class VenueConfig:
-    """How to run a venue. Port 0 takes a free one. `key` is what the gateway attests with."""
+    """How to run a venue. Port 0 takes a free one. `key` is what the gateway attests with.
+
+    With `own_keys` it verifies signatures by them itself, and takes nobody's word for who acts.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
     key: bytes | Ed25519PublicKey | None = None
     direct_keys: Mapping[str, str] = field(default_factory=dict)
+    own_keys: Mapping[str, VenueKey] | None = None
     seed: int = 7
 
 
@@ -88,9 +93,12 @@ class PaperVenue:
         self._streams = Streams()
         self.exchange = Exchange(load_instruments(), config.seed, self._streams.on_trade)
         self._streams.exchange = self.exchange
-        self._caller = caller = Caller(config.key, config.direct_keys)
+        self._caller = Caller(config.key, config.direct_keys)
+        asked: Authenticator = self._caller
+        if config.own_keys is not None:
+            asked = KeyBook(config.own_keys)
         app = Starlette(
-            routes=[*routes(self.exchange, caller), *self._streams.routes()],
+            routes=[*routes(self.exchange, asked), *self._streams.routes()],
             lifespan=self._lifespan,
         )
         self._socket = socket.create_server((config.host, config.port), backlog=1024)
