@@ -27,6 +27,7 @@ use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::operation::{Operation, Scopes};
 use ringfence_core::pipeline::{Core, Message};
 use ringfence_core::replay::ReplayRoom;
+use ringfence_core::session::{Coverage, Demands};
 use ringfence_core::sign::{
     Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stamp, VerifyingKey,
 };
@@ -179,11 +180,14 @@ fn decide_all(core: &Core, batch: &Batch) {
                     hmac: Encoding::Hex,
                     rsa: Encoding::Base64,
                 },
+                coverage: Coverage::Venue,
                 stamp: Stamp {
                     time_us: now_us,
                     window_us: WINDOW.default_us,
                 },
             }),
+            session: None,
+            certificate: None,
             order: Some(OrderText {
                 symbol: "BTCUSDT",
                 side: "BUY",
@@ -218,6 +222,7 @@ fn measure(signer: &Signer, modes: Modes, threads: usize) -> u128 {
                 key: (signer.key)(),
                 scopes: Scopes::parse(["trade"]).unwrap(),
                 allow: [Cidr::parse("192.0.2.0/24").unwrap()].into(),
+                demands: Demands::default(),
                 expires_us: None,
                 state: State::Active,
             };

@@ -5,25 +5,33 @@ use std::net::IpAddr;
 use crate::credential::{Credential, State};
 use crate::operation::Operation;
 use crate::refusal::{Code, Detail, Refusal};
+use crate::session::{Coverage, Thumbprint};
 
 /// Proof that a credential may do what is asked from where it is asked, or that anybody may.
 #[must_use]
 #[derive(Debug)]
 pub struct Authorized(());
 
-/// Checks that `credential` may do `operation` from `peer` at `now_us` (microseconds since the Unix
-/// epoch).
+/// What is to be done, and how it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Act {
+    /// What.
+    pub operation: Operation,
+    /// From where.
+    pub peer: IpAddr,
+    /// How much of it the proof of identity covers.
+    pub coverage: Coverage,
+    /// The client certificate on the connection.
+    pub certificate: Option<Thumbprint>,
+}
+
+/// Checks that `credential` may do `act` at `now_us` (microseconds since the Unix epoch).
 ///
 /// # Errors
 ///
-/// The code of what is wrong, in the order state, expiry, address, scope. An empty allowlist allows
-/// nobody.
-pub fn check(
-    credential: &Credential,
-    operation: Operation,
-    peer: IpAddr,
-    now_us: u64,
-) -> Result<Authorized, Refusal> {
+/// The code of what is wrong, in the order state, expiry, address, what it demands beside its
+/// signature, scope. An empty allowlist allows nobody.
+pub fn check(credential: &Credential, act: &Act, now_us: u64) -> Result<Authorized, Refusal> {
     match credential.state() {
         State::Active => {}
         State::PreActive => return Err(Code::CredentialNotActive.into()),
@@ -36,10 +44,18 @@ pub fn check(
     {
         return Err(Code::CredentialExpired.into());
     }
-    if !credential.allow().iter().any(|net| net.contains(peer)) {
+    if !credential.allow().iter().any(|net| net.contains(act.peer)) {
         return Err(Code::AddressNotAllowed.into());
     }
-    match operation.scope() {
+    let demands = credential.demands();
+    if act.coverage < demands.coverage {
+        return Err(Code::CredentialNative.into());
+    }
+    let shown = |wanted: &Thumbprint| act.certificate.as_ref() == Some(wanted);
+    if !demands.certificates.is_empty() && !demands.certificates.iter().any(shown) {
+        return Err(Code::CredentialCertificate.into());
+    }
+    match act.operation.scope() {
         Some(scope) if !credential.scopes().contains(scope) => {
             Err(Refusal::new(Code::ScopeMissing).with(Detail::Scope(scope.as_str())))
         }
@@ -51,12 +67,13 @@ pub fn check(
 ///
 /// # Errors
 ///
-/// `credential_missing`: a route that asks for no signature opens nothing that needs a scope, and
-/// neither does an identity control that only observes.
+/// `credential_missing`: a route that asks for no signature opens nothing that needs a scope or begins
+/// a session, and neither does an identity control that only observes.
 pub const fn check_anonymous(operation: Operation) -> Result<Authorized, Code> {
-    match operation.scope() {
-        Some(_) => Err(Code::CredentialMissing),
-        None => Ok(Authorized(())),
+    if operation.needs_credential() {
+        Err(Code::CredentialMissing)
+    } else {
+        Ok(Authorized(()))
     }
 }
 

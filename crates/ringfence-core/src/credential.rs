@@ -13,6 +13,7 @@ use crate::budget::Counters;
 use crate::operation::Scopes;
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, ReplayMemory, ReplayRoom, Use};
+use crate::session::Demands;
 use crate::sign::{Signed, Verified, VerifyingKey};
 
 /// Where a credential stands in its life.
@@ -66,6 +67,8 @@ pub struct NewCredential {
     pub scopes: Scopes,
     /// Where it may be used. Empty: nowhere.
     pub allow: Box<[Cidr]>,
+    /// What it asks for beside its signature.
+    pub demands: Demands,
     /// Microseconds since the epoch from which on it is no longer good.
     pub expires_us: Option<u64>,
     /// Where it stands.
@@ -79,6 +82,7 @@ pub struct Credential {
     key: VerifyingKey,
     scopes: Scopes,
     allow: Box<[Cidr]>,
+    demands: Demands,
     expires_us: Option<u64>,
     live: Arc<Live>,
     /// What replaced this description, while a message may still hold it.
@@ -133,6 +137,11 @@ impl Credential {
         &self.allow
     }
 
+    /// Returns what it asks for beside its signature.
+    pub const fn demands(&self) -> &Demands {
+        &self.demands
+    }
+
     /// Returns from when on it is no longer good, in microseconds since the Unix epoch.
     pub const fn expires_us(&self) -> Option<u64> {
         self.expires_us
@@ -175,12 +184,12 @@ impl Credential {
     /// # Errors
     ///
     /// `credential_revoked` when the key itself was replaced: what it signed counts no more.
-    pub(crate) fn in_force(&self) -> Result<&Self, Code> {
+    pub(crate) fn in_force(self: &Arc<Self>) -> Result<&Arc<Self>, Code> {
         let mut latest = self;
         while let Some(next) = latest.successor.get() {
             latest = next;
         }
-        if std::ptr::eq(latest, self) || latest.key.is_same(&self.key) {
+        if Arc::ptr_eq(latest, self) || latest.key.is_same(&self.key) {
             Ok(latest)
         } else {
             Err(Code::CredentialRevoked)

@@ -14,6 +14,7 @@
 //! | [`edge`] | requests per address, before any cryptography |
 //! | [`operation`] | what a message asks, and the scope that it needs |
 //! | [`sign`] | keys and signatures |
+//! | [`session`] | an identity that was proved once, and what a credential asks for beside a signature |
 //! | [`freshness`], [`replay`] | the time window, and what a signature was already used for |
 //! | [`credential`], [`authority`] | who may do what, from where, until when |
 //! | [`budget`] | limits over windows, all or nothing |
@@ -41,4 +42,5 @@ pub mod pipeline;
 pub mod refusal;
 pub mod replay;
 pub mod sequence;
+pub mod session;
 pub mod sign;

@@ -21,6 +21,8 @@ pub enum Operation {
     OrderTest,
     /// Get the receipt of an own order from the gateway's ledger.
     ReceiptRead,
+    /// Begin a session, whose messages need no signature of their own.
+    SessionLogon,
     /// Open or extend a private stream.
     StreamOpen,
     /// Move funds between own accounts.
@@ -99,7 +101,7 @@ impl Scopes {
 
 impl Operation {
     /// All operations, by name.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::AccountRead,
         Self::KeyRead,
         Self::MarketRead,
@@ -109,6 +111,7 @@ impl Operation {
         Self::OrderQuery,
         Self::OrderTest,
         Self::ReceiptRead,
+        Self::SessionLogon,
         Self::StreamOpen,
         Self::TransferCreate,
         Self::WithdrawCreate,
@@ -127,6 +130,7 @@ impl Operation {
             Self::OrderQuery => "order.query",
             Self::OrderTest => "order.test",
             Self::ReceiptRead => "receipt.read",
+            Self::SessionLogon => "session.logon",
             Self::StreamOpen => "stream.open",
             Self::TransferCreate => "transfer.create",
             Self::WithdrawCreate => "withdraw.create",
@@ -141,10 +145,10 @@ impl Operation {
             .find(|operation| operation.as_str() == text)
     }
 
-    /// Returns the scope that a credential needs; `None` means that anybody may.
+    /// Returns the scope that a credential needs; `None` means that anybody may. A logon opens nothing by itself.
     pub const fn scope(self) -> Option<Scope> {
         match self {
-            Self::MarketRead => None,
+            Self::MarketRead | Self::SessionLogon => None,
             Self::AccountRead
             | Self::KeyRead
             | Self::OrderQuery
@@ -157,6 +161,11 @@ impl Operation {
             Self::TransferCreate => Some(Scope::Transfer),
             Self::WithdrawCreate => Some(Scope::Withdraw),
         }
+    }
+
+    /// Tells whether nobody may do it who is not known.
+    pub const fn needs_credential(self) -> bool {
+        self.scope().is_some() || matches!(self, Self::SessionLogon)
     }
 
     /// Tells whether the operation changes state at the venue: its signature is spent, its intent
@@ -174,9 +183,15 @@ impl Operation {
             | Self::OrderQuery
             | Self::OrderTest
             | Self::ReceiptRead
+            | Self::SessionLogon
             | Self::StreamOpen
             | Self::WithdrawQuery => false,
         }
+    }
+
+    /// Tells whether its signature is good for one use only: what was captured must not begin a session, either.
+    pub const fn spends(self) -> bool {
+        self.changes_state() || matches!(self, Self::SessionLogon)
     }
 
     /// Tells whether the operation can only lower risk.

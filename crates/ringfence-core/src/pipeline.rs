@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use passage::Passage;
 
-use crate::authority::{self, Authorized};
+use crate::authority::{self, Act, Authorized};
 use crate::budget::{BudgetTable, Charged, Cost, Usages};
 use crate::credential::{Credential, CredentialTable};
 use crate::edge::{EdgeBudget, EdgePass, EdgeRefusal};
@@ -18,7 +18,8 @@ use crate::operation::Operation;
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, ReplayRoom};
 use crate::sequence::Legal;
-use crate::sign::{Claim, Signed, Verified};
+use crate::session::{Coverage, Session, Thumbprint};
+use crate::sign::{Claim, Signed, Verified, VerifyingKey};
 
 /// A message, whatever transport it came by.
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +30,39 @@ pub struct Message<'a> {
     pub operation: Operation,
     /// Whether its route asks for a signature.
     pub signed: bool,
-    /// Who it says signed it.
+    /// Who it says signed it. It counts before a session, unless that is bound to a key of its own.
     pub claim: Option<Claim<'a>>,
+    /// Who acts by an earlier proof.
+    pub session: Option<&'a Session>,
+    /// The client certificate on the connection.
+    pub certificate: Option<Thumbprint>,
     /// The order that it carries.
     pub order: Option<OrderText<'a>>,
     /// What it costs.
     pub cost: Cost,
+}
+
+/// By what a message says who acts.
+enum Means<'m> {
+    /// A signature by the key that a session is bound to.
+    Bound(&'m Session, &'m VerifyingKey, &'m Claim<'m>),
+    /// A signature by the credential's own key.
+    Own(&'m Claim<'m>),
+    /// A session alone.
+    Session(&'m Session),
+}
+
+impl Message<'_> {
+    fn means(&self) -> Result<Means<'_>, Code> {
+        let bound = self.session.and_then(Session::bound);
+        match (self.session, bound, &self.claim) {
+            (Some(session), Some(key), Some(claim)) => Ok(Means::Bound(session, key, claim)),
+            (_, Some(_), None) => Err(Code::SignatureMissing),
+            (_, _, Some(claim)) => Ok(Means::Own(claim)),
+            (Some(session), None, None) => Ok(Means::Session(session)),
+            (None, None, None) => Err(Code::CredentialMissing),
+        }
+    }
 }
 
 /// What a control saw.
@@ -65,16 +93,26 @@ enum Proof<P> {
 #[derive(Debug)]
 pub struct Permit {
     credential: Option<Arc<Credential>>,
-    operation: Operation,
-    peer: IpAddr,
+    act: Act,
     authority: Mode,
     _proofs: Proofs,
+}
+
+/// What identity found.
+#[derive(Debug)]
+enum Identity {
+    /// The route asks for nobody.
+    Anonymous,
+    /// An earlier proof.
+    Session,
+    /// A signature on the message itself.
+    Signature(Verified<Signed>),
 }
 
 #[derive(Debug)]
 struct Proofs {
     _edge: EdgePass,
-    _identity: Proof<Option<Verified<Signed>>>,
+    _identity: Proof<Identity>,
     _freshness: Proof<Option<Fresh>>,
     _authority: Proof<Authorized>,
     _budget: Proof<Charged>,
@@ -93,10 +131,18 @@ impl Permit {
         match (&self.credential, self.authority) {
             (Some(credential), Mode::Enforce) => {
                 let credential = credential.in_force()?;
-                authority::check(credential, self.operation, self.peer, now_us).map(drop)
+                authority::check(credential, &self.act, now_us).map(drop)
             }
             (Some(_), Mode::Observe | Mode::Off) | (None, _) => Ok(()),
         }
+    }
+
+    /// Returns the session that a permitted logon begins, good until `until_us` (microseconds since
+    /// the Unix epoch); none for any other operation.
+    pub fn session(&self, until_us: u64) -> Option<Session> {
+        let credential = self.credential.as_ref()?;
+        (self.act.operation == Operation::SessionLogon)
+            .then(|| Session::new(Arc::clone(credential), self.act.coverage, until_us, None))
     }
 
     /// Returns the credential that the message acts with.
@@ -136,6 +182,25 @@ pub struct Core {
 }
 
 impl Core {
+    /// Begins a session of the credential `key_id` for a caller that has verified who acts by other
+    /// means: a client certificate, an issuer's token. With `bound`, each message of it must be
+    /// signed by that key.
+    ///
+    /// # Errors
+    ///
+    /// `credential_unknown`.
+    pub fn vouch(
+        &self,
+        key_id: &str,
+        coverage: Coverage,
+        until_us: u64,
+        bound: Option<VerifyingKey>,
+    ) -> Result<Session, Code> {
+        let credential = self.credentials.get(key_id);
+        let credential = credential.ok_or(Code::CredentialUnknown)?;
+        Ok(Session::new(credential, coverage, until_us, bound))
+    }
+
     /// Runs the edge control, before the rest of the message is read.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::refusal::Code;
+use crate::session::Coverage;
 
 mod ed25519;
 mod hmac;
@@ -95,6 +96,8 @@ pub struct Claim<'a> {
     pub encodings: SignatureEncodings,
     /// How a shared secret is used.
     pub hmac: HmacForm,
+    /// How much of the message is signed.
+    pub coverage: Coverage,
     /// When it was signed.
     pub stamp: Stamp,
 }

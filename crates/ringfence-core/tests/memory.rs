@@ -21,6 +21,7 @@ use ringfence_core::mode::Modes;
 use ringfence_core::operation::{Operation, Scopes};
 use ringfence_core::pipeline::{Core, Message};
 use ringfence_core::replay::ReplayRoom;
+use ringfence_core::session::{Coverage, Demands};
 use ringfence_core::sign::{
     Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stamp, VerifyingKey,
 };
@@ -117,6 +118,7 @@ fn credential(number: u32) -> NewCredential {
         allow: ["192.0.2.0/24", "2001:db8::/32"]
             .map(|network| Cidr::parse(network).unwrap())
             .into(),
+        demands: Demands::default(),
         expires_us: Some(NOW_US + 1),
         state: State::Active,
     }
@@ -147,11 +149,14 @@ fn send(core: &Core, number: u32, payload: &str) -> usize {
                 hmac: Encoding::Hex,
                 rsa: Encoding::Base64,
             },
+            coverage: Coverage::Venue,
             stamp: Stamp {
                 time_us: NOW_US,
                 window_us: WINDOW.default_us,
             },
         }),
+        session: None,
+        certificate: None,
         order: Some(OrderText {
             symbol: "BTCUSDT",
             side: "BUY",

@@ -9,6 +9,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringfence_core::refusal::Code;
+use ringfence_core::session::Coverage;
 use ringfence_core::sign::{
     Algorithm, Claim, Encoding, HmacForm, KeyError, SignatureEncodings, Stamp, VerifyingKey,
 };
@@ -47,6 +48,7 @@ fn fits(key: &VerifyingKey, payload: &[u8], signature: &str) -> bool {
         otherwise: None,
         hmac: HmacForm::default(),
         encodings: BINANCE,
+        coverage: Coverage::Venue,
         stamp: Stamp {
             time_us: 0,
             window_us: 0,

@@ -177,6 +177,8 @@ impl Passing {
             operation: route.operation,
             signed: route.signed,
             claim: reading.claim,
+            session: None,
+            certificate: None,
             order: reading.order,
             cost: reading.cost,
         };

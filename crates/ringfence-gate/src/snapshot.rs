@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use ringfence_core::address::Cidr;
 use ringfence_core::credential::{NewCredential, State};
 use ringfence_core::operation::Scopes;
+use ringfence_core::session::Demands;
 use ringfence_core::sign::{Algorithm, VerifyingKey};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -312,6 +313,7 @@ impl CredentialRecord {
             key,
             scopes,
             allow: allow.map_err(|e| wrong(&e))?,
+            demands: Demands::default(),
             expires_us: self.expires_us,
             state: State::parse(&self.state).ok_or_else(|| wrong(&"unknown state"))?,
             key_id: key_id.into(),

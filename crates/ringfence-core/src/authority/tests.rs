@@ -5,12 +5,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{check, check_anonymous};
+use super::{Act, check, check_anonymous};
 use crate::address::Cidr;
 use crate::credential::tests::credential;
 use crate::credential::{Credential, CredentialTable, NewCredential, State};
 use crate::operation::{Operation, Scope, Scopes};
 use crate::refusal::{Code, Detail};
+use crate::session::Coverage;
 
 const HOME: [u8; 4] = [192, 0, 2, 1];
 
@@ -22,8 +23,17 @@ fn make(change: impl FnOnce(&mut NewCredential)) -> Arc<Credential> {
     table.get("k1").unwrap()
 }
 
+fn act(operation: Operation) -> Act {
+    Act {
+        operation,
+        peer: IpAddr::from(HOME),
+        coverage: Coverage::Venue,
+        certificate: None,
+    }
+}
+
 fn code(credential: &Credential, operation: Operation, now_us: u64) -> Option<Code> {
-    check(credential, operation, IpAddr::from(HOME), now_us)
+    check(credential, &act(operation), now_us)
         .err()
         .map(|refusal| refusal.code)
 }
@@ -66,7 +76,11 @@ fn an_empty_allowlist_allows_nobody() {
 fn only_listed_networks_are_allowed() {
     let networks = ["198.51.100.0/24", "2001:db8::/32"];
     let who = make(|new| new.allow = networks.map(|n| Cidr::parse(n).unwrap()).into());
-    let allowed = |text: &str| check(&who, Operation::OrderPlace, text.parse().unwrap(), 0).is_ok();
+    let from = |text: &str| Act {
+        peer: text.parse().unwrap(),
+        ..act(Operation::OrderPlace)
+    };
+    let allowed = |text: &str| check(&who, &from(text), 0).is_ok();
     assert!(allowed("198.51.100.7") && allowed("::ffff:198.51.100.7") && allowed("2001:db8::7"));
     assert!(!allowed("192.0.2.1") && !allowed("::ffff:192.0.2.1") && !allowed("2001:db9::7"));
 }
@@ -82,7 +96,7 @@ fn an_operation_passes_exactly_with_its_scope() {
             let who = make(|new| new.scopes = scopes);
             let needed = operation.scope();
             let expected = needed.filter(|scope| !scopes.contains(*scope));
-            let refusal = check(&who, operation, IpAddr::from(HOME), 0).err();
+            let refusal = check(&who, &act(operation), 0).err();
             assert_eq!(
                 refusal.is_some(),
                 expected.is_some(),
@@ -97,9 +111,38 @@ fn an_operation_passes_exactly_with_its_scope() {
 }
 
 #[test]
-fn nobody_may_do_what_needs_a_scope() {
+fn nobody_may_do_what_needs_a_scope_or_begin_a_session() {
     for operation in Operation::ALL {
         let refused = check_anonymous(operation).is_err();
-        assert_eq!(refused, operation.scope().is_some(), "{operation:?}");
+        let needs = operation.scope().is_some() || operation == Operation::SessionLogon;
+        assert_eq!(refused, needs, "{operation:?}");
+    }
+}
+
+#[test]
+fn a_key_that_demands_the_native_signature_takes_no_other() {
+    let who = make(|new| new.demands.coverage = Coverage::Whole);
+    let with = |coverage| Act {
+        coverage,
+        ..act(Operation::OrderPlace)
+    };
+    let refusal = check(&who, &with(Coverage::Venue), 0).err().unwrap();
+    assert_eq!(refusal.code, Code::CredentialNative);
+    assert!(check(&who, &with(Coverage::Whole), 0).is_ok());
+}
+
+#[test]
+fn a_key_that_demands_a_certificate_takes_only_one_of_its_own() {
+    let who = make(|new| new.demands.certificates = [[1; 32], [2; 32]].into());
+    let with = |certificate| Act {
+        certificate,
+        ..act(Operation::OrderPlace)
+    };
+    for wrong in [None, Some([3; 32])] {
+        let refusal = check(&who, &with(wrong), 0).err().unwrap();
+        assert_eq!(refusal.code, Code::CredentialCertificate);
+    }
+    for right in [[1; 32], [2; 32]] {
+        assert!(check(&who, &with(Some(right)), 0).is_ok());
     }
 }

@@ -197,6 +197,7 @@ fn describe(new: NewCredential, account: Arc<Account>, live: Arc<Live>) -> Crede
         key: new.key,
         scopes: new.scopes,
         allow: new.allow,
+        demands: new.demands,
         expires_us: new.expires_us,
         live,
         successor: OnceLock::new(),

@@ -9,6 +9,7 @@ use crate::address::Cidr;
 use crate::operation::{Operation, Scopes};
 use crate::refusal::Code;
 use crate::replay::{ReplayRoom, Use};
+use crate::session::Demands;
 use crate::sign::{Algorithm, Nonce, Signed, Stamp, Verified, VerifyingKey};
 
 /// An active credential that may read and trade from anywhere in 192.0.2.0/24.
@@ -20,6 +21,7 @@ pub(crate) fn credential(key_id: &str, account: &str) -> NewCredential {
         key: VerifyingKey::from_parts(Algorithm::HmacSha256, &secret).unwrap(),
         scopes: Scopes::parse(["read", "trade"]).unwrap(),
         allow: [Cidr::parse("192.0.2.0/24").unwrap()].into(),
+        demands: Demands::default(),
         expires_us: None,
         state: State::Active,
     }
@@ -107,7 +109,7 @@ fn a_new_description_keeps_what_was_spent_and_what_the_state_is() {
 fn an_old_description_points_at_the_one_in_force() {
     let table = table();
     let old = table.get("k1").unwrap();
-    assert!(std::ptr::eq(old.in_force().unwrap(), &*old));
+    assert!(Arc::ptr_eq(old.in_force().unwrap(), &old));
     for account in ["bob", "carol"] {
         table.put(credential("k1", account)).unwrap();
     }
@@ -212,5 +214,5 @@ fn operations_need_the_scope_that_the_table_says() {
         .into_iter()
         .filter(|o| o.scope().is_none())
         .collect();
-    assert_eq!(unscoped, [Operation::MarketRead]);
+    assert_eq!(unscoped, [Operation::MarketRead, Operation::SessionLogon]);
 }

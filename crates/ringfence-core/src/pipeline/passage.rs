@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Core, Decision, Message, Permit, Proof, Proofs, Trace};
-use crate::authority;
+use super::{Core, Decision, Identity, Means, Message, Permit, Proof, Proofs, Trace};
+use crate::authority::{self, Act};
 use crate::budget::Usages;
 use crate::credential::Credential;
 use crate::edge::EdgePass;
@@ -13,9 +13,8 @@ use crate::mode::{Control, Mode};
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, Use};
 use crate::sequence;
-use crate::sign::{Signed, Verified};
-
-type Identity = Option<Verified<Signed>>;
+use crate::session::Coverage;
+use crate::sign::Claim;
 
 pub(super) struct Passage<'c, 'm> {
     core: &'c Core,
@@ -65,9 +64,10 @@ impl<'c, 'm> Passage<'c, 'm> {
         let core = self.core;
         let identity = self.control(Control::Identity, Self::identify)?;
         let freshness = self.control(Control::Freshness, |p| p.freshness(&identity))?;
+        let act = self.act();
         let authority = self.control(Control::Authority, |p| match p.credential.as_deref() {
-            Some(who) => authority::check(who, p.message.operation, p.message.peer, p.now_us),
-            None => authority::check_anonymous(p.message.operation).map_err(Refusal::new),
+            Some(who) => authority::check(who, &act, p.now_us),
+            None => authority::check_anonymous(act.operation).map_err(Refusal::new),
         })?;
         let budget = self.control(Control::Budget, |p| {
             let (peer, who) = (p.message.peer, p.credential.as_deref());
@@ -78,8 +78,7 @@ impl<'c, 'm> Passage<'c, 'm> {
         let sequence = self.control(Control::Sequence, |p| sequence::check(p.message.operation))?;
         Ok(Permit {
             credential: self.credential.clone(),
-            operation: self.message.operation,
-            peer: self.message.peer,
+            act,
             authority: core.modes.of(Control::Authority),
             _proofs: Proofs {
                 _edge: edge,
@@ -120,33 +119,76 @@ impl<'c, 'm> Passage<'c, 'm> {
         }
     }
 
-    /// Finds the credential and verifies the signature. Nobody is known before that has succeeded.
-    fn identify(&mut self) -> Result<Identity, Refusal> {
-        if !self.message.signed {
-            return Ok(None);
+    fn act(&self) -> Act {
+        let coverage = match self.message.means() {
+            Ok(Means::Own(claim) | Means::Bound(_, _, claim)) => claim.coverage,
+            Ok(Means::Session(session)) => session.coverage(),
+            Err(_) => Coverage::Venue,
+        };
+        Act {
+            operation: self.message.operation,
+            peer: self.message.peer,
+            coverage,
+            certificate: self.message.certificate,
         }
-        let claim = self.message.claim.ok_or(Code::CredentialMissing)?;
-        let found = self
-            .core
-            .credentials
-            .get(claim.key_id)
-            .ok_or(Code::CredentialUnknown)?;
-        let verified = found.key().verify(&claim)?;
-        self.credential = Some(found);
-        Ok(Some(verified))
     }
 
-    /// Checks the window, then claims the signature. One that was not verified claims nothing.
+    /// Finds the credential, and verifies the signature where there is one. Nobody is known before that has succeeded.
+    fn identify(&mut self) -> Result<Identity, Refusal> {
+        if !self.message.signed {
+            return Ok(Identity::Anonymous);
+        }
+        let (found, identity) = match self.message.means()? {
+            Means::Own(claim) => {
+                let found = self.core.credentials.get(claim.key_id);
+                let found = found.ok_or(Code::CredentialUnknown)?;
+                let verified = found.key().verify(claim)?;
+                (found, Identity::Signature(verified))
+            }
+            Means::Bound(session, key, claim) => {
+                let found = Arc::clone(session.credential().in_force()?);
+                (found, Identity::Signature(key.verify(claim)?))
+            }
+            Means::Session(session) => {
+                let found = Arc::clone(session.credential().in_force()?);
+                (found, Identity::Session)
+            }
+        };
+        self.credential = Some(found);
+        Ok(identity)
+    }
+
+    /// Checks that a session is not over; of a signature the window, then claims it. One that was not verified claims
+    /// nothing.
     fn freshness(&self, identity: &Proof<Identity>) -> Result<Option<Fresh>, Refusal> {
         if !self.message.signed {
             return Ok(None);
         }
-        let claim = self.message.claim.ok_or(Code::TimeMissing)?;
+        match self.message.means().map_err(|_| Code::TimeMissing)? {
+            Means::Own(claim) => self.claim(claim, identity),
+            Means::Bound(session, _, claim) => {
+                session.check(self.now_us)?;
+                self.claim(claim, identity)
+            }
+            Means::Session(session) => {
+                session.check(self.now_us)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn claim(
+        &self,
+        claim: &Claim<'_>,
+        identity: &Proof<Identity>,
+    ) -> Result<Option<Fresh>, Refusal> {
         self.window.check(claim.stamp, self.now_us)?;
-        let (Proof::Held(Some(signed)), Some(who)) = (identity, self.credential.as_deref()) else {
+        let (Proof::Held(Identity::Signature(signed)), Some(who)) =
+            (identity, self.credential.as_deref())
+        else {
             return Ok(None);
         };
-        let purpose = if self.message.operation.changes_state() {
+        let purpose = if self.message.operation.spends() {
             Use::Spend
         } else {
             Use::Read

@@ -22,10 +22,12 @@ use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
 use crate::refusal::{Code, Refusal};
 use crate::replay::ReplayRoom;
+use crate::session::{Coverage, Session, Thumbprint};
 use crate::sign::{Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stamp, VerifyingKey};
 
 mod modes;
 mod order;
+mod session;
 
 const NOW_US: u64 = 1_700_000_000_000_000;
 const HOME: [u8; 4] = [192, 0, 2, 1];
@@ -115,6 +117,8 @@ struct Draft<'a> {
     secret: &'a [u8],
     payload: &'a str,
     stamp: Stamp,
+    coverage: Coverage,
+    certificate: Option<Thumbprint>,
     order: Option<OrderText<'a>>,
     cost: Cost,
 }
@@ -132,6 +136,8 @@ fn order(payload: &str) -> Draft<'_> {
             time_us: NOW_US,
             window_us: WINDOW.default_us,
         },
+        coverage: Coverage::Venue,
+        certificate: None,
         order: Some(GOOD_ORDER),
         cost: Cost {
             weight: 1,
@@ -155,6 +161,11 @@ fn read(payload: &str) -> Draft<'_> {
 
 impl Draft<'_> {
     fn send(&self, core: &Core, now_us: u64) -> Decision {
+        self.send_in(None, core, now_us)
+    }
+
+    /// Sends the message, signed, on a connection that may have a session.
+    fn send_in(&self, session: Option<&Session>, core: &Core, now_us: u64) -> Decision {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, self.secret);
         let tag = hmac::sign(&secret, self.payload.as_bytes());
         let hex: String = tag.as_ref().iter().map(|b| format!("{b:02x}")).collect();
@@ -169,6 +180,7 @@ impl Draft<'_> {
                 hmac: Encoding::Hex,
                 rsa: Encoding::Base64,
             },
+            coverage: self.coverage,
             stamp: self.stamp,
         };
         let message = Message {
@@ -176,6 +188,8 @@ impl Draft<'_> {
             operation: self.operation,
             signed: self.signed,
             claim: Some(claim),
+            session,
+            certificate: self.certificate,
             order: self.order,
             cost: self.cost,
         };

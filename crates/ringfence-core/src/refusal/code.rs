@@ -125,6 +125,8 @@ codes! {
         "This signed request was already used; sign a new one.";
     ReplayFull "replay_full" Gateway FRESHNESS,
         "Too many requests are live in one window; use a smaller window or slow down.";
+    CredentialSessionEnded "credential_session_ended" Client FRESHNESS,
+        "This session is over; log on again.";
     CredentialNotActive "credential_not_active" Client AUTHORITY,
         "This API key is not active yet; ask its operator.";
     CredentialSuspended "credential_suspended" Client AUTHORITY,
@@ -133,6 +135,10 @@ codes! {
         "This API key was revoked; use another.";
     CredentialExpired "credential_expired" Client AUTHORITY,
         "This API key has expired; create a new one.";
+    CredentialCertificate "credential_certificate" Client AUTHORITY,
+        "This API key is good only together with its client certificate; connect with it.";
+    CredentialNative "credential_native" Client AUTHORITY,
+        "This API key is good only with the native signature, which covers the whole request; sign so.";
     AddressNotAllowed "address_not_allowed" Client AUTHORITY,
         "This API key may not be used from this address; ask its operator to allow it.";
     ScopeMissing "scope_missing" Client AUTHORITY,

@@ -19,9 +19,9 @@ form_parameter_invalid
 identity: credential_missing credential_unknown signature_missing signature_malformed \
 signature_invalid
 freshness: time_missing time_malformed time_stale time_ahead window_too_large replay_seen \
-replay_full
+replay_full credential_session_ended
 authority: credential_not_active credential_suspended credential_revoked credential_expired \
-address_not_allowed scope_missing
+credential_certificate credential_native address_not_allowed scope_missing
 budget: budget_exceeded budget_full
 guard: instrument_unknown number_inexact price_invalid price_tick price_band quantity_invalid \
 quantity_lot quantity_min quantity_max notional_min notional_max order_side_invalid \

@@ -15,6 +15,7 @@ use super::{
     Stamp, VerifyingKey,
 };
 use crate::refusal::Code;
+use crate::session::Coverage;
 
 const BINANCE: SignatureEncodings = SignatureEncodings {
     ed25519: Encoding::Base64,
@@ -34,6 +35,7 @@ fn verify(key: &VerifyingKey, payload: &str, signature: &str) -> Result<Nonce, C
         otherwise: None,
         hmac: HmacForm::default(),
         encodings: BINANCE,
+        coverage: Coverage::Venue,
         stamp,
     };
     let verified = key.verify(&claim)?;

@@ -5,6 +5,7 @@ use super::super::{
     Stamp, VerifyingKey,
 };
 use crate::refusal::Code;
+use crate::session::Coverage;
 
 const SECRET: &[u8] = b"Z3d0ZXN0LXNlY3JldC0zMi1ieXRlcy1hYWFhYWFhYWE=";
 const STAMP: Stamp = Stamp {
@@ -30,6 +31,7 @@ fn verify(key: &VerifyingKey, payload: &[u8], text: &str, hmac: HmacForm) -> Res
         signature: text.as_bytes(),
         encodings: base64(),
         hmac,
+        coverage: Coverage::Venue,
         stamp: STAMP,
     };
     key.verify(&claim).map(|_| ())
@@ -83,6 +85,7 @@ fn the_other_reading_of_what_was_signed_is_tried_too() {
         signature: text.as_bytes(),
         encodings: base64(),
         hmac,
+        coverage: Coverage::Venue,
         stamp: STAMP,
     };
     assert!(key.verify(&claim).is_ok());

@@ -1,6 +1,7 @@
 //! What a message says about who signed it.
 
 use ringfence_core::refusal::{Code, Refusal};
+use ringfence_core::session::Coverage;
 use ringfence_core::sign::{Claim, Stamp};
 
 use super::super::Head;
@@ -52,6 +53,7 @@ impl Scheme {
             signature: signature.as_bytes(),
             encodings: self.encodings,
             hmac: self.hmac,
+            coverage: Coverage::Venue,
             stamp,
         })
     }
