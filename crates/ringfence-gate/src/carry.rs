@@ -148,7 +148,7 @@ impl Passing {
     ) -> Response<Answer> {
         match asked {
             Ok(response) => {
-                let mut response = response.map(|content| Answer::new(content, &self.client.watch));
+                let mut response = response.map(|content| Answer::new(content, &self.lane.watch));
                 let headers = response.headers_mut();
                 strip_response(headers);
                 self.client.door.speech.usage.write(usages, headers);

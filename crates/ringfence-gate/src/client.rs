@@ -16,8 +16,6 @@ use crate::listen::Door;
 use crate::pool::Pool;
 use crate::shared::Shared;
 use crate::socket::{Landing, READ_BYTES};
-use crate::stream::Far;
-use crate::watch::{Patience, Watch};
 
 /// What one engine thread has to itself.
 pub(crate) struct Thread {
@@ -67,26 +65,15 @@ pub(crate) struct Client {
     pub(crate) door: Rc<Door>,
     pub(crate) peer: IpAddr,
     pub(crate) prefix: Prefix,
-    pub(crate) watch: Rc<Watch>,
-    /// The venue's end of the stream that the connection is about to become.
-    pub(crate) stream: RefCell<Option<Far>>,
 }
 
 impl Client {
     pub(crate) fn new(thread: &Rc<Thread>, door: &Rc<Door>, peer: IpAddr, prefix: Prefix) -> Self {
-        let http = thread.shared.http;
-        let patience = Patience {
-            head: http.header(),
-            body: http.body(),
-            idle: http.idle(),
-        };
         Self {
             thread: Rc::clone(thread),
             door: Rc::clone(door),
             peer,
             prefix,
-            watch: Rc::new(Watch::new(&thread.deadlines, patience)),
-            stream: RefCell::default(),
         }
     }
 }

@@ -18,6 +18,8 @@ mod flood;
 mod forward;
 mod framing;
 mod gate;
+mod http1;
+mod lane;
 mod limits;
 mod listen;
 mod open;

@@ -20,6 +20,7 @@ use crate::body::{self, Answer};
 use crate::carry::{Carried, Permitted, Recorded};
 use crate::client::Client;
 use crate::clock::now_us;
+use crate::lane::Lane;
 use crate::receipts::Wanted;
 use crate::record::{self, Decided};
 use crate::refuse::closing;
@@ -28,6 +29,7 @@ use crate::shared::MessageId;
 /// One message on its way.
 pub(crate) struct Passing {
     pub(crate) client: Rc<Client>,
+    pub(crate) lane: Rc<Lane>,
     pub(crate) id: MessageId,
     pub(crate) head: Parts,
     started_us: u64,
@@ -35,7 +37,11 @@ pub(crate) struct Passing {
 
 impl Client {
     /// Takes one request to its answer.
-    pub(crate) async fn serve(self: Rc<Self>, request: Request<Incoming>) -> Response<Answer> {
+    pub(crate) async fn serve(
+        self: Rc<Self>,
+        lane: Rc<Lane>,
+        request: Request<Incoming>,
+    ) -> Response<Answer> {
         let (head, incoming) = request.into_parts();
         // Where chunks end only the parser knows: nothing that follows them is taken for another message.
         let last = head.headers.contains_key(TRANSFER_ENCODING);
@@ -43,6 +49,7 @@ impl Client {
         // Shared by the steps of its way: moved from step to step it would be copied into each one's future.
         let passing = Rc::new(Passing {
             client: self,
+            lane,
             id,
             head,
             started_us: now_us(),
@@ -92,7 +99,7 @@ impl Passing {
             };
             return closing(self.refuse_early(&code.into(), edge.1, None));
         }
-        let body = match body::read(incoming, shared.http.body_bytes, &client.watch).await {
+        let body = match body::read(incoming, shared.http.body_bytes, &self.lane.watch).await {
             Ok(body) => body,
             Err(code) => {
                 return closing(self.refuse_early(&code.into(), edge.1, Some(route.operation)));
@@ -117,7 +124,7 @@ impl Passing {
         let refusal = over.refusal;
         let held = self.client.over(&refusal, self.started_us);
         if !held.is_zero() {
-            let deadline = &self.client.watch.deadline;
+            let deadline = &self.lane.watch.deadline;
             deadline.set(held);
             deadline.passed().await;
             deadline.clear();
@@ -247,14 +254,13 @@ impl Passing {
             ..decided
         };
         record::refusal(&client.thread.shared, &decided);
-        client.answer(refusal, rendered, usages, self.id.value())
+        self.answered(refusal, rendered, usages)
     }
 
     /// Answers a refusal that is not recorded here: its decision was a permission, or it is one of a flood.
     pub(crate) fn refused(&self, refusal: &Refusal, usages: &Usages) -> Response<Answer> {
         let rendered = self.client.door.speech.dialect.render(refusal);
-        self.client
-            .answer(refusal, rendered, usages, self.id.value())
+        self.answered(refusal, rendered, usages)
     }
 
     /// Whose receipt of what a request asks for.

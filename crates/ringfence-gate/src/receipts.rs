@@ -156,7 +156,7 @@ impl Passing {
                 (StatusCode::INTERNAL_SERVER_ERROR, problem(&FAILED))
             }
         };
-        let watch = &self.client.watch;
+        let watch = &self.lane.watch;
         let mut answer = Response::new(Answer::whole(Some(Bytes::from(content)), watch));
         *answer.status_mut() = status;
         let kind = if status == StatusCode::OK {

@@ -13,6 +13,7 @@ use ringfence_wire::Rendered;
 use crate::body::Answer;
 use crate::client::Client;
 use crate::clock::now_us;
+use crate::pipeline::Passing;
 use crate::record::{self, Decided};
 use crate::socket::Refuse;
 use crate::usage::{retry_after_s, write_retry_after};
@@ -20,25 +21,24 @@ use crate::usage::{retry_after_s, write_retry_after};
 /// The field that tells a client its message's id.
 pub(crate) const MESSAGE: HeaderName = HeaderName::from_static("x-ringfence-message");
 
-impl Client {
+impl Passing {
     /// Answers `refusal` in the dialect's own form.
-    pub(crate) fn answer(
+    pub(crate) fn answered(
         &self,
         refusal: &Refusal,
         rendered: Rendered,
         usages: &Usages,
-        message: &HeaderValue,
     ) -> Response<Answer> {
         let body = Some(Bytes::from(rendered.body)).filter(|body| !body.is_empty());
-        let mut response = Response::new(Answer::whole(body, &self.watch));
+        let mut response = Response::new(Answer::whole(body, &self.lane.watch));
         *response.status_mut() = status(rendered.status);
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::try_from(rendered.content_type) {
             headers.insert(CONTENT_TYPE, value);
         }
-        headers.insert(MESSAGE, message.clone());
+        headers.insert(MESSAGE, self.id.value().clone());
         write_retry_after(refusal, headers);
-        self.door.speech.usage.write(usages, headers);
+        self.client.door.speech.usage.write(usages, headers);
         response
     }
 }

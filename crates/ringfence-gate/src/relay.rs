@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::clock::now_us;
 use crate::socket::Carrier;
 use crate::stream::Far;
+use crate::watch::Watch;
 
 /// Largest message of a venue. A whole book with all its levels is smaller.
 const VENUE_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -70,6 +71,7 @@ impl Outbox {
 /// One stream.
 pub(crate) struct Relay {
     client: Rc<Client>,
+    watch: Rc<Watch>,
     near: Carrier,
     far: Far,
     /// What the client sent before it was answered.
@@ -94,13 +96,20 @@ enum End {
 }
 
 impl Relay {
-    pub(crate) fn new(client: &Rc<Client>, near: Carrier, far: Far, early: Vec<u8>) -> Self {
+    pub(crate) fn new(
+        client: &Rc<Client>,
+        watch: &Rc<Watch>,
+        near: Carrier,
+        far: Far,
+        early: Vec<u8>,
+    ) -> Self {
         let limits = |message| Limits {
             message,
             frames: FRAMES,
         };
         Self {
             client: Rc::clone(client),
+            watch: Rc::clone(watch),
             near,
             far,
             early,
@@ -137,7 +146,7 @@ impl Relay {
         if self.ending && self.to_near.is_empty() && self.to_far.is_empty() {
             return self.linger(context);
         }
-        let passed = self.client.watch.deadline.poll_passed(context);
+        let passed = self.watch.deadline.poll_passed(context);
         if passed.is_ready() {
             let stuck = self.ending || !self.to_near.is_empty() || !self.to_far.is_empty();
             if stuck {
@@ -157,7 +166,7 @@ impl Relay {
     /// Waits for the client to go: closing while it still sends would be a reset, which takes our last word with it.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.shut, true) {
-            self.client.watch.deadline.set(LINGER);
+            self.watch.deadline.set(LINGER);
         }
         // Again and again, until it is done; then it does nothing more.
         let _ = self.near.poll_shutdown(context);
@@ -166,7 +175,7 @@ impl Relay {
         let mut landing = landing.borrow_mut();
         loop {
             match self.near.poll_read(context, &mut landing) {
-                Poll::Pending => return self.client.watch.deadline.poll_passed(context),
+                Poll::Pending => return self.watch.deadline.poll_passed(context),
                 Poll::Ready(Ok(count)) if count > 0 => {}
                 Poll::Ready(_) => return Poll::Ready(()),
             }
@@ -334,13 +343,12 @@ impl Relay {
     /// Something has moved: the next thing has its full time.
     fn renew(&self) {
         let waiting = self.ending || !self.to_near.is_empty() || !self.to_far.is_empty();
-        let watch = &self.client.watch;
-        let patience = if waiting {
-            watch.patience.body
+        let patience = self.watch.patience;
+        self.watch.deadline.set(if waiting {
+            patience.body
         } else {
-            watch.patience.idle
-        };
-        watch.deadline.set(patience);
+            patience.idle
+        });
     }
 }
 

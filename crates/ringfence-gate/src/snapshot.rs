@@ -15,6 +15,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::error::GateError;
+use crate::watch::Patience;
 
 /// Everything but credentials.
 #[derive(Debug, Deserialize)]
@@ -115,20 +116,16 @@ pub struct HttpConfig {
 }
 
 impl HttpConfig {
-    pub(crate) const fn header(&self) -> Duration {
-        Duration::from_millis(self.header_timeout_ms)
-    }
-
-    pub(crate) const fn body(&self) -> Duration {
-        Duration::from_millis(self.body_timeout_ms)
-    }
-
     pub(crate) const fn handshake(&self) -> Duration {
         Duration::from_millis(self.handshake_timeout_ms)
     }
 
-    pub(crate) const fn idle(&self) -> Duration {
-        Duration::from_millis(self.idle_timeout_ms)
+    pub(crate) const fn patience(&self) -> Patience {
+        Patience {
+            head: Duration::from_millis(self.header_timeout_ms),
+            body: Duration::from_millis(self.body_timeout_ms),
+            idle: Duration::from_millis(self.idle_timeout_ms),
+        }
     }
 }
 

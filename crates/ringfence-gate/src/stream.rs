@@ -65,7 +65,7 @@ impl Passing {
         };
         let answer = match opened {
             Ok(far) => {
-                *self.client.stream.borrow_mut() = Some(far);
+                *self.lane.far.borrow_mut() = Some(far);
                 self.switched(&handshake)
             }
             Err(trouble) => {
@@ -82,7 +82,7 @@ impl Passing {
     }
 
     fn switched(&self, handshake: &Handshake) -> Response<Answer> {
-        let mut answer = Response::new(Answer::whole(None, &self.client.watch));
+        let mut answer = Response::new(Answer::whole(None, &self.lane.watch));
         *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = answer.headers_mut();
         headers.insert(UPGRADE, WEBSOCKET);

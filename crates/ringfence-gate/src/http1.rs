@@ -1,0 +1,97 @@
+//! Serving HTTP/1.1 on one client connection, from the first head to the last byte.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+
+use crate::client::Client;
+use crate::framing::Bounds;
+use crate::lane::Lane;
+use crate::relay::Relay;
+use crate::socket::{Carrier, Socket};
+use crate::watch::Phase;
+
+/// The parser's own buffer, beside a whole head. Heads are bounded before it (see `socket`).
+const SLACK_BYTES: usize = 16 * 1024;
+
+/// Answers one message after the other, until either side ends it or the connection has become a stream that ended.
+pub(crate) async fn converse(carrier: Carrier, client: &Rc<Client>, lane: &Rc<Lane>) {
+    let http = client.thread.shared.http;
+    let bounds = Bounds {
+        bytes: http.header_bytes,
+        fields: http.headers,
+    };
+    let socket = Socket::new(
+        carrier,
+        Rc::clone(&client.thread.landing),
+        Rc::clone(&lane.watch),
+        Rc::clone(client),
+        bounds,
+    );
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        lane.watch.enter(Phase::Serving);
+        let serving = Rc::clone(client).serve(Rc::clone(lane), request);
+        async {
+            let answer = serving.await;
+            lane.watch.enter(Phase::Answering);
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let mut connection = http1::Builder::new()
+        .half_close(false)
+        // Heads have their deadline at the socket.
+        .header_read_timeout(None)
+        .max_headers(http.headers)
+        .max_buf_size(http.header_bytes + SLACK_BYTES)
+        // Head and body leave in one buffer, in one write.
+        .writev(false)
+        .serve_connection(socket, service);
+    let mut told = false;
+    std::future::poll_fn(|context| {
+        let mut connection = Pin::new(&mut connection);
+        if client.thread.draining.get() && !std::mem::replace(&mut told, true) {
+            connection.as_mut().graceful_shutdown();
+        }
+        if out_of_time(client, lane, context) {
+            return Poll::Ready(());
+        }
+        // How it ended is known already: what matters was counted and recorded where it happened.
+        connection.poll(context).map(drop)
+    })
+    .await;
+    let far = lane.far.borrow_mut().take();
+    if let Some(far) = far {
+        let parts = connection.into_parts();
+        let (near, held) = parts.io.into_parts();
+        let early = [&parts.read_buf[..], &held].concat();
+        Relay::new(client, &lane.watch, near, far, early)
+            .run()
+            .await;
+    }
+}
+
+/// Tells whether the peer has had its time, and counts it. While the service has the message, time is its matter.
+fn out_of_time(client: &Client, lane: &Lane, context: &Context<'_>) -> bool {
+    if lane.watch.deadline.poll_passed(context).is_pending() {
+        return false;
+    }
+    match lane.watch.phase() {
+        Phase::Serving => false,
+        Phase::Head
+        | Phase::Parsing
+        | Phase::Answering
+        | Phase::Flushing
+        | Phase::Draining
+        | Phase::Ending => {
+            let counters = &client.thread.shared.counters;
+            counters.timed_out.fetch_add(1, Ordering::Relaxed);
+            true
+        }
+    }
+}
