@@ -131,6 +131,8 @@ def captured() -> list[Captured]:
         if venue is None or entry["secret"] in SHORT:
             continue
         request = parse(entry["raw"])
+        if request.target.startswith("/fapi/"):
+            venue = "binance-usdm"
         if signed(request, venue):
             name = f"{index} {entry['client']} {entry['case']}"
             found.append(Captured(name, venue, request, secret(entry)))

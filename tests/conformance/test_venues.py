@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(not CAPTURED, reason=ABSENT)
 
 BINDS = {
     "binance": "query body",
+    "binance-usdm": "query body",
     "bitfinex": "path body",
     "bitget": "method path query body",
     "bybit": "query body",

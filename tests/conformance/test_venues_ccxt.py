@@ -15,6 +15,7 @@ from tests.conformance.captured import written
 
 SECRET = "Z3d0ZXN0LXNlY3JldC0zMi1ieXRlcy1hYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ=="
 VENUES = {
+    "binanceusdm": "binance-usdm",
     "bitfinex": "bitfinex",
     "bitget": "bitget",
     "bybit": "bybit",
@@ -69,7 +70,7 @@ def client(name: str, sent: list[Request]) -> Any:
     exchange = getattr(ccxt, name)(
         {"apiKey": "key", "secret": SECRET, "password": "phrase", "options": OPTIONS.get(name, {})}
     )
-    swap = name in ("deribit", "krakenfutures")
+    swap = name in ("binanceusdm", "deribit", "krakenfutures")
     market = exchange.safe_market_structure(
         {
             "id": SYMBOLS.get(name, "BTCUSDT"),
@@ -87,6 +88,7 @@ def client(name: str, sent: list[Request]) -> Any:
             "contractSize": 1 if swap else None,
             "precision": {"amount": 0.0001, "price": 0.01},
             "limits": {"amount": {}, "price": {}, "cost": {}},
+            "info": {"orderTypes": ["LIMIT", "MARKET"]},
         }
     )
     exchange.set_markets([market], {"BTC": {"id": "BTC", "code": "BTC", "precision": 1e-8}})
