@@ -19,8 +19,8 @@ HINTS = {code.code: code.hint for code in refusal_codes()}
 RAISES = {
     "AuthenticationError": """credential_missing credential_unknown credential_not_active
         credential_suspended credential_revoked credential_expired credential_session_ended
-        credential_certificate credential_native signature_missing signature_malformed
-        signature_invalid""",
+        credential_certificate credential_native signature_missing signature_algorithm
+        signature_malformed signature_invalid""",
     "InvalidNonce": """time_missing time_malformed time_stale time_ahead window_too_large
         replay_seen""",
     "PermissionDenied": "address_not_allowed scope_missing",

@@ -34,7 +34,7 @@ from ringfence.identity.credential import (
     read_key_id,
     read_scopes,
 )
-from ringfence.identity.keypair import make_pair, public_pem, read_public_key
+from ringfence.identity.keypair import PAIRED, make_pair, public_pem, read_public_key
 
 MADE = Credential(
     key_id="key-0001",
@@ -217,7 +217,7 @@ def test_everybody_is_allowed_by_the_word_only_and_never_to_withdraw() -> None:
 
 
 def test_a_made_pair_reads_back_as_its_algorithm() -> None:
-    for algorithm in ("ed25519", "rsa-pkcs1-sha256"):
+    for algorithm in PAIRED:
         private, public = make_pair(algorithm)
         named, material = read_public_key(public)
         assert named == algorithm
@@ -250,7 +250,10 @@ def test_public_keys_are_told_apart_and_weak_ones_refused() -> None:
     algorithm, material = read_public_key(pem(Ed25519PrivateKey.generate()))
     assert (algorithm, len(material)) == ("ed25519", 32)
     assert read_public_key(pem(rsa.generate_private_key(65537, 2048)))[0] == "rsa-pkcs1-sha256"
+    algorithm, material = read_public_key(pem(ec.generate_private_key(ec.SECP256R1())))
+    assert (algorithm, len(material), material[0]) == ("ecdsa-p256-sha256", 65, 4)
     weak = rsa.generate_private_key(65537, 1024)  # noqa: S505  that is the point
-    for bad in (pem(weak), pem(ec.generate_private_key(ec.SECP256R1())), b"", b"-----BEGIN"):
+    other_curve = pem(ec.generate_private_key(ec.SECP256K1()))
+    for bad in (pem(weak), other_curve, b"", b"-----BEGIN"):
         with pytest.raises(KeyTextError):
             read_public_key(bad)

@@ -145,9 +145,10 @@ fn send(core: &Core, number: u32, payload: &str) -> usize {
             otherwise: None,
             hmac: HmacForm::default(),
             encodings: SignatureEncodings {
-                ed25519: Encoding::Base64,
-                hmac: Encoding::Hex,
-                rsa: Encoding::Base64,
+                ecdsa: None,
+                ed25519: Some(Encoding::Base64),
+                hmac: Some(Encoding::Hex),
+                rsa: Some(Encoding::Base64),
             },
             coverage: Coverage::Venue,
             stamp: Stamp {

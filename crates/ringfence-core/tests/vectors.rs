@@ -11,14 +11,16 @@ use base64::engine::general_purpose::STANDARD;
 use ringfence_core::refusal::Code;
 use ringfence_core::session::Coverage;
 use ringfence_core::sign::{
-    Algorithm, Claim, Encoding, HmacForm, KeyError, SignatureEncodings, Stamp, VerifyingKey,
+    Algorithm, Claim, EcdsaForm, Encoding, HmacForm, KeyError, SignatureEncodings, Stamp,
+    VerifyingKey,
 };
 use serde_json::Value;
 
 const BINANCE: SignatureEncodings = SignatureEncodings {
-    ed25519: Encoding::Base64,
-    hmac: Encoding::Hex,
-    rsa: Encoding::Base64,
+    ecdsa: Some((Encoding::Base64, EcdsaForm::Der)),
+    ed25519: Some(Encoding::Base64),
+    hmac: Some(Encoding::Hex),
+    rsa: Some(Encoding::Base64),
 };
 
 fn suite(path: &str) -> Option<Value> {
@@ -41,13 +43,22 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn fits(key: &VerifyingKey, payload: &[u8], signature: &str) -> bool {
+    fits_as(key, payload, signature, BINANCE)
+}
+
+fn fits_as(
+    key: &VerifyingKey,
+    payload: &[u8],
+    signature: &str,
+    encodings: SignatureEncodings,
+) -> bool {
     let claim = Claim {
         key_id: "k",
         payload,
         signature: signature.as_bytes(),
         otherwise: None,
         hmac: HmacForm::default(),
-        encodings: BINANCE,
+        encodings,
         coverage: Coverage::Venue,
         stamp: Stamp {
             time_us: 0,
@@ -94,6 +105,36 @@ fn ed25519_is_judged_as_by_wycheproof() {
         &["publicKey", "pk"],
         Algorithm::Ed25519,
     );
+}
+
+#[test]
+fn ecdsa_is_judged_as_by_wycheproof() {
+    let key = &["publicKey", "uncompressed"];
+    wycheproof(
+        "ecdsa_secp256r1_sha256_test.json",
+        key,
+        Algorithm::EcdsaP256Sha256,
+    );
+}
+
+#[test]
+fn ecdsa_with_numbers_end_to_end_is_judged_as_by_wycheproof() {
+    let Some(suite) = suite("crypto/wycheproof/ecdsa_secp256r1_sha256_p1363_test.json") else {
+        return;
+    };
+    for group in list(&suite["testGroups"]) {
+        let material = unhex(&group["publicKey"]["uncompressed"]);
+        let key = VerifyingKey::from_parts(Algorithm::EcdsaP256Sha256, &material).unwrap();
+        for test in list(&group["tests"]) {
+            let signature = STANDARD.encode(unhex(&test["sig"]));
+            let encodings = SignatureEncodings {
+                ecdsa: Some((Encoding::Base64, EcdsaForm::Fixed)),
+                ..BINANCE
+            };
+            let fits = fits_as(&key, &unhex(&test["msg"]), &signature, encodings);
+            assert_eq!(fits, test["result"] == "valid", "{test}");
+        }
+    }
 }
 
 #[test]

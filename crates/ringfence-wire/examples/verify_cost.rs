@@ -13,10 +13,11 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ringfence_core::sign::{
     Algorithm, Claim, Digest, Encoding, SecretForm, SigningKey, VerifyingKey,
 };
@@ -46,6 +47,8 @@ fn keys() -> Vec<Keys> {
     let secret = STANDARD.encode([7; 48]).into_bytes();
     let ed25519 = Ed25519KeyPair::generate().unwrap();
     let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let ecdsa = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let (ecdsa_private, ecdsa_public) = (ecdsa.to_pkcs8v1().unwrap(), ecdsa.public_key().as_ref());
     let verifying = |algorithm, key: &[u8]| VerifyingKey::from_parts(algorithm, key).unwrap();
     let signing = |algorithm, key: &[u8]| SigningKey::from_parts(algorithm, key).unwrap();
     let (ed25519_public, rsa_public) = (ed25519.public_key().as_ref(), rsa.public_key().as_ref());
@@ -61,6 +64,14 @@ fn keys() -> Vec<Keys> {
             signing: signing(Algorithm::Ed25519, ed25519.to_pkcs8v1().unwrap().as_ref()),
             verifying: verifying(Algorithm::Ed25519, ed25519_public),
             bare: Bare::Public(ParsedPublicKey::new(&ED25519, ed25519_public).unwrap()),
+        },
+        Keys {
+            name: "ecdsa-p256",
+            signing: signing(Algorithm::EcdsaP256Sha256, ecdsa_private.as_ref()),
+            verifying: verifying(Algorithm::EcdsaP256Sha256, ecdsa_public),
+            bare: Bare::Public(
+                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, ecdsa_public).unwrap(),
+            ),
         },
         Keys {
             name: "rsa-2048",
@@ -168,12 +179,14 @@ fn hmac_key(claim: &Claim<'_>, secret: &[u8]) -> hmac::Key {
 
 fn decoded(claim: &Claim<'_>, keys: &Keys) -> Vec<u8> {
     let encoding = match keys.signing.algorithm() {
+        Algorithm::EcdsaP256Sha256 => claim.encodings.ecdsa.map(|(encoding, _)| encoding),
         Algorithm::HmacSha256 => claim.encodings.hmac,
         Algorithm::Ed25519 => claim.encodings.ed25519,
         Algorithm::RsaPkcs1Sha256 => claim.encodings.rsa,
     };
     let nibble = |digit: &u8| char::from(*digit).to_digit(16).unwrap() as u8;
-    match encoding {
+    match encoding.unwrap() {
+        Encoding::Base64Url => URL_SAFE_NO_PAD.decode(claim.signature).unwrap(),
         Encoding::Base64 => STANDARD.decode(claim.signature).unwrap(),
         Encoding::Hex => {
             let pairs = claim.signature.chunks(2);

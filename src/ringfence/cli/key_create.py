@@ -33,7 +33,8 @@ def create(
         str | None, typer.Option(help="When it ends: 2027-01-31T00:00:00Z, or in 90d, 12h, 30m.")
     ] = None,
     algorithm: Annotated[
-        str | None, typer.Option(help="hmac-sha256, ed25519 or rsa-pkcs1-sha256.")
+        str | None,
+        typer.Option(help="hmac-sha256, ed25519, rsa-pkcs1-sha256 or ecdsa-p256-sha256."),
     ] = None,
     public_key: Annotated[
         Path | None, typer.Option(help="PEM file with the client's public key.")

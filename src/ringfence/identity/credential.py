@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 SCOPES = ("read", "trade", "withdraw", "transfer", "keys")
-ALGORITHMS = ("hmac-sha256", "ed25519", "rsa-pkcs1-sha256")
+ALGORITHMS = ("hmac-sha256", "ed25519", "rsa-pkcs1-sha256", "ecdsa-p256-sha256")
 STATES = ("pre-active", "active", "suspended", "revoked")
 
 ANY = "any"

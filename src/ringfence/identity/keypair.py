@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -18,7 +19,7 @@ from ringfence.errors import KeyTextError
 
 __all__ = ["PAIRED", "make_pair", "public_pem", "read_public_key"]
 
-PAIRED = ("ed25519", "rsa-pkcs1-sha256")
+PAIRED = ("ed25519", "rsa-pkcs1-sha256", "ecdsa-p256-sha256")
 """Algorithms whose private half stays with the client."""
 RSA_BITS = range(2048, 8193)
 NEW_RSA_BITS = 3072
@@ -28,9 +29,10 @@ NEW_RSA_BITS = 3072
 def read_public_key(pem: bytes) -> tuple[str, bytes]:
     """Return (algorithm, material as the engine takes it) of a public key in PEM.
 
-    Ed25519: the raw 32 bytes. RSA: SubjectPublicKeyInfo in DER.
+    Ed25519: the raw 32 bytes. RSA: SubjectPublicKeyInfo in DER. ECDSA: the point, uncompressed.
     Raises:
-        KeyTextError: it is neither Ed25519 nor RSA of 2048 to 8192 bits, or it is a private key.
+        KeyTextError: it is neither Ed25519 nor ECDSA over P-256 nor RSA of 2048 to 8192 bits, or it
+            is a private key.
     """
     hint = "give a PEM file that starts with -----BEGIN PUBLIC KEY-----"
     if b"PRIVATE KEY-----" in pem:
@@ -44,15 +46,24 @@ def read_public_key(pem: bytes) -> tuple[str, bytes]:
         return "ed25519", key.public_bytes(Encoding.Raw, PublicFormat.Raw)
     if isinstance(key, rsa.RSAPublicKey) and key.key_size in RSA_BITS:
         return "rsa-pkcs1-sha256", key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    raise KeyTextError("the public key is neither Ed25519 nor RSA of 2048 to 8192 bits", hint=hint)
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        return "ecdsa-p256-sha256", point
+    raise KeyTextError(
+        "the public key is neither Ed25519 nor ECDSA over P-256 nor RSA of 2048 to 8192 bits",
+        hint=hint,
+    )
 
 
 def public_pem(algorithm: str, material: bytes) -> str:
     """Return the PEM text of what `read_public_key` read."""
+    key: PublicKeyTypes
     if algorithm == "ed25519":
-        edwards = Ed25519PublicKey.from_public_bytes(material)
-        return edwards.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    key = load_der_public_key(material)
+        key = Ed25519PublicKey.from_public_bytes(material)
+    elif algorithm == "ecdsa-p256-sha256":
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), material)
+    else:
+        key = load_der_public_key(material)
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
@@ -65,9 +76,11 @@ def make_pair(algorithm: str) -> tuple[bytes, bytes]:
     if algorithm not in PAIRED:
         hint = "key pairs: " + ", ".join(PAIRED)
         raise KeyTextError(f"{algorithm!r} has no key pairs", hint=hint)
-    key: Ed25519PrivateKey | rsa.RSAPrivateKey
+    key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     if algorithm == "ed25519":
         key = Ed25519PrivateKey.generate()
+    elif algorithm == "ecdsa-p256-sha256":
+        key = ec.generate_private_key(ec.SECP256R1())
     else:
         key = rsa.generate_private_key(65537, NEW_RSA_BITS)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

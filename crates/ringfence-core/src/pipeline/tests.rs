@@ -176,9 +176,10 @@ impl Draft<'_> {
             otherwise: None,
             hmac: HmacForm::default(),
             encodings: SignatureEncodings {
-                ed25519: Encoding::Base64,
-                hmac: Encoding::Hex,
-                rsa: Encoding::Base64,
+                ecdsa: None,
+                ed25519: Some(Encoding::Base64),
+                hmac: Some(Encoding::Hex),
+                rsa: Some(Encoding::Base64),
             },
             coverage: self.coverage,
             stamp: self.stamp,

@@ -107,6 +107,8 @@ codes! {
         "This API key does not exist; check it or create one.";
     SignatureMissing "signature_missing" Client IDENTITY,
         "This route needs a signed request; add the signature.";
+    SignatureAlgorithm "signature_algorithm" Client IDENTITY,
+        "Keys of this algorithm do not sign here; use a key of an algorithm that the dialect takes.";
     SignatureMalformed "signature_malformed" Client IDENTITY,
         "The signature is not in the encoding of this key's algorithm; check how it is encoded.";
     SignatureInvalid "signature_invalid" Client IDENTITY,

@@ -3,17 +3,20 @@
 use std::fmt;
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+    RSA_PKCS1_SHA256, RsaKeyPair,
+};
 use zeroize::Zeroizing;
 
-use super::{Algorithm, Encoding, HmacForm, KeyError, SignatureEncodings};
+use super::{Algorithm, EcdsaForm, HmacForm, KeyError, SignatureEncodings};
 
 /// A key that signs. Its debug form names the algorithm only.
 pub struct SigningKey(Material);
 
 enum Material {
+    /// The same key twice: a pair signs in one form.
+    EcdsaP256(Box<[EcdsaKeyPair; 2]>),
     Ed25519(Box<Ed25519KeyPair>),
     HmacSha256(Zeroizing<Box<[u8]>>),
     RsaPkcs1Sha256(Box<RsaKeyPair>),
@@ -35,6 +38,16 @@ impl SigningKey {
     /// [`KeyError`] when the material does not fit the algorithm.
     pub fn from_parts(algorithm: Algorithm, material: &[u8]) -> Result<Self, KeyError> {
         Ok(Self(match algorithm {
+            Algorithm::EcdsaP256Sha256 => {
+                let fixed = &ECDSA_P256_SHA256_FIXED_SIGNING;
+                let fixed = EcdsaKeyPair::from_pkcs8(fixed, material);
+                let der = &ECDSA_P256_SHA256_ASN1_SIGNING;
+                let der = EcdsaKeyPair::from_pkcs8(der, material);
+                match (fixed, der) {
+                    (Ok(fixed), Ok(der)) => Material::EcdsaP256(Box::new([fixed, der])),
+                    (_, _) => return Err(KeyError::EcdsaPoint),
+                }
+            }
             Algorithm::Ed25519 => {
                 let pair = if material.len() == 32 {
                     Ed25519KeyPair::from_seed_unchecked(material)
@@ -54,44 +67,43 @@ impl SigningKey {
     /// Returns how the key signs.
     pub const fn algorithm(&self) -> Algorithm {
         match self.0 {
+            Material::EcdsaP256(_) => Algorithm::EcdsaP256Sha256,
             Material::Ed25519(_) => Algorithm::Ed25519,
             Material::HmacSha256(_) => Algorithm::HmacSha256,
             Material::RsaPkcs1Sha256(_) => Algorithm::RsaPkcs1Sha256,
         }
     }
 
-    /// Returns the signature of `payload`, encoded; none when the secret is no base64 where the dialect wants it.
+    /// Returns the signature of `payload`, encoded; none when the secret is no base64 where the dialect wants it,
+    /// or the scheme takes no key of this algorithm.
     pub fn sign(
         &self,
         payload: &[u8],
         encodings: SignatureEncodings,
         hmac: HmacForm,
     ) -> Option<String> {
-        match &self.0 {
-            Material::Ed25519(pair) => Some(encode(encodings.ed25519, pair.sign(payload).as_ref())),
+        let (encoding, form) = encodings.of(self.algorithm())?;
+        let random = SystemRandom::new();
+        Some(match &self.0 {
+            Material::EcdsaP256(pairs) => {
+                let [fixed, der] = &**pairs;
+                let pair = match form {
+                    EcdsaForm::Der => der,
+                    EcdsaForm::Fixed => fixed,
+                };
+                encoding.encode(pair.sign(&random, payload).ok()?.as_ref())
+            }
+            Material::Ed25519(pair) => encoding.encode(pair.sign(payload).as_ref()),
             Material::HmacSha256(secret) => {
                 let tag = aws_lc_rs::hmac::sign(&hmac.key(secret)?, payload);
-                Some(encode(encodings.hmac, tag.as_ref()))
+                encoding.encode(tag.as_ref())
             }
             Material::RsaPkcs1Sha256(pair) => {
                 let mut raw = vec![0; pair.public_modulus_len()];
-                let random = SystemRandom::new();
                 pair.sign(&RSA_PKCS1_SHA256, &random, payload, &mut raw)
                     .ok()?;
-                Some(encode(encodings.rsa, &raw))
+                encoding.encode(&raw)
             }
-        }
-    }
-}
-
-fn encode(encoding: Encoding, raw: &[u8]) -> String {
-    match encoding {
-        Encoding::Base64 => STANDARD.encode(raw),
-        Encoding::Hex => raw.iter().fold(String::new(), |mut text, byte| {
-            for nibble in [byte >> 4, byte & 15] {
-                text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
-            }
-            text
-        }),
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ecdsa;
 mod forms;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -18,9 +19,10 @@ use crate::refusal::Code;
 use crate::session::Coverage;
 
 const BINANCE: SignatureEncodings = SignatureEncodings {
-    ed25519: Encoding::Base64,
-    hmac: Encoding::Hex,
-    rsa: Encoding::Base64,
+    ecdsa: None,
+    ed25519: Some(Encoding::Base64),
+    hmac: Some(Encoding::Hex),
+    rsa: Some(Encoding::Base64),
 };
 
 fn verify(key: &VerifyingKey, payload: &str, signature: &str) -> Result<Nonce, Code> {
@@ -318,6 +320,7 @@ fn keys_are_the_same_exactly_when_algorithm_and_material_are() {
 fn algorithms_have_one_name_each() {
     let parse = Algorithm::parse;
     assert_eq!(parse("hmac-sha256"), Some(Algorithm::HmacSha256));
+    assert_eq!(parse("ecdsa-p256-sha256"), Some(Algorithm::EcdsaP256Sha256));
     assert_eq!(parse("ed25519"), Some(Algorithm::Ed25519));
     assert_eq!(parse("rsa-pkcs1-sha256"), Some(Algorithm::RsaPkcs1Sha256));
     assert!(

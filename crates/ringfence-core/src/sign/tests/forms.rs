@@ -39,9 +39,10 @@ fn verify(key: &VerifyingKey, payload: &[u8], text: &str, hmac: HmacForm) -> Res
 
 const fn base64() -> SignatureEncodings {
     SignatureEncodings {
-        ed25519: Encoding::Base64,
-        hmac: Encoding::Base64,
-        rsa: Encoding::Base64,
+        ecdsa: None,
+        ed25519: Some(Encoding::Base64),
+        hmac: Some(Encoding::Base64),
+        rsa: Some(Encoding::Base64),
     }
 }
 

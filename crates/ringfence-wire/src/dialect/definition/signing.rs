@@ -178,15 +178,34 @@ pub(in crate::dialect) enum SecretName {
 #[serde(rename_all = "lowercase")]
 pub(in crate::dialect) enum EncodingName {
     Base64,
+    Base64url,
     Hex,
 }
 
+/// How signatures are written, by algorithm; keys of one that is left out do not sign here.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::dialect) struct Encodings {
+    pub(in crate::dialect) ecdsa: Option<Ecdsa>,
+    pub(in crate::dialect) hmac: Option<EncodingName>,
+    pub(in crate::dialect) ed25519: Option<EncodingName>,
+    pub(in crate::dialect) rsa: Option<EncodingName>,
+}
+
+/// How an ECDSA signature is written.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::dialect) struct Encodings {
-    pub(in crate::dialect) hmac: EncodingName,
-    pub(in crate::dialect) ed25519: EncodingName,
-    pub(in crate::dialect) rsa: EncodingName,
+pub(in crate::dialect) struct Ecdsa {
+    pub(in crate::dialect) form: EcdsaFormName,
+    pub(in crate::dialect) encoding: EncodingName,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::dialect) enum EcdsaFormName {
+    Der,
+    /// r and s in 32 bytes each.
+    Fixed,
 }
 
 #[derive(Clone, Debug, Deserialize)]

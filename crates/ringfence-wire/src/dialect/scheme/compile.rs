@@ -2,13 +2,13 @@
 
 use http::HeaderName;
 use ringfence_core::freshness::Window;
-use ringfence_core::sign::{Digest, Encoding, HmacForm, SecretForm, SignatureEncodings};
+use ringfence_core::sign::{Digest, EcdsaForm, Encoding, HmacForm, SecretForm, SignatureEncodings};
 
 use super::super::DialectError;
 use super::super::compile::wrong;
 use super::super::definition::{
-    Atom as WrittenAtom, Constant, DigestName, EncodingName, Hmac, Made, Place as WrittenPlace,
-    SecretName, Signing, Time,
+    Atom as WrittenAtom, Constant, DigestName, EcdsaFormName, EncodingName, Encodings, Hmac, Made,
+    Place as WrittenPlace, SecretName, Signing, Time,
 };
 use super::super::name::Name;
 use super::atom::DigestForm;
@@ -40,11 +40,7 @@ impl Scheme {
             payload,
             query_or_body: written.query_or_body,
             unescaped_query: written.unescaped_query,
-            encodings: SignatureEncodings {
-                hmac: encoding(written.encodings.hmac),
-                ed25519: encoding(written.encodings.ed25519),
-                rsa: encoding(written.encodings.rsa),
-            },
+            encodings: encodings(&written.encodings, &at("encodings"))?,
             hmac: hmac(written.hmac),
             time: optional(&written.time.parameter, "time.parameter")?,
             time_optional: written.time.optional,
@@ -175,9 +171,30 @@ fn atom(written: &WrittenAtom, field: &str) -> Result<Atom, DialectError> {
     }
 }
 
+fn encodings(written: &Encodings, field: &str) -> Result<SignatureEncodings, DialectError> {
+    let ecdsa = written.ecdsa.map(|written| {
+        let form = match written.form {
+            EcdsaFormName::Der => EcdsaForm::Der,
+            EcdsaFormName::Fixed => EcdsaForm::Fixed,
+        };
+        (encoding(written.encoding), form)
+    });
+    let encodings = SignatureEncodings {
+        ecdsa,
+        ed25519: written.ed25519.map(encoding),
+        hmac: written.hmac.map(encoding),
+        rsa: written.rsa.map(encoding),
+    };
+    if encodings == SignatureEncodings::default() {
+        return Err(wrong(field, "without an algorithm nobody can sign"));
+    }
+    Ok(encodings)
+}
+
 const fn encoding(name: EncodingName) -> Encoding {
     match name {
         EncodingName::Base64 => Encoding::Base64,
+        EncodingName::Base64url => Encoding::Base64Url,
         EncodingName::Hex => Encoding::Hex,
     }
 }

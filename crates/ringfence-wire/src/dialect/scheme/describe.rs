@@ -1,6 +1,6 @@
 //! A scheme in words.
 
-use ringfence_core::sign::{Digest, Encoding, SecretForm};
+use ringfence_core::sign::{Digest, EcdsaForm, Encoding, SecretForm, SignatureEncodings};
 
 use super::super::Dialect;
 use super::Scheme;
@@ -33,19 +33,6 @@ impl Dialect {
 
 impl Scheme {
     fn describe(&self) -> Description {
-        let digest = match self.hmac.digest {
-            Digest::Sha256 => "HMAC-SHA256",
-            Digest::Sha384 => "HMAC-SHA384",
-            Digest::Sha512 => "HMAC-SHA512",
-        };
-        let secret = match self.hmac.secret {
-            SecretForm::Base64 => " with the secret decoded from base64",
-            SecretForm::Text => "",
-        };
-        let encoding = |encoding| match encoding {
-            Encoding::Base64 => "base64",
-            Encoding::Hex => "hex",
-        };
         let passphrase = self.passphrase.as_ref().map(|(place, _)| place);
         let places = [
             ("key", Some(&self.key)),
@@ -59,13 +46,48 @@ impl Scheme {
         let named = named.filter_map(|(what, place)| Some((what, place?.to_string())));
         Description {
             payload: self.payload.iter().map(ToString::to_string).collect(),
-            algorithms: vec![
-                format!("{digest} in {}{secret}", encoding(self.encodings.hmac)),
-                format!("Ed25519 in {}", encoding(self.encodings.ed25519)),
-                format!("RSA-SHA256 in {}", encoding(self.encodings.rsa)),
-            ],
+            algorithms: self.algorithms(),
             places: named.collect(),
             holes: self.holes(),
         }
+    }
+
+    fn algorithms(&self) -> Vec<String> {
+        let digest = match self.hmac.digest {
+            Digest::Sha256 => "HMAC-SHA256",
+            Digest::Sha384 => "HMAC-SHA384",
+            Digest::Sha512 => "HMAC-SHA512",
+        };
+        let secret = match self.hmac.secret {
+            SecretForm::Base64 => " with the secret decoded from base64",
+            SecretForm::Text => "",
+        };
+        let SignatureEncodings {
+            ecdsa,
+            ed25519,
+            hmac,
+            rsa,
+        } = self.encodings;
+        let form = match ecdsa {
+            Some((_, EcdsaForm::Der)) => " of DER",
+            Some((_, EcdsaForm::Fixed)) | None => "",
+        };
+        let ecdsa = ecdsa.map(|(encoding, _)| encoding);
+        [
+            (digest, hmac, secret),
+            ("Ed25519", ed25519, ""),
+            ("RSA-SHA256", rsa, ""),
+            ("ECDSA-P256-SHA256", ecdsa, form),
+        ]
+        .into_iter()
+        .filter_map(|(name, encoding, more)| {
+            let encoding = match encoding? {
+                Encoding::Base64 => "base64",
+                Encoding::Base64Url => "base64url",
+                Encoding::Hex => "hex",
+            };
+            Some(format!("{name} in {encoding}{more}"))
+        })
+        .collect()
     }
 }

@@ -72,6 +72,11 @@ fn unknown_fields_and_words_are_named_with_their_path() {
             "signing.payload[0]: unknown variant `nonsense`",
         ),
         (
+            "/signing/encodings/ecdsa",
+            json!({"form": "ber", "encoding": "hex"}),
+            "signing.encodings.ecdsa.form: unknown variant `ber`",
+        ),
+        (
             "/signing/encodings/hmac",
             json!("rot13"),
             "signing.encodings.hmac: unknown variant `rot13`",
@@ -101,6 +106,11 @@ fn unknown_fields_and_words_are_named_with_their_path() {
 fn contradictions_are_refused() {
     for (pointer, value, expected) in [
         ("/name", json!(""), "name: it is empty"),
+        (
+            "/signing/encodings",
+            json!({}),
+            "signing.encodings: without an algorithm nobody can sign",
+        ),
         (
             "/routes",
             json!([]),

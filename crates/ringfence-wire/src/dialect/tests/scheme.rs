@@ -168,3 +168,24 @@ fn a_scheme_that_contradicts_itself_is_refused_with_its_field() {
         assert!(error.starts_with(message), "{error}");
     }
 }
+
+#[test]
+fn a_scheme_takes_the_algorithms_that_it_names_and_says_so() {
+    let described = |encodings: Value| {
+        let written = signed(&json!({ "encodings": encodings }));
+        let dialect = Dialect::from_json(&written).unwrap();
+        dialect.describe().unwrap().algorithms
+    };
+    assert_eq!(
+        described(json!({"ed25519": "base64url"})),
+        ["Ed25519 in base64url"]
+    );
+    assert_eq!(
+        described(json!({"ecdsa": {"form": "fixed", "encoding": "base64"}, "hmac": "hex"})),
+        ["HMAC-SHA256 in hex", "ECDSA-P256-SHA256 in base64"]
+    );
+    assert_eq!(
+        described(json!({"ecdsa": {"form": "der", "encoding": "hex"}})),
+        ["ECDSA-P256-SHA256 in hex of DER"]
+    );
+}

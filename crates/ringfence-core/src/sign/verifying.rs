@@ -1,0 +1,180 @@
+//! Keys that verify: what is taken as one, and what fits it.
+
+use std::fmt;
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::signature::{
+    ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+};
+use aws_lc_rs::{constant_time, rsa};
+use zeroize::Zeroizing;
+
+use super::encoding::SIGNATURE_TEXT_MAX;
+use super::{
+    Algorithm, Claim, EcdsaForm, HMAC_SECRET_MIN, HmacForm, Nonce, Signed, Verified, ecdsa, ed25519,
+};
+use crate::refusal::Code;
+
+/// A credential's verifying key, checked. Its debug form names the algorithm only.
+pub struct VerifyingKey(Material);
+
+enum Material {
+    /// Parsed once, as a key of signatures that are r and s end to end.
+    EcdsaP256(Box<ParsedPublicKey>),
+    /// Raw public key.
+    Ed25519(Box<[u8; 32]>),
+    /// The shared secret.
+    HmacSha256(Zeroizing<Box<[u8]>>),
+    /// Parsed once: parsing costs a quarter of what verifying does.
+    RsaPkcs1Sha256(Box<ParsedPublicKey>),
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({:?})", self.algorithm())
+    }
+}
+
+/// Why key material was not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyError {
+    /// An ECDSA public key is a point of P-256, uncompressed.
+    EcdsaPoint,
+    /// An Ed25519 public key is 32 bytes.
+    Ed25519Length,
+    /// The Ed25519 public key is a point of small order: anybody can sign for it.
+    Ed25519Weak,
+    /// An HMAC secret is at least [`HMAC_SECRET_MIN`] bytes.
+    HmacTooShort,
+    /// Not an RSA public key in DER of 2048 to 8192 bits.
+    RsaMalformed,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EcdsaPoint => "an ECDSA public key is a point of P-256 in 65 bytes",
+            Self::Ed25519Length => "an Ed25519 public key is 32 bytes",
+            Self::Ed25519Weak => "the Ed25519 public key is weak: anybody can sign for it",
+            Self::HmacTooShort => "an HMAC secret is at least 16 bytes",
+            Self::RsaMalformed => "not an RSA public key in DER of 2048 to 8192 bits",
+        })
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+impl VerifyingKey {
+    /// Makes a key from its raw material: an HMAC secret's bytes, an Ed25519 public key's 32 bytes,
+    /// an RSA public key in DER, as SubjectPublicKeyInfo or PKCS#1, or a point of P-256, uncompressed (SEC 1, 2.3.3).
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] when the material does not fit the algorithm.
+    pub fn from_parts(algorithm: Algorithm, material: &[u8]) -> Result<Self, KeyError> {
+        let material = match algorithm {
+            Algorithm::EcdsaP256Sha256 => Material::EcdsaP256(Box::new(ecdsa::key(material)?)),
+            Algorithm::Ed25519 => {
+                let raw: [u8; 32] = material.try_into().map_err(|_| KeyError::Ed25519Length)?;
+                if ed25519::is_small_order(&raw) {
+                    return Err(KeyError::Ed25519Weak);
+                }
+                Material::Ed25519(Box::new(raw))
+            }
+            Algorithm::HmacSha256 if material.len() < HMAC_SECRET_MIN => {
+                return Err(KeyError::HmacTooShort);
+            }
+            Algorithm::HmacSha256 => Material::HmacSha256(Zeroizing::new(material.into())),
+            Algorithm::RsaPkcs1Sha256 => Material::RsaPkcs1Sha256(Box::new(rsa_key(material)?)),
+        };
+        Ok(Self(material))
+    }
+
+    /// Returns how the key signs.
+    pub const fn algorithm(&self) -> Algorithm {
+        match self.0 {
+            Material::EcdsaP256(_) => Algorithm::EcdsaP256Sha256,
+            Material::Ed25519(_) => Algorithm::Ed25519,
+            Material::HmacSha256(_) => Algorithm::HmacSha256,
+            Material::RsaPkcs1Sha256(_) => Algorithm::RsaPkcs1Sha256,
+        }
+    }
+
+    /// Tells in constant time whether `other` verifies what this key verifies.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.algorithm() == other.algorithm()
+            && constant_time::verify_slices_are_equal(self.0.bytes(), other.0.bytes()).is_ok()
+    }
+
+    /// Verifies `claim` in constant time.
+    ///
+    /// # Errors
+    ///
+    /// `signature_algorithm` when the claim's scheme takes no key of this algorithm,
+    /// `signature_malformed` when the text cannot be decoded, `signature_invalid` when it does not
+    /// fit.
+    pub fn verify(&self, claim: &Claim<'_>) -> Result<Verified<Signed>, Code> {
+        let encoding = claim.encodings.of(self.algorithm());
+        let (encoding, form) = encoding.ok_or(Code::SignatureAlgorithm)?;
+        let mut buffer = [0; SIGNATURE_TEXT_MAX];
+        let raw = encoding
+            .decode(claim.signature, &mut buffer)
+            .ok_or(Code::SignatureMalformed)?;
+        let plain;
+        let raw = match form {
+            EcdsaForm::Fixed => raw,
+            EcdsaForm::Der => {
+                plain = ecdsa::plain(raw).ok_or(Code::SignatureMalformed)?;
+                &plain
+            }
+        };
+        let fits = self.fits(claim.payload, raw, claim.hmac)
+            || claim
+                .otherwise
+                .is_some_and(|payload| self.fits(payload, raw, claim.hmac));
+        let nonce = raw
+            .first_chunk::<16>()
+            .filter(|_| fits)
+            .ok_or(Code::SignatureInvalid)?;
+        Ok(Verified(Signed {
+            stamp: claim.stamp,
+            nonce: Nonce::from(*nonce),
+        }))
+    }
+
+    fn fits(&self, payload: &[u8], raw: &[u8], form: HmacForm) -> bool {
+        match &self.0 {
+            Material::EcdsaP256(key) | Material::RsaPkcs1Sha256(key) => {
+                key.verify_sig(payload, raw).is_ok()
+            }
+            Material::Ed25519(key) => {
+                let key = UnparsedPublicKey::new(&ED25519, &key[..]);
+                key.verify(payload, raw).is_ok()
+            }
+            Material::HmacSha256(secret) => form.key(secret).is_some_and(|key| {
+                // The digest's whole length is required by `verify` itself: a truncated tag never fits.
+                aws_lc_rs::hmac::verify(&key, payload, raw).is_ok()
+            }),
+        }
+    }
+}
+
+impl Material {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Ed25519(key) => &key[..],
+            Self::HmacSha256(secret) => secret,
+            Self::EcdsaP256(key) | Self::RsaPkcs1Sha256(key) => key.as_ref().as_ref(),
+        }
+    }
+}
+
+/// Checks an RSA public key in either form and keeps it in PKCS#1, the shorter one.
+fn rsa_key(material: &[u8]) -> Result<ParsedPublicKey, KeyError> {
+    let key = rsa::PublicKey::from_der(material).map_err(|_| KeyError::RsaMalformed)?;
+    let spki = key.as_der().map_err(|_| KeyError::RsaMalformed)?;
+    // Only the encrypting key's parser holds the modulus to 2048..=8192 bits.
+    rsa::PublicEncryptingKey::from_der(spki.as_ref()).map_err(|_| KeyError::RsaMalformed)?;
+    ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.as_ref())
+        .map_err(|_| KeyError::RsaMalformed)
+}
