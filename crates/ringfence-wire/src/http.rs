@@ -1,9 +1,10 @@
-//! The rules of HTTP/1.1 that a parsed head must still satisfy, and which header fields travel on.
+//! The rules that a parsed head must still satisfy, HTTP/1.1's here, and which header fields travel on.
 //!
 //! Whatever the parser before us accepts: a message that two servers could read in two ways is refused here.
 //! Source: RFC 9110 and RFC 9112; deviations name their reason.
 
 mod fields;
+mod http2;
 
 use http::header::{
     CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
@@ -14,6 +15,7 @@ use ringfence_core::refusal::{Code, Refusal};
 use crate::form::percent_valid;
 
 pub use fields::{FORWARDED, nominated, strip_response};
+pub use http2::{check_extended_connect, check_http2};
 
 /// Checks a request's head.
 ///
@@ -32,14 +34,20 @@ pub fn check(
     }
     check_framing(version, headers)?;
     check_target(method, uri)?;
-    check_host(uri, version, headers)?;
-    check_names(headers)?;
-    if let Some(expected) = single(headers, &EXPECT, Code::HttpMalformed)?
-        && !expected.as_bytes().eq_ignore_ascii_case(b"100-continue")
-    {
-        return Err(Refusal::new(Code::HttpMalformed).field("Expect"));
+    if !check_host(uri, headers)? && version == Version::HTTP_11 {
+        return Err(Refusal::new(Code::HttpMalformed).field("Host"));
     }
-    Ok(())
+    check_names(headers)?;
+    check_expect(headers)
+}
+
+fn check_expect(headers: &HeaderMap) -> Result<(), Refusal> {
+    match single(headers, &EXPECT, Code::HttpMalformed)? {
+        Some(expected) if !expected.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            Err(Refusal::new(Code::HttpMalformed).field("Expect"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// RFC 9112 6.1 to 6.3: one way to tell the body's length, or none.
@@ -53,9 +61,13 @@ fn check_framing(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
             return Err(Refusal::new(AMBIGUOUS).field("Transfer-Encoding"));
         }
     }
+    check_length(length)
+}
+
+fn check_length(length: Option<&HeaderValue>) -> Result<(), Refusal> {
     match length {
         Some(digits) if digits.is_empty() || !digits.as_bytes().iter().all(u8::is_ascii_digit) => {
-            Err(Refusal::new(AMBIGUOUS).field("Content-Length"))
+            Err(Refusal::new(Code::HttpFramingAmbiguous).field("Content-Length"))
         }
         Some(_) | None => Ok(()),
     }
@@ -84,15 +96,11 @@ fn check_target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     }
 }
 
-/// RFC 9112 3.2: exactly one Host in HTTP/1.1, and the one of an absolute-form target.
-fn check_host(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
+/// RFC 9112 3.2: at most one Host, and the one of an absolute-form target. Returns whether there is one.
+fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<bool, Refusal> {
     let refused = || Refusal::new(Code::HttpMalformed).field("Host");
     let Some(host) = single(headers, &HOST, Code::HttpMalformed)? else {
-        return if version == Version::HTTP_11 {
-            Err(refused())
-        } else {
-            Ok(())
-        };
+        return Ok(false);
     };
     if !is_host(host.as_bytes()) {
         return Err(refused());
@@ -106,7 +114,7 @@ fn check_host(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<(), Re
         {
             Err(refused())
         }
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(true),
     }
 }
 

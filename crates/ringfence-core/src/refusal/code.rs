@@ -68,13 +68,15 @@ const SEQUENCE: Option<Control> = Some(Control::Sequence);
 
 codes! {
     HttpMalformed "http_malformed" Client NO,
-        "The request is not valid HTTP/1.1; send it as RFC 9112 says.";
+        "The request is not valid HTTP; send it as RFC 9112 says, or RFC 9113 for HTTP/2.";
     HttpHeaderTooLarge "http_header_too_large" Client NO,
         "The request's header is too large; send fewer or shorter fields.";
     HttpBodyTooLarge "http_body_too_large" Client NO,
         "The request's body is too large; send less at once.";
     HttpTimeout "http_timeout" Client NO,
         "The request did not arrive in time; send it without pauses.";
+    HttpFlood "http_flood" Client NO,
+        "The connection carried too much that asks for nothing; send requests and take their answers.";
     HttpMethodUnknown "http_method_unknown" Client NO,
         "The method is not known here; use the venue's documented one.";
     HttpTargetInvalid "http_target_invalid" Client NO,
@@ -82,7 +84,7 @@ codes! {
     HttpFramingAmbiguous "http_framing_ambiguous" Client NO,
         "The length of the request can be read in two ways; send either Content-Length or chunked.";
     HttpUpgradeUnsupported "http_upgrade_unsupported" Client NO,
-        "This path speaks no other protocol than HTTP/1.1; do not ask for an upgrade.";
+        "This path speaks nothing but HTTP; do not ask for another protocol.";
     ConnectionsExhausted "connections_exhausted" Client NO,
         "Too many connections are open; close some and reuse the others.";
     EdgeRate "edge_rate" Client EDGE,

@@ -10,8 +10,9 @@ use crate::mode::Control;
 
 /// The golden list: a code is added here with its control, and never changed.
 const GOLDEN: &str = "\
-http: http_malformed http_header_too_large http_body_too_large http_timeout http_method_unknown \
-http_target_invalid http_framing_ambiguous http_upgrade_unsupported connections_exhausted
+http: http_malformed http_header_too_large http_body_too_large http_timeout http_flood \
+http_method_unknown http_target_invalid http_framing_ambiguous http_upgrade_unsupported \
+connections_exhausted
 edge: edge_rate edge_full
 operation: route_unknown
 form: form_malformed form_duplicate form_parameter_unknown form_parameter_missing \
