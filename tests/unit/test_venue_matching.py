@@ -18,6 +18,7 @@ from ringfence.venue.instruments import load_instruments
 SYMBOL = "BTCUSDT"
 ACCOUNTS = ("ann", "bob", "cid")
 TICK, LOT = Decimal("0.01"), Decimal("0.00001")
+LOW = Decimal("50000.00")
 
 
 def venue() -> Exchange:
@@ -92,7 +93,7 @@ def test_trades_are_those_of_price_time_priority_and_money_is_conserved(
 ) -> None:
     exchange, model = venue(), Model()
     fills: list[tuple[int, int, Decimal, Decimal]] = []
-    exchange._on_trade = lambda f: fills.append(
+    exchange.on_trade = lambda f: fills.append(
         (f.taker.order_id, f.maker.order_id, f.price, f.quantity)
     )
     for account in ACCOUNTS:
@@ -178,3 +179,53 @@ def test_fill_or_kill_is_all_or_nothing_and_immediate_or_cancel_leaves_no_rest()
 def test_what_breaks_a_filter_is_refused_by_its_name(price: str, quantity: str, name: str) -> None:
     with pytest.raises(VenueRefusal, match=name):
         placed(venue(), "BUY", price, quantity)
+
+
+def test_an_amended_order_keeps_its_id_and_loses_its_place() -> None:
+    exchange = venue()
+    first = placed(exchange, "SELL", "60000.00", "0.01")
+    second = placed(exchange, "SELL", "60000.00", "0.01")
+    exchange.amend("ann", first, 1, quantity=Decimal("0.02"))
+    taker = exchange.place("bob", NewOrder(SYMBOL, "BUY", "MARKET", Decimal("0.01")), 2)
+    assert [fill.maker.order_id for fill in taker.fills] == [second.order_id]
+    assert (first.order_id, first.left, first.updated_ms) == (121, Decimal("0.02"), 1)
+
+
+def test_an_amended_order_trades_at_once_where_it_now_crosses() -> None:
+    exchange = venue()
+    placed(exchange, "SELL", "60000.00", "0.01")
+    bid = exchange.place("bob", NewOrder(SYMBOL, "BUY", "LIMIT", Decimal("0.02"), price=LOW), 0)
+    before = totals(exchange)
+    exchange.amend("bob", bid, 1, price=Decimal("60000.00"))
+    assert (bid.status, bid.filled, bid.left) == (
+        "PARTIALLY_FILLED",
+        Decimal("0.01"),
+        Decimal("0.01"),
+    )
+    assert totals(exchange) == before
+    exchange.cancel("bob", bid)
+    assert exchange.balances("bob")["USDT"].locked == 0
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price"), [("21", None), (None, "1000000.00"), ("0.01", "50000.001")]
+)
+def test_an_amendment_that_cannot_be_leaves_the_order_as_it_was(
+    quantity: str | None, price: str | None
+) -> None:
+    exchange = venue()
+    order = placed(exchange, "BUY", "50000.00", "2")
+    locked = exchange.balances("ann")["USDT"].locked
+    wanted = [None if text is None else Decimal(text) for text in (quantity, price)]
+    with pytest.raises(VenueRefusal):
+        exchange.amend("ann", order, 1, *wanted)
+    assert (order.quantity, order.price, order.open) == (Decimal(2), LOW, True)
+    assert exchange.balances("ann")["USDT"].locked == locked
+    assert exchange.markets[SYMBOL].book.levels("BUY", 5) == [(LOW, Decimal(2))]
+
+
+def test_nobody_amends_anothers_order() -> None:
+    exchange = venue()
+    order = placed(exchange, "BUY", "50000.00", "0.01")
+    with pytest.raises(VenueRefusal):
+        exchange.amend("bob", order, 1, quantity=Decimal("0.02"))

@@ -12,7 +12,7 @@ from ringfence.errors import FileError
 
 __all__ = ["app"]
 
-app = typer.Typer(help="A paper exchange that speaks Binance's spot API.")
+app = typer.Typer(help="A paper exchange that speaks a venue's own API.")
 
 
 @app.callback()
@@ -22,6 +22,7 @@ def venue() -> None:
 
 @app.command()
 def serve(
+    name: Annotated[str, typer.Option("--venue", help="Whose API it speaks.")] = "binance",
     listen: Annotated[str, typer.Option(help="Where it listens.")] = "127.0.0.1:8080",
     attestation_key: Annotated[
         Path | None,
@@ -37,7 +38,10 @@ def serve(
     from ringfence.venue.keys import read_keys
     from ringfence.venue.server import VenueConfig, read_attestation_key
     from ringfence.venue.server import serve as run
+    from ringfence.venue.shapes import SHAPES
 
+    if name not in SHAPES:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(SHAPES)}", param_hint="--venue")
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal():
         raise typer.BadParameter(f"{listen!r} is not HOST:PORT, such as 127.0.0.1:8080")
@@ -56,6 +60,6 @@ def serve(
         if as_json:
             say_json({"url": url})
         else:
-            print(f"paper venue on {url}", flush=True)
+            print(f"paper venue on {url}, in the shapes of {name}", flush=True)
 
-    run(VenueConfig(host=host, port=int(port), key=key, own_keys=own), ready)
+    run(VenueConfig(host=host, port=int(port), key=key, own_keys=own, venue=name), ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,10 @@ class Order:
     locked: Decimal = ZERO
     """Of the currency that it gives, held back for it."""
     fills: list[Fill] = field(default_factory=list)
+    updated_ms: int = 0
+    """When something last became of it."""
+    arrival: int = 0
+    """Its place in the book's queue; the book sets it."""
 
     @property
     def left(self) -> Decimal:
@@ -67,31 +72,33 @@ class Book:
     """Resting orders of one symbol, best first on each side."""
 
     def __init__(self) -> None:
-        # Keys sort best first, then by arrival (order ids only grow).
+        # Keys sort best first, then by arrival.
         self._sides: dict[Side, list[tuple[Decimal, int]]] = {"BUY": [], "SELL": []}
         self._orders: dict[int, Order] = {}
+        self._arrivals = itertools.count(1)
 
     def rest(self, order: Order) -> None:
-        """Let `order` wait in the book."""
-        self._orders[order.order_id] = order
+        """Let `order` wait in the book, behind those at its price."""
+        order.arrival = next(self._arrivals)
+        self._orders[order.arrival] = order
         insort(self._sides[order.side], self._key(order))
 
     def remove(self, order: Order) -> None:
         """Take `order` out of the book."""
-        del self._orders[order.order_id]
+        del self._orders[order.arrival]
         self._sides[order.side].remove(self._key(order))
 
     def opposite(self, side: Side) -> Iterator[Order]:
         """Yield what an order on `side` would meet, best first, while the book stands still."""
         other: Side = "SELL" if side == "BUY" else "BUY"
-        for _, order_id in self._sides[other]:
-            yield self._orders[order_id]
+        for _, arrival in self._sides[other]:
+            yield self._orders[arrival]
 
     def levels(self, side: Side, depth: int) -> list[tuple[Decimal, Decimal]]:
         """Return up to `depth` (price, quantity) pairs of one side, best first."""
         totals: dict[Decimal, Decimal] = {}
-        for _, order_id in self._sides[side]:
-            order = self._orders[order_id]
+        for _, arrival in self._sides[side]:
+            order = self._orders[arrival]
             if order.price not in totals and len(totals) == depth:
                 break
             totals[order.price] = totals.get(order.price, ZERO) + order.left
@@ -99,7 +106,7 @@ class Book:
 
     @staticmethod
     def _key(order: Order) -> tuple[Decimal, int]:
-        return (-order.price if order.side == "BUY" else order.price, order.order_id)
+        return (-order.price if order.side == "BUY" else order.price, order.arrival)
 
 
 def crosses(taker: Order, maker: Order) -> bool:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 
 from ringfence.venue.book import SIDES, ZERO, Book, Fill, Order, Side, crosses
-from ringfence.venue.instruments import EXACT, Instrument
+from ringfence.venue.instruments import EXACT, Instrument, load_start
 
-__all__ = ["Balance", "Exchange", "VenueRefusal"]
+__all__ = ["Balance", "Exchange", "Market", "NewOrder", "VenueRefusal"]
 
 HOUSE = "house"
 LEVELS = 20
-START = {"USDT": "1000000", "BTC": "10", "ETH": "100", "SOL": "1000"}
+HOUSE_START = Decimal(1_000_000_000)
 TRADES_KEPT = 1000
 
 
 class VenueRefusal(Exception):  # noqa: N818 - a refusal is an answer, as in the gateway
-    """The venue's own refusal: Binance's code and text."""
+    """The venue's own refusal, by Binance's code and text; each shape has its own word for it."""
 
     def __init__(self, code: int, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -67,25 +67,28 @@ class Exchange:
         self,
         instruments: dict[str, Instrument],
         seed: int = 7,
-        on_trade: Callable[[Fill], None] = lambda _fill: None,
+        start: Mapping[str, Decimal] | None = None,
     ) -> None:
+        self._start = load_start() if start is None else start
         self.markets = {symbol: Market(i) for symbol, i in instruments.items()}
         self.accounts: dict[str, dict[str, Balance]] = {}
         self.orders: dict[int, Order] = {}
         self._ids = 0
         self._trade_ids = 0
         self._random = random.Random(seed)
-        self._on_trade = on_trade
+        self.on_trade: Callable[[Fill], None] = lambda _fill: None
+        """Is told each trade."""
         for market in self.markets.values():
             self.quote(market, 0)
 
     def balances(self, account: str) -> dict[str, Balance]:
         """Return an account's balances; a new one starts with play money."""
         if account not in self.accounts:
-            start = {c: Balance(Decimal(1_000_000_000)) for c in START}
-            if account != HOUSE:
-                start = {currency: Balance(Decimal(free)) for currency, free in START.items()}
-            self.accounts[account] = start
+            house = account == HOUSE
+            self.accounts[account] = {
+                currency: Balance(HOUSE_START if house else free)
+                for currency, free in self._start.items()
+            }
         return self.accounts[account]
 
     def market(self, symbol: str) -> Market:
@@ -161,15 +164,66 @@ class Exchange:
             return order
         self._lock(order, instrument, meets)
         self.orders[order.order_id] = order
+        self._match(market, order, meets, now_ms)
+        return order
+
+    def amend(
+        self,
+        account: str,
+        order: Order,
+        now_ms: int,
+        quantity: Decimal | None = None,
+        price: Decimal | None = None,
+    ) -> Order:
+        """Change the quantity or price of an open order, which keeps its id and loses its place.
+
+        Raises:
+            VenueRefusal: -2011 when it is not this account's or not open; a filter; the balance.
+                The order then stands as it was.
+        """
+        if order.account != account or not order.open:
+            raise VenueRefusal(-2011, "Unknown order sent.")
+        was = (order.quantity, order.price)
+        asked = NewOrder(
+            order.symbol, order.side, order.kind, quantity or was[0], ZERO, price or was[1]
+        )
+        instrument = self.check(asked)
+        if asked.quantity <= order.filled:
+            raise VenueRefusal(-1013, "Filter failure: LOT_SIZE")
+        market = self.markets[order.symbol]
+        market.book.remove(order)
+        self._release(order, instrument)
+        order.quantity, order.price = asked.quantity, asked.price
+        meets = [maker for maker in market.book.opposite(order.side) if crosses(order, maker)]
+        try:
+            if order.kind == "LIMIT_MAKER" and meets:
+                raise VenueRefusal(-2010, "Order would immediately match and take.")
+            self._lock(order, instrument, meets)
+        except VenueRefusal:
+            order.quantity, order.price = was
+            self._lock(order, instrument, [])
+            market.book.rest(order)
+            raise
+        self._match(market, order, meets, now_ms)
+        return order
+
+    def _match(self, market: Market, order: Order, meets: list[Order], now_ms: int) -> None:
+        """Trade `order` with those whom it meets, and let the rest wait or expire."""
+        instrument = market.instrument
+        order.updated_ms = now_ms
         for maker in meets:
             quantity = self._wanted(order, maker, instrument)
             if not quantity:
                 break
             self._trade(market, order, maker, quantity, now_ms)
         self._settle(market, order, instrument)
-        if account != HOUSE:
+        if order.account != HOUSE:
             self.quote(market, now_ms)
-        return order
+
+    def of(self, account: str, symbol: str | None = None) -> list[Order]:
+        """Return an account's orders, oldest first: all of them, or those in one symbol."""
+        mine = (order for order in self.orders.values() if order.account == account)
+        return [order for order in mine if symbol in (None, order.symbol)]
 
     def cancel(self, account: str, order: Order) -> Order:
         """Take an open order back.
@@ -185,14 +239,16 @@ class Exchange:
         self._release(order, market.instrument)
         return order
 
-    def find(self, account: str, symbol: str, order_id: int | None, client_id: str | None) -> Order:
-        """Return an account's order by either id.
+    def find(
+        self, account: str, symbol: str | None, order_id: int | None, client_id: str | None
+    ) -> Order:
+        """Return an account's order by either id, in one symbol or in any.
 
         Raises:
             VenueRefusal: -2013.
         """
         for order in reversed(self.orders.values()):
-            if order.account == account and order.symbol == symbol:
+            if order.account == account and symbol in (None, order.symbol):
                 if order.order_id == order_id:
                     return order
                 if order_id is None and client_id and order.client_order_id == client_id:
@@ -205,13 +261,13 @@ class Exchange:
 
     def _lock(self, order: Order, instrument: Instrument, meets: list[Order]) -> None:
         if order.side == "SELL":
-            need = order.quantity or order.amount
+            need = order.left or order.amount
             if order.amount:
                 need = sum((m.left for m in meets), ZERO)
         elif order.kind == "MARKET":
             need = order.amount or _cost(meets, order.quantity)
         else:
-            need = EXACT.multiply(order.price, order.quantity)
+            need = EXACT.multiply(order.price, order.left)
         balance = self._gives(order, instrument)
         if order.side == "SELL" and order.amount:
             need = min(need, balance.free)
@@ -241,6 +297,7 @@ class Exchange:
             order.filled += quantity
             order.spent += value
             order.fills.append(fill)
+            order.updated_ms = now_ms
             order.status = "FILLED" if order.quantity and not order.left else "PARTIALLY_FILLED"
             paid, got, currency = (
                 (value, quantity, instrument.base)
@@ -254,7 +311,7 @@ class Exchange:
             market.book.remove(maker)
             self._release(maker, instrument)
         market.trades.append(fill)
-        self._on_trade(fill)
+        self.on_trade(fill)
 
     def _settle(self, market: Market, order: Order, instrument: Instrument) -> None:
         done = order.kind == "MARKET" and (order.amount or not order.left)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-__all__ = ["EXACT", "Instrument", "load_instruments"]
+__all__ = ["EXACT", "Instrument", "load_instruments", "load_start"]
 
 EXACT = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
 """Arithmetic that raises rather than rounds."""
@@ -29,10 +30,21 @@ class Instrument:
     mid: Decimal
 
 
-def load_instruments() -> dict[str, Instrument]:
-    """Return all instruments by symbol."""
-    rows = yaml.safe_load(Path(__file__).with_name("instruments.yaml").read_text())
-    return {row["symbol"]: _instrument(row) for row in rows}
+def load_instruments(venue: str = "binance") -> dict[str, Instrument]:
+    """Return the instruments of a venue by symbol."""
+    return {row["symbol"]: _instrument(row) for row in _read()[venue]["instruments"]}
+
+
+def load_start(venue: str = "binance") -> dict[str, Decimal]:
+    """Return the play money that an account starts with, by currency."""
+    return {currency: Decimal(free) for currency, free in _read()[venue]["start"].items()}
+
+
+def _read() -> dict[str, Any]:
+    tables: dict[str, Any] = yaml.safe_load(
+        Path(__file__).with_name("instruments.yaml").read_text()
+    )
+    return tables
 
 
 def _instrument(row: dict[str, str]) -> Instrument:

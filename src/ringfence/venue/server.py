@@ -21,9 +21,10 @@ from starlette.applications import Starlette
 
 from ringfence.venue.exchange import Exchange
 from ringfence.venue.identity import Authenticator, Caller
-from ringfence.venue.instruments import load_instruments
+from ringfence.venue.instruments import load_instruments, load_start
 from ringfence.venue.keys import KeyBook, VenueKey
 from ringfence.venue.rest import routes
+from ringfence.venue.shapes import SHAPES
 from ringfence.venue.stream import Streams
 
 __all__ = ["Faults", "PaperVenue", "Received", "VenueConfig", "read_attestation_key", "serve"]
@@ -41,6 +42,7 @@ class VenueConfig:
     """How to run a venue. Port 0 takes a free one. `key` is what the gateway attests with.
 
     With `own_keys` it verifies signatures by them itself, and takes nobody's word for who acts.
+    `venue` is whose API it speaks: a name in `ringfence.venue.shapes.SHAPES`.
     """
 
     host: str = "127.0.0.1"
@@ -49,6 +51,7 @@ class VenueConfig:
     direct_keys: Mapping[str, str] = field(default_factory=dict)
     own_keys: Mapping[str, VenueKey] | None = None
     seed: int = 7
+    venue: str = "binance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +93,18 @@ class PaperVenue:
     def __init__(self, config: VenueConfig) -> None:
         self.faults = Faults()
         self.received: deque[Received] = deque(maxlen=RECEIVED_KEPT)
-        self._streams = Streams()
-        self.exchange = Exchange(load_instruments(), config.seed, self._streams.on_trade)
-        self._streams.exchange = self.exchange
+        shape = SHAPES[config.venue]
+        self.exchange = Exchange(
+            load_instruments(shape.name), config.seed, start=load_start(shape.name)
+        )
+        self._streams = Streams(shape.feed(self.exchange))
+        self.exchange.on_trade = self._streams.on_trade
         self._caller = Caller(config.key, config.direct_keys)
         asked: Authenticator = self._caller
         if config.own_keys is not None:
             asked = KeyBook(config.own_keys)
         app = Starlette(
-            routes=[*routes(self.exchange, asked), *self._streams.routes()],
+            routes=[*routes(shape, self.exchange, asked), *self._streams.routes()],
             lifespan=self._lifespan,
         )
         self._socket = socket.create_server((config.host, config.port), backlog=1024)
