@@ -21,11 +21,7 @@ use crate::watch::Watch;
 
 /// Largest message of a venue. A whole book with all its levels is smaller.
 const VENUE_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
-/// Largest message of a client: a subscription to hundreds of streams.
-const CLIENT_MESSAGE_BYTES: usize = 16 * 1024;
 const FRAMES: u32 = 1024;
-/// Messages of a client in a second, pings included; venues allow fewer (Binance: 5).
-const CLIENT_MESSAGES_PER_S: u32 = 20;
 const SECOND_US: u64 = 1_000_000;
 /// How long a client has to go after our last word.
 const LINGER: Duration = Duration::from_secs(1);
@@ -103,6 +99,7 @@ impl Relay {
         far: Far,
         early: Vec<u8>,
     ) -> Self {
+        let client_bytes = client.thread.shared.http.stream_message_bytes;
         let limits = |message| Limits {
             message,
             frames: FRAMES,
@@ -113,7 +110,7 @@ impl Relay {
             near,
             far,
             early,
-            from_near: Decoder::new(Sender::Client, limits(CLIENT_MESSAGE_BYTES)),
+            from_near: Decoder::new(Sender::Client, limits(client_bytes)),
             from_far: Decoder::new(Sender::Server, limits(VENUE_MESSAGE_BYTES)),
             to_near: Outbox::default(),
             to_far: Outbox::default(),
@@ -266,10 +263,13 @@ impl Relay {
                     }
                     (Kind::Text, text.as_bytes())
                 }
-                Ok(Some(Event::Binary(_))) => {
-                    let what = "streams take text";
-                    let code = CloseCode::UNSUPPORTED;
-                    return self.violated(End::Near, Violation { code, what });
+                Ok(Some(Event::Binary(payload))) => {
+                    if !self.client.door.speech.dialect.stream_takes_binary() {
+                        let what = "streams take text";
+                        let code = CloseCode::UNSUPPORTED;
+                        return self.violated(End::Near, Violation { code, what });
+                    }
+                    (Kind::Binary, payload)
                 }
                 Ok(Some(Event::Ping(payload))) => (Kind::Ping, payload),
                 Ok(Some(Event::Pong(payload))) => (Kind::Pong, payload),
@@ -289,14 +289,14 @@ impl Relay {
         }
     }
 
-    /// Counts a message of the client; false if it is one too many.
+    /// Counts a message of the client, a ping too; false if it is one too many.
     fn counts(&mut self) -> bool {
         let second = now_us() / SECOND_US;
         if self.second != second {
             (self.second, self.messages) = (second, 0);
         }
         self.messages += 1;
-        self.messages <= CLIENT_MESSAGES_PER_S
+        self.messages <= self.client.thread.shared.http.stream_messages_per_s
     }
 
     fn refuse(&mut self, what: &'static str) {

@@ -113,6 +113,10 @@ pub struct HttpConfig {
     pub idle_timeout_ms: u64,
     pub connections: usize,
     pub connections_per_address: usize,
+    /// Largest message of a client on a stream.
+    pub stream_message_bytes: usize,
+    /// Messages of a client on one stream in a second, pings included.
+    pub stream_messages_per_s: u32,
 }
 
 impl HttpConfig {

@@ -127,10 +127,18 @@ impl Dialect {
     /// Tells whether a client may send `text` on a stream. It is read strictly: what two readers could read in two ways
     /// is not taken.
     pub fn stream_takes(&self, text: &str) -> bool {
-        let StreamMessages { field, values } = &self.stream_messages;
+        let StreamMessages { any, field, values } = &self.stream_messages;
+        if *any {
+            return true;
+        }
         let said = json::find(text, field).ok().flatten();
         let said = said.and_then(|said| said.strip_prefix('"')?.strip_suffix('"'));
         said.is_some_and(|said| values.iter().any(|value| value == said))
+    }
+
+    /// Tells whether a client may send binary messages on a stream.
+    pub const fn stream_takes_binary(&self) -> bool {
+        self.stream_messages.any
     }
 
     /// Returns the route of a method and path; `None` means refused.

@@ -32,6 +32,13 @@ impl Dialect {
         let frames = written.frames.iter().enumerate();
         let frames = frames.map(|(index, written)| frame(index, written));
         let frames = frames.collect::<Result<_, _>>()?;
+        let said = &written.stream_messages;
+        if said.any && !(said.field.is_empty() && said.values.is_empty()) {
+            return Err(wrong(
+                "stream_messages",
+                "either anything, or one of a list",
+            ));
+        }
         let routes = routes::compile(&written, signing.as_ref())?;
         let carries_order = routes.iter().any(|route| route.operation.carries_order());
         if carries_order && written.order_fields.is_none() {

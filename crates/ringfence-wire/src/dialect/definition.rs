@@ -160,10 +160,12 @@ pub(super) struct RouteDefinition {
     pub(super) parameters: Option<Vec<String>>,
 }
 
-/// JSON texts that a client may send on a stream: those whose `field` has one of `values`.
+/// What a client may send on a stream: JSON texts whose `field` has one of `values`; or, where nothing that a client says
+/// matters, anything.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct StreamMessages {
+    pub(super) any: bool,
     pub(super) field: String,
     pub(super) values: Vec<String>,
 }

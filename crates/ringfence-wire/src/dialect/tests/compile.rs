@@ -388,3 +388,21 @@ fn the_window_rule_is_in_microseconds() {
     );
     assert_eq!(open().window().max_us, 0);
 }
+
+#[test]
+fn a_stream_takes_anything_only_where_the_dialect_says_so() {
+    let mut written = written();
+    let listed = json!({"field": "method", "values": ["SUBSCRIBE"]});
+    for (said, text, binary) in [(json!({}), false, false), (listed, false, false)] {
+        written["stream_messages"] = said;
+        let dialect = Dialect::from_json(&written).unwrap();
+        assert_eq!(dialect.stream_takes("hello"), text);
+        assert_eq!(dialect.stream_takes_binary(), binary);
+    }
+    written["stream_messages"] = json!({"any": true});
+    let dialect = Dialect::from_json(&written).unwrap();
+    assert!(dialect.stream_takes("hello") && dialect.stream_takes_binary());
+    let both = json!({"any": true, "field": "method", "values": ["SUBSCRIBE"]});
+    let error = error_with("/stream_messages", both);
+    assert_eq!(error, "stream_messages: either anything, or one of a list");
+}
