@@ -31,15 +31,18 @@ __all__ = [
     "prove_entry",
     "prove_growth",
     "publish_ledger",
+    "read_jwk",
     "read_ledger",
     "release_ledger",
     "stage_ledger",
     "tlog_tiles",
     "verify_consistency",
     "verify_inclusion",
+    "verify_jws",
     "verify_ledger",
     "verify_note",
     "verify_receipt",
+    "verify_signature",
     "volume_classes",
 ]
 
@@ -164,6 +167,17 @@ def dialect_sign(
     nonce: str,
 ) -> bytes:
     """Sign a request by a dialect's scheme and return it as JSON."""
+
+def read_jwk(text: str) -> bytes:
+    """Read a public key from the JSON of a JWK; return its algorithm, material and thumbprint."""
+
+def verify_jws(token: str, algorithm: str, material: bytes) -> bytes:
+    """Verify a compact JWS by a key and return its payload."""
+
+def verify_signature(
+    message: bytes, signature: str, der: bool, algorithm: str, material: bytes
+) -> None:
+    """Verify a signature in base64 over a message; `der` says how an ECDSA signature is written."""
 
 def dialect_verify(
     dialect: bytes,

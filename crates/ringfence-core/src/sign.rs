@@ -32,15 +32,29 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// All algorithms.
+    pub const ALL: [Self; 4] = [
+        Self::EcdsaP256Sha256,
+        Self::Ed25519,
+        Self::HmacSha256,
+        Self::RsaPkcs1Sha256,
+    ];
+
+    /// Returns the word used in configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
+            Self::Ed25519 => "ed25519",
+            Self::HmacSha256 => "hmac-sha256",
+            Self::RsaPkcs1Sha256 => "rsa-pkcs1-sha256",
+        }
+    }
+
     /// Returns the algorithm called `text` in configuration.
     pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "ecdsa-p256-sha256" => Some(Self::EcdsaP256Sha256),
-            "ed25519" => Some(Self::Ed25519),
-            "hmac-sha256" => Some(Self::HmacSha256),
-            "rsa-pkcs1-sha256" => Some(Self::RsaPkcs1Sha256),
-            _ => None,
-        }
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == text)
     }
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod ledger;
 mod scheme;
 mod tlog;
+mod token;
 mod witness;
 
 use pyo3::prelude::*;
@@ -44,6 +45,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(scheme::dialect_sign, module)?)?;
     module.add_function(wrap_pyfunction!(scheme::dialect_verify, module)?)?;
     module.add_function(wrap_pyfunction!(scheme::dialect_verify_frame, module)?)?;
+    module.add_function(wrap_pyfunction!(token::read_jwk, module)?)?;
+    module.add_function(wrap_pyfunction!(token::verify_jws, module)?)?;
+    module.add_function(wrap_pyfunction!(token::verify_signature, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::ledger_vkey, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::ledger_volumes, module)?)?;
     module.add_function(wrap_pyfunction!(ledger::drop_volume, module)?)?;

@@ -5,6 +5,7 @@ pub mod dialect;
 pub mod form;
 pub mod http;
 pub mod json;
+pub mod jws;
 pub mod ratelimit;
 pub mod websocket;
 

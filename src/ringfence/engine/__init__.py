@@ -52,6 +52,7 @@ from ringfence.engine.tlog import (
     verify_note,
     verify_receipt,
 )
+from ringfence.engine.token import Jwk, read_jwk, verify_jws, verify_signature
 from ringfence.engine.witness import Cosigner, WitnessRequest
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Cosigner",
     "Detail",
     "Engine",
+    "Jwk",
     "LedgerReader",
     "LedgerReport",
     "Policy",
@@ -84,6 +86,7 @@ __all__ = [
     "prove_growth",
     "publish_ledger",
     "read_dialect",
+    "read_jwk",
     "read_ledger",
     "read_policy",
     "refusal_codes",
@@ -94,9 +97,11 @@ __all__ = [
     "verify_consistency",
     "verify_frame",
     "verify_inclusion",
+    "verify_jws",
     "verify_ledger",
     "verify_note",
     "verify_receipt",
     "verify_request",
+    "verify_signature",
     "volume_classes",
 ]
