@@ -23,8 +23,8 @@ RAISES = {
         signature_malformed signature_invalid""",
     "InvalidNonce": """time_missing time_malformed time_stale time_ahead window_too_large
         replay_seen""",
-    "PermissionDenied": "address_not_allowed scope_missing",
-    "DDoSProtection": "connections_exhausted edge_rate budget_exceeded",
+    "PermissionDenied": "address_not_allowed scope_missing funds_rule_missing funds_max",
+    "DDoSProtection": "connections_exhausted edge_rate budget_exceeded venue_limited",
     "RateLimitExceeded": "budget_exceeded.orders",
     "InvalidOrder": """number_inexact number_inexact.quantity number_inexact.quoteOrderQty
         number_inexact.icebergQty price_invalid price_tick price_band quantity_invalid quantity_lot
@@ -33,9 +33,12 @@ RAISES = {
     "BadRequest": """http_malformed http_header_too_large http_body_too_large http_timeout http_flood
         http_method_unknown http_target_invalid http_framing_ambiguous http_upgrade_unsupported
         route_unknown form_malformed form_duplicate form_parameter_unknown form_parameter_missing
-        form_parameter_invalid order_side_invalid order_type_unknown order_field_missing""",
+        form_parameter_invalid order_side_invalid order_type_unknown order_field_missing
+        number_inexact.amount quantity_invalid.amount""",
     # Nothing was sent, or it was a read: trying again is right.
-    "OperationFailed": "internal venue_unreachable venue_timeout venue_malformed",
+    # And never that the client's own key is bad, where it is the gateway's that is.
+    "OperationFailed": """internal venue_unreachable venue_timeout venue_malformed venue_key_missing
+        venue_key_refused""",
     # -1008, Binance's word for "not executed, try later": ccxt knows it on Binance's own host only.
     "ExchangeError": """edge_full budget_full replay_full ledger_unavailable draining
         overloaded""",

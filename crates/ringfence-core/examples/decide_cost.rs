@@ -128,6 +128,7 @@ fn core(modes: Modes) -> Core {
         window_ms,
     });
     Core {
+        egress: None,
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1_000_000_000, 1000, 65_536),
         budget: BudgetTable::new(limits.to_vec(), 1_000_000).unwrap(),
@@ -189,6 +190,7 @@ fn decide_all(core: &Core, batch: &Batch) {
             }),
             session: None,
             certificate: None,
+            funds: None,
             order: Some(OrderText {
                 symbol: "BTCUSDT",
                 side: "BUY",

@@ -8,9 +8,10 @@
 //! reclaimed and a full table refuses.
 
 mod addresses;
+mod meter;
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use addresses::{Addresses, Shard};
 
@@ -19,8 +20,13 @@ use crate::counter::Counter;
 use crate::credential::Credential;
 use crate::refusal::{Code, Detail, LimitDetail, Refusal, Retry};
 
+use meter::Pending;
+pub use meter::{Meter, Told};
+
 /// Most limits that one configuration may have.
 pub const LIMITS_MAX: usize = 16;
+
+const SUBJECTS: usize = 5;
 
 /// Whose budget a limit is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,11 +37,21 @@ pub enum Subject {
     Address,
     /// The credential.
     Credential,
+    /// Everything that this gateway sends, whoever asked.
+    Upstream,
+    /// The venue key that signs, whoever acts.
+    Venue,
 }
 
 impl Subject {
     /// All subjects, in the order in which their counters are locked.
-    const ALL: [Self; 3] = [Self::Account, Self::Address, Self::Credential];
+    const ALL: [Self; SUBJECTS] = [
+        Self::Account,
+        Self::Address,
+        Self::Credential,
+        Self::Upstream,
+        Self::Venue,
+    ];
 
     /// Returns the word used in configuration.
     pub const fn as_str(self) -> &'static str {
@@ -43,6 +59,8 @@ impl Subject {
             Self::Account => "account",
             Self::Address => "address",
             Self::Credential => "credential",
+            Self::Upstream => "upstream",
+            Self::Venue => "venue",
         }
     }
 
@@ -108,7 +126,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    const fn of(self, counts: Counts) -> u64 {
+    pub(crate) const fn of(self, counts: Counts) -> u64 {
         match counts {
             Counts::Orders => self.orders as u64,
             Counts::Requests => 1,
@@ -143,12 +161,29 @@ impl Usages {
     }
 }
 
-/// Proof that every limit that applies was charged, or that none does.
+/// Proof that every limit that applies was charged, or that none does. At the venue its cost is under way as long as it
+/// is held.
 #[must_use]
 #[derive(Debug)]
-pub struct Charged(());
+pub struct Charged {
+    _upstream: Option<Pending>,
+    _venue: Option<Pending>,
+}
 
-/// What one credential or account used: a counter per limit of its kind, made with the first use.
+/// Who pays for a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Payer<'a> {
+    /// Where it came from.
+    pub peer: IpAddr,
+    /// Who acts.
+    pub credential: Option<&'a Credential>,
+    /// What is used of the venue by whoever uses it, where we do.
+    pub upstream: Option<&'a Arc<Meter>>,
+    /// What is used of it by the key that signs.
+    pub venue: Option<&'a Arc<Meter>>,
+}
+
+/// What one credential, account or venue key used: a counter per limit of its kind, made with the first use.
 #[derive(Debug, Default)]
 pub(crate) struct Counters(Mutex<Box<[Counter]>>);
 
@@ -170,7 +205,7 @@ pub struct BudgetTable {
     /// For each limit, where its counter stands among those of its subject.
     places: Box<[usize]>,
     /// How many limits each subject has, in the order of [`Subject::ALL`].
-    counts: [usize; 3],
+    counts: [usize; SUBJECTS],
     addresses: Addresses,
 }
 
@@ -207,7 +242,7 @@ impl BudgetTable {
         if let Some(index) = limits.iter().position(|limit| limit.window_ms == 0) {
             return Err(BudgetError::WindowZero(index));
         }
-        let mut counts = [0; 3];
+        let mut counts = [0; SUBJECTS];
         let mut places = Vec::with_capacity(limits.len());
         for limit in &limits {
             // INVARIANT: `counts` has a place for each variant of `Subject`.
@@ -234,7 +269,7 @@ impl BudgetTable {
     }
 
     /// Charges `cost` to every limit that applies, or to none. Anonymous messages are charged to
-    /// the address only. Times are milliseconds since the Unix epoch.
+    /// the address, and to what all use of the venue, only. Times are milliseconds since the Unix epoch.
     ///
     /// Returns how the limits stand in `usages`, also when one refuses.
     ///
@@ -243,23 +278,25 @@ impl BudgetTable {
     /// `budget_exceeded` with the limit and when to come back, `budget_full`.
     pub fn take(
         &self,
-        peer: IpAddr,
-        credential: Option<&Credential>,
+        payer: &Payer<'_>,
         cost: Cost,
         now_ms: u64,
         usages: &mut Usages,
     ) -> Result<Charged, Refusal> {
-        let [accounts, addresses, credentials] = self.counts;
-        // 1. Lock an account, then a part of the addresses, then a credential: always in this
-        //    order and one of each, so that two messages never wait for each other.
+        let [accounts, addresses, credentials, upstreams, venues] = self.counts;
+        let credential = payer.credential;
+        // 1. Lock an account, then a part of the addresses, a credential, what all use, a venue key: always in
+        //    this order and one of each, so that two messages never wait for each other.
         let mut account = credential
             .filter(|_| accounts > 0)
             .map(|c| c.account_counters().lock(accounts));
-        let prefix = Prefix::of(peer);
+        let prefix = Prefix::of(payer.peer);
         let mut shard = (addresses > 0).then(|| self.addresses.lock(prefix));
         let mut own = credential
             .filter(|_| credentials > 0)
             .map(|c| c.counters().lock(credentials));
+        let mut upstream = payer.upstream.map(|meter| meter.lock(upstreams));
+        let mut venue = payer.venue.map(|meter| meter.lock(venues));
         let address = match &mut shard {
             Some(shard) => self.address(shard, prefix, cost, now_ms)?,
             None => &mut [],
@@ -268,12 +305,53 @@ impl BudgetTable {
             account.as_deref_mut().map_or(&mut [][..], |c| c),
             address,
             own.as_deref_mut().map_or(&mut [][..], |c| c),
+            upstream.as_deref_mut().map_or(&mut [][..], |c| c),
+            venue.as_deref_mut().map_or(&mut [][..], |c| c),
         ];
         // 2. Look at every limit; 3. only if all allow it, charge every limit.
         let refusal = self.refusal(&mut held, cost, now_ms);
         let price = if refusal.is_none() { Some(cost) } else { None };
         self.charge(&mut held, price, now_ms, usages);
-        refusal.map_or(Ok(Charged(())), Err)
+        match refusal {
+            Some(refusal) => Err(refusal),
+            // Under way from here on, while the meters are still locked.
+            None => Ok(Charged {
+                _upstream: payer.upstream.map(|meter| Pending::new(meter, cost)),
+                _venue: payer.venue.map(|meter| Pending::new(meter, cost)),
+            }),
+        }
+    }
+
+    /// Takes what the venue says was used of it, by a message of `cost` that was sent at `sent_ms`: of the limits of
+    /// `subject` that count so, what `meter` knows is raised to it, never lowered. What is still under way comes on
+    /// top: the venue may not have seen it.
+    ///
+    /// An answer from one window says nothing of the next: it counts only if our clock saw the message's whole way in
+    /// one window, and the venue's, where it says its time, is in the same.
+    pub fn correct(&self, meter: &Meter, subject: Subject, told: &Told, cost: Cost) {
+        let wanted = |limit: &&Limit| {
+            limit.subject == subject
+                && limit.counts == told.counts
+                && limit.window_ms == told.window_ms
+        };
+        let window = told.now_ms / told.window_ms.max(1);
+        let elsewhere = |time_ms: u64| time_ms / told.window_ms.max(1) != window;
+        if told.times_ms.into_iter().flatten().any(elsewhere) {
+            return;
+        }
+        // INVARIANT: `counts` has a place for each variant of `Subject`.
+        let mut counters = meter.lock(self.counts[subject as usize]);
+        let under_way = meter.pending(told.counts);
+        let others = under_way.saturating_sub(cost.of(told.counts));
+        let used = told.used.saturating_add(others);
+        for (limit, place) in self.limits.iter().zip(&self.places) {
+            if let Some(counter) = counters.get_mut(*place).filter(|_| wanted(&limit)) {
+                let slot = counter.slot(window);
+                if slot.window == window {
+                    slot.used = slot.used.max(used);
+                }
+            }
+        }
     }
 
     #[cfg(test)]
@@ -294,7 +372,12 @@ impl BudgetTable {
         self.addresses.counters(shard, prefix, price, now_ms)
     }
 
-    fn refusal(&self, held: &mut [&mut [Counter]; 3], cost: Cost, now_ms: u64) -> Option<Refusal> {
+    fn refusal(
+        &self,
+        held: &mut [&mut [Counter]; SUBJECTS],
+        cost: Cost,
+        now_ms: u64,
+    ) -> Option<Refusal> {
         let mut refusal = None;
         for (limit, place) in self.limits.iter().zip(&self.places) {
             // INVARIANT: `held` has a place for each variant of `Subject`; so below.
@@ -315,7 +398,7 @@ impl BudgetTable {
 
     fn charge(
         &self,
-        held: &mut [&mut [Counter]; 3],
+        held: &mut [&mut [Counter]; SUBJECTS],
         cost: Option<Cost>,
         now_ms: u64,
         usages: &mut Usages,

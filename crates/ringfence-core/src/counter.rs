@@ -11,7 +11,7 @@
 pub(crate) struct Slot {
     /// Number of the window since the epoch.
     pub(crate) window: u64,
-    /// Units used, at most the quota; `u64::MAX` when that is not known.
+    /// Units used: at most the quota, unless the venue tells of more; `u64::MAX` when that is not known.
     pub(crate) used: u64,
 }
 

@@ -19,6 +19,7 @@
 //! | [`credential`], [`authority`] | who may do what, from where, until when |
 //! | [`budget`] | limits over windows, all or nothing |
 //! | [`guard`], [`decimal`] | bounds of orders, computed exactly |
+//! | [`egress`], [`funds`] | whose venue key signs, what was used through it; which funds may leave |
 //! | [`sequence`] | what is legal now |
 //! | [`refusal`], [`mode`], [`address`] | the words that they share |
 //!
@@ -34,7 +35,9 @@ mod counter;
 pub mod credential;
 pub mod decimal;
 pub mod edge;
+pub mod egress;
 pub mod freshness;
+pub mod funds;
 pub mod guard;
 pub mod mode;
 pub mod operation;

@@ -194,6 +194,16 @@ impl Operation {
         self.changes_state() || matches!(self, Self::SessionLogon)
     }
 
+    /// Tells whether the message goes on to the venue; the others the gateway answers itself.
+    pub const fn reaches_venue(self) -> bool {
+        !matches!(self, Self::ReceiptRead | Self::SessionLogon)
+    }
+
+    /// Tells whether the message moves funds.
+    pub const fn moves_funds(self) -> bool {
+        matches!(self, Self::TransferCreate | Self::WithdrawCreate)
+    }
+
     /// Tells whether the operation can only lower risk.
     pub const fn reduces_risk(self) -> bool {
         matches!(self, Self::OrderCancel)

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use passage::Passage;
 
 use crate::authority::{self, Act, Authorized};
-use crate::budget::{BudgetTable, Charged, Cost, Usages};
+use crate::budget::{BudgetTable, Charged, Cost, Subject, Told, Usages};
 use crate::credential::{Credential, CredentialTable};
 use crate::edge::{EdgeBudget, EdgePass, EdgeRefusal};
+use crate::egress::{Egress, VenueKey};
 use crate::freshness::Window;
+use crate::funds::FundsText;
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
@@ -38,6 +40,8 @@ pub struct Message<'a> {
     pub certificate: Option<Thumbprint>,
     /// The order that it carries.
     pub order: Option<OrderText<'a>>,
+    /// The funds that it moves.
+    pub funds: Option<FundsText<'a>>,
     /// What it costs.
     pub cost: Cost,
 }
@@ -95,6 +99,8 @@ pub struct Permit {
     credential: Option<Arc<Credential>>,
     act: Act,
     authority: Mode,
+    venue_key: Option<Arc<VenueKey>>,
+    cost: Cost,
     _proofs: Proofs,
 }
 
@@ -149,6 +155,16 @@ impl Permit {
     pub const fn credential(&self) -> Option<&Arc<Credential>> {
         self.credential.as_ref()
     }
+
+    /// Returns the venue key that must sign the message, in egress.
+    pub const fn venue_key(&self) -> Option<&Arc<VenueKey>> {
+        self.venue_key.as_ref()
+    }
+
+    /// Returns what the message costs.
+    pub const fn cost(&self) -> Cost {
+        self.cost
+    }
 }
 
 /// The outcome of all controls on one message.
@@ -179,9 +195,25 @@ pub struct Core {
     pub room: ReplayRoom,
     /// What each control does with its refusal.
     pub modes: Modes,
+    /// Whose keys sign for the venue, where we do.
+    pub egress: Option<Egress>,
 }
 
 impl Core {
+    /// Takes what the venue, answering a permitted message, says was used of its limits.
+    pub fn hear(&self, permit: &Permit, told: &Told) {
+        let Some(egress) = &self.egress else { return };
+        // What a message costs nothing of, its answer says nothing of: the venue counts it elsewhere.
+        if permit.cost.of(told.counts) == 0 {
+            return;
+        }
+        let correct = |meter, subject| self.budget.correct(meter, subject, told, permit.cost);
+        correct(egress.upstream(), Subject::Upstream);
+        if let Some(key) = &permit.venue_key {
+            correct(key.meter(), Subject::Venue);
+        }
+    }
+
     /// Begins a session of the credential `key_id` for a caller that has verified who acts by other
     /// means: a client certificate, an issuer's token. With `bound`, each message of it must be
     /// signed by that key.

@@ -105,6 +105,7 @@ fn core() -> Core {
         ),
         room: ReplayRoom::new(262_144, 4_194_304),
         modes: Modes::default(),
+        egress: None,
     }
 }
 
@@ -158,6 +159,7 @@ fn send(core: &Core, number: u32, payload: &str) -> usize {
         }),
         session: None,
         certificate: None,
+        funds: None,
         order: Some(OrderText {
             symbol: "BTCUSDT",
             side: "BUY",

@@ -187,6 +187,7 @@ impl Passing {
             session: None,
             certificate: None,
             order: reading.order,
+            funds: reading.funds,
             cost: reading.cost,
         };
         let core = &client.thread.shared.core;

@@ -97,6 +97,7 @@ impl Parts {
             guard: Guard::new(instruments(&snapshot.guard)?, kinds),
             room: ReplayRoom::new(freshness.capacity_per_credential, freshness.capacity),
             modes: modes(snapshot)?,
+            egress: None,
         };
         let attestor = Attestor::open(&snapshot.attestation)?;
         Ok(Self {

@@ -7,12 +7,14 @@ mod about;
 mod compile;
 mod definition;
 mod frame;
+mod funds;
 mod name;
 mod read;
 mod render;
 mod route;
 mod scheme;
 mod scratch;
+mod told;
 mod weigh;
 
 use std::collections::HashMap;
@@ -28,11 +30,13 @@ pub use frame::Steps;
 pub use read::{Head, Outgoing, Reading};
 pub use render::Rendered;
 pub use route::Route;
-pub use scheme::{Description, Draft, Seal, Signed};
+pub use scheme::{Description, Draft, Seal, Signed, Unsigned};
 pub use scratch::Scratch;
+pub use told::{Stop, Verdict, http_date_us};
 
 use crate::json;
 use definition::StreamMessages;
+use funds::FundsNames;
 use name::Name;
 use render::ErrorTable;
 use route::RouteTable;
@@ -47,6 +51,9 @@ pub struct Dialect {
     order_kinds: HashMap<Box<str>, OrderKind>,
     order_names: Option<OrderNames>,
     order_ids: about::Places,
+    withdraw_names: Option<FundsNames>,
+    transfer_names: Option<FundsNames>,
+    answers: told::Answers,
     stream_messages: StreamMessages,
     routes: RouteTable,
     weight_header: Option<String>,

@@ -11,5 +11,5 @@ pub mod websocket;
 
 pub use dialect::{
     AnsweredOrder, BodyKind, Description, Dialect, DialectError, Draft, Head, OrderIds, Outgoing,
-    Reading, Rendered, Route, Scratch, Seal, Signed, Steps,
+    Reading, Rendered, Route, Scratch, Seal, Signed, Steps, Stop, Unsigned, Verdict, http_date_us,
 };

@@ -2,6 +2,8 @@
 //! message that is refused charges nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod venue;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +11,7 @@ use std::sync::{Arc, Barrier};
 
 use proptest::prelude::*;
 
-use super::{BudgetError, BudgetTable, Cost, Counts, LIMITS_MAX, Limit, Subject, Usages};
+use super::{BudgetError, BudgetTable, Cost, Counts, LIMITS_MAX, Limit, Payer, Subject, Usages};
 use crate::credential::tests::credential;
 use crate::credential::{Credential, CredentialTable};
 use crate::refusal::{Code, Detail, Refusal, Retry};
@@ -46,6 +48,15 @@ fn credentials() -> Vec<Arc<Credential>> {
         .collect()
 }
 
+fn payer(peer: IpAddr, credential: Option<&Credential>) -> Payer<'_> {
+    Payer {
+        peer,
+        credential,
+        upstream: None,
+        venue: None,
+    }
+}
+
 fn take(
     table: &BudgetTable,
     peer: u8,
@@ -55,7 +66,7 @@ fn take(
 ) -> Result<Usages, Refusal> {
     let mut usages = Usages::default();
     table
-        .take(address(peer), who, cost, now_ms, &mut usages)
+        .take(&payer(address(peer), who), cost, now_ms, &mut usages)
         .map(|_| usages)
 }
 
@@ -101,6 +112,7 @@ impl Oracle {
                 (Subject::Account | Subject::Credential, 4) => continue,
                 (Subject::Account, who) => format!("a{}", who / 2),
                 (Subject::Credential, who) => format!("c{who}"),
+                (Subject::Upstream | Subject::Venue, _) => continue,
             };
             let price = match limit.counts {
                 Counts::Orders => u64::from(call.cost.orders),
@@ -176,7 +188,7 @@ proptest! {
             let standing = |table: &BudgetTable| {
                 // A message that is free, where requests are not counted, looks without charging.
                 let mut usages = Usages::default();
-                let _ = table.take(address(call.peer), credential, free, now_ms, &mut usages);
+                let _ = table.take(&payer(address(call.peer), credential), free, now_ms, &mut usages);
                 let counts = |u: &&super::Usage| table.limits[usize::from(u.limit)].counts;
                 let kept = usages.as_slice().iter().filter(|u| counts(u) != Counts::Requests);
                 kept.copied().collect::<Vec<_>>()
@@ -260,7 +272,7 @@ fn usages_stand_in_the_order_of_the_configuration() {
     let mut usages = Usages::default();
     assert!(
         table
-            .take(address(1), Some(&who[0]), cost, 60_250, &mut usages)
+            .take(&payer(address(1), Some(&who[0])), cost, 60_250, &mut usages)
             .is_err()
     );
     let used: Vec<_> = usages.as_slice().iter().map(|u| u.used).collect();

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{Core, Decision, Identity, Means, Message, Permit, Proof, Proofs, Trace};
-use crate::authority::{self, Act};
-use crate::budget::Usages;
+use crate::authority::{self, Act, Authorized};
+use crate::budget::{Charged, Payer, Usages};
 use crate::credential::Credential;
 use crate::edge::EdgePass;
+use crate::egress::VenueKey;
 use crate::freshness::Window;
 use crate::guard::{Guard, Guarded};
 use crate::mode::{Control, Mode};
@@ -23,6 +24,7 @@ pub(super) struct Passage<'c, 'm> {
     now_us: u64,
     trace: [Trace; 8],
     credential: Option<Arc<Credential>>,
+    venue_key: Option<Arc<VenueKey>>,
     usages: Usages,
 }
 
@@ -40,6 +42,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             now_us,
             trace: [Trace::NotReached; 8],
             credential: None,
+            venue_key: None,
             usages: Usages::default(),
         }
     }
@@ -65,21 +68,16 @@ impl<'c, 'm> Passage<'c, 'm> {
         let identity = self.control(Control::Identity, Self::identify)?;
         let freshness = self.control(Control::Freshness, |p| p.freshness(&identity))?;
         let act = self.act();
-        let authority = self.control(Control::Authority, |p| match p.credential.as_deref() {
-            Some(who) => authority::check(who, &act, p.now_us),
-            None => authority::check_anonymous(act.operation).map_err(Refusal::new),
-        })?;
-        let budget = self.control(Control::Budget, |p| {
-            let (peer, who) = (p.message.peer, p.credential.as_deref());
-            core.budget
-                .take(peer, who, p.message.cost, p.now_us / 1000, &mut p.usages)
-        })?;
+        let authority = self.control(Control::Authority, |p| p.authorize(&act))?;
+        let budget = self.control(Control::Budget, Self::charge)?;
         let guard = self.control(Control::Guard, |p| p.guard())?;
         let sequence = self.control(Control::Sequence, |p| sequence::check(p.message.operation))?;
         Ok(Permit {
             credential: self.credential.clone(),
             act,
             authority: core.modes.of(Control::Authority),
+            venue_key: self.venue_key.clone(),
+            cost: self.message.cost,
             _proofs: Proofs {
                 _edge: edge,
                 _identity: identity,
@@ -202,7 +200,46 @@ impl<'c, 'm> Passage<'c, 'm> {
         fresh.map(Some)
     }
 
+    /// Asks whether the credential may do it, and in egress which venue key does it for its account.
+    fn authorize(&mut self, act: &Act) -> Result<Authorized, Refusal> {
+        let Some(who) = self.credential.as_deref() else {
+            return authority::check_anonymous(act.operation).map_err(Refusal::new);
+        };
+        let authorized = authority::check(who, act, self.now_us)?;
+        if let Some(egress) = &self.core.egress
+            && act.operation.reaches_venue()
+        {
+            self.venue_key = Some(Arc::clone(egress.key(who.account())?));
+        }
+        Ok(authorized)
+    }
+
+    fn charge(&mut self) -> Result<Charged, Refusal> {
+        let (message, now_ms) = (self.message, self.now_us / 1000);
+        let egress = self.core.egress.as_ref();
+        let egress = egress.filter(|_| message.operation.reaches_venue());
+        if let Some(egress) = egress {
+            egress.check(self.venue_key.as_deref(), message.cost, now_ms)?;
+        }
+        let payer = Payer {
+            peer: message.peer,
+            credential: self.credential.as_deref(),
+            upstream: egress.map(|egress| egress.upstream()),
+            venue: self.venue_key.as_ref().map(|key| key.meter()),
+        };
+        let budget = &self.core.budget;
+        budget.take(&payer, message.cost, now_ms, &mut self.usages)
+    }
+
     fn guard(&self) -> Result<Guarded, Refusal> {
+        let message = self.message;
+        if let Some(egress) = &self.core.egress
+            && message.operation.moves_funds()
+        {
+            let account = self.credential.as_deref().map_or("", |who| who.account());
+            let rules = egress.rules();
+            rules.check(account, message.operation, message.funds.as_ref())?;
+        }
         match &self.message.order {
             Some(order) => self.core.guard.check(order),
             None if self.message.operation.carries_order() => {

@@ -97,6 +97,7 @@ fn core() -> Core {
         ),
         room: ReplayRoom::new(100, 1000),
         modes: Modes::default(),
+        egress: None,
     }
 }
 
@@ -192,6 +193,7 @@ impl Draft<'_> {
             session,
             certificate: self.certificate,
             order: self.order,
+            funds: None,
             cost: self.cost,
         };
         let pass = core.admit(message.peer, now_us).unwrap();

@@ -147,10 +147,14 @@ codes! {
         "This API key may not be used from this address; ask its operator to allow it.";
     ScopeMissing "scope_missing" Client AUTHORITY,
         "This API key lacks the scope for this operation; ask its operator for it.";
+    VenueKeyMissing "venue_key_missing" Gateway AUTHORITY,
+        "No venue key is there to sign for this account; ask the operator to put one into the vault.";
     BudgetExceeded "budget_exceeded" Client BUDGET,
         "The budget for this window is used up; wait as Retry-After says.";
     BudgetFull "budget_full" Gateway BUDGET,
         "Too many subjects are active; try again shortly.";
+    VenueLimited "venue_limited" Venue BUDGET,
+        "The venue told the gateway to slow down; wait as Retry-After says.";
     InstrumentUnknown "instrument_unknown" Client GUARD,
         "This symbol is not offered here; see exchangeInfo.";
     NumberInexact "number_inexact" Client GUARD,
@@ -179,6 +183,10 @@ codes! {
         "This order type is not offered here; use one of the dialect's.";
     OrderFieldMissing "order_field_missing" Client GUARD,
         "The order lacks a field that its type needs; add it.";
+    FundsRuleMissing "funds_rule_missing" Client GUARD,
+        "No rule lets this account send these funds there; ask the operator to write one.";
+    FundsMax "funds_max" Client GUARD,
+        "The amount is above what the rule for this destination allows; send less at once.";
     SequenceIllegal "sequence_illegal" Client SEQUENCE,
         "This operation is not legal now; check the state of the session or order.";
     LedgerUnavailable "ledger_unavailable" Gateway NO,
@@ -197,4 +205,6 @@ codes! {
         "The venue answered with something that is not valid HTTP.";
     VenueOutcomeUnknown "venue_outcome_unknown" Venue NO,
         "Send status unknown; execution status unknown. Query the order before sending another.";
+    VenueKeyRefused "venue_key_refused" Venue NO,
+        "The venue refused the gateway's own key, not yours, and did nothing; tell the operator.";
 }

@@ -22,14 +22,15 @@ signature_malformed signature_invalid
 freshness: time_missing time_malformed time_stale time_ahead window_too_large replay_seen \
 replay_full credential_session_ended
 authority: credential_not_active credential_suspended credential_revoked credential_expired \
-credential_certificate credential_native address_not_allowed scope_missing
-budget: budget_exceeded budget_full
+credential_certificate credential_native address_not_allowed scope_missing venue_key_missing
+budget: budget_exceeded budget_full venue_limited
 guard: instrument_unknown number_inexact price_invalid price_tick price_band quantity_invalid \
 quantity_lot quantity_min quantity_max notional_min notional_max order_side_invalid \
-order_type_unknown order_field_missing
+order_type_unknown order_field_missing funds_rule_missing funds_max
 sequence: sequence_illegal
 gateway: ledger_unavailable draining overloaded internal
-venue: venue_unreachable venue_timeout venue_malformed venue_outcome_unknown";
+venue: venue_unreachable venue_timeout venue_malformed venue_outcome_unknown \
+venue_key_refused";
 
 #[test]
 fn the_codes_are_those_of_the_golden_list() {

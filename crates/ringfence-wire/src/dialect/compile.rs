@@ -7,9 +7,11 @@ use ringfence_core::guard::OrderKind;
 
 use super::about::Places;
 use super::definition::{self, Definition, OrderFields, OrderType};
+use super::funds::FundsNames;
 use super::name::Name;
 use super::render::ErrorTable;
 use super::scheme::Scheme;
+use super::told::Answers;
 use super::{Dialect, DialectError, Frame, OrderNames};
 
 impl Dialect {
@@ -54,6 +56,16 @@ impl Dialect {
             frames,
             order_kinds: written.order_types.into_iter().map(order_kind).collect(),
             order_ids: Places::compile(&written.order_ids),
+            withdraw_names: written
+                .withdraw_fields
+                .as_ref()
+                .map(FundsNames::of_withdrawal),
+            transfer_names: written
+                .transfer_fields
+                .as_ref()
+                .map(FundsNames::of_transfer)
+                .transpose()?,
+            answers: Answers::compile(&written.venue_errors, &written.usage_headers.remaining)?,
             order_names: written.order_fields.as_ref().map(order_names),
             stream_messages: written.stream_messages,
             routes,

@@ -1,12 +1,14 @@
 //! A dialect as it is written down: the shape of its YAML, checked strictly.
 
 mod signing;
+mod venue;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 pub(super) use signing::*;
+pub(super) use venue::*;
 
 /// A venue's signing scheme, routes, weights and error bodies.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,9 +37,16 @@ pub(super) struct Definition {
     pub(super) stream_messages: StreamMessages,
     /// Method and path to operation.
     pub(super) routes: Vec<RouteDefinition>,
-    /// Names of the headers that tell how the limits stand; `{window}` stands for `1M`, `10S` and so on.
+    /// Where the fields of a withdrawal stand; without them egress lets none pass.
+    pub(super) withdraw_fields: Option<WithdrawFields>,
+    /// The same for transfers between own accounts.
+    pub(super) transfer_fields: Option<TransferFields>,
+    /// Names of the headers that tell how the limits stand.
     #[serde(default)]
     pub(super) usage_headers: UsageHeaders,
+    /// What the venue's own refusals say of whoever signed, in egress.
+    #[serde(default)]
+    pub(super) venue_errors: VenueErrors,
     /// Body and status of each refusal.
     pub(super) errors: Errors,
 }
@@ -181,13 +190,6 @@ pub(super) struct WeightBy {
     pub(super) up_to: Option<Vec<(u64, u32)>>,
     /// As `up_to`, by the number of comma-separated items.
     pub(super) items_up_to: Option<Vec<(u64, u32)>>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct UsageHeaders {
-    pub(super) weight: Option<String>,
-    pub(super) orders: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 use ringfence_core::budget::Cost;
+use ringfence_core::funds::FundsText;
 use ringfence_core::guard::OrderText;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::Claim;
@@ -36,6 +37,8 @@ pub struct Reading<'a> {
     pub claim: Option<Claim<'a>>,
     /// The order that it carries.
     pub order: Option<OrderText<'a>>,
+    /// The funds that it moves.
+    pub funds: Option<FundsText<'a>>,
     /// The order that it is about, which is there already.
     pub about: Option<OrderIds<'a>>,
     /// What it costs.
@@ -72,6 +75,7 @@ impl Dialect {
             return Ok(Reading {
                 claim: None,
                 order: None,
+                funds: None,
                 about: None,
                 cost: cost(route, route.weight),
             });
@@ -100,6 +104,7 @@ impl Dialect {
         Ok(Reading {
             claim,
             order,
+            funds: self.funds(route, scratch.pairs()),
             about,
             cost,
         })

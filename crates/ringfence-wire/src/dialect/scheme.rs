@@ -11,6 +11,7 @@ mod describe;
 mod place;
 mod sign;
 mod time;
+mod unsigned;
 
 use ringfence_core::freshness::Window;
 use ringfence_core::sign::{HmacForm, SignatureEncodings};
@@ -20,6 +21,8 @@ pub(super) use canonical::Source;
 pub use describe::Description;
 pub(super) use place::Place;
 pub use sign::{Draft, Seal, Signed};
+pub(super) use time::read as read_time;
+pub use unsigned::Unsigned;
 
 use super::definition::{PassphraseForm, Unit};
 use super::name::Name;

@@ -4,10 +4,11 @@
 mod about;
 mod captured;
 mod compile;
-mod fixture;
+pub(super) mod fixture;
 mod forward;
 mod read;
 mod render;
 mod scheme;
 mod split;
+mod unsigned;
 mod venue;

@@ -28,6 +28,7 @@ fn speak(session: &Session, core: &Core, now_us: u64) -> Decision {
         session: Some(session),
         certificate: None,
         order: Some(GOOD_ORDER),
+        funds: None,
         cost: Cost {
             weight: 1,
             orders: 1,

@@ -6,7 +6,7 @@ use super::super::definition::Unit;
 const MICROSECONDS_FROM: u64 = 100_000_000_000_000;
 
 /// Reads a time; none when it is not written as `unit` says.
-pub(super) fn read(unit: Unit, text: &str) -> Option<u64> {
+pub(in crate::dialect) fn read(unit: Unit, text: &str) -> Option<u64> {
     match unit {
         Unit::Digits => {
             let (seconds, parts) = text.split_at_checked(10)?;

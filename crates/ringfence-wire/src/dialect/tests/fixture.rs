@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::{Dialect, Head, Reading, Route, Scratch};
 
 /// Returns the dialect as it is written down, with an answer to every refusal.
-pub(super) fn written() -> Value {
+pub(in crate::dialect) fn written() -> Value {
     let text = include_str!("../../../tests/data/compact.json");
     let mut written: Value = serde_json::from_str(text).unwrap();
     for code in Code::ALL {

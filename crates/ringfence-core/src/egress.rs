@@ -1,0 +1,169 @@
+//! Egress: whose venue key signs for an account, what was used of the venue through it, and what may leave.
+//!
+//! Only the names of keys are known here. Their material is with whoever signs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::budget::{Cost, Meter};
+use crate::funds::FundsRules;
+use crate::refusal::{Code, Refusal};
+
+/// What a firm's gateway knows of its venue.
+#[derive(Debug)]
+pub struct Egress {
+    accounts: HashMap<Box<str>, Arc<VenueKey>>,
+    /// For accounts that are not named.
+    default: Option<Arc<VenueKey>>,
+    keys: HashMap<Box<str>, Arc<VenueKey>>,
+    upstream: Arc<Meter>,
+    rules: FundsRules,
+}
+
+/// A venue key by its name. What was used through it outlives a change of its material.
+#[derive(Debug)]
+pub struct VenueKey {
+    name: Box<str>,
+    meter: Arc<Meter>,
+    /// Whether there is something to sign with.
+    ready: AtomicBool,
+    /// Whether the venue refused it when it was used last.
+    refused: AtomicBool,
+    /// Times that the venue refused it.
+    refusals: AtomicU64,
+    /// The last time that something was signed with; microseconds since the Unix epoch.
+    clock_us: AtomicU64,
+}
+
+impl Egress {
+    /// Makes one from accounts and the names of their keys, and the name of the key for all others.
+    pub fn new(
+        accounts: &HashMap<Box<str>, Box<str>>,
+        default: Option<&str>,
+        rules: FundsRules,
+    ) -> Self {
+        let mut keys: HashMap<Box<str>, Arc<VenueKey>> = HashMap::new();
+        let mut key = |name: &str| {
+            let made = keys
+                .entry(name.into())
+                .or_insert_with(|| Arc::new(VenueKey::new(name)));
+            Arc::clone(made)
+        };
+        let default = default.map(&mut key);
+        let accounts = accounts.iter();
+        Self {
+            accounts: accounts.map(|(a, name)| (a.clone(), key(name))).collect(),
+            default,
+            keys,
+            upstream: Arc::default(),
+            rules,
+        }
+    }
+
+    /// Returns the key that signs for `account`.
+    ///
+    /// # Errors
+    ///
+    /// `venue_key_missing` when the account has none, or nothing is there to sign with.
+    pub fn key(&self, account: &str) -> Result<&Arc<VenueKey>, Code> {
+        let key = self.accounts.get(account).or(self.default.as_ref());
+        key.filter(|key| key.ready.load(Ordering::SeqCst))
+            .ok_or(Code::VenueKeyMissing)
+    }
+
+    /// Returns all keys that accounts use.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<VenueKey>> {
+        self.keys.values()
+    }
+
+    /// Returns what was used of the venue by all keys, and by none.
+    pub const fn upstream(&self) -> &Arc<Meter> {
+        &self.upstream
+    }
+
+    /// Returns which funds may leave.
+    pub const fn rules(&self) -> &FundsRules {
+        &self.rules
+    }
+
+    /// Checks that the venue has not told us to stop.
+    ///
+    /// # Errors
+    ///
+    /// `venue_limited` with when to come back.
+    pub(crate) fn check(
+        &self,
+        key: Option<&VenueKey>,
+        cost: Cost,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        let meters = [Some(&self.upstream), key.map(|key| &key.meter)];
+        let held = meters.into_iter().flatten();
+        let until_ms = held.map(|meter| meter.held_until_ms(cost)).max();
+        match until_ms.unwrap_or_default().saturating_sub(now_ms) {
+            0 => Ok(()),
+            wait_ms => Err(Refusal::new(Code::VenueLimited).retry_after(wait_ms)),
+        }
+    }
+}
+
+impl VenueKey {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            meter: Arc::default(),
+            ready: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
+            refusals: AtomicU64::new(0),
+            clock_us: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns what was used through it.
+    pub const fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// Says whether there is something to sign with.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::SeqCst);
+    }
+
+    /// Tells whether there is something to sign with.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::SeqCst)
+    }
+
+    /// Returns `now_us`, or the first later time that nothing was signed with: it grows strictly, on all threads.
+    pub fn tick(&self, now_us: u64) -> u64 {
+        let next = |last: u64| now_us.max(last.saturating_add(1));
+        let update = |last| Some(next(last));
+        let (set, get) = (Ordering::SeqCst, Ordering::SeqCst);
+        // INVARIANT: it is `Ok`, since `update` always gives a value.
+        let last = self.clock_us.fetch_update(set, get, update);
+        last.map_or(now_us, next)
+    }
+
+    /// Notes whether the venue took the key. Returns whether that is news.
+    pub fn note(&self, refused: bool) -> bool {
+        if refused {
+            self.refusals.fetch_add(1, Ordering::Relaxed);
+        }
+        self.refused.swap(refused, Ordering::SeqCst) != refused
+    }
+
+    /// Returns how often the venue refused it, and whether it did when it was used last.
+    pub fn refusals(&self) -> (u64, bool) {
+        let last = self.refused.load(Ordering::SeqCst);
+        (self.refusals.load(Ordering::Relaxed), last)
+    }
+}
+
+#[cfg(test)]
+mod tests;
