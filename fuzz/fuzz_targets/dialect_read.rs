@@ -41,6 +41,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         content_type: text(content_type),
         key: text(key),
         headers: None,
+        secure: false,
     };
     let mut scratch = Scratch::default();
     let Ok(reading) = DIALECT.read(route, &head, body, &mut scratch) else {

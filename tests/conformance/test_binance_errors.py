@@ -20,7 +20,8 @@ RAISES = {
     "AuthenticationError": """credential_missing credential_unknown credential_not_active
         credential_suspended credential_revoked credential_expired credential_session_ended
         credential_certificate credential_native signature_missing signature_algorithm
-        signature_malformed signature_invalid""",
+        signature_malformed signature_invalid signature_field signature_coverage
+        signature_parameter signature_digest signature_body signature_twofold""",
     "InvalidNonce": """time_missing time_malformed time_stale time_ahead window_too_large
         replay_seen""",
     "PermissionDenied": "address_not_allowed scope_missing funds_rule_missing funds_max",

@@ -2,6 +2,7 @@
 
 use crate::session::Coverage;
 
+mod content;
 mod ecdsa;
 mod ed25519;
 mod encoding;

@@ -12,6 +12,7 @@ use ringfence_core::edge::{EdgePass, EdgeRefusal};
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::{Decision, Message, Permit, Trace};
 use ringfence_core::refusal::{Code, Refusal, Retry};
+use ringfence_core::session::Coverage;
 use ringfence_wire::http::{check, single};
 use ringfence_wire::websocket::{Handshake, handshake};
 use ringfence_wire::{Head, Reading, Route};
@@ -191,7 +192,7 @@ impl Passing {
             cost: reading.cost,
         };
         let core = &client.thread.shared.core;
-        let decision = core.decide(&message, edge, &dialect.window(), now_us);
+        let decision = core.decide(&message, edge, &reading.window, now_us);
         let wanted = match &decision.credential {
             Some(credential) if route.operation == Operation::ReceiptRead => {
                 self.wanted(credential.account())
@@ -222,6 +223,7 @@ impl Passing {
         let decided = Decided {
             operation: Some(route.operation),
             credential: decision.credential.as_deref(),
+            proof: decision.credential.as_ref().and_then(|_| proof(reading)),
             order: reading.order.as_ref(),
             about: reading.about.as_ref(),
             trace: decision.trace,
@@ -287,6 +289,7 @@ impl Passing {
             content_type: plain(content_type, Code::FormMalformed)?,
             key: plain(key, Code::CredentialUnknown)?,
             headers: Some(headers),
+            secure: self.client.door.tls.is_some(),
         })
     }
 
@@ -296,6 +299,14 @@ impl Passing {
             path: self.head.uri.path(),
             ..Decided::unread(&self.client, self.id.as_str(), self.started_us)
         }
+    }
+}
+
+/// Returns by what a known credential was proved, where not by the venue's own signature.
+fn proof(reading: &Reading<'_>) -> Option<&'static str> {
+    match reading.claim.map(|claim| claim.coverage) {
+        Some(Coverage::Whole) => Some("native"),
+        Some(Coverage::Venue) | None => None,
     }
 }
 

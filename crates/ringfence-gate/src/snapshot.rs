@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use ringfence_core::address::Cidr;
 use ringfence_core::credential::{NewCredential, State};
 use ringfence_core::operation::Scopes;
-use ringfence_core::session::Demands;
+use ringfence_core::session::{Coverage, Demands, Thumbprint};
 use ringfence_core::sign::{Algorithm, VerifyingKey};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -269,8 +269,57 @@ pub struct CredentialRecord {
     material: Zeroizing<String>,
     scopes: Vec<String>,
     allow: Vec<String>,
+    #[serde(default)]
+    demands: Option<DemandsRecord>,
     expires_us: Option<u64>,
     state: String,
+}
+
+/// What a credential asks for beside its signature.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DemandsRecord {
+    coverage: CoverageName,
+    /// SHA-256 of client certificates in DER, in hexadecimal.
+    certificates: Vec<String>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CoverageName {
+    #[default]
+    Venue,
+    Whole,
+}
+
+impl DemandsRecord {
+    /// Returns it as the core has it; the certificate that is none, if one is.
+    fn check(&self) -> Result<Demands, &str> {
+        let certificates = self.certificates.iter();
+        let certificates = certificates.map(|text| thumbprint(text).ok_or(text.as_str()));
+        Ok(Demands {
+            coverage: match self.coverage {
+                CoverageName::Venue => Coverage::Venue,
+                CoverageName::Whole => Coverage::Whole,
+            },
+            certificates: certificates.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Reads 64 hexadecimal digits.
+fn thumbprint(text: &str) -> Option<Thumbprint> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let mut thumbprint = Thumbprint::default();
+    if !rest.is_empty() || pairs.len() != thumbprint.len() {
+        return None;
+    }
+    for (byte, pair) in thumbprint.iter_mut().zip(pairs) {
+        pair.iter().all(u8::is_ascii_hexdigit).then_some(())?;
+        let digits = std::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(digits, 16).ok()?;
+    }
+    Some(thumbprint)
 }
 
 impl CredentialRecord {
@@ -309,12 +358,16 @@ impl CredentialRecord {
             .iter()
             .map(|text| Cidr::parse(text))
             .collect::<Result<_, _>>();
+        let demands = self.demands.unwrap_or_default();
+        let demands = demands
+            .check()
+            .map_err(|text| wrong(&format!("{text:?} is no certificate's SHA-256")))?;
         Ok(NewCredential {
             account: self.account.into(),
             key,
             scopes,
             allow: allow.map_err(|e| wrong(&e))?,
-            demands: Demands::default(),
+            demands,
             expires_us: self.expires_us,
             state: State::parse(&self.state).ok_or_else(|| wrong(&"unknown state"))?,
             key_id: key_id.into(),

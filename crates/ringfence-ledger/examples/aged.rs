@@ -83,6 +83,7 @@ fn intent(message: &str) -> DecisionEntry<'_> {
         order: None,
         verdict: Verdict::Permitted,
         path: "/api/v3/order",
+        proof: None,
         state_changing: true,
         status: None,
         time_us: now(),

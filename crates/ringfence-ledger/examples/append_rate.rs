@@ -43,6 +43,7 @@ fn encode(number: u64, out: &mut Vec<u8>) {
         order: None::<OrderFields<'_>>,
         verdict: Verdict::Permitted,
         path: "/api/v3/order",
+        proof: None,
         state_changing: false,
         status: Some(200),
         time_us: 1_790_000_000_000_000 + number,

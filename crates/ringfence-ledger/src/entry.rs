@@ -136,6 +136,8 @@ pub struct DecisionEntry<'a> {
     pub verdict: Verdict<'a>,
     /// The path without the query.
     pub path: &'a str,
+    /// How the credential was proved, where not by the venue's own signature: `native`, `certificate`, `session`.
+    pub proof: Option<&'a str>,
     /// Whether the operation changes state at the venue; a permitted one is an intent.
     pub state_changing: bool,
     /// The status answered, where the decision was the answer.
@@ -171,7 +173,7 @@ impl DecisionEntry<'_> {
         if let Some(order) = &self.order {
             order.encode(entry.value("order"));
         }
-        self.verdict.encode(&mut entry, self.path);
+        self.verdict.encode(&mut entry, self.path, self.proof);
         entry.boolean("state_changing", self.state_changing);
         entry.maybe_integer("status", self.status.map(u64::from));
         entry.integer("time_us", self.time_us);
@@ -182,12 +184,13 @@ impl DecisionEntry<'_> {
 }
 
 impl Verdict<'_> {
-    // `path` stands between `outcome` and `refusal` in key order.
-    fn encode(&self, entry: &mut Object<'_>, path: &str) {
+    // `path` and `proof` stand between `outcome` and `refusal` in key order.
+    fn encode(&self, entry: &mut Object<'_>, path: &str, proof: Option<&str>) {
         match *self {
             Self::Permitted => {
                 entry.word("outcome", "permitted");
                 entry.text("path", path, PATH_BYTES);
+                entry.maybe_text("proof", proof, FIELD_BYTES);
             }
             Self::Refused {
                 blame,
@@ -196,6 +199,7 @@ impl Verdict<'_> {
             } => {
                 entry.word("outcome", "refused");
                 entry.text("path", path, PATH_BYTES);
+                entry.maybe_text("proof", proof, FIELD_BYTES);
                 let mut refusal = Object::open(entry.value("refusal"));
                 refusal.text("blame", blame, FIELD_BYTES);
                 refusal.text("code", code, FIELD_BYTES);

@@ -82,6 +82,7 @@ fn decision<'a>() -> DecisionEntry<'a> {
         order: None,
         verdict: Verdict::Permitted,
         path: "/",
+        proof: None,
         state_changing: false,
         status: None,
         time_us: 1_790_000_000_000_000,
@@ -135,6 +136,7 @@ fn a_refused_order_is_written_byte_for_byte() {
             detail: Some("price 1"),
         },
         path: "/api/v3/order",
+        proof: Some("native"),
         state_changing: true,
         status: Some(400),
         ..decision()
@@ -148,7 +150,7 @@ fn a_refused_order_is_written_byte_for_byte() {
         r#""listener":"spot","message":"0badcafe-1","method":"POST","operation":"order.place","#,
         r#""order":{"client_order_id":"mine","price":"1","quantity":"3","quote_quantity":"4","#,
         r#""side":"BUY","stop_price":"2","symbol":"BTCUSDT","type":"LIMIT"},"outcome":"refused","#,
-        r#""path":"/api/v3/order","refusal":{"blame":"client","code":"price_band","#,
+        r#""path":"/api/v3/order","proof":"native","refusal":{"blame":"client","code":"price_band","#,
         r#""detail":"price 1"},"state_changing":true,"status":400,"time_us":1790000000000000,"#,
         r#""transport":"http/1.1","v":1}"#,
     );
@@ -199,6 +201,7 @@ fn long_texts_are_cut_at_a_character_and_marked() {
     let name = "n".repeat(NAME_BYTES + 1);
     let entry = DecisionEntry {
         path: &path,
+        proof: None,
         account: Some(&name),
         ..decision()
     };
@@ -262,6 +265,7 @@ fn the_longest_entries_fit_a_bundle() {
             detail: Some(code),
         },
         path: code,
+        proof: None,
         state_changing: true,
         status: Some(u16::MAX),
         time_us: u64::MAX,
@@ -317,6 +321,7 @@ proptest! {
             }),
             verdict: Verdict::Refused { blame: "client", code: l, detail: some.then_some(a) },
             path: b,
+            proof: None,
             state_changing: !some,
             status: some.then_some(numbers.2),
             time_us: numbers.1,

@@ -60,6 +60,7 @@ pub(crate) fn dialect_read<'py>(
         content_type: header("content-type"),
         key: dialect.key_header().and_then(header),
         headers: Some(&fields),
+        secure: true,
     };
     let unknown = || refused(Refusal::from(Code::RouteUnknown));
     let route = dialect.route(method, path).ok_or_else(unknown)?;

@@ -35,6 +35,7 @@ pub(crate) fn dialect_verify<'py>(
         content_type: None,
         key: None,
         headers: Some(&headers),
+        secure: true,
     };
     let body = text(body)?;
     let mut scratch = Scratch::default();

@@ -133,6 +133,7 @@ fn measure(dialect: &Dialect, request: &Value, keys: &Keys) -> (Duration, Durati
         content_type: None,
         key: None,
         headers: Some(&signed.headers),
+        secure: false,
     };
     let kind = match signed.body.as_bytes() {
         [b'{' | b'[', ..] => BodyKind::Json,

@@ -6,6 +6,7 @@ pub mod form;
 pub mod http;
 pub mod json;
 pub mod jws;
+pub mod native;
 pub mod ratelimit;
 pub mod websocket;
 

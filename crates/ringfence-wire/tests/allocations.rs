@@ -50,6 +50,7 @@ fn a_second_order_is_read_without_allocating() {
         content_type: Some("application/x-www-form-urlencoded; charset=utf-8"),
         key: Some("key"),
         headers: None,
+        secure: false,
     };
     let body = b"type=LIMIT&quantity=0.01&price=30000&timestamp=1700000000000&recvWindow=5000&signature=%2Bab";
     let mut scratch = Scratch::default();

@@ -49,7 +49,10 @@ def decision(entry: dict[str, Any]) -> list[Part]:
         said.append((refusal["code"], "red"))
     who = f"{entry.get('account') or 'anonymous'}@{entry['address']}"
     credential = entry.get("credential")
-    words = [f"{who} key {credential}" if credential else who, entry["method"], entry["path"]]
+    words = [f"{who} key {credential}" if credential else who]
+    if proof := entry.get("proof"):
+        words.append(f"by {proof}")
+    words += [entry["method"], entry["path"]]
     if order := entry.get("order"):
         size = order.get("quantity") or order.get("quote_quantity") or "-"
         price = f"@{order['price']}" if order.get("price") else ""

@@ -110,11 +110,23 @@ codes! {
     SignatureMissing "signature_missing" Client IDENTITY,
         "This route needs a signed request; add the signature.";
     SignatureAlgorithm "signature_algorithm" Client IDENTITY,
-        "Keys of this algorithm do not sign here; use a key of an algorithm that the dialect takes.";
+        "Keys of this algorithm do not sign here; use a key of an algorithm that the scheme takes.";
     SignatureMalformed "signature_malformed" Client IDENTITY,
         "The signature is not in the encoding of this key's algorithm; check how it is encoded.";
     SignatureInvalid "signature_invalid" Client IDENTITY,
         "The signature does not fit the request; sign exactly what is sent, with this key's secret.";
+    SignatureField "signature_field" Client IDENTITY,
+        "Send one signature in Signature-Input and Signature, written as RFC 9421 serializes it.";
+    SignatureCoverage "signature_coverage" Client IDENTITY,
+        "Sign @method, @authority, @path, @query in this order, and of a body content-digest behind them.";
+    SignatureParameter "signature_parameter" Client IDENTITY,
+        "Sign with created, expires, nonce and keyid, perhaps alg as ed25519, and no other parameter.";
+    SignatureDigest "signature_digest" Client IDENTITY,
+        "A body needs one Content-Digest, by sha-256 or sha-512; add it and sign it.";
+    SignatureBody "signature_body" Client IDENTITY,
+        "The body is not the one that Content-Digest names; compute it over the bytes that are sent.";
+    SignatureTwofold "signature_twofold" Client IDENTITY,
+        "It is signed natively and has a part of the venue's own signature; leave that part out.";
     TimeMissing "time_missing" Client FRESHNESS,
         "The request carries no time; add the timestamp and sign it.";
     TimeMalformed "time_malformed" Client FRESHNESS,

@@ -18,7 +18,8 @@ operation: route_unknown
 form: form_malformed form_duplicate form_parameter_unknown form_parameter_missing \
 form_parameter_invalid
 identity: credential_missing credential_unknown signature_missing signature_algorithm \
-signature_malformed signature_invalid
+signature_malformed signature_invalid signature_field signature_coverage signature_parameter \
+signature_digest signature_body signature_twofold
 freshness: time_missing time_malformed time_stale time_ahead window_too_large replay_seen \
 replay_full credential_session_ended
 authority: credential_not_active credential_suspended credential_revoked credential_expired \

@@ -21,15 +21,18 @@ pub enum Digest {
 impl Digest {
     /// Replaces what stands in `out` from `start` on by its digest: canonical strings hold digests, too.
     pub fn replace(self, out: &mut Vec<u8>, start: usize) {
-        let algorithm = match self {
+        let covered = out.get(start..).unwrap_or_default();
+        let digest = digest::digest(self.algorithm(), covered);
+        out.truncate(start);
+        out.extend_from_slice(digest.as_ref());
+    }
+
+    pub(super) fn algorithm(self) -> &'static digest::Algorithm {
+        match self {
             Self::Sha256 => &digest::SHA256,
             Self::Sha384 => &digest::SHA384,
             Self::Sha512 => &digest::SHA512,
-        };
-        let covered = out.get(start..).unwrap_or_default();
-        let digest = digest::digest(algorithm, covered);
-        out.truncate(start);
-        out.extend_from_slice(digest.as_ref());
+        }
     }
 }
 

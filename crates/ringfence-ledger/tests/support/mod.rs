@@ -99,6 +99,7 @@ fn entry(address: Address, message: &str, state_changing: bool) -> Vec<u8> {
         order: None,
         verdict: Verdict::Permitted,
         path: "/api/v3/order",
+        proof: None,
         state_changing,
         status: None,
         time_us: clock(),

@@ -16,6 +16,7 @@ const NOWHERE: Head<'static> = Head {
     content_type: None,
     key: None,
     headers: None,
+    secure: false,
 };
 
 impl Dialect {

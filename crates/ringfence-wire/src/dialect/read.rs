@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 use ringfence_core::budget::Cost;
+use ringfence_core::freshness::Window;
 use ringfence_core::funds::FundsText;
 use ringfence_core::guard::OrderText;
 use ringfence_core::refusal::{Code, Refusal};
@@ -12,9 +13,10 @@ use super::name::Name;
 use super::scheme::Scheme;
 use super::{Dialect, OrderIds, OrderNames, Route, Scratch};
 use crate::form;
+use crate::native::{self, Said, is_native};
 
 /// A request's head, as far as dialects look at it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Head<'a> {
     /// Method.
     pub method: &'a str,
@@ -28,6 +30,8 @@ pub struct Head<'a> {
     pub key: Option<&'a str>,
     /// All header fields, for dialects that keep more than the key there.
     pub headers: Option<&'a HeaderMap>,
+    /// Whether it came by TLS: the native scheme leaves out the port that its URL's scheme implies.
+    pub secure: bool,
 }
 
 /// What a message says.
@@ -35,6 +39,8 @@ pub struct Head<'a> {
 pub struct Reading<'a> {
     /// Who it says signed it.
     pub claim: Option<Claim<'a>>,
+    /// How old that may be.
+    pub window: Window,
     /// The order that it carries.
     pub order: Option<OrderText<'a>>,
     /// The funds that it moves.
@@ -56,6 +62,13 @@ pub struct Outgoing {
     pub content_type: Option<&'static str>,
 }
 
+/// By what scheme a message is signed.
+enum Signing<'s, 'a> {
+    Native(Said<'a>),
+    None,
+    Own(&'s Scheme),
+}
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Dialect {
@@ -63,7 +76,7 @@ impl Dialect {
     ///
     /// # Errors
     ///
-    /// A `form_*`, `credential_missing`, `signature_missing` or `time_*` refusal.
+    /// A `form_*`, `credential_missing`, `signature_*` or `time_*` refusal.
     pub fn read<'a>(
         &self,
         route: &Route,
@@ -74,24 +87,40 @@ impl Dialect {
         if route.is_wildcard() {
             return Ok(Reading {
                 claim: None,
+                window: self.window(),
                 order: None,
                 funds: None,
                 about: None,
                 cost: cost(route, route.weight),
             });
         }
-        let body = body_text(route, head, body)?;
-        let scheme = self.scheme.as_ref();
-        let signature = scheme.and_then(Scheme::signature_name);
-        scratch.read(head.query, body, route.body, signature)?;
-        if let Some(scheme) = scheme.filter(|_| route.signed) {
-            scratch.sign(scheme, head, body)?;
-        }
+        let text = body_text(route, head, body)?;
+        let scheme = self.scheme.as_ref().filter(|_| route.signed);
+        let native = head.headers.filter(|headers| is_native(headers));
+        let signing = match (scheme, native) {
+            (Some(scheme), Some(headers)) => {
+                scratch.read(head.query, text, route.body, None)?;
+                scheme.absent(head, scratch.pairs())?;
+                Signing::Native(native::read(head, headers, body, scratch.base())?)
+            }
+            (Some(scheme), None) => {
+                scratch.read(head.query, text, route.body, scheme.signature_name())?;
+                scratch.sign(scheme, head, text)?;
+                Signing::Own(scheme)
+            }
+            (None, _) => {
+                let scheme = self.scheme.as_ref();
+                let signature = scheme.and_then(Scheme::signature_name);
+                scratch.read(head.query, text, route.body, signature)?;
+                Signing::None
+            }
+        };
         let scratch: &'a Scratch = scratch;
         let cost = weigh(route, scratch)?;
-        let claim = match scheme {
-            Some(scheme) if route.signed => Some(scheme.claim(head, scratch)?),
-            Some(_) | None => None,
+        let (claim, window) = match signing {
+            Signing::Native(said) => (Some(said.claim(scratch.payload())), native::WINDOW),
+            Signing::Own(scheme) => (Some(scheme.claim(head, scratch)?), scheme.rule),
+            Signing::None => (None, self.window()),
         };
         let order = match &self.order_names {
             Some(fields) if route.operation.carries_order() => Some(fields.order(route, scratch)?),
@@ -103,6 +132,7 @@ impl Dialect {
         };
         Ok(Reading {
             claim,
+            window,
             order,
             funds: self.funds(route, scratch.pairs()),
             about,

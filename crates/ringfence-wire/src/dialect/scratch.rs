@@ -102,6 +102,12 @@ impl Scratch {
         Ok(())
     }
 
+    /// Returns the memory for what was signed, emptied, for who writes it.
+    pub(super) fn base(&mut self) -> &mut Vec<u8> {
+        self.payload.clear();
+        &mut self.payload
+    }
+
     /// Returns what was signed.
     pub(super) fn payload(&self) -> &[u8] {
         &self.payload

@@ -5,10 +5,31 @@ use ringfence_core::session::Coverage;
 use ringfence_core::sign::{Claim, Stamp};
 
 use super::super::Head;
-use super::super::scratch::Scratch;
+use super::super::scratch::{Pairs, Scratch};
 use super::{Place, Scheme, time};
 
 impl Scheme {
+    /// Checks that a message carries nothing of this scheme, since it is signed in another.
+    ///
+    /// # Errors
+    ///
+    /// `signature_twofold`, naming what is there.
+    pub(in crate::dialect) fn absent(&self, head: &Head<'_>, pairs: &Pairs) -> Result<(), Refusal> {
+        let twofold = |place: &Place| Refusal::new(Code::SignatureTwofold).field(place.as_str());
+        if head.key.is_some() {
+            return Err(twofold(&self.key));
+        }
+        let passphrase = self.passphrase.as_ref().map(|(place, _)| place);
+        let optional = [&self.time, &self.window, &self.nonce].map(Option::as_ref);
+        let places = [Some(&self.key), Some(&self.signature), passphrase];
+        for place in places.into_iter().chain(optional).flatten() {
+            if place.read(head, pairs)?.is_some() {
+                return Err(twofold(place));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads key, signature, time and window; what was signed stands in `scratch` already.
     ///
     /// # Errors

@@ -122,6 +122,7 @@ impl Sheet<'_> {
             content_type: None,
             key: None,
             headers: Some(&self.signed.headers),
+            secure: false,
         }
     }
 

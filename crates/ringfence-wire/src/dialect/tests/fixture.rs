@@ -67,6 +67,7 @@ impl Sent {
             content_type: self.content_type.as_deref(),
             key: self.key.as_deref(),
             headers: None,
+            secure: false,
         }
     }
 

@@ -54,6 +54,7 @@ fn payload(
         content_type: None,
         key: None,
         headers: Some(&headers),
+        secure: false,
     };
     let mut scratch = Scratch::default();
     let claim = dialect.read_claim(&head, body, BodyKind::Form, &mut scratch);
