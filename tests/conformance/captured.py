@@ -10,15 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_public_key,
-)
 
 from ringfence.config import shipped_dialects
 from ringfence.engine import Request, Secret
+from ringfence.identity.keypair import make_pair, read_public_key
 
 SUITE = Path(__file__).parents[3] / "shared" / "suites" / "dialects" / "vectors.json"
 ABSENT = "the suite's folder is absent"
@@ -31,6 +26,8 @@ DIALECTS = {
     "bitget": "bitget",
     "bybit-v5": "bybit",
     "cb-exchange": "coinbase-exchange",
+    "coinbase-ed25519": "coinbase",
+    "coinbase-es256": "coinbase",
     "deribit": "deribit",
     "gate": "gate",
     "htx": "htx",
@@ -54,8 +51,6 @@ DIALECTS = {
 
 NEEDS_CODE = {
     "bitmex": "the venue closed; its dialect was never written",
-    "coinbase-ed25519": "a JWT is a signed document of its own",
-    "coinbase-es256": "a JWT is a signed document of its own",
     "hyperliquid": "EIP-712 hashes typed data and recovers the signer from secp256k1",
 }
 """What this description cannot say, and why."""
@@ -94,20 +89,18 @@ def parse(raw: str) -> Request:
 
 
 def secret(entry: dict[str, Any]) -> Secret:
-    name = entry["dialect"].removeprefix("binance-")
+    name = entry["dialect"].rpartition("-")[2]
     if name not in suite()["public_keys"]:
         return Secret("hmac-sha256", suite()["secrets"][entry["secret"]].encode())
-    key = load_pem_public_key(suite()["public_keys"][name].encode())
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return Secret("ed25519", key.public_bytes(Encoding.Raw, PublicFormat.Raw))
-    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return Secret("rsa-pkcs1-sha256", der)
+    return Secret(*read_public_key(suite()["public_keys"][name].encode()))
 
 
 def wrong(right: Secret) -> Secret:
     """Return another secret of the same kind, of the same length."""
     if right.algorithm == "hmac-sha256":
         return Secret(right.algorithm, base64.b64encode(b"wrong" * 12))
+    if right.algorithm == "ecdsa-p256-sha256":
+        return Secret(*read_public_key(make_pair(right.algorithm)[1]))
     raw = bytearray(right.material)
     raw[40 % len(raw)] ^= 1
     return Secret(right.algorithm, bytes(raw))
@@ -115,7 +108,10 @@ def wrong(right: Secret) -> Secret:
 
 def signed(request: Request, venue: str) -> bool:
     """Tell whether the message carries a signature at all: market data does not."""
-    place = written(venue)["signing"]["signature"]
+    signing = written(venue)["signing"]
+    if "code" in signing:
+        return any(name.lower() == "authorization" for name, _ in request.headers)
+    place = signing["signature"]
     if isinstance(place, dict) and "header" in place:
         return any(name.lower() == place["header"].lower() for name, _ in request.headers)
     name = place if isinstance(place, str) else place["query"]

@@ -31,6 +31,7 @@ BINDS = {
     "bitfinex": "path body",
     "bitget": "method path query body",
     "bybit": "query body",
+    "coinbase": "method path host",
     "coinbase-exchange": "method path query body",
     "deribit": "method path query body",
     "gate": "method path query body",

@@ -9,6 +9,7 @@ mod definition;
 mod frame;
 mod funds;
 mod name;
+mod order;
 mod read;
 mod render;
 mod route;
@@ -38,15 +39,16 @@ use crate::json;
 use definition::StreamMessages;
 use funds::FundsNames;
 use name::Name;
+use order::OrderNames;
 use render::ErrorTable;
 use route::RouteTable;
-use scheme::Scheme;
+use scheme::{Scheme, Signing};
 
 /// A compiled dialect. If you hold one, it is consistent.
 #[derive(Debug)]
 pub struct Dialect {
     name: String,
-    scheme: Option<Scheme>,
+    signing: Option<Signing>,
     frames: Vec<Frame>,
     order_kinds: HashMap<Box<str>, OrderKind>,
     order_names: Option<OrderNames>,
@@ -68,21 +70,6 @@ struct Frame {
     /// Names and what stands there; an empty text is anything.
     when: Box<[(Name, Box<str>)]>,
     scheme: Scheme,
-}
-
-/// Where the fields of an order stand.
-#[derive(Debug)]
-struct OrderNames {
-    symbol: Name,
-    side: Name,
-    kind: Name,
-    price: Name,
-    stop_price: Name,
-    quantity: Name,
-    iceberg_quantity: Option<Name>,
-    quote_quantity: Option<Name>,
-    client_order_id: Option<Name>,
-    sides: HashMap<Box<str>, &'static str>,
 }
 
 /// What is wrong with a dialect, and where.
@@ -115,7 +102,7 @@ impl Dialect {
             max_us: 0,
             ahead_us: 0,
         };
-        self.scheme.as_ref().map_or(nothing, |scheme| scheme.rule)
+        self.signing.as_ref().map_or(nothing, Signing::rule)
     }
 
     /// Returns what its order types must carry.
@@ -125,7 +112,7 @@ impl Dialect {
 
     /// Returns the lower-case name of the header with the key id, where one holds nothing else; it never goes upstream.
     pub fn key_header(&self) -> Option<&str> {
-        match &self.scheme.as_ref()?.key {
+        match &self.signing.as_ref()?.canonical()?.key {
             scheme::Place::Header { name, part: None } => Some(name.as_str()),
             scheme::Place::Header { .. } | scheme::Place::Parameter(..) => None,
         }
@@ -160,7 +147,7 @@ impl Dialect {
 
     /// Returns what the scheme's signature does not cover; the replay memory closes it (docs/adr/0004).
     pub fn holes(&self) -> Vec<&'static str> {
-        self.scheme.as_ref().map_or(Vec::new(), Scheme::holes)
+        self.signing.as_ref().map_or(Vec::new(), Signing::holes)
     }
 
     /// Returns the venue's own name of the header that tells how a limit stands, or none.

@@ -2,15 +2,18 @@
 
 mod routes;
 
+use std::borrow::Cow;
+
 use http::HeaderName;
 use ringfence_core::guard::OrderKind;
+use serde_json::Value;
 
 use super::about::Places;
-use super::definition::{self, Definition, OrderFields, OrderType};
+use super::definition::{self, Definition, OrderType};
 use super::funds::FundsNames;
 use super::name::Name;
 use super::render::ErrorTable;
-use super::scheme::Scheme;
+use super::scheme::{Scheme, Signing};
 use super::told::Answers;
 use super::{Dialect, DialectError, Frame, OrderNames};
 
@@ -21,7 +24,8 @@ impl Dialect {
     ///
     /// [`DialectError`] naming the first field that is wrong.
     pub fn from_json(value: &serde_json::Value) -> Result<Self, DialectError> {
-        let written: Definition = serde_path_to_error::deserialize(value).map_err(|error| {
+        let (signing, value) = apart(value)?;
+        let written: Definition = serde_path_to_error::deserialize(&*value).map_err(|error| {
             let path = error.path().to_string();
             let field = if path == "." { "dialect" } else { &path };
             wrong(field, error.inner().to_string())
@@ -29,8 +33,13 @@ impl Dialect {
         if written.name.is_empty() {
             return Err(wrong("name", "it is empty"));
         }
-        let compile = |signing| Scheme::compile(signing, "signing");
-        let signing = written.signing.as_ref().map(compile).transpose()?;
+        let signing = match &written.signing {
+            Some(signing) => {
+                let scheme = Scheme::compile(signing, "signing")?;
+                Some(Signing::Canonical(Box::new(scheme)))
+            }
+            None => signing,
+        };
         let frames = written.frames.iter().enumerate();
         let frames = frames.map(|(index, written)| frame(index, written));
         let frames = frames.collect::<Result<_, _>>()?;
@@ -52,7 +61,7 @@ impl Dialect {
         }
         Ok(Self {
             name: written.name,
-            scheme: signing,
+            signing,
             frames,
             order_kinds: written.order_types.into_iter().map(order_kind).collect(),
             order_ids: Places::compile(&written.order_ids),
@@ -66,7 +75,7 @@ impl Dialect {
                 .map(FundsNames::of_transfer)
                 .transpose()?,
             answers: Answers::compile(&written.venue_errors, &written.usage_headers.remaining)?,
-            order_names: written.order_fields.as_ref().map(order_names),
+            order_names: written.order_fields.as_ref().map(OrderNames::compile),
             stream_messages: written.stream_messages,
             routes,
             weight_header: header_template(written.usage_headers.weight, "usage_headers.weight")?,
@@ -76,6 +85,19 @@ impl Dialect {
     }
 }
 
+/// Takes a scheme in code out of what is written: it has a form of its own.
+fn apart(value: &Value) -> Result<(Option<Signing>, Cow<'_, Value>), DialectError> {
+    let signing = value.get("signing").map(Signing::from_json).transpose()?;
+    let Some(signing) = signing.flatten() else {
+        return Ok((None, Cow::Borrowed(value)));
+    };
+    let mut rest = value.clone();
+    if let Some(rest) = rest.as_object_mut() {
+        rest.remove("signing");
+    }
+    Ok((Some(signing), Cow::Owned(rest)))
+}
+
 fn order_kind((name, written): (String, OrderType)) -> (Box<str>, OrderKind) {
     let kind = OrderKind {
         needs_price: written.price,
@@ -83,26 +105,6 @@ fn order_kind((name, written): (String, OrderType)) -> (Box<str>, OrderKind) {
         quote_quantity: written.quote_quantity,
     };
     (name.into(), kind)
-}
-
-fn order_names(written: &OrderFields) -> OrderNames {
-    let optional = |name: &Option<String>| name.as_deref().map(Name::from);
-    OrderNames {
-        symbol: Name::from(&*written.symbol),
-        side: Name::from(&*written.side),
-        kind: Name::from(&*written.kind),
-        price: Name::from(&*written.price),
-        stop_price: Name::from(&*written.stop_price),
-        quantity: Name::from(&*written.quantity),
-        iceberg_quantity: optional(&written.iceberg_quantity),
-        quote_quantity: optional(&written.quote_quantity),
-        client_order_id: optional(&written.client_order_id),
-        sides: written
-            .sides
-            .iter()
-            .map(|(word, side)| (word.as_str().into(), side.as_str()))
-            .collect(),
-    }
 }
 
 fn frame(index: usize, written: &definition::Frame) -> Result<Frame, DialectError> {

@@ -51,10 +51,10 @@ impl Dialect {
         kind: BodyKind,
         scratch: &'a mut Scratch,
     ) -> Result<Claim<'a>, Refusal> {
-        let scheme = self.scheme.as_ref().ok_or(Code::SignatureMissing)?;
-        scratch.read(head.query, body, kind, scheme.signature_name())?;
-        scratch.sign(scheme, head, body)?;
-        scheme.claim(head, scratch)
+        let signing = self.signing.as_ref().ok_or(Code::SignatureMissing)?;
+        scratch.read(head.query, body, kind, signing.signature_name())?;
+        scratch.prove(signing, head, body)?;
+        scratch.claim(signing, head)
     }
 
     /// Returns the canonical string of what `scratch` read last, piece by piece.
@@ -63,9 +63,9 @@ impl Dialect {
     ///
     /// What the scheme finds wrong; `signature_missing` for a dialect without one.
     pub fn steps(&self, head: &Head<'_>, body: &str, scratch: &Scratch) -> Result<Steps, Refusal> {
-        let scheme = self.scheme.as_ref().ok_or(Code::SignatureMissing)?;
+        let signing = self.signing.as_ref().ok_or(Code::SignatureMissing)?;
         let pairs = scratch.pairs();
-        scheme.steps(&Source { head, body, pairs })
+        signing.steps(&Source { head, body, pairs })
     }
 }
 

@@ -9,9 +9,8 @@ use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::Claim;
 
 use super::definition::BodyKind;
-use super::name::Name;
-use super::scheme::Scheme;
-use super::{Dialect, OrderIds, OrderNames, Route, Scratch};
+use super::scheme::Signing;
+use super::{Dialect, OrderIds, Route, Scratch};
 use crate::form;
 use crate::native::{self, Said, is_native};
 
@@ -63,10 +62,10 @@ pub struct Outgoing {
 }
 
 /// By what scheme a message is signed.
-enum Signing<'s, 'a> {
+enum SignedBy<'s, 'a> {
     Native(Said<'a>),
-    None,
-    Own(&'s Scheme),
+    Nobody,
+    Own(&'s Signing),
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -95,32 +94,31 @@ impl Dialect {
             });
         }
         let text = body_text(route, head, body)?;
-        let scheme = self.scheme.as_ref().filter(|_| route.signed);
+        let own = self.signing.as_ref().filter(|_| route.signed);
         let native = head.headers.filter(|headers| is_native(headers));
-        let signing = match (scheme, native) {
-            (Some(scheme), Some(headers)) => {
+        let signed = match (own, native) {
+            (Some(own), Some(headers)) => {
                 scratch.read(head.query, text, route.body, None)?;
-                scheme.absent(head, scratch.pairs())?;
-                Signing::Native(native::read(head, headers, body, scratch.base())?)
+                own.absent(head, scratch.pairs())?;
+                SignedBy::Native(native::read(head, headers, body, scratch.base())?)
             }
-            (Some(scheme), None) => {
-                scratch.read(head.query, text, route.body, scheme.signature_name())?;
-                scratch.sign(scheme, head, text)?;
-                Signing::Own(scheme)
+            (Some(own), None) => {
+                scratch.read(head.query, text, route.body, own.signature_name())?;
+                scratch.prove(own, head, text)?;
+                SignedBy::Own(own)
             }
             (None, _) => {
-                let scheme = self.scheme.as_ref();
-                let signature = scheme.and_then(Scheme::signature_name);
+                let signature = self.signing.as_ref().and_then(Signing::signature_name);
                 scratch.read(head.query, text, route.body, signature)?;
-                Signing::None
+                SignedBy::Nobody
             }
         };
         let scratch: &'a Scratch = scratch;
         let cost = weigh(route, scratch)?;
-        let (claim, window) = match signing {
-            Signing::Native(said) => (Some(said.claim(scratch.payload())), native::WINDOW),
-            Signing::Own(scheme) => (Some(scheme.claim(head, scratch)?), scheme.rule),
-            Signing::None => (None, self.window()),
+        let (claim, window) = match signed {
+            SignedBy::Native(said) => (Some(said.claim(scratch.payload())), native::WINDOW),
+            SignedBy::Own(own) => (Some(scratch.claim(own, head)?), own.rule()),
+            SignedBy::Nobody => (None, self.window()),
         };
         let order = match &self.order_names {
             Some(fields) if route.operation.carries_order() => Some(fields.order(route, scratch)?),
@@ -155,15 +153,13 @@ impl Dialect {
                 content_type: None,
             };
         }
-        let signature = self.scheme.as_ref().and_then(Scheme::signature_name);
+        let signing = self.signing.as_ref();
+        let signature = signing.and_then(Signing::signature_name);
         let signature = signature.unwrap_or_default();
         target.push('?');
         let before = target.len();
-        match self
-            .scheme
-            .as_ref()
-            .and_then(|scheme| scheme.key.parameter())
-        {
+        let scheme = signing.and_then(Signing::canonical);
+        match scheme.and_then(|scheme| scheme.key.parameter()) {
             None => form::without(head.query, signature, &mut target),
             // The key's id is the client's own: it stays here like the signature.
             Some(key) => {
@@ -181,7 +177,10 @@ impl Dialect {
         match route.body {
             BodyKind::Form => form::without(text, signature, &mut rest),
             // What was read is all that is there: no name stands twice.
-            BodyKind::Json => rest.push_str(text),
+            BodyKind::Json => match signing.and_then(|signing| signing.without_signature(text)) {
+                Some(written) => rest.push_str(&written),
+                None => rest.push_str(text),
+            },
         }
         Outgoing {
             target,
@@ -242,38 +241,5 @@ const fn cost(route: &Route, weight: u32) -> Cost {
     Cost {
         weight,
         orders: route.orders,
-    }
-}
-
-impl OrderNames {
-    fn order<'a>(&self, route: &Route, scratch: &'a Scratch) -> Result<OrderText<'a>, Refusal> {
-        let needed = |name: &Name| {
-            let value = scratch.pairs().get(name).filter(|value| !value.is_empty());
-            value.ok_or_else(|| Refusal::new(Code::FormParameterMissing).field(name.as_str()))
-        };
-        let optional = |name: &Option<Name>| scratch.pairs().get(name.as_ref()?);
-        let side = match route.side {
-            Some(side) => side,
-            None => {
-                let word = needed(&self.side)?;
-                match self.sides.get(word) {
-                    Some(side) => side,
-                    None if self.sides.is_empty() => word,
-                    // What is not the venue's word is not the guard's either.
-                    None => "",
-                }
-            }
-        };
-        Ok(OrderText {
-            symbol: needed(&self.symbol)?,
-            side,
-            kind: needed(&self.kind)?,
-            price: scratch.pairs().get(&self.price),
-            stop_price: scratch.pairs().get(&self.stop_price),
-            quantity: scratch.pairs().get(&self.quantity),
-            iceberg_quantity: optional(&self.iceberg_quantity),
-            quote_quantity: optional(&self.quote_quantity),
-            client_order_id: optional(&self.client_order_id),
-        })
     }
 }

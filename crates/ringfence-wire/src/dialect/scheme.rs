@@ -5,7 +5,9 @@
 
 mod atom;
 mod canonical;
+mod cdp_jwt;
 mod claim;
+mod code;
 mod compile;
 mod describe;
 mod place;
@@ -18,6 +20,7 @@ use ringfence_core::sign::{HmacForm, SignatureEncodings};
 
 pub(super) use atom::Atom;
 pub(super) use canonical::Source;
+pub(super) use code::{Proof, Signing};
 pub use describe::Description;
 pub(super) use place::Place;
 pub use sign::{Draft, Seal, Signed};

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use ringfence_core::refusal::{Code, Refusal};
+use ringfence_core::sign::Claim;
 
 use super::Head;
 use super::definition::BodyKind;
 use super::name::{Name, Tag};
-use super::scheme::{Scheme, Source};
+use super::scheme::{Proof, Scheme, Signing, Source};
 use crate::form::{self, PARAMETERS_MAX};
 use crate::json;
 
@@ -21,6 +22,8 @@ pub struct Scratch {
     otherwise: Vec<u8>,
     /// Whether it can have been so.
     twofold: bool,
+    /// What a scheme in code found.
+    proof: Proof,
 }
 
 /// Names and decoded values, in the order in which they stand.
@@ -106,6 +109,43 @@ impl Scratch {
     pub(super) fn base(&mut self) -> &mut Vec<u8> {
         self.payload.clear();
         &mut self.payload
+    }
+
+    /// Reads who signed the message and what was signed.
+    ///
+    /// # Errors
+    ///
+    /// What the scheme finds wrong.
+    pub(super) fn prove(
+        &mut self,
+        signing: &Signing,
+        head: &Head<'_>,
+        body: &str,
+    ) -> Result<(), Refusal> {
+        match signing {
+            Signing::Canonical(scheme) => self.sign(scheme, head, body),
+            Signing::Code(coded) => {
+                self.proof.clear();
+                let pairs = &self.pairs;
+                coded.read(&Source { head, body, pairs }, &mut self.proof)
+            }
+        }
+    }
+
+    /// Returns what the message says about who signed it.
+    ///
+    /// # Errors
+    ///
+    /// What is missing.
+    pub(super) fn claim<'a>(
+        &'a self,
+        signing: &Signing,
+        head: &Head<'a>,
+    ) -> Result<Claim<'a>, Refusal> {
+        match signing {
+            Signing::Canonical(scheme) => scheme.claim(head, self),
+            Signing::Code(_) => self.proof.claim(),
+        }
     }
 
     /// Returns what was signed.

@@ -3,6 +3,7 @@
 
 mod about;
 mod captured;
+mod code;
 mod compile;
 pub(super) mod fixture;
 mod forward;

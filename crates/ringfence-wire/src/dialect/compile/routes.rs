@@ -8,7 +8,7 @@ use super::super::DialectError;
 use super::super::definition::{BodyKind, Definition, RouteDefinition, SideName};
 use super::super::name::{Name, Names};
 use super::super::route::{Route, RouteTable, WILDCARD};
-use super::super::scheme::Scheme;
+use super::super::scheme::Signing;
 use super::super::weigh::Weigh;
 use super::wrong;
 
@@ -19,7 +19,7 @@ use super::wrong;
 /// [`DialectError`] naming the first field that is wrong.
 pub(super) fn compile(
     written: &Definition,
-    signing: Option<&Scheme>,
+    signing: Option<&Signing>,
 ) -> Result<RouteTable, DialectError> {
     let mut table = RouteTable::default();
     if written.routes.is_empty() {
@@ -69,7 +69,7 @@ fn compile_route(
     route: &RouteDefinition,
     field: &str,
     lists: &BTreeMap<String, Vec<String>>,
-    signing: Option<&Scheme>,
+    signing: Option<&Signing>,
 ) -> Result<Route, DialectError> {
     let operation = Operation::parse(&route.operation).ok_or_else(|| {
         let what = format!("unknown operation {:?}", route.operation);
@@ -148,7 +148,7 @@ fn parameters(
     route: &RouteDefinition,
     operation: Operation,
     lists: &BTreeMap<String, Vec<String>>,
-    signing: Option<&Scheme>,
+    signing: Option<&Signing>,
     field: &str,
 ) -> Result<Option<Names>, DialectError> {
     let field = format!("{field}.parameters");

@@ -231,14 +231,29 @@ fn constants(written: &[Constant], field: &str) -> Result<Constants, DialectErro
 const WINDOW_MAX_MS: u64 = 86_400_000;
 
 fn window(written: &Time, field: &str) -> Result<Window, DialectError> {
+    bounds(
+        written.window_default_ms,
+        written.window_max_ms,
+        written.ahead_ms,
+        field,
+    )
+}
+
+/// Returns a time rule; one that has no end is refused.
+///
+/// # Errors
+///
+/// [`DialectError`] naming the bound.
+pub(super) fn bounds(
+    default_ms: u64,
+    max_ms: u64,
+    ahead_ms: u64,
+    field: &str,
+) -> Result<Window, DialectError> {
     let bounds = [
-        ("window_max_ms", written.window_max_ms, WINDOW_MAX_MS),
-        (
-            "window_default_ms",
-            written.window_default_ms,
-            written.window_max_ms,
-        ),
-        ("ahead_ms", written.ahead_ms, WINDOW_MAX_MS),
+        ("window_max_ms", max_ms, WINDOW_MAX_MS),
+        ("window_default_ms", default_ms, max_ms),
+        ("ahead_ms", ahead_ms, WINDOW_MAX_MS),
     ];
     for (name, given, most) in bounds {
         if given > most {
@@ -249,8 +264,8 @@ fn window(written: &Time, field: &str) -> Result<Window, DialectError> {
         }
     }
     Ok(Window {
-        default_us: written.window_default_ms * 1000,
-        max_us: written.window_max_ms * 1000,
-        ahead_us: written.ahead_ms * 1000,
+        default_us: default_ms * 1000,
+        max_us: max_ms * 1000,
+        ahead_us: ahead_ms * 1000,
     })
 }

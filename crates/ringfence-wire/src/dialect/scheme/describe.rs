@@ -3,7 +3,7 @@
 use ringfence_core::sign::{Digest, EcdsaForm, Encoding, SecretForm, SignatureEncodings};
 
 use super::super::Dialect;
-use super::Scheme;
+use super::{Scheme, Signing};
 
 /// How a dialect signs, for people.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -21,7 +21,7 @@ pub struct Description {
 impl Dialect {
     /// Returns how requests are signed; none for a dialect without signatures.
     pub fn describe(&self) -> Option<Description> {
-        self.scheme.as_ref().map(Scheme::describe)
+        self.signing.as_ref().map(Signing::describe)
     }
 
     /// Returns the names of the kinds of signed WebSocket messages, each with how it is signed.
@@ -32,7 +32,7 @@ impl Dialect {
 }
 
 impl Scheme {
-    fn describe(&self) -> Description {
+    pub(super) fn describe(&self) -> Description {
         let passphrase = self.passphrase.as_ref().map(|(place, _)| place);
         let places = [
             ("key", Some(&self.key)),

@@ -10,7 +10,7 @@ use super::super::definition::{BodyKind, PassphraseForm};
 use super::super::scratch::Scratch;
 use super::super::{Dialect, Head};
 use super::place::Into;
-use super::{Place, Scheme, time};
+use super::{Place, Scheme, Signing, time};
 
 /// A message before it is signed. What it carries already (a time, a nonce, a window) is kept.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,10 @@ impl Dialect {
     ///
     /// What [`Dialect::read`] would find wrong with it; `signature_missing` when the dialect cannot sign with this key.
     pub fn sign(&self, draft: &Draft<'_>, seal: &Seal<'_>) -> Result<Signed, Refusal> {
-        let scheme = self.scheme.as_ref().ok_or(Code::SignatureMissing)?;
+        let scheme = match self.signing.as_ref().ok_or(Code::SignatureMissing)? {
+            Signing::Canonical(scheme) => scheme,
+            Signing::Code(coded) => return coded.code.sign(draft, seal),
+        };
         let mut sheet = Sheet {
             scheme,
             draft,

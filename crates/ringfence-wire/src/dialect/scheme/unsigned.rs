@@ -5,7 +5,7 @@ use ringfence_core::refusal::{Code, Refusal};
 use super::super::scratch::Scratch;
 use super::super::{Dialect, Outgoing};
 use super::sign::kind;
-use super::{Place, Scheme};
+use super::{Place, Scheme, Signing};
 use crate::form;
 
 /// A message with nothing of whoever signed it.
@@ -36,7 +36,8 @@ impl Dialect {
             query: query.to_owned(),
             body: String::from_utf8(body).map_err(|_| Code::FormMalformed)?,
         };
-        let Some(scheme) = &self.scheme else {
+        // What a scheme in code writes was left out when the message was written anew.
+        let Some(scheme) = self.signing.as_ref().and_then(Signing::canonical) else {
             return Ok(message);
         };
         let is_form = kind(&message.body) == super::super::definition::BodyKind::Form;

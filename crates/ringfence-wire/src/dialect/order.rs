@@ -1,0 +1,172 @@
+//! Where an order's fields stand in a message.
+
+use std::collections::HashMap;
+
+use ringfence_core::guard::OrderText;
+use ringfence_core::refusal::{Code, Refusal};
+
+use super::definition::OrderFields;
+use super::name::Name;
+use super::scratch::Pairs;
+use super::{Route, Scratch};
+
+/// Where the fields of an order stand.
+#[derive(Debug)]
+pub(super) struct OrderNames {
+    symbol: Spot,
+    side: Spot,
+    kind: Kind,
+    price: Spot,
+    stop_price: Spot,
+    quantity: Spot,
+    iceberg_quantity: Option<Spot>,
+    quote_quantity: Option<Spot>,
+    client_order_id: Option<Spot>,
+    sides: HashMap<Box<str>, &'static str>,
+}
+
+/// Where the order's type stands.
+#[derive(Debug)]
+enum Kind {
+    /// It is what this parameter says.
+    Value(Name),
+    /// It is the one name inside this one.
+    Inside(Box<str>),
+}
+
+/// Where one field stands.
+#[derive(Debug)]
+enum Spot {
+    Name(Name),
+    /// A name in whose middle the order's type stands.
+    Around(Box<str>, Box<str>),
+}
+
+/// Stands for the order's type inside a name.
+const KIND: char = '*';
+
+impl OrderNames {
+    pub(super) fn compile(written: &OrderFields) -> Self {
+        let optional = |name: &Option<String>| name.as_deref().map(Spot::compile);
+        Self {
+            symbol: Spot::compile(&written.symbol),
+            side: Spot::compile(&written.side),
+            kind: match written.kind.strip_suffix(".*") {
+                Some(inside) => Kind::Inside(inside.into()),
+                None => Kind::Value(Name::from(&*written.kind)),
+            },
+            price: Spot::compile(&written.price),
+            stop_price: Spot::compile(&written.stop_price),
+            quantity: Spot::compile(&written.quantity),
+            iceberg_quantity: optional(&written.iceberg_quantity),
+            quote_quantity: optional(&written.quote_quantity),
+            client_order_id: optional(&written.client_order_id),
+            sides: written
+                .sides
+                .iter()
+                .map(|(word, side)| (word.as_str().into(), side.as_str()))
+                .collect(),
+        }
+    }
+
+    /// Reads the order of a message on `route`.
+    ///
+    /// # Errors
+    ///
+    /// `form_parameter_missing` for what every order has; `form_duplicate` for one of two types.
+    pub(super) fn order<'a>(
+        &self,
+        route: &Route,
+        scratch: &'a Scratch,
+    ) -> Result<OrderText<'a>, Refusal> {
+        let pairs = scratch.pairs();
+        let kind = self.kind.read(pairs)?;
+        let needed = |spot: &Spot| {
+            let value = spot.read(pairs, kind).filter(|value| !value.is_empty());
+            value.ok_or_else(|| Refusal::new(Code::FormParameterMissing).field(spot.as_str()))
+        };
+        let optional = |spot: &Option<Spot>| spot.as_ref()?.read(pairs, kind);
+        let side = match route.side {
+            Some(side) => side,
+            None => {
+                let word = needed(&self.side)?;
+                match self.sides.get(word) {
+                    Some(side) => side,
+                    None if self.sides.is_empty() => word,
+                    // What is not the venue's word is not the guard's either.
+                    None => "",
+                }
+            }
+        };
+        Ok(OrderText {
+            symbol: needed(&self.symbol)?,
+            side,
+            kind,
+            price: self.price.read(pairs, kind),
+            stop_price: self.stop_price.read(pairs, kind),
+            quantity: self.quantity.read(pairs, kind),
+            iceberg_quantity: optional(&self.iceberg_quantity),
+            quote_quantity: optional(&self.quote_quantity),
+            client_order_id: optional(&self.client_order_id),
+        })
+    }
+}
+
+impl Kind {
+    fn read<'a>(&self, pairs: &'a Pairs) -> Result<&'a str, Refusal> {
+        let missing = |name: &str| Refusal::new(Code::FormParameterMissing).field(name);
+        match self {
+            Self::Value(name) => {
+                let value = pairs.get(name).filter(|value| !value.is_empty());
+                value.ok_or_else(|| missing(name.as_str()))
+            }
+            Self::Inside(outer) => {
+                let mut found = None;
+                for (_, name, _) in pairs.iter() {
+                    let inner = name.strip_prefix(&**outer);
+                    let Some(inner) = inner.and_then(|rest| rest.strip_prefix('.')) else {
+                        continue;
+                    };
+                    let kind = inner.split('.').next().unwrap_or_default();
+                    // Of two types the guard would judge one and the venue might take the other.
+                    if found.replace(kind).is_some_and(|before| before != kind) {
+                        return Err(Refusal::new(Code::FormDuplicate).field(outer));
+                    }
+                }
+                found.ok_or_else(|| missing(outer))
+            }
+        }
+    }
+}
+
+impl Spot {
+    fn compile(written: &str) -> Self {
+        match written.split_once(KIND) {
+            Some((before, after)) => Self::Around(before.into(), after.into()),
+            None => Self::Name(Name::from(written)),
+        }
+    }
+
+    fn read<'a>(&self, pairs: &'a Pairs, kind: &str) -> Option<&'a str> {
+        match self {
+            Self::Name(name) => pairs.get(name),
+            Self::Around(before, after) => {
+                let mut all = pairs.iter();
+                let is = |name: &str| {
+                    let rest = name.strip_prefix(&**before);
+                    let rest = rest.and_then(|rest| rest.strip_suffix(&**after));
+                    rest == Some(kind)
+                };
+                all.find_map(|(_, name, value)| is(name).then_some(value))
+            }
+        }
+    }
+
+    /// Returns its name as people know it.
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Name(name) => name.as_str(),
+            Self::Around(_, after) => after.trim_start_matches('.'),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A scheme in code is written down as strictly as any other.
+
+use serde_json::{Value, json};
+
+use super::super::{BodyKind, Dialect, Head, Scratch};
+use super::fixture::written;
+
+fn coded(signing: &Value) -> Value {
+    let mut dialect = written();
+    dialect["signing"] = json!({
+        "code": "coinbase-cdp-jwt",
+        "hosts": ["api.example"],
+        "issuers": ["cdp"],
+        "audiences": [],
+        "time": {"window_default_ms": 120_000, "window_max_ms": 120_000, "ahead_ms": 1000},
+    });
+    for (name, value) in signing.as_object().unwrap() {
+        dialect["signing"][name] = value.clone();
+    }
+    dialect
+}
+
+#[test]
+fn what_is_wrong_with_it_is_named() {
+    assert!(Dialect::from_json(&coded(&json!({}))).is_ok());
+    for (signing, expected) in [
+        (
+            json!({"code": "rot13"}),
+            "signing.code: unknown code \"rot13\"",
+        ),
+        (json!({"code": 1}), "signing.code: unknown code 1"),
+        (
+            json!({"payload": []}),
+            "signing.payload: unknown field `payload`",
+        ),
+        (json!({"hosts": []}), "signing.hosts: it is empty"),
+        (json!({"issuers": []}), "signing.issuers: it is empty"),
+        (json!({"hosts": [1]}), "signing.hosts[0]: invalid type"),
+        (
+            json!({"time": {"window_default_ms": 2, "window_max_ms": 1, "ahead_ms": 0}}),
+            "signing.time.window_default_ms: it is more than 1",
+        ),
+        (
+            json!({"time": {"window_default_ms": 1, "window_max_ms": 1, "ahead_ms": 0, "unit": "s"}}),
+            "signing.time.unit: unknown field `unit`",
+        ),
+    ] {
+        let error = Dialect::from_json(&coded(&signing)).unwrap_err();
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn its_time_rule_and_its_holes_are_the_dialect_s() {
+    let dialect = Dialect::from_json(&coded(&json!({}))).unwrap();
+    assert_eq!(dialect.window().max_us, 120_000_000);
+    assert_eq!(dialect.holes(), ["query", "body"]);
+    assert_eq!(dialect.key_header(), None);
+}
+
+#[test]
+fn nothing_of_one_token_is_left_in_the_next_reading() {
+    let dialect = Dialect::from_json(&coded(&json!({}))).unwrap();
+    let mut scratch = Scratch::default();
+    let head = |headers| Head {
+        method: "GET",
+        path: "/a",
+        headers: Some(headers),
+        ..Head::default()
+    };
+    let part = |text: &str| crate::jws::encode(text.as_bytes());
+    let token = format!(
+        "Bearer {}.{}.AAAA",
+        part(r#"{"alg":"ES256","kid":"k","nonce":"1"}"#),
+        part(r#"{"sub":"k","iss":"cdp","nbf":1,"exp":2,"uri":"GET api.example/a"}"#)
+    );
+    let headers = crate::http::captured(&[("authorization".to_owned(), token)]).unwrap();
+    let head = (head)(&headers);
+    let claim = dialect.read_claim(&head, "", BodyKind::Form, &mut scratch);
+    assert_eq!(claim.unwrap().key_id, "k");
+    let none = crate::http::captured(&[]).unwrap();
+    let empty = Head {
+        headers: Some(&none),
+        ..head
+    };
+    let claim = dialect.read_claim(&empty, "", BodyKind::Form, &mut scratch);
+    assert!(claim.is_err());
+}
