@@ -31,8 +31,8 @@ RAISES = {
         number_inexact.icebergQty price_invalid price_tick price_band quantity_invalid quantity_lot
         quantity_min quantity_max notional_min notional_max sequence_illegal""",
     "BadSymbol": "instrument_unknown",
-    "BadRequest": """http_malformed http_header_too_large http_body_too_large http_timeout http_flood
-        http_method_unknown http_target_invalid http_framing_ambiguous http_upgrade_unsupported
+    "BadRequest": """http_malformed http_header_too_large http_body_too_large http_timeout
+        http_flood http_method_unknown http_target_invalid http_framing_ambiguous http_upgrade_unsupported
         route_unknown form_malformed form_duplicate form_parameter_unknown form_parameter_missing
         form_parameter_invalid order_side_invalid order_type_unknown order_field_missing
         number_inexact.amount quantity_invalid.amount""",

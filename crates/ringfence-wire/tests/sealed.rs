@@ -1,0 +1,144 @@
+//! What any shipped dialect signs with any kind of key it verifies, with that key alone.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod shipped;
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
+};
+use proptest::prelude::*;
+use ringfence_core::sign::{Algorithm, SigningKey, VerifyingKey};
+use shipped::Sent;
+use shipped::attempt::{ARENAS, KEY_ID, secret, sign};
+
+struct Pair {
+    signing: SigningKey,
+    verifying: VerifyingKey,
+}
+
+fn pair(algorithm: Algorithm, private: &[u8], public: &[u8]) -> Pair {
+    Pair {
+        signing: SigningKey::from_parts(algorithm, private).unwrap(),
+        verifying: VerifyingKey::from_parts(algorithm, public).unwrap(),
+    }
+}
+
+/// Two keys of each algorithm.
+static KEYS: LazyLock<Vec<[Pair; 2]>> = LazyLock::new(|| {
+    let hmac = || {
+        let secret = secret();
+        pair(Algorithm::HmacSha256, &secret, &secret)
+    };
+    let ed25519 = || {
+        let made = Ed25519KeyPair::generate().unwrap();
+        let private = made.to_pkcs8v1().unwrap();
+        pair(
+            Algorithm::Ed25519,
+            private.as_ref(),
+            made.public_key().as_ref(),
+        )
+    };
+    let ecdsa = || {
+        let made = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let private = made.to_pkcs8v1().unwrap();
+        pair(
+            Algorithm::EcdsaP256Sha256,
+            private.as_ref(),
+            made.public_key().as_ref(),
+        )
+    };
+    let rsa = || {
+        let made = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let private = made.as_der().unwrap();
+        pair(
+            Algorithm::RsaPkcs1Sha256,
+            private.as_ref(),
+            made.public_key().as_ref(),
+        )
+    };
+    vec![
+        [hmac(), hmac()],
+        [ed25519(), ed25519()],
+        [ecdsa(), ecdsa()],
+        [rsa(), rsa()],
+    ]
+});
+
+/// Returns a form of unlike names, escaped as clients do.
+fn form() -> impl Strategy<Value = String> {
+    let pairs = prop::collection::btree_map("[a-z]{1,6}", "[A-Za-z0-9.]{0,9}(%2C|%20)?", 0..5);
+    pairs.prop_map(|pairs| {
+        let pairs = pairs.iter().map(|(name, value)| format!("x{name}={value}"));
+        pairs.collect::<Vec<_>>().join("&")
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_signed_verifies_with_its_key_alone(text in form(), post in any::<bool>()) {
+        for (arena, keys) in ARENAS.iter().flat_map(|arena| KEYS.iter().map(move |keys| (arena, keys))) {
+            let (method, query, body) = match post {
+                true => ("POST", String::new(), text.clone()),
+                false => ("GET", text.clone(), String::new()),
+            };
+            let path = "/path".to_owned();
+            let draft = Sent { method: method.to_owned(), path, query, body, ..Sent::default() };
+            let [own, other] = keys;
+            // Some take no such key, some no query, some no query whose escapes can be read in two ways.
+            if let Some(sent) = sign(&arena.dialect, &own.signing, &draft) {
+                let verified = sent.verified(&arena.dialect, &own.verifying);
+                prop_assert_eq!(verified.map(|(key_id, _)| key_id), Some(KEY_ID.to_owned()));
+                prop_assert_eq!(sent.verified(&arena.dialect, &other.verifying), None);
+            }
+        }
+    }
+}
+
+/// The property above would hold of a dialect that signs nothing.
+#[test]
+fn every_dialect_signs_with_what_it_says_it_takes() {
+    for arena in ARENAS.iter() {
+        let said = arena
+            .dialect
+            .describe()
+            .unwrap()
+            .algorithms
+            .join(" ")
+            .to_lowercase();
+        let draft = Sent {
+            method: "POST".to_owned(),
+            path: "/path".to_owned(),
+            body: "x=1".to_owned(),
+            ..Sent::default()
+        };
+        let taken = |keys: &&[Pair; 2]| sign(&arena.dialect, &keys[0].signing, &draft).is_some();
+        let signs: BTreeSet<_> = KEYS
+            .iter()
+            .filter(taken)
+            .map(|keys| word(&keys[0]))
+            .collect();
+        let named: BTreeSet<_> = KEYS.iter().map(|keys| word(&keys[0])).collect();
+        let named = named
+            .into_iter()
+            .filter(|word| said.contains(word))
+            .collect();
+        assert_eq!(signs, named, "{}", arena.dialect.name());
+    }
+}
+
+fn word(pair: &Pair) -> &'static str {
+    match pair.signing.algorithm() {
+        Algorithm::EcdsaP256Sha256 => "ecdsa",
+        Algorithm::Ed25519 => "ed25519",
+        Algorithm::HmacSha256 => "hmac",
+        Algorithm::RsaPkcs1Sha256 => "rsa",
+    }
+}

@@ -1,0 +1,149 @@
+//! What somebody without a key can try: bytes that he made up, and signed messages that he changed.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ringfence_core::mode::Mode;
+use ringfence_core::pipeline::Core;
+use ringfence_core::sign::{Algorithm, SigningKey, VerifyingKey};
+use ringfence_wire::http::captured;
+use ringfence_wire::{Dialect, Draft, Route, Seal};
+
+use super::{Meaning, Sent, core, decide_frame, dialects};
+
+pub(crate) const NOW_US: u64 = 1_700_000_000_000_000;
+pub(crate) const KEY_ID: &str = "key";
+
+/// A dialect, and a key in its core that only [`Arena::signed`] knows.
+pub(crate) struct Arena {
+    pub(crate) dialect: Dialect,
+    pub(crate) core: Core,
+    signing: SigningKey,
+}
+
+/// Every shipped dialect, each with a key of its own.
+pub(crate) static ARENAS: LazyLock<Vec<Arena>> = LazyLock::new(|| {
+    let dialects = dialects().into_values();
+    let arenas = dialects.map(|dialect| {
+        let secret = secret();
+        let verifying = VerifyingKey::from_parts(Algorithm::HmacSha256, &secret).unwrap();
+        Arena {
+            dialect,
+            // What is stale would be refused for that.
+            core: core(KEY_ID, verifying, Mode::Off),
+            signing: SigningKey::from_parts(Algorithm::HmacSha256, &secret).unwrap(),
+        }
+    });
+    arenas.collect()
+});
+
+/// A secret that is base64 as well, which some venues want.
+pub(crate) fn secret() -> Vec<u8> {
+    let mut bytes = [0; 48];
+    rand::fill(&mut bytes).unwrap();
+    STANDARD.encode(bytes).into_bytes()
+}
+
+/// Returns a path of `route` with a plain word in each open segment.
+pub(crate) fn path(route: &Route) -> String {
+    let segments = route.path.split('/');
+    let filled = segments.map(|segment| match segment.starts_with('{') {
+        true => "1",
+        false => segment,
+    });
+    filled.collect::<Vec<_>>().join("/")
+}
+
+/// Signs a message; none where the dialect finds something wrong with it, or takes no key like this.
+pub(crate) fn sign(dialect: &Dialect, key: &SigningKey, draft: &Sent) -> Option<Sent> {
+    let headers = captured(&draft.headers).ok()?;
+    let unsigned = Draft {
+        method: &draft.method,
+        path: &draft.path,
+        query: &draft.query,
+        headers: &headers,
+        body: &draft.body,
+    };
+    let seal = Seal {
+        key_id: KEY_ID,
+        key,
+        passphrase: Some("phrase"),
+        now_us: NOW_US,
+        nonce: "1700000000000",
+    };
+    let made = dialect.sign(&unsigned, &seal).ok()?;
+    let fields = made.headers.iter();
+    let fields = fields.map(|(name, value)| {
+        let value = value.to_str().unwrap().to_owned();
+        (name.as_str().to_owned(), value)
+    });
+    Some(Sent {
+        query: made.query,
+        headers: fields.collect(),
+        body: made.body,
+        ..draft.clone()
+    })
+}
+
+impl Arena {
+    /// Returns the `number`th route that asks for a signature, of as many as there are.
+    pub(crate) fn route(&self, number: usize) -> &Route {
+        let routes: Vec<_> = self.dialect.routes().filter(|route| route.signed).collect();
+        routes[number % routes.len()]
+    }
+
+    /// Returns a message to a route, signed, and what it means where it is permitted.
+    pub(crate) fn signed(&self, number: usize) -> Option<(Sent, Meaning)> {
+        let route = self.route(number);
+        let draft = Sent {
+            method: route.method.to_string(),
+            path: path(route),
+            ..Sent::default()
+        };
+        let sent = sign(&self.dialect, &self.signing, &draft)?;
+        let meaning = sent.decide(&self.dialect, &self.core, None).ok()?;
+        Some((sent, meaning))
+    }
+
+    /// Sends what somebody without the key made up.
+    ///
+    /// # Panics
+    ///
+    /// It was permitted.
+    pub(crate) fn unsigned(&self, sent: &Sent) {
+        let judged = sent.decide(&self.dialect, &self.core, None);
+        assert!(judged.is_err(), "permitted unsigned: {sent:?}");
+    }
+
+    /// Sends a signed message that somebody without the key changed into `changed`.
+    ///
+    /// # Panics
+    ///
+    /// It was permitted, and means something else in a part that the dialect's signature covers.
+    pub(crate) fn changed(&self, meaning: &Meaning, sent: &Sent, changed: &Sent) {
+        let Ok(other) = changed.decide(&self.dialect, &self.core, None) else {
+            return;
+        };
+        let holes = self.dialect.holes();
+        let open = |hole| holes.contains(&hole);
+        let moved = changed.method != sent.method && open("method")
+            || changed.path != sent.path && open("path");
+        let filled = changed.body != sent.body && open("body");
+        assert!(
+            other == *meaning || moved || filled,
+            "permitted changed: {sent:?} {changed:?}"
+        );
+    }
+
+    /// Sends a WebSocket message that somebody without the key made up.
+    ///
+    /// # Panics
+    ///
+    /// It began a session.
+    pub(crate) fn frame(&self, text: &str) {
+        let judged = decide_frame(&self.dialect, &self.core, text);
+        assert!(judged.is_err(), "logged on unsigned: {text}");
+    }
+}

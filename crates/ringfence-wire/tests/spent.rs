@@ -1,0 +1,90 @@
+//! A signature that was used to change something fits no other route of its dialect, whatever the scheme leaves unsigned.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod shipped;
+
+use std::collections::BTreeSet;
+
+use ringfence_core::mode::Mode;
+use ringfence_core::refusal::Code;
+use ringfence_core::sign::{Algorithm, SigningKey, VerifyingKey};
+use ringfence_wire::{Dialect, Route};
+use shipped::attempt::{KEY_ID, NOW_US, path, secret, sign};
+use shipped::{Sent, core, dialects};
+
+/// Dialects in which a signature fits a route that it was not made for: those that sign neither method nor path.
+const OPEN: [&str; 5] = ["binance", "binance-usdm", "bybit", "mexc", "mexc-contract"];
+
+/// Returns a signed message to `route` that says nothing more.
+fn signed(dialect: &Dialect, route: &Route, secret: &[u8]) -> Option<Sent> {
+    let key = SigningKey::from_parts(Algorithm::HmacSha256, secret).unwrap();
+    let draft = Sent {
+        method: route.method.to_string(),
+        path: path(route),
+        ..Sent::default()
+    };
+    sign(dialect, &key, &draft)
+}
+
+/// What became of a spent signature.
+#[derive(Default)]
+struct Became {
+    /// On the route that it was made for.
+    again: BTreeSet<Option<Code>>,
+    /// On every other one.
+    elsewhere: BTreeSet<Option<Code>>,
+}
+
+/// Sends a message to each route that changes something, and then its signature to every route.
+fn replayed(dialect: &Dialect, freshness: Mode) -> Became {
+    let secret = secret();
+    let verifying = || VerifyingKey::from_parts(Algorithm::HmacSha256, &secret).unwrap();
+    let mut became = Became::default();
+    let signing = || dialect.routes().filter(|route| route.signed);
+    for spending in signing().filter(|route| route.operation.spends()) {
+        let core = core(KEY_ID, verifying(), freshness);
+        let Some(sent) = signed(dialect, spending, &secret) else {
+            continue;
+        };
+        // Where a route asks for parameters, the message is refused before it is fresh: nothing is spent.
+        if sent.decide(dialect, &core, Some(NOW_US)).is_err() {
+            continue;
+        }
+        for other in signing() {
+            let moved = Sent {
+                method: other.method.to_string(),
+                path: path(other),
+                ..sent.clone()
+            };
+            let refused = moved.decide(dialect, &core, Some(NOW_US)).err();
+            if other.id == spending.id {
+                became.again.insert(refused);
+            } else {
+                became.elsewhere.insert(refused);
+            }
+        }
+    }
+    became
+}
+
+#[test]
+fn a_spent_signature_is_refused_on_every_route_of_its_dialect() {
+    for (name, dialect) in dialects() {
+        let Became { again, elsewhere } = replayed(&dialect, Mode::Enforce);
+        assert_eq!(again, BTreeSet::from([Some(Code::ReplaySeen)]), "{name}");
+        assert!(!elsewhere.contains(&None), "{name}: {elsewhere:?}");
+        let fits = elsewhere.contains(&Some(Code::ReplaySeen));
+        assert_eq!(fits, OPEN.contains(&&*name), "{name}: {elsewhere:?}");
+    }
+}
+
+/// Nothing but the replay memory closes those holes: with it off, one signature does what it was not made for.
+#[test]
+fn the_replay_memory_is_what_refuses_it() {
+    for (name, dialect) in dialects() {
+        let Became { again, elsewhere } = replayed(&dialect, Mode::Off);
+        assert_eq!(again, BTreeSet::from([None]), "{name}");
+        assert_eq!(elsewhere.contains(&None), OPEN.contains(&&*name), "{name}");
+    }
+}
