@@ -62,6 +62,7 @@ bench: release $(ENVOY) ## side by side with nginx, HAProxy, Envoy and nginx + L
 check: build ## formatters, linters, types, borders between rooms
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	cargo check --manifest-path fuzz/Cargo.toml --no-default-features --locked --quiet
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

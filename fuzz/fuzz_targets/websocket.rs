@@ -41,7 +41,11 @@ fn again(text: &str) {
 
 fuzz_target!(|input: (bool, &[u8])| {
     let (client, bytes) = input;
-    let sender = if client { Sender::Client } else { Sender::Server };
+    let sender = if client {
+        Sender::Client
+    } else {
+        Sender::Server
+    };
     let whole = read(sender, &mut std::iter::once(bytes));
     assert_eq!(read(sender, &mut bytes.chunks(1)), whole);
     assert_eq!(read(sender, &mut bytes.chunks(3)), whole);
