@@ -143,12 +143,16 @@ fn give_back(lease: &mut Option<Lease>) {
     }
 }
 
+/// A body that comes in.
+pub(crate) trait Inbound: Body<Data = Bytes> + Unpin {}
+impl<B: Body<Data = Bytes> + Unpin> Inbound for B {}
+
 /// Reads a request's body of at most `limit` bytes, in the time that its connection's `watch` gives.
 ///
 /// # Errors
 ///
 /// `http_body_too_large`, `http_timeout`, `http_malformed`.
-pub(crate) async fn read(body: Incoming, limit: usize, watch: &Watch) -> Result<Bytes, Code> {
+pub(crate) async fn read(body: impl Inbound, limit: usize, watch: &Watch) -> Result<Bytes, Code> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -175,7 +179,7 @@ pub(crate) enum Uncollected {
 }
 
 /// Collects a body of at most `limit` bytes. One that comes in one piece, as small ones do, is not copied.
-pub(crate) async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, Uncollected> {
+pub(crate) async fn collect(mut body: impl Inbound, limit: usize) -> Result<Bytes, Uncollected> {
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {

@@ -283,7 +283,9 @@ fn doors(
             )
         })?;
         let tls = match (&config.tls, config.plain) {
-            (Some(files), false) => Some(tls::server(files, &format!("{field}.tls"))?),
+            (Some(files), false) => {
+                Some(tls::server(files, config.http2, &format!("{field}.tls"))?)
+            }
             (None, true) => None,
             (Some(_), true) | (None, false) => {
                 return Err(GateError::config(field, "give `tls`, or say `plain: true`"));

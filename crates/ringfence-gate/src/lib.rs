@@ -19,6 +19,7 @@ mod forward;
 mod framing;
 mod gate;
 mod http1;
+mod http2;
 mod lane;
 mod limits;
 mod listen;

@@ -3,29 +3,31 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use h2::ext::Protocol;
 use http::header::{CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use ringfence_core::budget::Usages;
 use ringfence_core::edge::{EdgePass, EdgeRefusal};
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::{Decision, Message, Permit, Trace};
 use ringfence_core::refusal::{Code, Refusal, Retry};
 use ringfence_core::session::Coverage;
-use ringfence_wire::http::{check, single};
-use ringfence_wire::websocket::{Handshake, handshake};
+use ringfence_wire::http::{check, check_extended_connect, check_http2, single};
+use ringfence_wire::websocket::handshake;
 use ringfence_wire::{Head, Reading, Route};
 
-use crate::body::{self, Answer};
+use crate::body::{self, Answer, Inbound};
 use crate::carry::{Carried, Permitted, Recorded};
 use crate::client::Client;
 use crate::clock::now_us;
-use crate::lane::Lane;
+use crate::lane::{Lane, Transport};
 use crate::receipts::Wanted;
 use crate::record::{self, Decided};
 use crate::refuse::closing;
 use crate::shared::MessageId;
+use crate::snapshot::HttpConfig;
+use crate::stream::Opening;
 
 /// One message on its way.
 pub(crate) struct Passing {
@@ -41,7 +43,7 @@ impl Client {
     pub(crate) async fn serve(
         self: Rc<Self>,
         lane: Rc<Lane>,
-        request: Request<Incoming>,
+        request: Request<impl Inbound>,
     ) -> Response<Answer> {
         let (head, incoming) = request.into_parts();
         // Where chunks end only the parser knows: nothing that follows them is taken for another message.
@@ -69,7 +71,7 @@ impl Client {
 }
 
 impl Passing {
-    async fn pass(self: Rc<Self>, incoming: Incoming) -> Response<Answer> {
+    async fn pass(self: Rc<Self>, incoming: impl Inbound) -> Response<Answer> {
         let client = Rc::clone(&self.client);
         let shared = &client.thread.shared;
         // 1. edge, before anything else is looked at or read
@@ -79,7 +81,7 @@ impl Passing {
         };
         // 2. framing
         let head = &self.head;
-        let opening = match framed(head) {
+        let opening = match framed(head, self.lane.transport, &shared.http) {
             Ok(opening) => opening,
             Err(refusal) => return closing(self.refuse_early(&refusal, edge.1, None)),
         };
@@ -114,7 +116,7 @@ impl Passing {
                 Carried::new(&client.thread, Rc::clone(&self).carry(permitted)).await
             }
             Ok(permitted) => match opening {
-                Some(handshake) => Rc::clone(&self).open_stream(handshake, permitted).await,
+                Some(opening) => Rc::clone(&self).open_stream(opening, permitted).await,
                 None => Rc::clone(&self).carry(permitted).await,
             },
         }
@@ -297,7 +299,12 @@ impl Passing {
         Decided {
             method: self.head.method.as_str(),
             path: self.head.uri.path(),
-            ..Decided::unread(&self.client, self.id.as_str(), self.started_us)
+            ..Decided::unread(
+                &self.client,
+                self.lane.transport,
+                self.id.as_str(),
+                self.started_us,
+            )
         }
     }
 }
@@ -310,10 +317,33 @@ fn proof(reading: &Reading<'_>) -> Option<&'static str> {
     }
 }
 
-/// Checks a head, and returns the WebSocket handshake that it may be.
-fn framed(head: &Parts) -> Result<Option<Handshake>, Refusal> {
-    check(&head.method, &head.uri, head.version, &head.headers)?;
-    handshake(&head.method, head.version, &head.headers)
+/// Checks a head, and returns how it would open a stream, if it would.
+fn framed(
+    head: &Parts,
+    transport: Transport,
+    http: &HttpConfig,
+) -> Result<Option<Opening>, Refusal> {
+    let Parts {
+        method,
+        uri,
+        headers,
+        ..
+    } = head;
+    match transport {
+        Transport::Http1 => {
+            check(method, uri, head.version, headers)?;
+            let asked = handshake(method, head.version, headers)?;
+            Ok(asked.map(|handshake| Opening::Switch(handshake.key)))
+        }
+        Transport::Http2 => {
+            check_http2(method, uri, headers, http.headers, http.header_bytes)?;
+            let Some(protocol) = head.extensions.get::<Protocol>() else {
+                return Ok(None);
+            };
+            check_extended_connect(protocol.as_str(), headers)?;
+            Ok(Some(Opening::Connect))
+        }
+    }
 }
 
 /// Returns a field's value as text; one with bytes outside ASCII is refused with `code`.

@@ -21,6 +21,7 @@ use ringfence_wire::{AnsweredOrder, OrderIds};
 
 use crate::client::{Client, Thread};
 use crate::clock::now_us;
+use crate::lane::Transport;
 use crate::receipts::Receipts;
 use crate::shared::Shared;
 
@@ -37,6 +38,7 @@ const SPARE_MAX: usize = 64;
 /// What a decision entry says.
 pub(crate) struct Decided<'a> {
     pub(crate) peer: IpAddr,
+    pub(crate) transport: Transport,
     pub(crate) listener: &'a str,
     pub(crate) dialect: &'a str,
     pub(crate) message: &'a str,
@@ -58,9 +60,15 @@ pub(crate) struct Decided<'a> {
 
 impl<'a> Decided<'a> {
     /// What is known of bytes that never became a request.
-    pub(crate) fn unread(client: &'a Client, message: &'a str, now_us: u64) -> Self {
+    pub(crate) fn unread(
+        client: &'a Client,
+        transport: Transport,
+        message: &'a str,
+        now_us: u64,
+    ) -> Self {
         Self {
             peer: client.peer,
+            transport,
             listener: &client.door.name,
             dialect: client.door.speech.dialect.name(),
             message,
@@ -124,7 +132,7 @@ impl<'a> Decided<'a> {
             state_changing: self.changes_state(),
             status: self.status,
             time_us: self.decided_us,
-            transport: "http/1.1",
+            transport: self.transport.as_str(),
         };
         entry.encode(out);
     }

@@ -13,8 +13,10 @@ use ringfence_wire::Rendered;
 use crate::body::Answer;
 use crate::client::Client;
 use crate::clock::now_us;
+use crate::lane::Transport;
 use crate::pipeline::Passing;
 use crate::record::{self, Decided};
+use crate::shared::MessageId;
 use crate::socket::Refuse;
 use crate::usage::{retry_after_s, write_retry_after};
 
@@ -56,6 +58,18 @@ fn status(number: u16) -> StatusCode {
 
 impl Refuse for Client {
     fn refuse_head(&self, code: Code) -> Vec<u8> {
+        let (refusal, rendered, message) = self.refuse_unread(code, Transport::Http1);
+        raw(&refusal, &rendered, message.value())
+    }
+}
+
+impl Client {
+    /// Records the refusal of what never became a request, and returns what there is to answer.
+    pub(crate) fn refuse_unread(
+        &self,
+        code: Code,
+        transport: Transport,
+    ) -> (Refusal, Rendered, MessageId) {
         let shared = &self.thread.shared;
         let now = now_us();
         let message = shared.message_id();
@@ -76,13 +90,13 @@ impl Refuse for Client {
                 trace,
                 refusal: Some(&refusal),
                 status: Some(rendered.status),
-                ..Decided::unread(self, message.as_str(), now)
+                ..Decided::unread(self, transport, message.as_str(), now)
             };
             record::refusal(shared, &decided);
         } else {
             shared.counters.refuse(refusal.code);
         }
-        raw(&refusal, &rendered, message.value())
+        (refusal, rendered, message)
     }
 }
 

@@ -11,7 +11,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::client::Client;
 use crate::deadline::before;
 use crate::http1;
-use crate::lane::Lane;
+use crate::http2;
+use crate::lane::{Lane, Transport};
 use crate::limits::Place;
 use crate::socket::Carrier;
 
@@ -23,13 +24,15 @@ pub(crate) async fn serve(
     place: Place,
 ) {
     let alarm = PanicAlarm(&client);
-    let lane = Rc::new(Lane::open(&client));
+    let lane = Rc::new(Lane::open(&client, Transport::Http1));
     let carrier = match tls {
         None => Some(Carrier::Plain(stream)),
         Some(config) => shake_hands(stream, config, &client, &lane).await,
     };
-    if let Some(carrier) = carrier {
-        http1::converse(carrier, &client, &lane).await;
+    match carrier {
+        Some(carrier) if carrier.speaks_http2() => http2::converse(carrier, &client, &lane).await,
+        Some(carrier) => http1::converse(carrier, &client, &lane).await,
+        None => {}
     }
     drop(alarm);
     drop(place);
@@ -58,7 +61,7 @@ async fn shake_hands(
 }
 
 /// Counts a connection whose task panicked. The task ends, the process lives.
-struct PanicAlarm<'c>(&'c Client);
+pub(crate) struct PanicAlarm<'c>(pub(crate) &'c Client);
 
 impl Drop for PanicAlarm<'_> {
     fn drop(&mut self) {

@@ -50,6 +50,8 @@ pub struct ListenerConfig {
     /// Plain HTTP must be said.
     #[serde(default)]
     pub plain: bool,
+    /// Whether HTTP/2 is offered on TLS.
+    pub http2: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::framing::{Bounds, Found, Frame, Scanner};
+use crate::http2::Channel;
+use crate::tls::H2;
 use crate::watch::{Phase, Watch};
 
 /// Bytes read at once.
@@ -29,6 +31,8 @@ pub(crate) type Landing = Rc<RefCell<Box<[u8]>>>;
 pub(crate) enum Carrier {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// One stream of HTTP/2 that has become a WebSocket.
+    Stream(Box<Channel>),
 }
 
 /// Says what a client is told whose head is refused before the parser sees it.
@@ -322,17 +326,34 @@ impl<R: Refuse> hyper::rt::Write for Socket<R> {
 }
 
 impl Carrier {
+    /// Tells whether the handshake chose HTTP/2.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        match self {
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(H2),
+            Self::Plain(_) | Self::Stream(_) => false,
+        }
+    }
+
     pub(crate) fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(into);
-        let polled = match self {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, &mut buffer),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(context, &mut buffer),
-        };
+        let polled = self.poll_fill(context, &mut buffer);
         polled.map_ok(|()| buffer.filled().len())
+    }
+
+    pub(crate) fn poll_fill(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
+            Self::Stream(channel) => channel.poll_read(context, buffer),
+        }
     }
 
     pub(crate) fn poll_write(
@@ -343,6 +364,7 @@ impl Carrier {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+            Self::Stream(channel) => channel.poll_write(context, bytes),
         }
     }
 
@@ -350,6 +372,7 @@ impl Carrier {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_flush(context),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(context),
+            Self::Stream(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -357,6 +380,7 @@ impl Carrier {
         match self {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+            Self::Stream(channel) => channel.poll_shutdown(),
         }
     }
 }

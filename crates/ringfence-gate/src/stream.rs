@@ -16,7 +16,7 @@ use hyper::client::conn::http1;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use ringfence_core::refusal::Code;
-use ringfence_wire::websocket::{Handshake, accept_input};
+use ringfence_wire::websocket::accept_input;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
@@ -38,11 +38,20 @@ const SWITCH: HeaderValue = HeaderValue::from_static("Upgrade");
 /// The venue's end of a stream.
 pub(crate) type Far = TokioIo<Upgraded>;
 
+/// How a client asks for a stream.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    /// By switching the protocol of its connection; holds `Sec-WebSocket-Key` as it stands.
+    Switch(HeaderValue),
+    /// By extended CONNECT (RFC 8441).
+    Connect,
+}
+
 impl Passing {
     /// Opens the venue's end, and only then answers the client.
     pub(crate) async fn open_stream(
         self: Rc<Self>,
-        handshake: Handshake,
+        opening: Opening,
         permitted: Permitted,
     ) -> Response<Answer> {
         let Permitted {
@@ -66,7 +75,7 @@ impl Passing {
         let answer = match opened {
             Ok(far) => {
                 *self.lane.far.borrow_mut() = Some(far);
-                self.switched(&handshake)
+                self.opened(&opening)
             }
             Err(trouble) => {
                 let refusal = trouble.refusal(false);
@@ -81,14 +90,18 @@ impl Passing {
         answer
     }
 
-    fn switched(&self, handshake: &Handshake) -> Response<Answer> {
+    fn opened(&self, opening: &Opening) -> Response<Answer> {
         let mut answer = Response::new(Answer::whole(None, &self.lane.watch));
-        *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let headers = answer.headers_mut();
-        headers.insert(UPGRADE, WEBSOCKET);
-        headers.insert(CONNECTION, SWITCH);
-        headers.insert(SEC_WEBSOCKET_ACCEPT, accept(&handshake.key));
-        headers.insert(MESSAGE, self.id.value().clone());
+        if let Opening::Switch(key) = opening {
+            *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            let headers = answer.headers_mut();
+            headers.insert(UPGRADE, WEBSOCKET);
+            headers.insert(CONNECTION, SWITCH);
+            headers.insert(SEC_WEBSOCKET_ACCEPT, accept(key));
+        }
+        answer
+            .headers_mut()
+            .insert(MESSAGE, self.id.value().clone());
         answer
     }
 

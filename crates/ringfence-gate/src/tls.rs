@@ -11,8 +11,16 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use crate::error::GateError;
 use crate::snapshot::TlsFiles;
 
-/// Returns the listener's side. ALPN says that only HTTP/1.1 is spoken here.
-pub(crate) fn server(files: &TlsFiles, field: &str) -> Result<Arc<ServerConfig>, GateError> {
+/// By which name ALPN knows HTTP/2 (RFC 9113 3.3).
+pub(crate) const H2: &[u8] = b"h2";
+const HTTP_1_1: &[u8] = b"http/1.1";
+
+/// Returns the listener's side. ALPN says what is spoken here: HTTP/1.1, and before it HTTP/2 where that is wanted.
+pub(crate) fn server(
+    files: &TlsFiles,
+    http2: bool,
+    field: &str,
+) -> Result<Arc<ServerConfig>, GateError> {
     let chain = certificates(&files.certificate, &format!("{field}.certificate"))?;
     let field = format!("{field}.key");
     let key = PrivateKeyDer::from_pem_file(&files.key)
@@ -24,7 +32,8 @@ pub(crate) fn server(files: &TlsFiles, field: &str) -> Result<Arc<ServerConfig>,
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|e| GateError::config(&field, e))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let spoken = [H2, HTTP_1_1].into_iter().skip(usize::from(!http2));
+    config.alpn_protocols = spoken.map(<[u8]>::to_vec).collect();
     Ok(Arc::new(config))
 }
 
@@ -43,7 +52,7 @@ pub(crate) fn client(ca: &Path) -> Result<Arc<ClientConfig>, GateError> {
         .map_err(|e| GateError::config(FIELD, e))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
     Ok(Arc::new(config))
 }
 

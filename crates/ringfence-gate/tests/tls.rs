@@ -48,12 +48,24 @@ fn with_tls<'p>(
 type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 fn dial(bench: &Bench, roots: RootCertStore, version: &'static SupportedProtocolVersion) -> Stream {
+    offering(bench, roots, version, &["http/1.1"])
+}
+
+fn offering(
+    bench: &Bench,
+    roots: RootCertStore,
+    version: &'static SupportedProtocolVersion,
+    protocols: &[&str],
+) -> Stream {
     let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
     let name = ServerName::try_from("localhost").unwrap();
     let socket = TcpStream::connect(bench.address).unwrap();
     socket.set_read_timeout(Some(common::SOON)).unwrap();
@@ -87,6 +99,34 @@ fn clients_get_tls_1_3_with_a_post_quantum_key_exchange() {
     let group = stream.conn.negotiated_key_exchange_group().unwrap();
     assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
     assert_eq!(stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+}
+
+#[test]
+fn http2_is_chosen_where_both_speak_it_and_http1_everywhere_else() {
+    let (venue, made, folder) = (Venue::fine(), certificate(), tempfile::tempdir().unwrap());
+    for (http2, offered, chosen) in [
+        (true, &["h2", "http/1.1"][..], "h2"),
+        (true, &["http/1.1", "h2"], "h2"),
+        (true, &["http/1.1"], "http/1.1"),
+        (true, &[], ""),
+        (false, &["h2", "http/1.1"], "http/1.1"),
+    ] {
+        let tls = with_tls(folder.path(), &made);
+        let bench = Bench::start(venue.address, |snapshot| {
+            tls(snapshot);
+            snapshot["listeners"][0]["http2"] = http2.into();
+        });
+        let mut stream = offering(&bench, roots(&made), &TLS13, offered);
+        stream.flush().unwrap();
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock).unwrap();
+        }
+        let spoken = stream.conn.alpn_protocol().unwrap_or_default();
+        assert_eq!(spoken, chosen.as_bytes(), "{offered:?}");
+        if chosen != "h2" {
+            assert!(ask(&mut stream).unwrap().starts_with("HTTP/1.1 200 OK"));
+        }
+    }
 }
 
 #[test]

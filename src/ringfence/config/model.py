@@ -112,6 +112,8 @@ class Listener(Section):
     dialect: Annotated[str, Field(min_length=1)]
     tls: Tls | None = None
     plain: bool = False
+    http2: bool = True
+    """Whether HTTP/2 is offered on TLS; `plain` is HTTP/1.1 only."""
 
     @model_validator(mode="after")
     def says_how(self) -> Self:

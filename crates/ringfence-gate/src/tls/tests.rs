@@ -25,7 +25,10 @@ fn listener() -> (Arc<ServerConfig>, RootCertStore) {
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
-    (super::server(&files, "listeners[0].tls").unwrap(), roots)
+    (
+        super::server(&files, true, "listeners[0].tls").unwrap(),
+        roots,
+    )
 }
 
 fn client(
@@ -103,7 +106,7 @@ fn a_missing_file_names_the_field() {
         certificate: "/nowhere/cert.pem".into(),
         key: "/nowhere/key.pem".into(),
     };
-    let refusal = super::server(&files, "listeners[0].tls").unwrap_err();
+    let refusal = super::server(&files, true, "listeners[0].tls").unwrap_err();
     assert!(
         refusal
             .to_string()
