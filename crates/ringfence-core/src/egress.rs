@@ -10,6 +10,9 @@ use crate::budget::{Cost, Meter};
 use crate::funds::FundsRules;
 use crate::refusal::{Code, Refusal};
 
+/// How often it is news that a key is refused, in microseconds.
+const NEWS_US: u64 = 60_000_000;
+
 /// What a firm's gateway knows of its venue.
 #[derive(Debug)]
 pub struct Egress {
@@ -32,6 +35,8 @@ pub struct VenueKey {
     refused: AtomicBool,
     /// Times that the venue refused it.
     refusals: AtomicU64,
+    /// When that was news; microseconds since the Unix epoch.
+    news_us: AtomicU64,
     /// The last time that something was signed with; microseconds since the Unix epoch.
     clock_us: AtomicU64,
 }
@@ -87,7 +92,7 @@ impl Egress {
         &self.rules
     }
 
-    /// Checks that the venue has not told us to stop.
+    /// Checks that the venue has not told us to stop. Milliseconds since the Unix epoch.
     ///
     /// # Errors
     ///
@@ -116,6 +121,7 @@ impl VenueKey {
             ready: AtomicBool::new(false),
             refused: AtomicBool::new(false),
             refusals: AtomicU64::new(0),
+            news_us: AtomicU64::new(0),
             clock_us: AtomicU64::new(0),
         }
     }
@@ -150,12 +156,16 @@ impl VenueKey {
         last.map_or(now_us, next)
     }
 
-    /// Notes whether the venue took the key. Returns whether that is news.
-    pub fn note(&self, refused: bool) -> bool {
-        if refused {
-            self.refusals.fetch_add(1, Ordering::Relaxed);
+    /// Notes whether the venue took the key at `now_us`. Returns whether it is news that it did not: once a minute.
+    pub fn note(&self, refused: bool, now_us: u64) -> bool {
+        self.refused.store(refused, Ordering::SeqCst);
+        if !refused {
+            return false;
         }
-        self.refused.swap(refused, Ordering::SeqCst) != refused
+        self.refusals.fetch_add(1, Ordering::Relaxed);
+        let due = |last: u64| (now_us.saturating_sub(last) >= NEWS_US).then_some(now_us);
+        let (set, get) = (Ordering::SeqCst, Ordering::SeqCst);
+        self.news_us.fetch_update(set, get, due).is_ok()
     }
 
     /// Returns how often the venue refused it, and whether it did when it was used last.

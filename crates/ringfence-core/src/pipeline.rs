@@ -200,18 +200,37 @@ pub struct Core {
 }
 
 impl Core {
-    /// Takes what the venue, answering a permitted message, says was used of its limits.
-    pub fn hear(&self, permit: &Permit, told: &Told) {
+    /// As [`Permit::revalidate`]; also that the venue has not told us to stop meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Permit::revalidate`], and `venue_limited`.
+    pub fn revalidate(&self, permit: &Permit, now_us: u64) -> Result<(), Refusal> {
+        permit.revalidate(now_us)?;
+        match &self.egress {
+            Some(egress) if self.modes.of(Control::Budget) == Mode::Enforce => {
+                egress.check(permit.venue_key.as_deref(), permit.cost, now_us / 1000)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Takes what the venue, answering a permitted message, says was used of its limits: by everybody, or with the key
+    /// that signed.
+    pub fn hear(&self, permit: &Permit, subject: Subject, told: &Told) {
         let Some(egress) = &self.egress else { return };
         // What a message costs nothing of, its answer says nothing of: the venue counts it elsewhere.
         if permit.cost.of(told.counts) == 0 {
             return;
         }
-        let correct = |meter, subject| self.budget.correct(meter, subject, told, permit.cost);
-        correct(egress.upstream(), Subject::Upstream);
-        if let Some(key) = &permit.venue_key {
-            correct(key.meter(), Subject::Venue);
-        }
+        let meter = match (subject, &permit.venue_key) {
+            (Subject::Upstream, _) => egress.upstream(),
+            (Subject::Venue, Some(key)) => key.meter(),
+            (Subject::Account | Subject::Address | Subject::Credential | Subject::Venue, _) => {
+                return;
+            }
+        };
+        self.budget.correct(meter, subject, told, permit.cost);
     }
 
     /// Begins a session of the credential `key_id` for a caller that has verified who acts by other

@@ -62,8 +62,14 @@ impl Passing {
                 if let Some(wanted) = wanted {
                     return self.receipt(wanted, &usages, reading).await;
                 }
+                let sent_us = now_us();
                 let asked = self.ask(&permit, outgoing, operation, || {}).await;
-                let answer = self.answer(asked.map_err(|trouble| trouble.refusal(false)), &usages);
+                let asked = asked.map_err(|trouble| trouble.refusal(false));
+                let asked = asked.and_then(|response| {
+                    let heard = self.heard(&permit, &response, sent_us);
+                    heard.map_or(Ok(response), Err)
+                });
+                let answer = self.answer(asked, &usages);
                 reading.answered(answer.status().as_u16());
                 return answer;
             }
@@ -87,19 +93,21 @@ impl Passing {
             outcome.settled.set(true);
             return Err(Code::LedgerUnavailable.into());
         }
+        let sent_us = now_us();
         let asked = self
             .ask(permit, outgoing, operation, || outcome.sending())
             .await;
         match asked {
             Ok(response) => {
                 let order = self.answered_order(&response, operation);
+                let heard = self.heard(permit, &response, sent_us);
                 outcome.settle(&Ended {
                     result: Fate::Answered,
-                    reason: None,
+                    reason: heard.as_ref().map(|refusal| refusal.code.as_str()),
                     status: Some(response.status().as_u16()),
                     order: order.as_ref(),
                 });
-                Ok(response)
+                heard.map_or(Ok(response), Err)
             }
             Err(trouble) => {
                 let fate = match trouble {
@@ -136,9 +144,9 @@ impl Passing {
         sending: impl Fn(),
     ) -> Result<Response<Content>, Trouble> {
         let thread = &self.client.thread;
-        let request = forward::request(permit, self, outgoing, operation);
-        let request = request.map_err(Trouble::NotSent)?;
-        exchange(&thread.pool, permit, request, sending).await
+        let parcel = forward::parcel(permit, self, outgoing, operation);
+        let parcel = parcel.map_err(Trouble::NotSent)?;
+        exchange(&thread.pool, permit, parcel, sending).await
     }
 
     fn answer(

@@ -21,6 +21,13 @@ pub enum GateError {
         /// What is wrong with it.
         what: String,
     },
+    /// A venue key could not be taken.
+    VenueKey {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The ledger could not be opened, written or closed.
     Ledger(LedgerError),
     /// The operating system failed us.
@@ -38,6 +45,7 @@ impl GateError {
         match self {
             Self::Config { .. } => "config_invalid",
             Self::Credential { .. } => "credential_invalid",
+            Self::VenueKey { .. } => "venue_key_invalid",
             Self::Ledger(_) => "ledger_unusable",
             Self::System { .. } => "system",
         }
@@ -63,6 +71,7 @@ impl fmt::Display for GateError {
         match self {
             Self::Config { field, what } => write!(f, "{field}: {what}"),
             Self::Credential { key_id, what } => write!(f, "credential {key_id}: {what}"),
+            Self::VenueKey { name, what } => write!(f, "venue key {name}: {what}"),
             Self::Ledger(error) => error.fmt(f),
             Self::System { doing, source } => write!(f, "{doing}: {source}"),
         }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::response::Parts;
-use http::{Method, Request, Response, Version};
+use http::{Method, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use ringfence_core::pipeline::Permit;
@@ -12,7 +12,8 @@ use ringfence_core::refusal::{Code, Refusal};
 
 use crate::body::{Content, Uncollected, collect};
 use crate::clock::now_us;
-use crate::pool::{Lease, Pool, Sent};
+use crate::forward::Parcel;
+use crate::pool::{Lease, Pool};
 
 /// Answers up to this many bytes are collected and sent on in one write; larger ones are streamed.
 const COLLECT_MAX: usize = 64 * 1024;
@@ -56,18 +57,18 @@ impl Trouble {
     }
 }
 
-/// Sends `request` and returns the answer. `sending` is called before the first byte may leave.
+/// Sends `parcel` and returns the answer. `sending` is called before the first byte may leave.
 ///
 /// The permit is looked at again just before that, when all waiting is over: a revocation that returned meanwhile is
 /// obeyed.
 pub(crate) async fn exchange(
     pool: &Rc<Pool>,
     permit: &Permit,
-    request: Request<Sent>,
+    parcel: Parcel,
     sending: impl Fn(),
 ) -> Result<Response<Content>, Trouble> {
-    let bodiless = request.method() == Method::HEAD;
-    let (response, mut lease) = send(pool, permit, request, sending).await?;
+    let bodiless = *parcel.method() == Method::HEAD;
+    let (response, mut lease) = send(pool, permit, parcel, sending).await?;
     let (mut head, incoming) = response.into_parts();
     let hint = incoming.size_hint().exact();
     if !is_sound(&head) {
@@ -122,23 +123,30 @@ fn is_sound(head: &Parts) -> bool {
 async fn send(
     pool: &Rc<Pool>,
     permit: &Permit,
-    mut request: Request<Sent>,
+    mut parcel: Parcel,
     sending: impl Fn(),
 ) -> Result<(Response<Incoming>, Lease), Trouble> {
     let not_sent = |code: Code| Trouble::NotSent(code.into());
     for _ in 0..ATTEMPTS {
         let mut lease = pool.lend().await.map_err(not_sent)?;
-        if let Err(refusal) = permit.revalidate(now_us()) {
-            lease.give_back();
-            return Err(Trouble::NotSent(refusal));
-        }
+        let core = &pool.shared.core;
+        let fresh = core.revalidate(permit, now_us());
+        // Signed only now, where it is: when all waiting is over.
+        let ready = fresh.and_then(|()| parcel.take(&pool.shared, now_us()));
+        let request = match ready {
+            Ok(request) => request,
+            Err(refusal) => {
+                lease.give_back();
+                return Err(Trouble::NotSent(refusal));
+            }
+        };
         sending();
         match lease.send(request).await {
             None => return Err(Trouble::Silent),
             Some(Ok(response)) => return Ok((response, lease)),
             Some(Err(mut failed)) => match failed.take_message() {
                 // hyper gives the message back only if not a byte of it was written.
-                Some(unsent) => request = unsent,
+                Some(unsent) => parcel.put_back(unsent),
                 None if failed.error().is_parse() => return Err(Trouble::Malformed),
                 None => return Err(Trouble::Broken),
             },

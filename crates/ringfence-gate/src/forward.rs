@@ -1,7 +1,10 @@
-//! What goes upstream, written anew: the parsed target and body, a closed list of header fields, the attestation.
+//! What goes upstream, written anew: the parsed target and body, a closed list of header fields, and either the
+//! attestation or, in egress, a signature of our own.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use http::{Method, Request, Uri, Version};
 use http_body_util::Full;
 use ringfence_core::operation::Operation;
@@ -12,12 +15,83 @@ use ringfence_wire::http::{FORWARDED, nominated};
 
 use crate::attest::Attested;
 use crate::clock::now_us;
+use crate::egress::Letter;
 use crate::pipeline::Passing;
 use crate::pool::Sent;
+use crate::shared::Shared;
 
 const ATTESTATION: HeaderName = HeaderName::from_static("x-ringfence-attestation");
+/// What a venue sees of whoever asks in egress; some refuse a request without any.
+const AGENT: HeaderValue = HeaderValue::from_static("ringfence");
 
-/// Builds the request to the venue. Needs the permit: nothing else can be forwarded.
+/// A message on its way to the venue.
+pub(crate) enum Parcel {
+    /// As it is sent. Nothing while it is being sent.
+    Ready(Option<Request<Sent>>, Method),
+    /// To be signed when it is sent.
+    Letter(Box<Letter>),
+}
+
+impl Parcel {
+    pub(crate) fn method(&self) -> &Method {
+        match self {
+            Self::Ready(_, method) => method,
+            Self::Letter(letter) => &letter.method,
+        }
+    }
+
+    /// Returns it as it is sent now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Letter::sign`].
+    pub(crate) fn take(&mut self, shared: &Shared, now_us: u64) -> Result<Request<Sent>, Refusal> {
+        match self {
+            // INVARIANT: it was put back, unless this is the first time.
+            Self::Ready(request, _) => request.take().ok_or_else(|| Code::Internal.into()),
+            Self::Letter(letter) => letter.sign(&shared.ring, now_us),
+        }
+    }
+
+    /// Takes back what was not sent. A letter is signed anew.
+    pub(crate) fn put_back(&mut self, unsent: Request<Sent>) {
+        match self {
+            Self::Ready(request, _) => *request = Some(unsent),
+            Self::Letter(_) => {}
+        }
+    }
+}
+
+/// Writes the message to the venue. Needs the permit: nothing else can be forwarded.
+///
+/// # Errors
+///
+/// As [`request`]; what cannot be signed anew.
+pub(crate) fn parcel(
+    permit: &Permit,
+    passing: &Passing,
+    outgoing: Outgoing,
+    operation: Operation,
+) -> Result<Parcel, Refusal> {
+    let Some(key) = permit.venue_key() else {
+        let request = request(permit, passing, outgoing, operation)?;
+        return Ok(Parcel::Ready(Some(request), passing.head.method.clone()));
+    };
+    let speech = &passing.client.door.speech;
+    let mut headers = HeaderMap::with_capacity(FORWARDED.len() + 8);
+    address(passing, &mut headers);
+    // The body's type is written with the body.
+    headers.remove(CONTENT_TYPE);
+    Ok(Parcel::Letter(Box::new(Letter {
+        key: key.clone(),
+        speech: speech.clone(),
+        method: passing.head.method.clone(),
+        message: speech.dialect.unsigned(outgoing)?,
+        headers,
+    })))
+}
+
+/// Builds the request to the venue of what nobody signs.
 ///
 /// # Errors
 ///
@@ -31,20 +105,20 @@ pub(crate) fn request(
     let (shared, head) = (&passing.client.thread.shared, &passing.head);
     let credential = permit.credential();
     let body = Bytes::from(outgoing.body);
-    let attestation = shared.attestor.attest(&Attested {
-        account: credential.map(|c| c.account()),
-        credential: credential.map(|c| c.key_id()),
-        operation: operation.as_str(),
-        message: passing.id.as_str(),
-        method: head.method.as_str(),
-        target: &outgoing.target,
-        body: &body,
-        now_us: now_us(),
+    let attestation = shared.core.egress.is_none().then(|| {
+        shared.attestor.attest(&Attested {
+            account: credential.map(|c| c.account()),
+            credential: credential.map(|c| c.key_id()),
+            operation: operation.as_str(),
+            message: passing.id.as_str(),
+            method: head.method.as_str(),
+            target: &outgoing.target,
+            body: &body,
+            now_us: now_us(),
+        })
     });
     let invalid = || Refusal::new(Code::HttpTargetInvalid);
     let target = Uri::from_maybe_shared(Bytes::from(outgoing.target)).map_err(|_| invalid())?;
-    let attestation = HeaderValue::from_maybe_shared(Bytes::from(attestation));
-    let attestation = attestation.map_err(|_| invalid())?;
     let length = body.len();
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = head.method.clone();
@@ -52,8 +126,7 @@ pub(crate) fn request(
     *request.uri_mut() = target;
     let headers = request.headers_mut();
     headers.reserve(FORWARDED.len() + 3);
-    headers.insert(HOST, shared.venue.host.clone());
-    copy(&head.headers, headers);
+    address(passing, headers);
     // The venue must read the body as we did, whatever the client called it.
     if let Some(content_type) = outgoing.content_type {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -61,8 +134,21 @@ pub(crate) fn request(
     if length > 0 || matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    headers.insert(ATTESTATION, attestation);
+    if let Some(attestation) = attestation {
+        let attestation = HeaderValue::from_maybe_shared(Bytes::from(attestation));
+        headers.insert(ATTESTATION, attestation.map_err(|_| invalid())?);
+    }
     Ok(request)
+}
+
+/// Writes the venue's name and what travels on. In egress that is nothing of what a bot is made with.
+fn address(passing: &Passing, headers: &mut HeaderMap) {
+    let shared = &passing.client.thread.shared;
+    headers.insert(HOST, shared.venue.host.clone());
+    copy(&passing.head.headers, headers);
+    if shared.core.egress.is_some() {
+        headers.insert(USER_AGENT, AGENT);
+    }
 }
 
 fn copy(from: &HeaderMap, to: &mut HeaderMap) {

@@ -7,18 +7,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ringfence_core::budget::{Cost, Meter};
 use ringfence_core::credential::{CredentialTable, State};
+use ringfence_core::egress::Egress;
 use ringfence_core::refusal::Code;
 use ringfence_ledger::{Commitment, SigningKey, Value};
 use tokio::sync::{Notify, watch};
 
+use crate::clock::now_us;
+use crate::egress::Ring;
 use crate::engine::{EngineThread, Stage, record_edge};
 use crate::error::GateError;
 use crate::listen::{Door, bind, claim};
 use crate::open::{open_ledger, settled};
 use crate::record;
 use crate::shared::{Parts, Shared, Speech};
-use crate::snapshot::{CredentialRecord, ListenerConfig, Snapshot};
+use crate::snapshot::{CredentialRecord, ListenerConfig, Snapshot, VenueKeyRecord};
 use crate::tls;
 
 /// How often a drain looks whether all connections are gone.
@@ -56,14 +60,31 @@ impl Gate {
         snapshot: &Snapshot,
         credentials: Vec<CredentialRecord>,
     ) -> Result<Self, GateError> {
+        Self::start_with(snapshot, credentials, Vec::new())
+    }
+
+    /// As [`Gate::start`], with the keys that sign for the venue.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`]; nothing is left running.
+    pub fn start_with(
+        snapshot: &Snapshot,
+        credentials: Vec<CredentialRecord>,
+        venue_keys: Vec<VenueKeyRecord>,
+    ) -> Result<Self, GateError> {
         let notified: Vec<Arc<Notify>> = (0..snapshot.engine.threads)
             .map(|_| Arc::default())
             .collect();
         let parts = Parts::build(snapshot)?;
         put(&parts.core.credentials, credentials)?;
+        let ring = Ring::default();
+        if let Some(egress) = &parts.core.egress {
+            ring.put(egress, venue_keys)?;
+        }
         let mut doors = doors(snapshot, &parts.speeches)?;
         let (ledger, damage) = open_ledger(snapshot, notified.clone())?;
-        let shared = Arc::new(Shared::new(parts, snapshot.http, ledger)?);
+        let shared = Arc::new(Shared::new(parts, snapshot.http, ledger, ring)?);
         let sockets = open_sockets(snapshot.engine.threads, &mut doors)?;
         let addresses = doors.iter().map(|door| door.address).collect();
         let (stage, watched) = watch::channel(Stage::Serving);
@@ -108,6 +129,18 @@ impl Gate {
     /// [`GateError::Credential`].
     pub fn put_credentials(&self, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
         put(&self.shared.core.credentials, records)
+    }
+
+    /// Puts venue keys in the place of all that there were; all of them or none. Returns how many accounts' keys they are.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::VenueKey`]; [`GateError::Config`] where nothing is signed for a venue.
+    pub fn put_venue_keys(&self, records: Vec<VenueKeyRecord>) -> Result<usize, GateError> {
+        let egress = self.shared.core.egress.as_ref();
+        let egress =
+            egress.ok_or_else(|| GateError::config("egress", "there is no such section"))?;
+        self.shared.ring.put(egress, records)
     }
 
     /// Sets a credential's state, then records it; a ledger that takes nothing does not stand in a revocation's way.
@@ -185,6 +218,9 @@ impl Gate {
                 "size": ledger.size,
             });
             map.insert("ledger".into(), ledger);
+            if let Some(egress) = &self.shared.core.egress {
+                map.insert("venue".into(), venue_status(egress));
+            }
         }
         status
     }
@@ -233,6 +269,33 @@ impl Drop for Gate {
         // Whoever wants to know how it ended calls `stop`.
         let _ = self.stop(0);
     }
+}
+
+/// Returns how the venue keys are, and for how long the venue wants us to wait.
+fn venue_status(egress: &Egress) -> serde_json::Value {
+    let order = Cost {
+        weight: 0,
+        orders: 1,
+    };
+    let wait_ms = |meter: &Meter, cost| {
+        let until_ms = meter.held_until_ms(cost);
+        until_ms.saturating_sub(now_us() / 1000)
+    };
+    let keys = egress.keys().map(|key| {
+        let (refusals, refused) = key.refusals();
+        let about = serde_json::json!({
+            "ready": key.is_ready(),
+            "refusals": refusals,
+            "refused": refused,
+            "wait_ms": wait_ms(key.meter(), Cost::default()),
+            "wait_orders_ms": wait_ms(key.meter(), order),
+        });
+        (key.name().to_owned(), about)
+    });
+    serde_json::json!({
+        "keys": keys.collect::<serde_json::Map<_, _>>(),
+        "wait_ms": wait_ms(egress.upstream(), Cost::default()),
+    })
 }
 
 /// Checks what can be checked of a snapshot without opening a ledger or a socket: dialects, limits, instruments, keys.

@@ -39,7 +39,7 @@ const WAITING_MAX: usize = 1024;
 
 /// Connections to the venue.
 pub(crate) struct Pool {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     deadlines: Rc<Deadlines>,
     idle: RefCell<Vec<Connection>>,
     /// Connections that are open or being opened.

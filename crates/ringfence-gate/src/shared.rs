@@ -14,6 +14,7 @@ use ringfence_core::budget::{BudgetTable, Counts, Limit, Subject};
 use ringfence_core::credential::CredentialTable;
 use ringfence_core::decimal::Decimal;
 use ringfence_core::edge::EdgeBudget;
+use ringfence_core::egress::Egress;
 use ringfence_core::guard::{Guard, Instrument};
 use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::pipeline::Core;
@@ -25,6 +26,7 @@ use rustls::pki_types::ServerName;
 
 use crate::attest::Attestor;
 use crate::counters::Counters;
+use crate::egress::Ring;
 use crate::error::GateError;
 use crate::limits::Connections;
 use crate::receipts::Receipts;
@@ -61,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Connections>,
     pub(crate) counters: Counters,
     pub(crate) receipts: Receipts,
+    pub(crate) ring: Ring,
     boot: String,
     next_message: AtomicU64,
 }
@@ -97,7 +100,7 @@ impl Parts {
             guard: Guard::new(instruments(&snapshot.guard)?, kinds),
             room: ReplayRoom::new(freshness.capacity_per_credential, freshness.capacity),
             modes: modes(snapshot)?,
-            egress: None,
+            egress: egress(snapshot)?,
         };
         let attestor = Attestor::open(&snapshot.attestation)?;
         Ok(Self {
@@ -112,7 +115,12 @@ impl Parts {
 
 impl Shared {
     /// Puts the parts together with an open ledger.
-    pub(crate) fn new(parts: Parts, http: HttpConfig, ledger: Ledger) -> Result<Self, GateError> {
+    pub(crate) fn new(
+        parts: Parts,
+        http: HttpConfig,
+        ledger: Ledger,
+        ring: Ring,
+    ) -> Result<Self, GateError> {
         let Parts {
             core,
             venue,
@@ -132,6 +140,7 @@ impl Shared {
             )),
             counters: Counters::new(),
             receipts,
+            ring,
             boot: boot_id()?,
             next_message: AtomicU64::new(1),
         })
@@ -261,6 +270,34 @@ fn limits(snapshot: &Snapshot) -> Result<Vec<Limit>, GateError> {
         .enumerate()
         .map(compile)
         .collect()
+}
+
+/// Egress signs with keys that can do whatever the venue lets them: what stands between them and a client must refuse.
+fn egress(snapshot: &Snapshot) -> Result<Option<Egress>, GateError> {
+    const NEEDED: [Control; 4] = [
+        Control::Identity,
+        Control::Freshness,
+        Control::Authority,
+        Control::Guard,
+    ];
+    let Some(config) = &snapshot.egress else {
+        let ours = |limit: &&crate::snapshot::LimitConfig| {
+            matches!(limit.subject.as_str(), "upstream" | "venue")
+        };
+        return match snapshot.budget.limits.iter().find(ours) {
+            Some(limit) => Err(GateError::config(
+                "budget.limits",
+                format!("{} needs the section `egress`", limit.name),
+            )),
+            None => Ok(None),
+        };
+    };
+    let modes = modes(snapshot)?;
+    if let Some(control) = NEEDED.into_iter().find(|c| modes.of(*c) != Mode::Enforce) {
+        let field = format!("controls.{}", control.as_str());
+        return Err(GateError::config(field, "egress needs it to enforce"));
+    }
+    config.compile().map(Some)
 }
 
 fn modes(snapshot: &Snapshot) -> Result<Modes, GateError> {

@@ -1,5 +1,7 @@
 //! The configuration as Python hands it over: one JSON document, checked strictly. Paths are absolute.
 
+mod egress;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +17,10 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::error::GateError;
+
 use crate::watch::Patience;
+pub(crate) use egress::Sealer;
+pub use egress::{EgressConfig, TransferRule, VenueKeyRecord, WithdrawalRule};
 
 /// Everything but credentials.
 #[derive(Debug, Deserialize)]
@@ -28,6 +33,9 @@ pub struct Snapshot {
     /// By name, in the form that `ringfence_wire::Dialect::from_json` takes.
     pub dialects: HashMap<String, serde_json::Value>,
     pub upstream: UpstreamConfig,
+    /// Whose keys sign for the venue, where we do.
+    #[serde(default)]
+    pub egress: Option<EgressConfig>,
     pub attestation: AttestationConfig,
     pub engine: EngineConfig,
     pub http: HttpConfig,

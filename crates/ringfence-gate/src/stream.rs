@@ -64,7 +64,8 @@ impl Passing {
         } = permitted;
         let opened = match forward::request(&permit, &self, outgoing, operation) {
             Ok(request) => {
-                let fresh = permit.revalidate(now_us()).map_err(Trouble::NotSent);
+                let core = &self.client.thread.shared.core;
+                let fresh = core.revalidate(&permit, now_us()).map_err(Trouble::NotSent);
                 match fresh {
                     Ok(()) => self.open_far(request).await,
                     Err(trouble) => Err(trouble),

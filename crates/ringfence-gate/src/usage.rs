@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use ringfence_core::budget::{Limit, Usages};
+use ringfence_core::budget::{Limit, Subject, Usages};
 use ringfence_core::refusal::{Refusal, Retry};
 use ringfence_wire::ratelimit::Remaining;
 pub(crate) use ringfence_wire::ratelimit::retry_after_s;
@@ -25,6 +25,10 @@ impl UsageFields {
         let venue = limits
             .iter()
             .map(|limit| {
+                // What the venue says of its own limits goes through: it knows better.
+                if matches!(limit.subject, Subject::Upstream | Subject::Venue) {
+                    return None;
+                }
                 dialect
                     .usage_header(limit.counts, limit.window_ms)?
                     .parse()

@@ -12,5 +12,6 @@ pub mod websocket;
 
 pub use dialect::{
     AnsweredOrder, BodyKind, Description, Dialect, DialectError, Draft, Head, OrderIds, Outgoing,
-    Reading, Rendered, Route, Scratch, Seal, Signed, Steps, Stop, Unsigned, Verdict, http_date_us,
+    Reading, Rendered, Route, Scratch, Seal, Signed, Steps, Stop, Unsigned, Verdict, essence,
+    http_date_us,
 };

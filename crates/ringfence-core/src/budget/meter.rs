@@ -44,14 +44,15 @@ impl Meter {
         self.pending[counts as usize].load(Ordering::SeqCst)
     }
 
-    /// Sends nothing before `until_ms`; with `orders`, nothing that places orders.
-    pub fn hold(&self, until_ms: u64, orders: bool) {
+    /// Sends nothing before `until_ms`; with `orders`, nothing that places orders. Returns whether that is news at
+    /// `now_ms`. Times are milliseconds since the Unix epoch.
+    pub fn hold(&self, until_ms: u64, orders: bool, now_ms: u64) -> bool {
         let hold = if orders {
             &self.orders_hold_ms
         } else {
             &self.hold_ms
         };
-        hold.fetch_max(until_ms, Ordering::SeqCst);
+        hold.fetch_max(until_ms, Ordering::SeqCst) <= now_ms
     }
 
     /// Returns until when a message of `cost` is not sent.

@@ -75,7 +75,7 @@ fn nothing_is_sent_while_the_venue_wants_us_to_wait() {
     let egress = egress(None);
     egress.keys().for_each(|key| key.set_ready(true));
     let (alice, carol) = (egress.key("alice").unwrap(), egress.key("carol").unwrap());
-    alice.meter().hold(5_000, false);
+    assert!(alice.meter().hold(5_000, false, 4_000));
     let refusal = egress.check(Some(alice), READ, 4_000).unwrap_err();
     assert_eq!(
         (refusal.code, refusal.retry),
@@ -85,25 +85,27 @@ fn nothing_is_sent_while_the_venue_wants_us_to_wait() {
     egress.check(None, READ, 4_000).unwrap();
     egress.check(Some(alice), READ, 5_000).unwrap();
     // A later word does not shorten an earlier one.
-    alice.meter().hold(4_500, false);
+    assert!(!alice.meter().hold(4_500, false, 4_600));
     egress.check(Some(alice), READ, 4_700).unwrap_err();
     // Where only orders are too many, they can still be cancelled.
-    carol.meter().hold(9_000, true);
+    assert!(carol.meter().hold(9_000, true, 8_000));
     egress.check(Some(carol), READ, 8_000).unwrap();
     egress.check(Some(carol), ORDER, 8_000).unwrap_err();
     // What the venue says to the gateway as a whole holds for all.
-    egress.upstream().hold(20_000, false);
+    assert!(egress.upstream().hold(20_000, false, 9_000));
     egress.check(Some(carol), READ, 10_000).unwrap_err();
     egress.check(None, READ, 10_000).unwrap_err();
 }
 
 #[test]
-fn a_key_that_is_refused_is_news_once() {
+fn a_key_that_is_refused_is_news_once_a_minute() {
     let key = VenueKey::new("main");
-    assert!(!key.note(false));
-    assert!(key.note(true));
-    assert!(!key.note(true));
-    assert_eq!(key.refusals(), (2, true));
-    assert!(key.note(false));
+    let minute = 60_000_000;
+    assert!(!key.note(false, minute));
+    assert!(key.note(true, 2 * minute));
+    assert!(!key.note(true, 3 * minute - 1));
+    assert!(!key.note(false, 3 * minute));
     assert_eq!(key.refusals(), (2, false));
+    assert!(key.note(true, 3 * minute));
+    assert_eq!(key.refusals(), (3, true));
 }

@@ -190,7 +190,7 @@ impl Dialect {
     }
 }
 
-const fn essence(kind: BodyKind) -> &'static str {
+pub(super) const fn essence(kind: BodyKind) -> &'static str {
     match kind {
         BodyKind::Form => FORM,
         BodyKind::Json => "application/json",

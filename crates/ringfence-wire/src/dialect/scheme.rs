@@ -23,7 +23,7 @@ pub(super) use canonical::Source;
 pub(super) use code::{Proof, Signing};
 pub use describe::Description;
 pub(super) use place::Place;
-pub use sign::{Draft, Seal, Signed};
+pub use sign::{Draft, Seal, Signed, essence};
 pub(super) use time::read as read_time;
 pub use unsigned::Unsigned;
 

@@ -203,6 +203,11 @@ impl Sheet<'_> {
     }
 }
 
+/// Returns the media type of a body that is JSON or a form.
+pub fn essence(body: &str) -> &'static str {
+    super::super::read::essence(kind(body))
+}
+
 /// Tells what a body is by how it starts.
 pub(super) fn kind(body: &str) -> BodyKind {
     if body.trim_start().starts_with(['{', '[']) {
