@@ -57,10 +57,10 @@ class Engine:
     """A gateway: its listeners, controls and ledger."""
 
     def __new__(cls, snapshot: bytes) -> Engine: ...
-    def start(self, credentials: bytes) -> list[str]:
-        """Take a JSON array of credentials, open the ledger, listen, and return the addresses.
+    def start(self, credentials: bytes, venue_keys: bytes) -> list[str]:
+        """Take JSON arrays of credentials and venue keys, open the ledger, listen.
 
-        They are in the listeners' order, with the ports that the system chose.
+        Returns the addresses in the listeners' order, with the ports that the system chose.
         """
 
     def stop(self, drain_ms: int) -> None:
@@ -71,6 +71,9 @@ class Engine:
 
     def put_credentials(self, credentials: bytes) -> int:
         """Add or replace a JSON array of credentials, and return how many there were."""
+
+    def put_venue_keys(self, venue_keys: bytes) -> int:
+        """Put a JSON array of venue keys in the place of all that there were."""
 
     def set_credential_state(self, key_id: str, state: str, detail: bytes) -> tuple[int, bool]:
         """Set a credential's state.

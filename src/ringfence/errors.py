@@ -20,6 +20,7 @@ __all__ = [
     "MessageError",
     "RunningError",
     "StoreError",
+    "VaultError",
     "WitnessError",
 ]
 
@@ -143,6 +144,13 @@ class StoreError(GatewayError):
 
     code = "store_failed"
     hint = "`ringfence init` lays a state folder; its ringfence.db must be readable and writable"
+
+
+class VaultError(GatewayError):
+    """The vault with the venue keys cannot be opened, or not take what was asked."""
+
+    code = "vault_failed"
+    hint = "nothing was written; put the file or the master key back that belong together"
 
 
 class WitnessError(GatewayError):

@@ -92,9 +92,13 @@ impl Letter {
         };
         let signed = dialect.sign(&draft, &seal);
         // It is our key that cannot sign, not the client's.
-        let signed = signed.map_err(|refusal| match refusal.code {
-            code if code == Code::SignatureMissing => Code::VenueKeyMissing.into(),
-            _ => refusal,
+        let signed = signed.map_err(|refusal| {
+            let unfit = refusal.code == Code::SignatureMissing;
+            if unfit {
+                Code::VenueKeyMissing.into()
+            } else {
+                refusal
+            }
         });
         self.write(signed?)
     }

@@ -25,6 +25,7 @@ const ATTESTATION: HeaderName = HeaderName::from_static("x-ringfence-attestation
 const AGENT: HeaderValue = HeaderValue::from_static("ringfence");
 
 /// A message on its way to the venue.
+#[allow(clippy::large_enum_variant)] // a box would cost every message of an exchange's gateway an allocation
 pub(crate) enum Parcel {
     /// As it is sent. Nothing while it is being sent.
     Ready(Option<Request<Sent>>, Method),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_core::credential::State;
-use ringfence_gate::{CredentialRecord, Gate, Snapshot, record_alone};
+use ringfence_gate::{CredentialRecord, Gate, Snapshot, VenueKeyRecord, record_alone};
 use ringfence_ledger::Value;
 use serde_json::Map;
 
@@ -31,16 +31,22 @@ impl Engine {
         })
     }
 
-    /// Takes a JSON array of credentials, opens the ledger, listens, and returns the bound addresses in the
-    /// listeners' order.
-    fn start(&self, py: Python<'_>, credentials: &[u8]) -> PyResult<Vec<String>> {
+    /// Takes JSON arrays of credentials and of venue keys, opens the ledger, listens, and returns the bound addresses in
+    /// the listeners' order.
+    fn start(
+        &self,
+        py: Python<'_>,
+        credentials: &[u8],
+        venue_keys: &[u8],
+    ) -> PyResult<Vec<String>> {
         py.detach(|| {
             let records = CredentialRecord::parse_all(credentials).map_err(gate)?;
+            let venue_keys = VenueKeyRecord::parse_all(venue_keys).map_err(gate)?;
             let mut running = self.lock();
             if running.is_some() {
                 return Err(core("engine_running", "the engine is started already"));
             }
-            let started = Gate::start(&self.snapshot, records).map_err(gate)?;
+            let started = Gate::start_with(&self.snapshot, records, venue_keys).map_err(gate)?;
             let addresses = started
                 .addresses()
                 .iter()
@@ -76,6 +82,14 @@ impl Engine {
         py.detach(|| {
             let records = CredentialRecord::parse_all(credentials).map_err(gate)?;
             self.running()?.put_credentials(records).map_err(gate)
+        })
+    }
+
+    /// Puts a JSON array of venue keys in the place of all that there were, and returns how many accounts use.
+    fn put_venue_keys(&self, py: Python<'_>, venue_keys: &[u8]) -> PyResult<usize> {
+        py.detach(|| {
+            let records = VenueKeyRecord::parse_all(venue_keys).map_err(gate)?;
+            self.running()?.put_venue_keys(records).map_err(gate)
         })
     }
 

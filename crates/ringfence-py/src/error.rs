@@ -30,9 +30,10 @@ pub(crate) fn gate(error: GateError) -> PyErr {
     let code = error.code();
     match error {
         GateError::Config { field, what } => at(code, what, field),
-        GateError::Credential { .. } | GateError::Ledger(_) | GateError::System { .. } => {
-            core(code, error)
-        }
+        GateError::Credential { .. }
+        | GateError::Ledger(_)
+        | GateError::System { .. }
+        | GateError::VenueKey { .. } => core(code, error),
     }
 }
 

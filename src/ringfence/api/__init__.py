@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from ringfence.api.client import Client, runs
 from ringfence.api.keys import Asked, Keys, KeyService, NewKey
+from ringfence.api.vault import AskedVault, NewVenueKey, Vaults, VaultService
 from ringfence.api.volumes import AskedVolumes, Volumes, VolumeService
 
 __all__ = [
     "Asked",
+    "AskedVault",
     "AskedVolumes",
     "Client",
     "KeyService",
     "Keys",
     "NewKey",
+    "NewVenueKey",
+    "VaultService",
+    "Vaults",
     "VolumeService",
     "Volumes",
     "runs",

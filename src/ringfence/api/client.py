@@ -14,6 +14,7 @@ from urllib.parse import quote
 from ringfence import errors
 from ringfence.api.keys import NewKey
 from ringfence.api.reach import reach
+from ringfence.api.vault import NewVenueKey
 from ringfence.errors import GatewayError, KeyMissingError, KeyTextError, RunningError
 
 __all__ = ["Client", "runs"]
@@ -82,6 +83,22 @@ class Client:
         target = f"{place(key_id)}/{STEPS[state]}"
         changed: dict[str, Any] = self._ask("POST", target, {"why": why})
         return changed
+
+    def put_venue_key(self, wanted: NewVenueKey) -> dict[str, Any]:
+        """Put a venue key into the vault, or another in its place."""
+        done: dict[str, Any] = self._ask("POST", "/vault", asdict(wanted))
+        return done
+
+    def venue_keys(self) -> list[dict[str, Any]]:
+        """Return all venue keys, without what signs."""
+        found: list[dict[str, Any]] = self._ask("GET", "/vault")
+        return found
+
+    def remove_venue_key(self, name: str, why: str) -> dict[str, Any]:
+        """Remove a venue key."""
+        target = f"/vault/{quote(name, safe='')}/remove"
+        done: dict[str, Any] = self._ask("POST", target, {"why": why})
+        return done
 
     def holds(self) -> list[dict[str, Any]]:
         """Return the holds in force, oldest first."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -20,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ringfence.api.keys import KeyService, NewKey
 from ringfence.api.person import peer_uid, person
 from ringfence.api.reach import reach
+from ringfence.api.vault import NewVenueKey, VaultService
 from ringfence.api.volumes import VolumeService
 from ringfence.engine import Engine
 from ringfence.errors import FileError, GatewayError, KeyMissingError
@@ -84,15 +86,30 @@ class EraseRequest(BaseModel):
     why: str
 
 
+class VenueKeyRequest(BaseModel):
+    """The body of POST /vault."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    name: str
+    dialect: str
+    key_id: str
+    secret: str
+    passphrase: str | None = None
+    why: str = ""
+
+
 def app(
     keys: KeyService,
     volumes: VolumeService,
     engine: Engine,
     published: Callable[[], dict[str, Any]] | None = None,
+    vault: VaultService | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
-    `published` tells how far the ledger is published, where this gateway publishes it.
+    `published` tells how far the ledger is published, where this gateway publishes it; `vault` has
+    the venue keys, where it signs for a venue.
     """
     made = FastAPI(title="Ringfence", openapi_url=None, docs_url=None, redoc_url=None)
 
@@ -101,6 +118,14 @@ def app(
         status = 404 if isinstance(error, KeyMissingError) else 409
         content = {"code": error.code, "message": str(error), "hint": error.hint}
         return JSONResponse(content, status_code=status)
+
+    @made.exception_handler(RequestValidationError)
+    def misread(_request: Request, error: RequestValidationError) -> JSONResponse:
+        # FastAPI's own answer would hold what was sent, and that may be a secret.
+        fields = {".".join(str(part) for part in one["loc"]) for one in error.errors()}
+        said = "the request cannot be read: " + ", ".join(sorted(fields))
+        content = {"code": "internal", "message": said, "hint": GatewayError.hint}
+        return JSONResponse(content, status_code=422)
 
     @made.get("/status")
     def status() -> dict[str, Any]:
@@ -131,6 +156,9 @@ def app(
     def revoke_key(key_id: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
         return keys.set_state(key_id, "revoked", wanted.why, who(request))
 
+    if vault is not None:
+        keep(made, vault)
+
     @made.get("/holds")
     def all_holds() -> list[dict[str, Any]]:
         return volumes.holds()
@@ -152,6 +180,22 @@ def app(
         return volumes.erase(wanted.address, wanted.until, wanted.why, who(request))
 
     return made
+
+
+def keep(made: FastAPI, vault: VaultService) -> None:
+    """Add what can be done with the venue keys."""
+
+    @made.get("/vault")
+    def venue_keys() -> list[dict[str, Any]]:
+        return vault.venue_keys()
+
+    @made.post("/vault")
+    def put_venue_key(wanted: VenueKeyRequest, request: Request) -> dict[str, Any]:
+        return vault.put_venue_key(NewVenueKey(**wanted.model_dump()), who(request))
+
+    @made.post("/vault/{name}/remove")
+    def remove_venue_key(name: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
+        return vault.remove_venue_key(name, wanted.why, who(request))
 
 
 def who(request: Request) -> str:

@@ -31,6 +31,7 @@ from ringfence.cli import (
     ledger_vkey,
     serve,
     status,
+    vault,
     venue,
     version,
     witness_contradictions,
@@ -63,6 +64,12 @@ key.command("suspend")(key_state.suspend)
 key.command("resume")(key_state.resume)
 key.command("revoke")(key_state.revoke)
 app.add_typer(key, name="key")
+
+safe = typer.Typer(help="Keep the keys that sign for a venue.")
+safe.command("put")(vault.put)
+safe.command("list")(vault.list_keys)
+safe.command("remove")(vault.remove)
+app.add_typer(safe, name="vault")
 
 ledger = typer.Typer(help="Verify, prove and read the ledger.")
 ledger.command("verify")(ledger_verify.verify)

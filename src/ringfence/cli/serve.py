@@ -52,14 +52,21 @@ def serve(
 
 def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bool) -> None:
     """Run until the first of the STOP signals, then drain. The folder is held."""
-    from ringfence.api import KeyService, VolumeService
+    from ringfence.api import KeyService, VaultService, VolumeService
     from ringfence.api.server import app, serving
-    from ringfence.identity import MasterKey, Store
+    from ringfence.identity import MasterKey, Store, Vault
 
     store, master = Store(folder.store), MasterKey.read(folder.master_key)
+    vault = None if (path := loaded.vault()) is None else Vault(path, master)
+    # A vault that cannot be opened stops the start: nothing is written over it.
+    signing = {} if vault is None else vault.read()
+    tell_missing(loaded, set(signing))
     snapshot = loaded.snapshot()
     engine = Engine(snapshot)
-    addresses = engine.start([one.for_engine(master) for one in store.all()])
+    addresses = engine.start(
+        [one.for_engine(master) for one in store.all()],
+        [key.for_engine() for key in signing.values()],
+    )
     try:
         keys = KeyService(store, master, engine)
         try:
@@ -72,7 +79,12 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
         volumes = VolumeService(loaded, partial(engine.event, durable=True), engine.erase)
         with ExitStack() as stack:
             publisher = published(loaded, engine, stack)
-            stack.enter_context(serving(app(keys, volumes, engine, publisher), folder.socket))
+            kept = None
+            if vault is not None:
+                record = partial(engine.event, durable=True)
+                kept = VaultService(vault, loaded.dialects, record, engine)
+            application = app(keys, volumes, engine, publisher, kept)
+            stack.enter_context(serving(application, folder.socket))
             ready(addresses, loaded, folder, as_json)
             signal.sigwait(STOP)
             threading.Thread(target=hurry, args=[engine], daemon=True).start()
@@ -80,6 +92,16 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
             engine.stop(drain_ms)
     finally:
         engine.stop(0)
+
+
+def tell_missing(loaded: configuration.Loaded, there: set[str]) -> None:
+    """Warn of venue keys that accounts are to use and the vault does not have."""
+    egress = loaded.config.egress
+    if egress is None:
+        return
+    wanted = {*egress.accounts.values(), *([egress.default] if egress.default else [])}
+    for name in sorted(wanted - there):
+        warn(f"the vault has no key {name}: who uses it is refused until `ringfence vault put`")
 
 
 def published(

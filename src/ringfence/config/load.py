@@ -57,6 +57,11 @@ class Loaded:
             return self.path(upstream.ca)
         return system_roots() if upstream.url.startswith("https:") else None
 
+    def vault(self) -> Path | None:
+        """Return where the sealed venue keys lie; None: nothing is signed for a venue."""
+        egress = self.config.egress
+        return None if egress is None else Path(self.path(egress.vault))
+
     def snapshot(self) -> bytes:
         """Return what the engine takes: absolute paths, dialects inlined, JSON."""
         content = self.config.model_dump(mode="json")
@@ -67,6 +72,8 @@ class Loaded:
             content["ledger"][name] = self.path(content["ledger"][name])
         # Nothing that the engine does.
         del content["ledger"]["retention"], content["ledger"]["publish"]
+        if content["egress"] is not None:
+            del content["egress"]["vault"]
         content["upstream"]["ca"] = self.roots()
         for listener in content["listeners"]:
             for name, text in (listener["tls"] or {}).items():

@@ -86,6 +86,7 @@ def as_text(value: Any) -> Any:
 Name = Annotated[str, AfterValidator(read_name)]
 DecimalText = Annotated[str, BeforeValidator(as_text), AfterValidator(read_decimal)]
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+Text = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,256}$")]
 Count = Annotated[int, Field(ge=1, le=1 << 40)]
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 Mode = Literal["enforce", "observe", "off"]
@@ -192,7 +193,7 @@ class Limit(Section):
     """A quota in windows aligned to the clock."""
 
     name: Name
-    subject: Literal["address", "credential", "account"]
+    subject: Literal["address", "credential", "account", "venue", "upstream"]
     counts: Literal["weight", "orders", "requests"]
     quota: Count
     window_ms: Milliseconds
@@ -247,6 +248,47 @@ class Guard(Section):
     instruments: Annotated[tuple[Instrument, ...], Field(strict=False)]
 
 
+class Withdrawal(Section):
+    """What one account may send out, and where to. The message must say exactly this."""
+
+    account: Text
+    asset: Text
+    network: Text
+    address: Text
+    tag: Text | None = None
+    max_amount: DecimalText
+
+
+class Transfer(Section):
+    """What one account may move between the venue's own wallets, as the dialect names them."""
+
+    account: Text
+    asset: Text
+    direction: Annotated[tuple[Text, ...], Field(min_length=1, max_length=3, strict=False)]
+    max_amount: DecimalText
+
+
+class Egress(Section):
+    """Whose venue keys sign. With this section the gateway stands before a firm's bots.
+
+    No withdrawal and no transfer passes without a rule.
+    """
+
+    vault: FileName = "keys/venues.sealed"
+    accounts: dict[Text, Name] = {}
+    default: Name | None = None
+    """For accounts that are not named; without it they have no key."""
+    withdrawals: Annotated[tuple[Withdrawal, ...], Field(strict=False)] = ()
+    transfers: Annotated[tuple[Transfer, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def signs_for_somebody(self) -> Self:
+        """Refuse a section by which nobody could do anything."""
+        if not self.accounts and self.default is None:
+            raise wrong("is empty", "name the venue key of each account", "accounts")
+        return self
+
+
 class Retention(Section):
     """How long records are kept, from the end of their month. Volumes go whole, by command only."""
 
@@ -286,6 +328,7 @@ class Config(Section):
     node: Name
     listeners: Annotated[tuple[Listener, ...], Field(min_length=1, max_length=64, strict=False)]
     upstream: Upstream
+    egress: Egress | None = None
     attestation: Attestation = Attestation()
     engine: EngineSection = EngineSection()
     http: Http = Http()
@@ -295,6 +338,20 @@ class Config(Section):
     freshness: Freshness = Freshness()
     guard: Guard
     ledger: Ledger
+
+    @model_validator(mode="after")
+    def guards_its_keys(self) -> Self:
+        """Refuse egress without the controls before its keys, and its limits without egress."""
+        for name in ("identity", "freshness", "authority", "guard"):
+            if self.egress is not None and getattr(self.controls, name) != "enforce":
+                raise wrong(
+                    "must be enforce", "egress signs what they let pass", f"controls.{name}"
+                )
+        for limit in self.budget.limits:
+            if self.egress is None and limit.subject in ("venue", "upstream"):
+                what = f"has {limit.name}, whose subject is {limit.subject}"
+                raise wrong(what, "that needs the section `egress`", "budget.limits")
+        return self
 
     @model_validator(mode="after")
     def limits_something(self) -> Self:

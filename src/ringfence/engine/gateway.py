@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,16 +44,22 @@ class Engine:
         with named():
             self._engine = _core.Engine(snapshot)
 
-    def start(self, credentials: list[dict[str, Any]]) -> list[str]:
+    def start(
+        self,
+        credentials: list[dict[str, Any]],
+        venue_keys: Sequence[dict[str, Any]] = (),
+    ) -> list[str]:
         """Take `credentials`, open the ledger, listen, and return the bound `host:port` texts.
 
-        In the listeners' order. No client meets the gateway before it knows its credentials.
+        In the listeners' order. No client meets the gateway before it knows its credentials, and
+        the keys that it signs with for a venue.
 
         Raises:
             EngineError: a credential, port, certificate, key or the ledger cannot be used.
         """
         with named():
-            return self._engine.start(json.dumps(credentials).encode())
+            keys = json.dumps(list(venue_keys)).encode()
+            return self._engine.start(json.dumps(credentials).encode(), keys)
 
     def stop(self, drain_ms: int) -> None:
         """Let open requests end for at most `drain_ms`, then close the ledger.
@@ -76,6 +82,15 @@ class Engine:
         """
         with named():
             return self._engine.put_credentials(json.dumps(credentials).encode())
+
+    def put_venue_keys(self, venue_keys: list[dict[str, Any]]) -> int:
+        """Put venue keys in the place of all that there were; return how many accounts use.
+
+        Raises:
+            EngineError: one cannot be used, or nothing is signed for a venue; then all stay.
+        """
+        with named():
+            return self._engine.put_venue_keys(json.dumps(venue_keys).encode())
 
     def set_credential_state(self, key_id: str, state: str, detail: Detail) -> StateChange:
         """Set one credential's state, then record it with `detail`.

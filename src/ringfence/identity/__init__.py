@@ -5,5 +5,6 @@ from __future__ import annotations
 from ringfence.identity.credential import SCOPES, Change, Credential
 from ringfence.identity.secret import MasterKey
 from ringfence.identity.store import Store
+from ringfence.identity.vault import Vault, VenueKey
 
-__all__ = ["SCOPES", "Change", "Credential", "MasterKey", "Store"]
+__all__ = ["SCOPES", "Change", "Credential", "MasterKey", "Store", "Vault", "VenueKey"]

@@ -77,6 +77,15 @@ class MasterKey:
             raise StoreError(f"no secret can be derived for {key_id}", hint="create another")
         return "".join(fair[:SECRET_CHARACTERS])
 
+    def vault_key(self) -> bytes:
+        """Return the key that seals the venue keys: 32 bytes.
+
+        Source: RFC 5869, HKDF with SHA-256, no salt; no credential's `info` starts so.
+        """
+        return HKDF(SHA256(), MASTER_BYTES, salt=None, info=b"ringfence/vault/v1").derive(
+            self._material
+        )
+
 
 def fresh_key_id() -> str:
     """Return a new credential id: KEY_ID_CHARACTERS random letters and digits, 190 bits."""

@@ -1,0 +1,188 @@
+"""Venue keys in a sealed file: what signs for a venue, held by the gateway and by nobody else.
+
+The file is two lines: a head that names the keys, and all secrets sealed together. Whoever changes
+either, or has another master key, cannot open it.
+
+Source: RFC 8452 (AES-256-GCM-SIV), RFC 5869 (HKDF).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from ringfence.errors import FileError, VaultError
+from ringfence.identity.secret import MasterKey
+
+__all__ = ["Vault", "VenueKey", "read_material"]
+
+VERSION = 1
+NONCE_BYTES = 12
+MAX_SECRET = 16_384
+"""Bytes of a secret; an RSA key of 8192 bits in PEM has 6,400."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueKey:
+    """One venue key. `material`: the HMAC secret's text, or PKCS#8 in DER."""
+
+    name: str
+    dialect: str
+    key_id: str
+    algorithm: str
+    added_us: int
+    material: bytes = field(repr=False)
+    passphrase: str | None = field(repr=False)
+
+    def shown(self) -> dict[str, Any]:
+        """Return what may be seen of it: nothing that signs."""
+        return {
+            "name": self.name,
+            "dialect": self.dialect,
+            "key_id": self.key_id,
+            "algorithm": self.algorithm,
+            "added_us": self.added_us,
+            "passphrase": self.passphrase is not None,
+        }
+
+    def for_engine(self) -> dict[str, Any]:
+        """Return the record that the engine takes."""
+        return {
+            "name": self.name,
+            "dialect": self.dialect,
+            "key_id": self.key_id,
+            "algorithm": self.algorithm,
+            "material": base64.b64encode(self.material).decode(),
+            "passphrase": self.passphrase,
+        }
+
+
+class Vault:
+    """The sealed file at one path. It need not be there: then it holds nothing."""
+
+    def __init__(self, path: Path, master: MasterKey) -> None:
+        """Keep what is needed; nothing is read yet."""
+        self._path = path
+        self._cipher = AESGCMSIV(master.vault_key())
+
+    def read(self) -> dict[str, VenueKey]:
+        """Return all keys by name, in the order of their names.
+
+        Raises:
+            VaultError: the file is damaged, sealed by another master key, or open to others.
+        """
+        try:
+            if self._path.stat().st_mode & 0o077:
+                hint = f"chmod 600 {self._path}"
+                raise VaultError(f"others than its owner may use {self._path}", hint=hint)
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        except OSError as e:
+            raise VaultError(f"cannot read {self._path}: {e.strerror}") from e
+        head, _, sealed = content.partition(b"\n")
+        try:
+            raw = base64.b64decode(sealed.strip(), validate=True)
+            opened = self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], head)
+            rows = json.loads(opened)
+            keys = [opened_key(row) for row in rows]
+        except (InvalidTag, binascii.Error, ValueError, KeyError, TypeError):
+            # What was read is in none of these words, and no cause is kept that might hold it.
+            said = f"{self._path} cannot be opened: it is damaged, or sealed by another master key"
+            raise VaultError(said) from None
+        return {key.name: key for key in sorted(keys, key=lambda key: key.name)}
+
+    def write(self, keys: Iterable[VenueKey]) -> None:
+        """Seal `keys` in the place of all that there were; durable on return.
+
+        Raises:
+            FileError: it cannot be written; then what was there still is.
+        """
+        known = sorted(keys, key=lambda key: key.name)
+        named = [{"name": k.name, "dialect": k.dialect, "algorithm": k.algorithm} for k in known]
+        head = json.dumps({"keys": named, "version": VERSION}, separators=(",", ":")).encode()
+        rows = [{**key.for_engine(), "added_us": key.added_us} for key in known]
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, json.dumps(rows).encode(), head)
+        replace_private(self._path, head + b"\n" + base64.b64encode(sealed) + b"\n")
+
+
+def opened_key(row: dict[str, Any]) -> VenueKey:
+    """Return a key as it was sealed."""
+    material = base64.b64decode(row["material"], validate=True)
+    fields = (row["name"], row["dialect"], row["key_id"], row["algorithm"], row["added_us"])
+    return VenueKey(*fields, material=material, passphrase=row["passphrase"])
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Put `content` in the place of a file, whole or not at all, for its owner only.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    draft = ""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made with mode 0600.
+        handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)  # noqa: PTH105  `draft` is text
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as e:
+        with suppress(OSError):
+            Path(draft).unlink(missing_ok=True)
+        raise FileError(f"cannot write {path}: {e.strerror}") from e
+
+
+def read_material(text: str) -> tuple[str, bytes]:
+    """Return (algorithm, material) of a secret as a venue hands it out, or of a private key in PEM.
+
+    Raises:
+        VaultError: it cannot be read. The secret is in no word of it.
+    """
+    text = text.strip()
+    if not text or len(text) > MAX_SECRET:
+        raise VaultError("there is no secret", hint="give it on standard input, or name a file")
+    if not text.startswith("-----BEGIN"):
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise VaultError("the secret is not one line of visible ASCII")
+        return "hmac-sha256", text.encode()
+    hint = "give PKCS#8 without a password: `openssl pkey -in KEY` writes it"
+    try:
+        key = load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise VaultError("the private key cannot be read", hint=hint) from None
+    if isinstance(key, Ed25519PrivateKey):
+        # The seed: the engine takes it in every form of PKCS#8's.
+        return "ed25519", key.private_bytes_raw()
+    if isinstance(key, rsa.RSAPrivateKey):
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return "rsa-pkcs1-sha256", der
+    raise VaultError("the private key is neither Ed25519 nor RSA", hint=hint)
