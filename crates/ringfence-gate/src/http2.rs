@@ -48,7 +48,7 @@ const FIELD_BYTES: usize = 32;
 /// Streams that the parser refuses for their form before it gives the connection up.
 const MALFORMED_MAX: usize = 64;
 /// Messages that are recorded, and counted against the address, at a connection's end.
-const CHARGED_MAX: usize = 1024;
+const RECORDED_MAX: usize = 1024;
 /// How long a client has to go after our last word.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -240,10 +240,9 @@ impl Conversation {
 
     /// Records, and counts against the address, what never became a request.
     fn settle(&self, fault: Option<Code>) {
-        let malformed = std::iter::repeat_n(Code::HttpMalformed, self.malformed);
-        // What ended the connection was one of them.
-        let rest = malformed.skip(usize::from(fault.is_some()));
-        for code in fault.into_iter().chain(rest).take(CHARGED_MAX) {
+        let times = self.malformed.max(usize::from(fault.is_some()));
+        for _ in 0..times.min(RECORDED_MAX) {
+            let code = fault.unwrap_or(Code::HttpMalformed);
             let _ = self.client.refuse_unread(code, Transport::Http2);
         }
     }

@@ -227,6 +227,25 @@ impl<R: Refuse> Socket<R> {
         answer.len()
     }
 
+    /// Notes whether the peer takes what we write; the first time that it does not, its time begins.
+    fn note(&mut self, stalled: bool) {
+        let watch = &self.watch;
+        match (stalled, std::mem::replace(&mut self.stalled, stalled)) {
+            (true, false) => watch.deadline.set(watch.patience.body),
+            // While a body is read, its own deadline has been overwritten.
+            (false, true) => match watch.phase() {
+                Phase::Serving => watch.deadline.set(watch.patience.body),
+                Phase::Head
+                | Phase::Parsing
+                | Phase::Answering
+                | Phase::Flushing
+                | Phase::Draining
+                | Phase::Ending => watch.deadline.clear(),
+            },
+            (true, true) | (false, false) => {}
+        }
+    }
+
     fn poll_farewell(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let watch = &self.watch;
         let (bytes, written) = self
@@ -278,32 +297,16 @@ impl<R: Refuse> hyper::rt::Write for Socket<R> {
             return Poll::Ready(Ok(socket.overrule(bytes)));
         }
         let polled = socket.carrier.poll_write(context, bytes);
-        match (&polled, socket.stalled) {
-            (Poll::Pending, false) => {
-                socket.stalled = true;
-                socket.watch.deadline.set(socket.watch.patience.body);
-            }
-            (Poll::Ready(_), true) => {
-                socket.stalled = false;
-                // While a body is read, its own deadline has been overwritten.
-                match socket.watch.phase() {
-                    Phase::Serving => socket.watch.deadline.set(socket.watch.patience.body),
-                    Phase::Head
-                    | Phase::Parsing
-                    | Phase::Answering
-                    | Phase::Flushing
-                    | Phase::Draining
-                    | Phase::Ending => socket.watch.deadline.clear(),
-                }
-            }
-            (Poll::Pending, true) | (Poll::Ready(_), false) => {}
-        }
+        socket.note(polled.is_pending());
         polled
     }
 
+    // TLS takes what is written, and is stuck with it only here.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let socket = self.get_mut();
-        ready!(socket.carrier.poll_flush(context))?;
+        let polled = socket.carrier.poll_flush(context);
+        socket.note(polled.is_pending());
+        ready!(polled)?;
         if socket.watch.phase() == Phase::Flushing {
             // What is left of a body that nobody read is not the next head. The parser reads it away, or closes.
             socket.watch.enter(if socket.due == 0 {

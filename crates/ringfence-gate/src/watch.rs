@@ -73,9 +73,9 @@ impl Watch {
         match phase {
             Phase::Head => self.deadline.set(self.patience.idle),
             Phase::Draining | Phase::Ending => self.deadline.set(self.patience.body),
-            Phase::Parsing | Phase::Serving | Phase::Answering | Phase::Flushing => {
-                self.deadline.clear();
-            }
+            Phase::Parsing | Phase::Serving | Phase::Answering => self.deadline.clear(),
+            // What is left to write may have a deadline already.
+            Phase::Flushing => {}
         }
     }
 

@@ -4,75 +4,25 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use common::client::find;
+use common::tls::{Stream, certificate, offering, roots, with_tls};
 use common::venue::{FINE, Venue};
 use common::{Bench, TIME};
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    ClientConfig, ClientConnection, NamedGroup, RootCertStore, ServerConfig, ServerConnection,
-    StreamOwned, SupportedProtocolVersion,
+    NamedGroup, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    SupportedProtocolVersion,
 };
-use serde_json::{Value, json};
-
-fn certificate() -> CertifiedKey<KeyPair> {
-    rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap()
-}
-
-fn roots(made: &CertifiedKey<KeyPair>) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    roots
-}
-
-/// Lays a certificate and its key, and has the listener use them.
-fn with_tls<'p>(
-    folder: &'p Path,
-    made: &CertifiedKey<KeyPair>,
-) -> impl FnOnce(&mut Value) + use<'p> {
-    let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-    std::fs::write(&certificate, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    move |snapshot| {
-        snapshot["listeners"][0]["plain"] = false.into();
-        snapshot["listeners"][0]["tls"] = json!({"certificate": certificate, "key": key});
-    }
-}
-
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+use serde_json::json;
 
 fn dial(bench: &Bench, roots: RootCertStore, version: &'static SupportedProtocolVersion) -> Stream {
     offering(bench, roots, version, &["http/1.1"])
-}
-
-fn offering(
-    bench: &Bench,
-    roots: RootCertStore,
-    version: &'static SupportedProtocolVersion,
-    protocols: &[&str],
-) -> Stream {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = protocols
-        .iter()
-        .map(|name| name.as_bytes().to_vec())
-        .collect();
-    let name = ServerName::try_from("localhost").unwrap();
-    let socket = TcpStream::connect(bench.address).unwrap();
-    socket.set_read_timeout(Some(common::SOON)).unwrap();
-    StreamOwned::new(
-        ClientConnection::new(Arc::new(config), name).unwrap(),
-        socket,
-    )
 }
 
 fn ask(stream: &mut Stream) -> std::io::Result<String> {
@@ -148,6 +98,23 @@ fn a_client_that_does_not_shake_hands_is_not_waited_for() {
     let mut client = bench.connect();
     assert!(client.rest().is_empty());
     bench.until("handshakes_failed", 1);
+}
+
+#[test]
+fn a_client_that_takes_no_answers_is_cut_off_also_when_tls_has_taken_them() {
+    let venue = Venue::new(|stream, _| {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n";
+        stream.write_all(head).is_ok() && stream.write_all(&[b'a'; 40_000]).is_ok()
+    });
+    let (made, folder) = (certificate(), tempfile::tempdir().unwrap());
+    let bench = Bench::start(venue.address, with_tls(folder.path(), &made));
+    let mut stream = dial(&bench, roots(&made), &TLS13);
+    // More than all the buffers on the way hold, in answers that TLS takes whole.
+    for _ in 0..500 {
+        stream.write_all(TIME).unwrap();
+    }
+    bench.until("connections_timed_out", 1);
+    bench.until("connections_open", 0);
 }
 
 /// Answers one TLS connection after the other.

@@ -102,6 +102,15 @@ impl Socket {
             shut: false,
         }
     }
+
+    /// Notes whether the client takes what we write; the first time that it does not, its time begins.
+    fn note(&mut self, stalled: bool) {
+        match (stalled, std::mem::replace(&mut self.stalled, stalled)) {
+            (true, false) => self.meter.taking.set(self.meter.patience.body),
+            (false, true) => self.meter.taking.clear(),
+            (true, true) | (false, false) => {}
+        }
+    }
 }
 
 impl AsyncRead for Socket {
@@ -130,25 +139,19 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let socket = self.get_mut();
         let polled = socket.carrier.poll_write(context, bytes);
-        match (&polled, socket.stalled) {
-            (Poll::Pending, false) => {
-                socket.stalled = true;
-                socket.meter.taking.set(socket.meter.patience.body);
-            }
-            (Poll::Ready(_), true) => {
-                socket.stalled = false;
-                socket.meter.taking.clear();
-            }
-            (Poll::Pending, true) | (Poll::Ready(_), false) => {}
-        }
+        socket.note(polled.is_pending());
         if let Poll::Ready(Ok(count)) = polled {
             socket.meter.tally.borrow_mut().took(count);
         }
         polled
     }
 
+    // TLS takes what is written, and is stuck with it only here.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().carrier.poll_flush(context)
+        let socket = self.get_mut();
+        let polled = socket.carrier.poll_flush(context);
+        socket.note(polled.is_pending());
+        polled
     }
 
     /// Says that we are done, and waits for the client to go: closing while it still sends would be a reset, which
@@ -158,12 +161,12 @@ impl AsyncWrite for Socket {
         if !std::mem::replace(&mut socket.shut, true) {
             socket.meter.leaving.set(LINGER);
         }
-        if socket.meter.leaving.poll_passed(context).is_ready() {
-            return Poll::Ready(Ok(()));
+        if socket.meter.leaving.poll_passed(context).is_pending() {
+            // A client that is gone already has nothing to be told; why it was to be told matters to the parser's caller.
+            let _ = ready!(socket.carrier.poll_shutdown(context));
+            let mut unread = [0; DISCARDED_BYTES];
+            while let Ok(1..) = ready!(socket.carrier.poll_read(context, &mut unread)) {}
         }
-        ready!(socket.carrier.poll_shutdown(context))?;
-        let mut unread = [0; DISCARDED_BYTES];
-        while ready!(socket.carrier.poll_read(context, &mut unread))? > 0 {}
         Poll::Ready(Ok(()))
     }
 }

@@ -2,6 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod client;
+pub(crate) mod frames;
+pub(crate) mod tls;
 pub(crate) mod venue;
 
 use std::collections::BTreeMap;
@@ -201,6 +203,15 @@ impl Bench {
         let since = Instant::now();
         while self.gate.status()[name] != wanted {
             assert!(since.elapsed() < SOON, "{name}: {}", self.gate.status());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until a code was refused at least this often.
+    pub(crate) fn until_refused(&self, code: &str, wanted: u64) {
+        let since = Instant::now();
+        while self.refused(code) < wanted {
+            assert!(since.elapsed() < SOON, "{code}: {}", self.gate.status());
             std::thread::sleep(Duration::from_millis(2));
         }
     }
