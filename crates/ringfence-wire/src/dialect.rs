@@ -4,6 +4,7 @@
 //! from the same pairs, without the signature; rendering answers a refusal as the venue would.
 
 mod about;
+mod channel;
 mod compile;
 mod definition;
 mod frame;
@@ -26,6 +27,7 @@ use ringfence_core::freshness::Window;
 use ringfence_core::guard::OrderKind;
 
 pub use about::{AnsweredOrder, OrderIds};
+pub use channel::{Asked, Heading, Said, Spoke, Spoken};
 pub use definition::BodyKind;
 pub use frame::Steps;
 pub use read::{Head, Outgoing, Reading};
@@ -36,6 +38,7 @@ pub use scratch::Scratch;
 pub use told::{Stop, Verdict, http_date_us};
 
 use crate::json;
+use channel::Channel;
 use definition::StreamMessages;
 use funds::FundsNames;
 use name::Name;
@@ -57,6 +60,7 @@ pub struct Dialect {
     transfer_names: Option<FundsNames>,
     answers: told::Answers,
     stream_messages: StreamMessages,
+    channel: Option<Channel>,
     routes: RouteTable,
     weight_header: Option<String>,
     orders_header: Option<String>,

@@ -7,6 +7,7 @@
 //! "Exactly one `=`" also closes a hole in schemes that sign query and body with nothing between: `a=1` and `b=2` sign
 //! as `a=1b=2` does, so whoever captured the former could send the latter, in which `b` is gone.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use ringfence_core::refusal::{Code, Refusal};
@@ -117,6 +118,18 @@ static CLASSES: [Class; 256] = {
     }
     classes
 };
+
+/// Appends `value`, escaped but for what RFC 3986 2.3 calls unreserved.
+pub fn escape(value: &str, out: &mut String) {
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+}
 
 /// Tells whether every `%` starts two hexadecimal digits.
 pub fn percent_valid(text: &[u8]) -> bool {

@@ -60,6 +60,15 @@ pub fn values(
 /// As [`values`].
 pub fn find<'a>(text: &'a str, path: &str) -> Result<Option<&'a str>, Refusal> {
     check(text)?;
+    find_again(text, path)
+}
+
+/// The same in a text that [`values`] has taken already.
+///
+/// # Errors
+///
+/// As [`values`].
+pub(crate) fn find_again<'a>(text: &'a str, path: &str) -> Result<Option<&'a str>, Refusal> {
     let mut found = None;
     let mut scan = Scan {
         text,

@@ -11,7 +11,7 @@ pub mod ratelimit;
 pub mod websocket;
 
 pub use dialect::{
-    AnsweredOrder, BodyKind, Description, Dialect, DialectError, Draft, Head, OrderIds, Outgoing,
-    Reading, Rendered, Route, Scratch, Seal, Signed, Steps, Stop, Unsigned, Verdict, essence,
-    http_date_us,
+    AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft, Head, Heading,
+    OrderIds, Outgoing, Reading, Rendered, Route, Said, Scratch, Seal, Signed, Spoke, Spoken,
+    Steps, Stop, Unsigned, Verdict, essence, http_date_us,
 };

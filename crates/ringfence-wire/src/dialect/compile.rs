@@ -9,6 +9,7 @@ use ringfence_core::guard::OrderKind;
 use serde_json::Value;
 
 use super::about::Places;
+use super::channel::Channel;
 use super::definition::{self, Definition, OrderType};
 use super::funds::FundsNames;
 use super::name::Name;
@@ -42,7 +43,7 @@ impl Dialect {
         };
         let frames = written.frames.iter().enumerate();
         let frames = frames.map(|(index, written)| frame(index, written));
-        let frames = frames.collect::<Result<_, _>>()?;
+        let frames: Vec<_> = frames.collect::<Result<_, _>>()?;
         let said = &written.stream_messages;
         if said.any && !(said.field.is_empty() && said.values.is_empty()) {
             return Err(wrong(
@@ -51,6 +52,10 @@ impl Dialect {
             ));
         }
         let routes = routes::compile(&written, signing.as_ref())?;
+        let channel = written.channel.as_ref();
+        let channel =
+            channel.map(|channel| Channel::compile(channel, &routes, &frames, signing.as_ref()));
+        let channel = channel.transpose()?;
         let carries_order = routes.iter().any(|route| route.operation.carries_order());
         if carries_order && written.order_fields.is_none() {
             return Err(wrong("order_fields", "the guard needs them: it is missing"));
@@ -77,6 +82,7 @@ impl Dialect {
             answers: Answers::compile(&written.venue_errors, &written.usage_headers.remaining)?,
             order_names: written.order_fields.as_ref().map(OrderNames::compile),
             stream_messages: written.stream_messages,
+            channel,
             routes,
             weight_header: header_template(written.usage_headers.weight, "usage_headers.weight")?,
             orders_header: header_template(written.usage_headers.orders, "usage_headers.orders")?,

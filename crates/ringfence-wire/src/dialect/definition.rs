@@ -1,5 +1,6 @@
 //! A dialect as it is written down: the shape of its YAML, checked strictly.
 
+mod channel;
 mod signing;
 mod venue;
 
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub(super) use channel::*;
 pub(super) use signing::*;
 pub(super) use venue::*;
 
@@ -35,6 +37,8 @@ pub(super) struct Definition {
     /// What a client may say on a stream.
     #[serde(default)]
     pub(super) stream_messages: StreamMessages,
+    /// The WebSocket on which clients ask what they may ask by HTTP too.
+    pub(super) channel: Option<ChannelDefinition>,
     /// Method and path to operation.
     pub(super) routes: Vec<RouteDefinition>,
     /// Where the fields of a withdrawal stand; without them egress lets none pass.

@@ -9,7 +9,7 @@ use super::{BodyKind, Dialect, Frame, Head, Scratch};
 /// What was signed, piece by piece: each piece's name and its bytes.
 pub type Steps = Vec<(String, Vec<u8>)>;
 
-const NOWHERE: Head<'static> = Head {
+pub(super) const NOWHERE: Head<'static> = Head {
     method: "",
     path: "",
     query: "",
@@ -70,7 +70,7 @@ impl Dialect {
 }
 
 impl Frame {
-    fn is(&self, scratch: &Scratch) -> bool {
+    pub(super) fn is(&self, scratch: &Scratch) -> bool {
         self.when.iter().all(|(name, wanted)| {
             let found = scratch.pairs().get(name);
             found.is_some_and(|found| wanted.is_empty() || *found == **wanted)

@@ -10,7 +10,7 @@ use ringfence_core::sign::Claim;
 
 use super::definition::BodyKind;
 use super::scheme::Signing;
-use super::{Dialect, OrderIds, Route, Scratch};
+use super::{Asked, Dialect, OrderIds, Route, Scratch};
 use crate::form;
 use crate::native::{self, Said, is_native};
 
@@ -120,12 +120,42 @@ impl Dialect {
             SignedBy::Own(own) => (Some(scratch.claim(own, head)?), own.rule()),
             SignedBy::Nobody => (None, self.window()),
         };
+        self.complete(route, head.path, (claim, window), cost, scratch)
+    }
+
+    /// Reads what a channel's message asks of its route; who signed it, and how old that may be, stands in the message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dialect::read`].
+    pub fn read_asked<'a>(
+        &self,
+        asked: &'a Asked<'_>,
+        signed: (Option<Claim<'a>>, Window),
+        scratch: &'a mut Scratch,
+    ) -> Result<Reading<'a>, Refusal> {
+        let route = asked.route;
+        scratch.read(&asked.query, &asked.body, route.body, None)?;
+        let scratch: &'a Scratch = scratch;
+        let cost = weigh(route, scratch)?;
+        self.complete(route, &route.path, signed, cost, scratch)
+    }
+
+    /// Reads the rest of a message whose parameters, signature and cost are known.
+    fn complete<'a>(
+        &self,
+        route: &Route,
+        path: &'a str,
+        (claim, window): (Option<Claim<'a>>, Window),
+        cost: Cost,
+        scratch: &'a Scratch,
+    ) -> Result<Reading<'a>, Refusal> {
         let order = match &self.order_names {
             Some(fields) if route.operation.carries_order() => Some(fields.order(route, scratch)?),
             Some(_) | None => None,
         };
         let about = match route.operation.is_about_orders() {
-            true => self.about(route, head.path, scratch),
+            true => self.about(route, path, scratch),
             false => None,
         };
         Ok(Reading {

@@ -23,6 +23,8 @@ pub struct Route {
     pub signed: bool,
     /// Whether it is a WebSocket with market data.
     pub stream: bool,
+    /// Whether it is a WebSocket on which each message asks for another route.
+    pub channel: bool,
     /// How its body is written.
     pub body: BodyKind,
     /// Weight unless a parameter says otherwise.

@@ -40,6 +40,8 @@ struct Place {
     tag: Tag,
     name: Range<usize>,
     value: Range<usize>,
+    /// Whether it stands there as text, where that makes a difference.
+    quoted: bool,
 }
 
 impl Scratch {
@@ -174,7 +176,7 @@ impl Pairs {
             } else {
                 self.append(pair.value)
             };
-            self.add(pair.name, name, value);
+            self.add(pair.name, name, value, true);
         }
         Ok(())
     }
@@ -195,7 +197,7 @@ impl Pairs {
             let start = self.text.len();
             json::append(value.raw, &mut self.text)?;
             let end = self.text.len();
-            self.add(path, name, start..end);
+            self.add(path, name, start..end, value.raw.starts_with('"'));
             Ok(())
         })
     }
@@ -211,9 +213,14 @@ impl Pairs {
         Ok(self.append(name))
     }
 
-    fn add(&mut self, text: &str, name: Range<usize>, value: Range<usize>) {
+    fn add(&mut self, text: &str, name: Range<usize>, value: Range<usize>, quoted: bool) {
         let tag = Tag::of(text);
-        self.places.push(Place { tag, name, value });
+        self.places.push(Place {
+            tag,
+            name,
+            value,
+            quoted,
+        });
     }
 
     fn append(&mut self, text: &str) -> Range<usize> {
@@ -233,10 +240,20 @@ impl Pairs {
         self.find(name.tag(), name.as_str())
     }
 
+    /// Returns the same, and whether it stands there as text.
+    pub(super) fn get_typed(&self, name: &Name) -> Option<(&str, bool)> {
+        let place = self.place(name.tag(), name.as_str())?;
+        Some((self.part(&place.value), place.quoted))
+    }
+
     fn find(&self, tag: Tag, name: &str) -> Option<&str> {
-        let mut same = self.places.iter().filter(|place| place.tag == tag);
-        let place = same.find(|place| self.part(&place.name) == name)?;
+        let place = self.place(tag, name)?;
         Some(self.part(&place.value))
+    }
+
+    fn place(&self, tag: Tag, name: &str) -> Option<&Place> {
+        let mut same = self.places.iter().filter(|place| place.tag == tag);
+        same.find(|place| self.part(&place.name) == name)
     }
 
     fn part(&self, range: &Range<usize>) -> &str {

@@ -40,7 +40,41 @@ pub(super) fn compile(
     if signing.is_some() && !table.add(receipts()) {
         return Err(wrong("routes", format!("{RECEIPTS} is the gateway's own")));
     }
+    if let Some(channel) = &written.channel {
+        for path in &channel.paths {
+            if !table.add(opening(path, channel.weight)?) {
+                let what = format!("{path} is a route already");
+                return Err(wrong("channel.paths", what));
+            }
+        }
+    }
     Ok(table)
+}
+
+/// Opening a channel asks for nothing yet: what its messages ask is judged one by one.
+fn opening(path: &str, weight: u32) -> Result<Route, DialectError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.".contains(&b);
+    if !path.starts_with('/') || !path.bytes().all(plain) {
+        return Err(wrong(
+            "channel.paths",
+            "a path has no query, no escapes and no open segments",
+        ));
+    }
+    Ok(Route {
+        id: 0,
+        method: "GET".into(),
+        path: path.into(),
+        operation: Operation::MarketRead,
+        signed: false,
+        stream: false,
+        channel: true,
+        body: BodyKind::default(),
+        side: None,
+        weight,
+        orders: 0,
+        weight_by: Box::default(),
+        parameters: Some(Names::from_iter([])),
+    })
 }
 
 /// Where every dialect's clients ask the gateway for the receipt of an order of their own.
@@ -56,6 +90,7 @@ fn receipts() -> Route {
         operation: Operation::ReceiptRead,
         signed: true,
         stream: false,
+        channel: false,
         body: BodyKind::default(),
         side: None,
         weight: RECEIPT_WEIGHT,
@@ -92,6 +127,7 @@ fn compile_route(
         operation,
         signed: route.signed,
         stream: route.stream,
+        channel: false,
         body: route.body,
         side: route.side.map(SideName::as_str),
         weight: route.weight,

@@ -30,6 +30,15 @@ impl Scheme {
         Ok(())
     }
 
+    /// Reads a time and a window as this scheme writes them; none when they are not written so.
+    pub(in crate::dialect) fn stamp(&self, time: &str, window: Option<&str>) -> Option<Stamp> {
+        let window_us = window.map(time::window_us);
+        Some(Stamp {
+            time_us: time::read(self.unit, time)?,
+            window_us: window_us.unwrap_or(Some(self.rule.default_us))?,
+        })
+    }
+
     /// Reads key, signature, time and window; what was signed stands in `scratch` already.
     ///
     /// # Errors

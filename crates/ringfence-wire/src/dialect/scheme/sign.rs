@@ -1,7 +1,5 @@
 //! Signing a message by the same description that verifies it.
 
-use std::fmt::Write as _;
-
 use http::header::{HeaderMap, HeaderValue};
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::SigningKey;
@@ -11,6 +9,7 @@ use super::super::scratch::Scratch;
 use super::super::{Dialect, Head};
 use super::place::Into;
 use super::{Place, Scheme, Signing, time};
+use crate::form;
 
 /// A message before it is signed. What it carries already (a time, a nonce, a window) is kept.
 #[derive(Clone, Copy, Debug)]
@@ -198,7 +197,7 @@ impl Sheet<'_> {
         }
         text.push_str(name);
         text.push('=');
-        escape(value, text);
+        form::escape(value, text);
         Ok(())
     }
 }
@@ -214,17 +213,5 @@ pub(super) fn kind(body: &str) -> BodyKind {
         BodyKind::Json
     } else {
         BodyKind::Form
-    }
-}
-
-/// Appends `value`, escaped but for what RFC 3986 2.3 calls unreserved.
-fn escape(value: &str, out: &mut String) {
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
     }
 }

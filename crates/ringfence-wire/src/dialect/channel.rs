@@ -1,0 +1,343 @@
+//! Trading channels: a message that asks for a route is read as the request that it stands for (docs/adr/0019).
+//!
+//! Nothing of a message goes on but what its route takes: a JSON body goes as sent, parameters of a query or a form are
+//! written anew from their decoded values. So a message meets the same readers, and the venue the same bytes, as the
+//! request would.
+
+mod compile;
+mod template;
+
+use std::collections::HashMap;
+
+use ringfence_core::freshness::Window;
+use ringfence_core::refusal::{Code, Refusal};
+use ringfence_core::sign::{Claim, Stamp};
+
+use super::definition::{BodyKind, IdKind};
+use super::frame::NOWHERE;
+use super::name::Name;
+use super::scheme::{Scheme, Signing};
+use super::scratch::Pairs;
+use super::{Dialect, Frame, Head, Route, Scratch};
+use crate::{form, json};
+use template::Template;
+pub use template::{Said, Spoke};
+
+/// Longest id of a message.
+const ID_BYTES: usize = 64;
+/// Longest name of what a message asks.
+const METHOD_BYTES: usize = 64;
+
+/// How a channel's messages are written.
+#[derive(Debug)]
+pub(super) struct Channel {
+    id: Name,
+    id_kinds: Box<[IdKind]>,
+    id_absent: Option<Box<str>>,
+    method: Name,
+    /// Parameters that mean nothing to a route.
+    own: Box<[Box<str>]>,
+    beside: Box<[Box<str>]>,
+    /// Which of the dialect's frames a message is that is signed itself.
+    frame: Option<usize>,
+    /// Where time and window of a session's message stand.
+    time: Option<(Name, Name)>,
+    methods: HashMap<Box<str>, Method>,
+    replies: HashMap<Box<str>, Template>,
+    texts: HashMap<Box<str>, Box<str>>,
+    session: Option<Session>,
+    answer: Template,
+    error: Template,
+    malformed: Template,
+}
+
+/// A message that asks for a route.
+#[derive(Debug)]
+struct Method {
+    /// Method and path of the route.
+    route: (Box<str>, Box<str>),
+    /// Where the parameters stand.
+    parameters: Box<str>,
+}
+
+#[derive(Debug)]
+struct Session {
+    seconds: u32,
+    logon: Box<str>,
+    frame: usize,
+    answer: Template,
+    error: Option<Template>,
+    status: Option<(Box<str>, Template)>,
+    logout: Option<(Box<str>, Template)>,
+}
+
+/// What an answer repeats of its message.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Heading {
+    /// Its id, as JSON.
+    pub id: String,
+    /// The name of what it asks.
+    pub method: String,
+}
+
+/// What a message of a channel wants.
+#[derive(Debug)]
+pub enum Spoken<'a> {
+    /// What a request may ask, too.
+    Asks(Asked<'a>),
+    /// To begin a session.
+    Logon(Claim<'a>, Window),
+    /// To be told of the session.
+    Status,
+    /// To end the session.
+    Logout,
+    /// Something that the gateway answers by itself.
+    Reply,
+}
+
+/// A message as the request that it stands for.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// What it asks.
+    pub route: &'a Route,
+    /// Its parameters, where the route has them in the query.
+    pub query: String,
+    /// The same, where the route has them in a form; else its JSON as sent.
+    pub body: String,
+    /// Who it says signed it, and the window of that.
+    pub claim: Option<(Claim<'a>, Window)>,
+    /// When it says it was sent, if it is not signed itself.
+    pub stamp: Option<Stamp>,
+}
+
+impl Asked<'_> {
+    /// Returns the head of the request.
+    pub fn head(&self) -> Head<'_> {
+        Head {
+            method: &self.route.method,
+            path: &self.route.path,
+            query: &self.query,
+            ..NOWHERE
+        }
+    }
+}
+
+impl Dialect {
+    /// Returns what the gateway answers to a text that is no JSON, where the venue has such.
+    pub fn channel_text(&self, text: &str) -> Option<&str> {
+        let channel = self.channel.as_ref()?;
+        channel.texts.get(text).map(|answer| &**answer)
+    }
+
+    /// Returns how long a session lasts, in seconds.
+    pub fn session_seconds(&self) -> u32 {
+        let session = self.channel.as_ref().and_then(|c| c.session.as_ref());
+        session.map_or(0, |session| session.seconds)
+    }
+
+    /// Reads a message of a channel strictly, as far as its answer needs it.
+    ///
+    /// # Errors
+    ///
+    /// `form_malformed` or `form_duplicate` for what is no JSON, or could be read in two ways; `form_parameter_missing`
+    /// or `form_parameter_invalid` for its id. No answer can repeat that.
+    pub fn heading(&self, text: &str, scratch: &mut Scratch) -> Result<Heading, Refusal> {
+        let channel = self.channel.as_ref().ok_or(Code::RouteUnknown)?;
+        scratch.read_frame(text)?;
+        let pairs = scratch.pairs();
+        let method = pairs.get_typed(&channel.method);
+        let method = method.filter(|(name, quoted)| *quoted && name.len() <= METHOD_BYTES);
+        Ok(Heading {
+            id: channel.id_of(pairs)?,
+            // One that is no text is none that is known.
+            method: method.map_or(String::new(), |(name, _)| name.to_owned()),
+        })
+    }
+
+    /// Reads what a message wants; [`Dialect::heading`] has read `text` into `scratch`.
+    ///
+    /// # Errors
+    ///
+    /// `route_unknown` for what is not offered; a `form_*` refusal for what is not of the channel's form; what the
+    /// scheme finds missing.
+    pub fn spoken<'a>(
+        &'a self,
+        heading: &Heading,
+        text: &str,
+        scratch: &'a mut Scratch,
+    ) -> Result<Spoken<'a>, Refusal> {
+        let channel = self.channel.as_ref().ok_or(Code::RouteUnknown)?;
+        let name = heading.method.as_str();
+        if let Some(method) = channel.methods.get(name) {
+            return self.asked(channel, method, text, scratch);
+        }
+        if channel.replies.contains_key(name) {
+            return Ok(Spoken::Reply);
+        }
+        let session = channel.session.as_ref().ok_or(Code::RouteUnknown)?;
+        let is = |reply: &Option<(Box<str>, Template)>| {
+            let reply = reply.as_ref();
+            reply.is_some_and(|(known, _)| **known == *name)
+        };
+        if is(&session.status) {
+            return Ok(Spoken::Status);
+        }
+        if is(&session.logout) {
+            return Ok(Spoken::Logout);
+        }
+        if *session.logon != *name {
+            return Err(Code::RouteUnknown.into());
+        }
+        let frame = self.frames.get(session.frame);
+        let frame = frame.filter(|frame| frame.is(scratch));
+        let Frame { scheme, .. } = frame.ok_or(Code::SignatureMissing)?;
+        scratch.sign(scheme, &NOWHERE, text)?;
+        let claim = scheme.claim(&NOWHERE, scratch)?;
+        Ok(Spoken::Logon(claim, scheme.rule))
+    }
+
+    fn asked<'a>(
+        &'a self,
+        channel: &'a Channel,
+        method: &'a Method,
+        text: &str,
+        scratch: &'a mut Scratch,
+    ) -> Result<Spoken<'a>, Refusal> {
+        let (verb, path) = &method.route;
+        let route = self.routes.find(verb, path).ok_or(Code::RouteUnknown)?;
+        let scheme = self.own_scheme(channel, route, scratch)?;
+        if let Some(scheme) = scheme {
+            scratch.sign(scheme, &NOWHERE, text)?;
+        }
+        let scratch: &'a Scratch = scratch;
+        let stamp = match (&channel.time, &self.signing) {
+            (Some(time), Some(Signing::Canonical(own))) if route.signed && scheme.is_none() => {
+                Some(stamp(own, time, scratch.pairs())?)
+            }
+            _ => None,
+        };
+        let parameters = match route.body {
+            BodyKind::Json => channel.body(method, text, scratch.pairs())?,
+            BodyKind::Form => channel.form(method, scratch.pairs())?,
+        };
+        let claim = scheme.map(|scheme| {
+            let claim = scheme.claim(&NOWHERE, scratch)?;
+            Ok::<_, Refusal>((claim, scheme.rule))
+        });
+        let (query, body) = match &*route.method {
+            "POST" | "PUT" => (String::new(), parameters),
+            _ => (parameters, String::new()),
+        };
+        Ok(Spoken::Asks(Asked {
+            route,
+            query,
+            body,
+            claim: claim.transpose()?,
+            stamp,
+        }))
+    }
+
+    /// Returns the scheme by which the message is signed itself; one that names a key or gives a signature must be.
+    fn own_scheme(
+        &self,
+        channel: &Channel,
+        route: &Route,
+        scratch: &Scratch,
+    ) -> Result<Option<&Scheme>, Refusal> {
+        let frame = channel.frame.and_then(|index| self.frames.get(index));
+        let Some(frame) = frame.filter(|_| route.signed) else {
+            return Ok(None);
+        };
+        let scheme = &frame.scheme;
+        let names = [&scheme.key, &scheme.signature];
+        let mut names = names.into_iter().filter_map(|place| place.parameter());
+        let signed = names.any(|name| scratch.pairs().get(name).is_some());
+        match frame.is(scratch) {
+            true => Ok(Some(scheme)),
+            false if signed => Err(Code::SignatureMissing.into()),
+            false => Ok(None),
+        }
+    }
+}
+
+fn stamp(scheme: &Scheme, time: &(Name, Name), pairs: &Pairs) -> Result<Stamp, Refusal> {
+    let (time, window) = time;
+    let written = pairs.get(time).ok_or(Code::TimeMissing)?;
+    let stamp = scheme.stamp(written, pairs.get(window));
+    stamp.ok_or_else(|| Refusal::new(Code::TimeMalformed).field(time.as_str()))
+}
+
+impl Channel {
+    /// Returns a message's id as JSON.
+    fn id_of(&self, pairs: &Pairs) -> Result<String, Refusal> {
+        let field = self.id.as_str();
+        let found = pairs.get_typed(&self.id);
+        let takes = |kind| self.id_kinds.contains(&kind);
+        match found {
+            None | Some(("null", false)) => match &self.id_absent {
+                Some(absent) => Ok(absent.as_ref().to_owned()),
+                None => Err(Refusal::new(Code::FormParameterMissing).field(field)),
+            },
+            Some((id, true)) if takes(IdKind::Text) && id.len() <= ID_BYTES => {
+                serde_json::to_string(id).map_err(|_| Code::FormMalformed.into())
+            }
+            Some((id, false)) if takes(IdKind::Integer) && id.parse::<i64>().is_ok() => {
+                Ok(id.to_owned())
+            }
+            Some(_) => Err(Refusal::new(Code::FormParameterInvalid).field(field)),
+        }
+    }
+
+    /// Tells whether something called `name` may stand outside the parameters.
+    fn may_stand(&self, name: &str) -> bool {
+        let known = [self.id.as_str(), self.method.as_str()];
+        known.contains(&name) || self.beside.iter().any(|beside| **beside == *name)
+    }
+
+    /// Returns the parameters as they stand there.
+    fn body(&self, method: &Method, text: &str, pairs: &Pairs) -> Result<String, Refusal> {
+        let place = &*method.parameters;
+        for (_, name, _) in pairs.iter() {
+            if inside(name, place).is_none() && name != place && !self.may_stand(name) {
+                return Err(Refusal::new(Code::FormParameterUnknown).field(name));
+            }
+        }
+        let body = json::find_again(text, place)?;
+        let missing = || Refusal::new(Code::FormParameterMissing).field(place);
+        body.map(str::to_owned).ok_or_else(missing)
+    }
+
+    /// Returns the parameters as a form, without those that mean nothing to a route.
+    fn form(&self, method: &Method, pairs: &Pairs) -> Result<String, Refusal> {
+        let place = &*method.parameters;
+        let mut out = String::new();
+        for (_, name, value) in pairs.iter() {
+            if name == place && value == "{}" || self.may_stand(name) {
+                continue;
+            }
+            let unknown = || Refusal::new(Code::FormParameterUnknown).field(name);
+            let inner = inside(name, place).ok_or_else(unknown)?;
+            // A list has no place in a form; `null` has two readings there, and so have `&` and `=`: schemes sign
+            // `name=value&name=value` with nothing escaped, so that two messages would sign alike.
+            let plain = !inner.contains(['.', '&', '=']) && !value.contains('&');
+            if !plain || matches!(value, "{}" | "[]" | "null") {
+                return Err(Refusal::new(Code::FormParameterInvalid).field(inner));
+            }
+            if self.own.iter().any(|own| **own == *inner) {
+                continue;
+            }
+            if !out.is_empty() {
+                out.push('&');
+            }
+            out.push_str(inner);
+            out.push('=');
+            form::escape(value, &mut out);
+        }
+        Ok(out)
+    }
+}
+
+/// Returns the rest of `name` inside of what stands at `place`.
+fn inside<'a>(name: &'a str, place: &str) -> Option<&'a str> {
+    name.strip_prefix(place)?.strip_prefix('.')
+}

@@ -1,0 +1,186 @@
+//! From the written channel to the compiled one. Every error names the field.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::super::compile::wrong;
+use super::super::definition::{
+    BodyKind, ChannelDefinition, MethodDefinition, ReplyDefinition, SessionDefinition,
+};
+use super::super::name::Name;
+use super::super::route::RouteTable;
+use super::super::scheme::Signing;
+use super::super::{DialectError, Frame};
+use super::template::Template;
+use super::{Channel, Method, Session};
+
+/// What a channel is compiled against.
+struct Against<'a> {
+    routes: &'a RouteTable,
+    frames: &'a [Frame],
+}
+
+impl Channel {
+    pub(in crate::dialect) fn compile(
+        written: &ChannelDefinition,
+        routes: &RouteTable,
+        frames: &[Frame],
+        signing: Option<&Signing>,
+    ) -> Result<Self, DialectError> {
+        let against = Against { routes, frames };
+        if written.paths.is_empty() {
+            return Err(wrong("channel.paths", "without a path nobody can open it"));
+        }
+        if written.id_kinds.is_empty() {
+            return Err(wrong("channel.id_kinds", "an id is something"));
+        }
+        if written.time.is_some() && !matches!(signing, Some(Signing::Canonical(_))) {
+            return Err(wrong(
+                "channel.time",
+                "it needs `signing`, by whose unit it is read",
+            ));
+        }
+        let frame = written.frame.as_ref();
+        let frame = frame.map(|name| against.frame(name, "channel.frame"));
+        let time = written.time.as_ref();
+        let template = |text, field: &str| Template::compile(text, &format!("channel.{field}"));
+        let channel = Self {
+            id: Name::from(&*written.id),
+            id_kinds: written.id_kinds.as_slice().into(),
+            id_absent: written.id_absent.as_deref().map(Box::from),
+            method: Name::from(&*written.method),
+            own: boxed(&written.own),
+            beside: boxed(&written.beside),
+            frame: frame.transpose()?,
+            time: time.map(|time| {
+                let names = [&time.parameter, &time.window_parameter];
+                let [time, window] = names.map(|name| Name::from(&**name));
+                (time, window)
+            }),
+            methods: against.methods(written)?,
+            replies: replies(&written.replies)?,
+            texts: written
+                .texts
+                .iter()
+                .map(|(text, answer)| (text.as_str().into(), answer.as_str().into()))
+                .collect(),
+            session: match &written.session {
+                Some(session) => Some(against.session(session)?),
+                None => None,
+            },
+            answer: template(&written.answer, "answer")?,
+            error: template(&written.error, "error")?,
+            malformed: template(&written.malformed, "malformed")?,
+        };
+        channel.distinct()?;
+        Ok(channel)
+    }
+
+    /// Checks that no name means two things.
+    fn distinct(&self) -> Result<(), DialectError> {
+        let session = self.session.iter().flat_map(|session| {
+            let more = [&session.status, &session.logout].into_iter().flatten();
+            std::iter::once(&session.logon).chain(more.map(|(name, _)| name))
+        });
+        let mut all: Vec<_> = self.methods.keys().chain(self.replies.keys()).collect();
+        all.extend(session);
+        let count = all.len();
+        all.sort();
+        all.dedup();
+        if all.len() < count {
+            return Err(wrong("channel.methods", "one name means two things"));
+        }
+        Ok(())
+    }
+}
+
+fn boxed(names: &[String]) -> Box<[Box<str>]> {
+    names.iter().map(|name| name.as_str().into()).collect()
+}
+
+type Replies = HashMap<Box<str>, Template>;
+
+fn replies(written: &BTreeMap<String, String>) -> Result<Replies, DialectError> {
+    let compiled = written.iter().map(|(name, text)| {
+        let template = Template::compile(text, &format!("channel.replies.{name}"))?;
+        Ok((name.as_str().into(), template))
+    });
+    compiled.collect()
+}
+
+impl Against<'_> {
+    fn frame(&self, name: &str, field: &str) -> Result<usize, DialectError> {
+        let found = self.frames.iter().position(|frame| *frame.name == *name);
+        found.ok_or_else(|| wrong(field, format!("no frame {name:?}")))
+    }
+
+    fn methods(
+        &self,
+        written: &ChannelDefinition,
+    ) -> Result<HashMap<Box<str>, Method>, DialectError> {
+        let compiled = written.methods.iter().map(|(name, method)| {
+            let method = self.method(name, method, written)?;
+            Ok((name.as_str().into(), method))
+        });
+        compiled.collect()
+    }
+
+    fn method(
+        &self,
+        name: &str,
+        written: &MethodDefinition,
+        channel: &ChannelDefinition,
+    ) -> Result<Method, DialectError> {
+        let field = format!("channel.methods.{name}.route");
+        let missing = || wrong(&field, format!("no route {:?}", written.route));
+        let (verb, path) = written.route.split_once(' ').ok_or_else(missing)?;
+        let route = self.routes.find(verb, path).ok_or_else(missing)?;
+        let one = *route.method == *verb && *route.path == *path;
+        if !one || route.stream || route.channel {
+            return Err(wrong(&field, "it is no route with one path for requests"));
+        }
+        if route.body == BodyKind::Json && !channel.own.is_empty() {
+            let what = "JSON goes on as sent: nothing of it can be the channel's own";
+            return Err(wrong("channel.own", what));
+        }
+        if route.body == BodyKind::Json && !matches!(verb, "POST" | "PUT") {
+            return Err(wrong(&field, "a route without a body takes no JSON"));
+        }
+        let parameters = written.parameters.as_ref();
+        Ok(Method {
+            route: (verb.into(), path.into()),
+            parameters: parameters.unwrap_or(&channel.parameters).as_str().into(),
+        })
+    }
+
+    fn session(&self, written: &SessionDefinition) -> Result<Session, DialectError> {
+        const FIELD: &str = "channel.session";
+        let SessionDefinition {
+            seconds,
+            logon,
+            status,
+            logout,
+        } = written;
+        let template = |text: &str, last: &str| Template::compile(text, &format!("{FIELD}.{last}"));
+        let reply = |written: &Option<ReplyDefinition>, last: &str| match written {
+            Some(reply) => {
+                let answer = template(&reply.answer, &format!("{last}.answer"))?;
+                Ok(Some((reply.method.as_str().into(), answer)))
+            }
+            None => Ok(None),
+        };
+        if *seconds == 0 {
+            return Err(wrong("channel.session.seconds", "a session lasts a while"));
+        }
+        let error = logon.error.as_ref();
+        let error = error.map(|text| template(text, "logon.error"));
+        Ok(Session {
+            seconds: *seconds,
+            logon: logon.method.as_str().into(),
+            frame: self.frame(&logon.frame, "channel.session.logon.frame")?,
+            answer: template(&logon.answer, "logon.answer")?,
+            error: error.transpose()?,
+            status: reply(status, "status")?,
+            logout: reply(logout, "logout")?,
+        })
+    }
+}

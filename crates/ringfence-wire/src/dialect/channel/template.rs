@@ -1,0 +1,234 @@
+//! Messages that a channel's client is answered with.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use ringfence_core::refusal::Refusal;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::super::compile::wrong;
+use super::super::{Dialect, DialectError};
+use super::{Channel, Heading};
+
+/// What an answer can speak of, beside its message's heading.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said<'a> {
+    /// The status of the route's answer.
+    pub status: u16,
+    /// The body of the route's answer.
+    pub body: &'a str,
+    /// The connection's name.
+    pub connection: &'a str,
+    /// The key of the session.
+    pub key: Option<&'a str>,
+    /// When the session began, in milliseconds since the Unix epoch.
+    pub since_ms: Option<u64>,
+    /// When the connection was opened, in milliseconds since the Unix epoch.
+    pub connected_ms: u64,
+    /// In milliseconds since the Unix epoch.
+    pub now_ms: u64,
+    /// What was wrong, for people.
+    pub message: &'a str,
+}
+
+/// Which of the gateway's own answers is meant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[allow(missing_docs)]
+pub enum Spoke {
+    Logon,
+    Logout,
+    Reply,
+    Status,
+}
+
+/// A message with places that are filled in.
+#[derive(Debug)]
+pub(super) struct Template {
+    parts: Box<[Part]>,
+    /// Whether it takes the answer's body apart.
+    members: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Body,
+    /// A value of the outermost object of the body; `null` where there is none.
+    Member(Box<str>),
+    Connected,
+    Connection,
+    Id,
+    Key,
+    Message,
+    Method,
+    Now,
+    Since,
+    Status,
+    Text(Box<str>),
+}
+
+impl Part {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "body" => Self::Body,
+            "connected_ms" => Self::Connected,
+            "connection" => Self::Connection,
+            "id" => Self::Id,
+            "key" => Self::Key,
+            "message" => Self::Message,
+            "method" => Self::Method,
+            "now_ms" => Self::Now,
+            "since_ms" => Self::Since,
+            "status" => Self::Status,
+            _ => Self::Member(name.strip_prefix("body.")?.into()),
+        })
+    }
+}
+
+type Members<'a> = HashMap<&'a str, &'a RawValue>;
+
+impl Template {
+    /// Compiles a JSON text in which `{name}` stands for something; a brace before anything but a letter is a brace.
+    pub(super) fn compile(text: &str, field: &str) -> Result<Self, DialectError> {
+        let mut parts = Vec::new();
+        let (mut from, mut look) = (0, 0);
+        while let Some(at) = text.get(look..).and_then(|rest| rest.find('{')) {
+            let open = look + at;
+            look = open + 1;
+            let rest = text.get(look..).unwrap_or_default();
+            if !rest.starts_with(|c: char| c.is_ascii_lowercase()) {
+                continue;
+            }
+            let name = rest.split('}').next().unwrap_or_default();
+            let part = Part::named(name);
+            let part = part.ok_or_else(|| wrong(field, format!("unknown placeholder {name:?}")))?;
+            parts.push(Part::Text(text.get(from..open).unwrap_or_default().into()));
+            parts.push(part);
+            from = look + name.len() + 1;
+            look = from;
+        }
+        parts.push(Part::Text(text.get(from..).unwrap_or_default().into()));
+        let template = Self {
+            members: parts.iter().any(|part| matches!(part, Part::Member(_))),
+            parts: parts.into(),
+        };
+        let sample = Said {
+            body: "{}",
+            ..Said::default()
+        };
+        let heading = Heading {
+            id: "1".into(),
+            method: String::new(),
+        };
+        let sample = template.fill(&heading, &sample).unwrap_or_default();
+        match serde_json::from_str::<IgnoredAny>(&sample) {
+            Ok(_) => Ok(template),
+            Err(e) => Err(wrong(field, format!("it makes no JSON: {e}"))),
+        }
+    }
+
+    /// Fills it in; none if it needs a body that is no JSON.
+    pub(super) fn fill(&self, heading: &Heading, said: &Said<'_>) -> Option<String> {
+        let members: Members<'_> = match self.members {
+            true => serde_json::from_str(said.body).ok()?,
+            false => HashMap::new(),
+        };
+        let mut out = String::with_capacity(said.body.len() + 128);
+        for part in &self.parts {
+            // Writing to a String cannot fail.
+            match part {
+                Part::Body => {
+                    serde_json::from_str::<IgnoredAny>(said.body).ok()?;
+                    out.push_str(said.body);
+                }
+                Part::Member(name) => {
+                    let member = members.get(&**name);
+                    out.push_str(member.map_or("null", |member| member.get()));
+                }
+                Part::Id => out.push_str(&heading.id),
+                Part::Connection => quote(said.connection, &mut out),
+                Part::Message => quote(said.message, &mut out),
+                Part::Method => quote(&heading.method, &mut out),
+                Part::Key => match said.key {
+                    Some(key) => quote(key, &mut out),
+                    None => out.push_str("null"),
+                },
+                Part::Since => match said.since_ms {
+                    Some(since) => drop(write!(out, "{since}")),
+                    None => out.push_str("null"),
+                },
+                Part::Connected => drop(write!(out, "{}", said.connected_ms)),
+                Part::Now => drop(write!(out, "{}", said.now_ms)),
+                Part::Status => drop(write!(out, "{}", said.status)),
+                Part::Text(text) => out.push_str(text),
+            }
+        }
+        Some(out)
+    }
+}
+
+fn quote(text: &str, out: &mut String) {
+    // A text has always a form in JSON.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
+
+impl Dialect {
+    /// Returns what a route answered as a message; none if the answer is no JSON.
+    pub fn speak(&self, heading: &Heading, said: &Said<'_>) -> Option<String> {
+        let channel = self.channel.as_ref()?;
+        match said.status {
+            200..300 => channel.answer.fill(heading, said),
+            _ => channel.error.fill(heading, said),
+        }
+    }
+
+    /// Returns one of the gateway's own answers.
+    pub fn speak_own(&self, spoke: Spoke, heading: &Heading, said: &Said<'_>) -> Option<String> {
+        let channel = self.channel.as_ref()?;
+        let session = channel.session.as_ref();
+        let reply = match spoke {
+            Spoke::Reply => channel.replies.get(heading.method.as_str()),
+            Spoke::Logon => session.map(|session| &session.answer),
+            Spoke::Status => session.and_then(|session| Some(&session.status.as_ref()?.1)),
+            Spoke::Logout => session.and_then(|session| Some(&session.logout.as_ref()?.1)),
+        };
+        reply?.fill(heading, said)
+    }
+
+    /// Returns a refusal as a message, and its status; without a heading nothing of the message could be read.
+    pub fn speak_refusal(
+        &self,
+        heading: Option<&Heading>,
+        refusal: &Refusal,
+        said: &Said<'_>,
+    ) -> (String, u16) {
+        let rendered = self.render(refusal);
+        let message = refusal.to_string();
+        let said = Said {
+            status: rendered.status,
+            // INVARIANT: compiling made sure that every refusal is rendered as JSON.
+            body: std::str::from_utf8(&rendered.body).unwrap_or_default(),
+            message: &message,
+            ..*said
+        };
+        let unknown = Heading {
+            id: "null".into(),
+            method: String::new(),
+        };
+        let spoken = self.channel.as_ref().and_then(|channel| match heading {
+            Some(heading) => channel.refusal(heading).fill(heading, &said),
+            None => channel.malformed.fill(&unknown, &said),
+        });
+        (spoken.unwrap_or_default(), rendered.status)
+    }
+}
+
+impl Channel {
+    /// Returns how a message is refused.
+    fn refusal(&self, heading: &Heading) -> &Template {
+        let session = self.session.as_ref();
+        let logon = session.filter(|session| *session.logon == *heading.method);
+        let own = logon.and_then(|session| session.error.as_ref());
+        own.unwrap_or(&self.error)
+    }
+}

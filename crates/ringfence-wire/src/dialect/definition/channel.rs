@@ -1,0 +1,108 @@
+//! A trading channel as it is written down: a WebSocket whose messages ask for the dialect's routes by names of their own.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Names are those of [`crate::json`]: from the outermost object inwards with `.` between.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct ChannelDefinition {
+    /// Where it is opened.
+    pub(in crate::dialect) paths: Vec<String>,
+    /// What opening one costs.
+    #[serde(default = "one")]
+    pub(in crate::dialect) weight: u32,
+    /// Where a message's id stands.
+    pub(in crate::dialect) id: String,
+    /// What an id may be.
+    pub(in crate::dialect) id_kinds: Vec<IdKind>,
+    /// JSON text that answers say where a message has no id, or `null`; without it, a message must have one.
+    pub(in crate::dialect) id_absent: Option<String>,
+    /// Where the name of what a message asks stands.
+    pub(in crate::dialect) method: String,
+    /// Where its parameters stand.
+    pub(in crate::dialect) parameters: String,
+    /// Parameters that mean nothing to a route and are left out, such as the key.
+    #[serde(default)]
+    pub(in crate::dialect) own: Vec<String>,
+    /// What else may stand in a message, beside the parameters.
+    #[serde(default)]
+    pub(in crate::dialect) beside: Vec<String>,
+    /// The kind of frame that a message is which is signed itself.
+    pub(in crate::dialect) frame: Option<String>,
+    /// Where a message of a session says when it was sent, where that is a must; by the scheme's unit and window.
+    pub(in crate::dialect) time: Option<ChannelTime>,
+    /// What a message may ask.
+    pub(in crate::dialect) methods: BTreeMap<String, MethodDefinition>,
+    pub(in crate::dialect) session: Option<SessionDefinition>,
+    /// What the gateway answers by itself, by name.
+    #[serde(default)]
+    pub(in crate::dialect) replies: BTreeMap<String, String>,
+    /// Texts that are no JSON, and what the gateway answers to each.
+    #[serde(default)]
+    pub(in crate::dialect) texts: BTreeMap<String, String>,
+    /// What a route answered, put into the channel's form.
+    pub(in crate::dialect) answer: String,
+    /// The same for what is no success, refusals included.
+    pub(in crate::dialect) error: String,
+    /// The answer to what has no id that could be read.
+    pub(in crate::dialect) malformed: String,
+}
+
+/// What an id may be.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::dialect) enum IdKind {
+    Integer,
+    Text,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct ChannelTime {
+    pub(in crate::dialect) parameter: String,
+    pub(in crate::dialect) window_parameter: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct MethodDefinition {
+    /// Method and path of the route that it stands for.
+    pub(in crate::dialect) route: String,
+    /// Where its parameters stand, if not where the channel's do.
+    pub(in crate::dialect) parameters: Option<String>,
+}
+
+/// A session: one proof for all messages that follow on the connection.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct SessionDefinition {
+    /// How long one lasts, in seconds.
+    pub(in crate::dialect) seconds: u32,
+    pub(in crate::dialect) logon: LogonDefinition,
+    pub(in crate::dialect) status: Option<ReplyDefinition>,
+    pub(in crate::dialect) logout: Option<ReplyDefinition>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct LogonDefinition {
+    pub(in crate::dialect) method: String,
+    /// The kind of frame that it is.
+    pub(in crate::dialect) frame: String,
+    pub(in crate::dialect) answer: String,
+    /// If it is not the channel's.
+    pub(in crate::dialect) error: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct ReplyDefinition {
+    pub(in crate::dialect) method: String,
+    pub(in crate::dialect) answer: String,
+}
+
+const fn one() -> u32 {
+    1
+}
