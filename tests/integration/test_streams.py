@@ -126,7 +126,7 @@ def of(stage: Stage, message: str) -> list[dict[str, Any]]:
     return [entry for _, one in entries if (entry := json.loads(one)).get("message") == message]
 
 
-@pytest.mark.parametrize("path", ["/ws-api/v3", "/api/v3/time", "/ws/a/b", "/stream/x"])
+@pytest.mark.parametrize("path", ["/ws-api/v4", "/api/v3/time", "/ws/a/b", "/stream/x"])
 def test_nothing_else_becomes_a_websocket(stage: Stage, path: str) -> None:
     with pytest.raises(InvalidStatus) as refused, stream(stage, path):
         pass

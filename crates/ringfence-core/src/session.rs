@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::credential::Credential;
+use crate::credential::{Credential, State};
 use crate::refusal::Code;
 use crate::sign::VerifyingKey;
 
@@ -78,6 +78,13 @@ impl Session {
     /// Returns the key by which each of its messages must be signed, if they must.
     pub const fn bound(&self) -> Option<&VerifyingKey> {
         self.bound.as_ref()
+    }
+
+    /// Tells whether its credential is still good for anything. One that is not is silenced already; a connection that
+    /// is nobody's any more may as well be closed.
+    pub fn is_in_force(&self) -> bool {
+        let credential = self.credential.in_force();
+        credential.is_ok_and(|credential| credential.state() == State::Active)
     }
 
     /// Checks that it is not over at `now_us`.

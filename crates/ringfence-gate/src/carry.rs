@@ -57,25 +57,43 @@ impl Passing {
             recorded,
             wanted,
         } = permitted;
-        let answer = match recorded {
+        let recorded = match (recorded, wanted) {
+            (Recorded::Reading(reading), Some(wanted)) => {
+                return self.receipt(wanted, &usages, reading).await;
+            }
+            (recorded, _) => recorded,
+        };
+        let (asked, reading) = self.bring(recorded, &permit, outgoing, operation).await;
+        let answer = self.answer(asked, &usages);
+        if let Some(reading) = reading {
+            reading.answered(answer.status().as_u16());
+        }
+        answer
+    }
+
+    /// Takes a permitted message to the venue. A reading is given back: it waits for the status that the client gets.
+    pub(crate) async fn bring(
+        &self,
+        recorded: Recorded,
+        permit: &Permit,
+        outgoing: Outgoing,
+        operation: Operation,
+    ) -> (Result<Response<Content>, Refusal>, Option<Reading>) {
+        match recorded {
             Recorded::Reading(reading) => {
-                if let Some(wanted) = wanted {
-                    return self.receipt(wanted, &usages, reading).await;
-                }
                 let sent_us = now_us();
-                let asked = self.ask(&permit, outgoing, operation, || {}).await;
+                let asked = self.ask(permit, outgoing, operation, || {}).await;
                 let asked = asked.map_err(|trouble| trouble.refusal(false));
                 let asked = asked.and_then(|response| {
-                    let heard = self.heard(&permit, &response, sent_us);
+                    let heard = self.heard(permit, &response, sent_us);
                     heard.map_or(Ok(response), Err)
                 });
-                let answer = self.answer(asked, &usages);
-                reading.answered(answer.status().as_u16());
-                return answer;
+                (asked, Some(reading))
             }
-            Recorded::Intent(ticket) => self.change(ticket, &permit, outgoing, operation).await,
-        };
-        self.answer(answer, &usages)
+            Recorded::Intent(ticket) => {
+                (self.change(ticket, permit, outgoing, operation).await, None)
+            }
+        }
     }
 
     /// Has what changes state recorded, done, and its outcome recorded.

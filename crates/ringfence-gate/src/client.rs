@@ -24,6 +24,8 @@ pub(crate) struct Thread {
     pub(crate) pool: Rc<Pool>,
     pub(crate) commits: CommitWait,
     pub(crate) scratch: RefCell<Scratch>,
+    /// For the message of a channel that holds the request which it stands for.
+    pub(crate) frames: RefCell<Scratch>,
     pub(crate) landing: Landing,
     pub(crate) floods: Floods,
     /// Told once to whoever accepts connections.
@@ -43,6 +45,7 @@ impl Thread {
             deadlines,
             commits: CommitWait::default(),
             scratch: RefCell::default(),
+            frames: RefCell::default(),
             landing: Rc::new(RefCell::new(vec![0; READ_BYTES].into())),
             floods: Floods::default(),
             drain: Notify::new(),

@@ -41,6 +41,8 @@ pub(crate) struct EngineThread {
     pub(crate) sockets: Vec<(std::net::TcpListener, Door)>,
     pub(crate) notified: Arc<Notify>,
     pub(crate) stage: watch::Receiver<Stage>,
+    /// Told whenever a credential has changed.
+    pub(crate) changes: watch::Receiver<()>,
     /// Whether this thread writes the edge's summaries.
     pub(crate) sums_up: bool,
 }
@@ -62,6 +64,7 @@ impl EngineThread {
             sockets,
             notified,
             mut stage,
+            changes,
             sums_up,
         } = self;
         let thread = Rc::new(Thread::new(shared));
@@ -72,6 +75,7 @@ impl EngineThread {
         });
         spawn_local(watch_time(Rc::clone(&thread)));
         spawn_local(prune(Rc::clone(&thread)));
+        spawn_local(silence(Rc::clone(&thread), changes));
         for (socket, door) in sockets {
             match TcpListener::from_std(socket) {
                 Ok(listener) => {
@@ -108,6 +112,13 @@ async fn prune(thread: Rc<Thread>) {
     loop {
         tokio::time::sleep(PRUNE_PERIOD).await;
         thread.pool.prune();
+    }
+}
+
+/// Has every connection look whether the session on it is still somebody's, whenever a credential has changed.
+async fn silence(thread: Rc<Thread>, mut changes: watch::Receiver<()>) {
+    while changes.changed().await.is_ok() {
+        thread.deadlines.wake_all();
     }
 }
 

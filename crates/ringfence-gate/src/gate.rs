@@ -33,6 +33,8 @@ pub struct Gate {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
     stage: watch::Sender<Stage>,
+    /// Told whenever a credential has changed.
+    changes: watch::Sender<()>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Set once, by [`Gate::hurry`].
     hurried: AtomicBool,
@@ -88,6 +90,7 @@ impl Gate {
         let sockets = open_sockets(snapshot.engine.threads, &mut doors)?;
         let addresses = doors.iter().map(|door| door.address).collect();
         let (stage, watched) = watch::channel(Stage::Serving);
+        let (changes, changed) = watch::channel(());
         let mut threads = Vec::new();
         for (number, (own, notified)) in sockets.into_iter().zip(notified).enumerate() {
             let engine = EngineThread {
@@ -95,6 +98,7 @@ impl Gate {
                 sockets: own.into_iter().zip(doors.clone()).collect(),
                 notified,
                 stage: watched.clone(),
+                changes: changed.clone(),
                 sums_up: number == 0,
             };
             let spawned = std::thread::Builder::new()
@@ -111,6 +115,7 @@ impl Gate {
             shared,
             addresses,
             stage,
+            changes,
             threads: Mutex::new(threads),
             hurried: AtomicBool::new(false),
             damage,
@@ -128,7 +133,9 @@ impl Gate {
     ///
     /// [`GateError::Credential`].
     pub fn put_credentials(&self, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
-        put(&self.shared.core.credentials, records)
+        let count = put(&self.shared.core.credentials, records);
+        self.changes.send_replace(());
+        count
     }
 
     /// Puts venue keys in the place of all that there were; all of them or none. Returns how many accounts' keys they are.
@@ -161,6 +168,7 @@ impl Gate {
             .set_state(key_id, state)
             .map_err(|code| refused(key_id, code))?;
         let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.changes.send_replace(());
         let mut fields = vec![
             ("credential", Value::Text(key_id)),
             ("state", Value::Text(state.as_str())),

@@ -13,7 +13,6 @@ use hyper::service::service_fn;
 use crate::client::Client;
 use crate::framing::Bounds;
 use crate::lane::Lane;
-use crate::relay::Relay;
 use crate::socket::{Carrier, Socket};
 use crate::watch::Phase;
 
@@ -65,14 +64,12 @@ pub(crate) async fn converse(carrier: Carrier, client: &Rc<Client>, lane: &Rc<La
         connection.poll(context).map(drop)
     })
     .await;
-    let far = lane.far.borrow_mut().take();
-    if let Some(far) = far {
+    let next = lane.next.borrow_mut().take();
+    if let Some(next) = next {
         let parts = connection.into_parts();
         let (near, held) = parts.io.into_parts();
         let early = [&parts.read_buf[..], &held].concat();
-        Relay::new(client, &lane.watch, near, far, early)
-            .run()
-            .await;
+        next.serve(client, lane, near, early).await;
     }
 }
 

@@ -5,7 +5,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::channel::{Channel, Opened};
 use crate::client::Client;
+use crate::relay::Relay;
+use crate::socket::Carrier;
 use crate::stream::Far;
 use crate::watch::Watch;
 
@@ -14,6 +17,8 @@ use crate::watch::Watch;
 pub(crate) enum Transport {
     Http1,
     Http2,
+    /// As messages of a trading channel.
+    WebSocket,
 }
 
 impl Transport {
@@ -22,6 +27,7 @@ impl Transport {
         match self {
             Self::Http1 => "http/1.1",
             Self::Http2 => "h2",
+            Self::WebSocket => "websocket",
         }
     }
 }
@@ -30,8 +36,8 @@ impl Transport {
 pub(crate) struct Lane {
     pub(crate) transport: Transport,
     pub(crate) watch: Rc<Watch>,
-    /// The venue's end of the stream that the lane is about to become.
-    pub(crate) far: RefCell<Option<Far>>,
+    /// What the lane is about to become.
+    pub(crate) next: RefCell<Option<Next>>,
 }
 
 impl Lane {
@@ -41,7 +47,36 @@ impl Lane {
         Self {
             transport,
             watch: Rc::new(Watch::new(&thread.deadlines, thread.shared.http.patience())),
-            far: RefCell::default(),
+            next: RefCell::default(),
+        }
+    }
+}
+
+/// What a lane becomes on which a WebSocket was opened.
+pub(crate) enum Next {
+    Channel(Opened),
+    /// A stream, with the venue's end of it.
+    Stream(Far),
+}
+
+impl Next {
+    /// Serves it until either side ends it. `early` is what the client sent before it was answered.
+    pub(crate) async fn serve(
+        self,
+        client: &Rc<Client>,
+        lane: &Rc<Lane>,
+        near: Carrier,
+        early: Vec<u8>,
+    ) {
+        match self {
+            Self::Channel(opened) => {
+                let channel = Channel::new(client, lane, near, opened);
+                channel.run(&early).await;
+            }
+            Self::Stream(far) => {
+                let relay = Relay::new(client, &lane.watch, near, far, early);
+                relay.run().await;
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 mod attest;
 mod body;
 mod carry;
+mod channel;
 mod client;
 mod clock;
 mod commit;
@@ -26,6 +27,7 @@ mod lane;
 mod limits;
 mod listen;
 mod open;
+mod outbox;
 mod pipeline;
 mod pool;
 mod receipts;

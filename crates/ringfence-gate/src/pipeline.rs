@@ -12,10 +12,10 @@ use ringfence_core::edge::{EdgePass, EdgeRefusal};
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::{Decision, Message, Permit, Trace};
 use ringfence_core::refusal::{Code, Refusal, Retry};
-use ringfence_core::session::Coverage;
+use ringfence_core::session::{Coverage, Session};
 use ringfence_wire::http::{check, check_extended_connect, check_http2, single};
 use ringfence_wire::websocket::handshake;
-use ringfence_wire::{Head, Reading, Route};
+use ringfence_wire::{Head, Outgoing, Reading, Rendered, Route};
 
 use crate::body::{self, Answer, Inbound};
 use crate::carry::{Carried, Permitted, Recorded};
@@ -35,7 +35,32 @@ pub(crate) struct Passing {
     pub(crate) lane: Rc<Lane>,
     pub(crate) id: MessageId,
     pub(crate) head: Parts,
-    started_us: u64,
+    /// How it came, if it is no request by itself.
+    pub(crate) said: Option<SaidOn>,
+    pub(crate) started_us: u64,
+}
+
+/// A message of a channel: what it calls what it asks, and where it was said.
+pub(crate) struct SaidOn {
+    pub(crate) path: Rc<str>,
+    pub(crate) method: Box<str>,
+    /// The route that it stands for.
+    pub(crate) route: Option<Box<str>>,
+}
+
+/// What the controls look at of a message.
+pub(crate) struct Asking<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) signed: bool,
+    pub(crate) reading: Reading<'a>,
+    pub(crate) session: Option<&'a Session>,
+}
+
+/// A message that was refused, and recorded so.
+pub(crate) struct Turned {
+    pub(crate) refusal: Refusal,
+    pub(crate) rendered: Rendered,
+    pub(crate) usages: Usages,
 }
 
 impl Client {
@@ -55,6 +80,7 @@ impl Client {
             lane,
             id,
             head,
+            said: None,
             started_us: now_us(),
         });
         let answer = passing.pass(incoming).await;
@@ -94,8 +120,9 @@ impl Passing {
         let Some(route) = route else {
             return self.refuse_early(&Code::RouteUnknown.into(), edge.1, None);
         };
-        if route.stream != opening.is_some() {
-            let code = if route.stream {
+        let upgrades = route.stream || route.channel;
+        if upgrades != opening.is_some() {
+            let code = if upgrades {
                 Code::RouteUnknown
             } else {
                 Code::HttpUpgradeUnsupported
@@ -110,12 +137,13 @@ impl Passing {
         };
         // 4. the core's controls, and the record of what they decided
         match self.judge(route, edge, &body) {
-            Err(answer) => answer,
+            Err(turned) => self.say(turned),
             // 5. what may change something is carried to its end, even if the client hangs up
             Ok(permitted) if permitted.operation.changes_state() => {
                 Carried::new(&client.thread, Rc::clone(&self).carry(permitted)).await
             }
             Ok(permitted) => match opening {
+                Some(opening) if route.channel => self.open_channel(&opening, permitted),
                 Some(opening) => Rc::clone(&self).open_stream(opening, permitted).await,
                 None => Rc::clone(&self).carry(permitted).await,
             },
@@ -146,6 +174,16 @@ impl Passing {
         edge: Trace,
         operation: Option<Operation>,
     ) -> Response<Answer> {
+        self.say(self.turn_early(refusal.clone(), edge, operation))
+    }
+
+    /// Records a refusal that comes before the core has seen the message.
+    pub(crate) fn turn_early(
+        &self,
+        refusal: Refusal,
+        edge: Trace,
+        operation: Option<Operation>,
+    ) -> Turned {
         let mut trace = [Trace::NotReached; 8];
         trace[0] = edge;
         if refusal.code == Code::RouteUnknown {
@@ -156,21 +194,26 @@ impl Passing {
         let decided = Decided {
             operation,
             trace,
-            refusal: Some(refusal),
+            refusal: Some(&refusal),
             decided_us: now_us(),
             ..self.decided()
         };
-        self.refuse(decided, refusal, &Usages::default())
+        let rendered = self.turn(decided, &refusal);
+        Turned {
+            refusal,
+            rendered,
+            usages: Usages::default(),
+        }
     }
 
     /// Reads the message by its dialect, decides on it and records the decision. Waits for nothing.
-    #[allow(clippy::result_large_err)] // the answer is moved once; a box would cost each refusal an allocation
+    #[allow(clippy::result_large_err)] // moved once; a box would cost each refusal an allocation
     fn judge(
         &self,
         route: &Route,
         edge: (EdgePass, Trace),
         body: &Bytes,
-    ) -> Result<Permitted, Response<Answer>> {
+    ) -> Result<Permitted, Turned> {
         let client = &self.client;
         let dialect = &client.door.speech.dialect;
         let mut scratch = client.thread.scratch.borrow_mut();
@@ -180,78 +223,106 @@ impl Passing {
             Ok((head, reading))
         });
         let (head, reading) =
-            read.map_err(|refusal| self.refuse_early(&refusal, edge_trace, Some(route.operation)))?;
+            read.map_err(|refusal| self.turn_early(refusal, edge_trace, Some(route.operation)))?;
+        let asking = Asking {
+            operation: route.operation,
+            signed: route.signed,
+            reading,
+            session: None,
+        };
+        self.decide(&asking, edge, || dialect.forward(route, &head, body))
+    }
+
+    /// Lets the core decide, and records its decision. What goes to the venue is written only if it may.
+    #[allow(clippy::result_large_err)] // as above
+    pub(crate) fn decide(
+        &self,
+        asking: &Asking<'_>,
+        edge: (EdgePass, Trace),
+        outgoing: impl FnOnce() -> Outgoing,
+    ) -> Result<Permitted, Turned> {
+        let (client, operation) = (&self.client, asking.operation);
         let now_us = now_us();
         let message = Message {
             peer: client.peer,
-            operation: route.operation,
-            signed: route.signed,
-            claim: reading.claim,
-            session: None,
+            operation,
+            signed: asking.signed,
+            claim: asking.reading.claim,
+            session: asking.session,
             certificate: None,
-            order: reading.order,
-            funds: reading.funds,
-            cost: reading.cost,
+            order: asking.reading.order,
+            funds: asking.reading.funds,
+            cost: asking.reading.cost,
         };
         let core = &client.thread.shared.core;
-        let decision = core.decide(&message, edge, &reading.window, now_us);
+        let decision = core.decide(&message, edge, &asking.reading.window, now_us);
         let wanted = match &decision.credential {
-            Some(credential) if route.operation == Operation::ReceiptRead => {
+            Some(credential) if operation == Operation::ReceiptRead => {
                 self.wanted(credential.account())
             }
             Some(_) | None => None,
         };
-        self.record(route, decision, &reading, now_us)
-            .map(|(permit, usages, recorded)| Permitted {
-                permit,
-                outgoing: dialect.forward(route, &head, body),
-                operation: route.operation,
-                usages,
-                recorded,
-                wanted,
-            })
+        let (permit, usages, recorded) = self.record(asking, decision, now_us)?;
+        Ok(Permitted {
+            permit,
+            outgoing: outgoing(),
+            operation,
+            usages,
+            recorded,
+            wanted,
+        })
     }
 
-    /// Puts a decision in the ledger's line; a refusal is answered.
+    /// Puts a decision in the ledger's line.
     #[allow(clippy::result_large_err)] // as above
     fn record(
         &self,
-        route: &Route,
+        asking: &Asking<'_>,
         decision: Decision,
-        reading: &Reading<'_>,
         decided_us: u64,
-    ) -> Result<(Permit, Usages, Recorded), Response<Answer>> {
+    ) -> Result<(Permit, Usages, Recorded), Turned> {
         let thread = &self.client.thread;
         let decided = Decided {
-            operation: Some(route.operation),
+            operation: Some(asking.operation),
             credential: decision.credential.as_deref(),
-            proof: decision.credential.as_ref().and_then(|_| proof(reading)),
-            order: reading.order.as_ref(),
-            about: reading.about.as_ref(),
+            proof: decision.credential.as_ref().and_then(|_| proof(asking)),
+            order: asking.reading.order.as_ref(),
+            about: asking.reading.about.as_ref(),
             trace: decision.trace,
             refusal: decision.outcome.as_ref().err(),
             decided_us,
             ..self.decided()
         };
-        match &decision.outcome {
-            Err(refusal) => Err(self.refuse(decided, refusal, &decision.usages)),
-            Ok(_) => {
-                let recorded = if route.operation.changes_state() {
-                    Recorded::Intent(record::intent(&thread.shared, &decided))
-                } else {
-                    Recorded::Reading(record::reading(thread, &decided))
-                };
-                // INVARIANT: it is `Ok`, by the arm that we are in.
-                let permit = decision
-                    .outcome
-                    .map_err(|refusal| self.refused(&refusal, &decision.usages))?;
-                Ok((permit, decision.usages, recorded))
+        let recorded = match &decision.outcome {
+            Err(refusal) => Err(self.turn(decided, refusal)),
+            Ok(_) if asking.operation.changes_state() => {
+                Ok(Recorded::Intent(record::intent(&thread.shared, &decided)))
+            }
+            Ok(_) => Ok(Recorded::Reading(record::reading(thread, &decided))),
+        };
+        let usages = decision.usages;
+        match (decision.outcome, recorded) {
+            (Ok(permit), Ok(recorded)) => Ok((permit, usages, recorded)),
+            (Err(refusal), Err(rendered)) => Err(Turned {
+                refusal,
+                rendered,
+                usages,
+            }),
+            // INVARIANT: what is recorded is what was decided, by the arms above.
+            (Ok(_), Err(_)) | (Err(_), Ok(_)) => {
+                let refusal = Code::Internal.into();
+                let rendered = self.client.door.speech.dialect.render(&refusal);
+                Err(Turned {
+                    refusal,
+                    rendered,
+                    usages,
+                })
             }
         }
     }
 
-    /// Records a refusal with its status, and answers it.
-    fn refuse(&self, decided: Decided<'_>, refusal: &Refusal, usages: &Usages) -> Response<Answer> {
+    /// Records a refusal with its status, in the dialect's own form.
+    fn turn(&self, decided: Decided<'_>, refusal: &Refusal) -> Rendered {
         let client = &self.client;
         let rendered = client.door.speech.dialect.render(refusal);
         let decided = Decided {
@@ -259,7 +330,12 @@ impl Passing {
             ..decided
         };
         record::refusal(&client.thread.shared, &decided);
-        self.answered(refusal, rendered, usages)
+        rendered
+    }
+
+    /// Answers what was refused and recorded so.
+    fn say(&self, turned: Turned) -> Response<Answer> {
+        self.answered(&turned.refusal, turned.rendered, &turned.usages)
     }
 
     /// Answers a refusal that is not recorded here: its decision was a permission, or it is one of a flood.
@@ -296,24 +372,35 @@ impl Passing {
     }
 
     fn decided(&self) -> Decided<'_> {
-        Decided {
-            method: self.head.method.as_str(),
-            path: self.head.uri.path(),
-            ..Decided::unread(
-                &self.client,
-                self.lane.transport,
-                self.id.as_str(),
-                self.started_us,
-            )
+        let unread = Decided::unread(
+            &self.client,
+            self.lane.transport,
+            self.id.as_str(),
+            self.started_us,
+        );
+        match &self.said {
+            None => Decided {
+                method: self.head.method.as_str(),
+                path: self.head.uri.path(),
+                ..unread
+            },
+            Some(said) => Decided {
+                method: &said.method,
+                path: &said.path,
+                route: said.route.as_deref(),
+                transport: Transport::WebSocket,
+                ..unread
+            },
         }
     }
 }
 
 /// Returns by what a known credential was proved, where not by the venue's own signature.
-fn proof(reading: &Reading<'_>) -> Option<&'static str> {
-    match reading.claim.map(|claim| claim.coverage) {
-        Some(Coverage::Whole) => Some("native"),
-        Some(Coverage::Venue) | None => None,
+fn proof(asking: &Asking<'_>) -> Option<&'static str> {
+    match (asking.reading.claim, asking.session) {
+        (Some(claim), _) if claim.coverage == Coverage::Whole => Some("native"),
+        (None, Some(_)) => Some("session"),
+        (Some(_), _) | (None, None) => None,
     }
 }
 
@@ -343,6 +430,8 @@ fn framed(
             check_extended_connect(protocol.as_str(), headers)?;
             Ok(Some(Opening::Connect))
         }
+        // A channel's messages have no heads.
+        Transport::WebSocket => Err(Code::HttpMalformed.into()),
     }
 }
 

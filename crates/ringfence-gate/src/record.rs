@@ -44,6 +44,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) message: &'a str,
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
+    /// Method and path of the request that a message on a channel stands for.
+    pub(crate) route: Option<&'a str>,
     pub(crate) operation: Option<Operation>,
     pub(crate) credential: Option<&'a Credential>,
     /// How it was proved, where not by the venue's own signature.
@@ -74,6 +76,7 @@ impl<'a> Decided<'a> {
             message,
             method: "",
             path: "",
+            route: None,
             operation: None,
             credential: None,
             proof: None,
@@ -129,6 +132,7 @@ impl<'a> Decided<'a> {
             verdict,
             path: self.path,
             proof: self.proof,
+            route: self.route,
             state_changing: self.changes_state(),
             status: self.status,
             time_us: self.decided_us,

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::client::Client;
 use crate::clock::now_us;
+use crate::outbox::{KEPT_BYTES, Outbox};
 use crate::socket::Carrier;
 use crate::stream::Far;
 use crate::watch::Watch;
@@ -25,44 +26,6 @@ const FRAMES: u32 = 1024;
 const SECOND_US: u64 = 1_000_000;
 /// How long a client has to go after our last word.
 const LINGER: Duration = Duration::from_secs(1);
-/// Memory kept between messages.
-const KEPT_BYTES: usize = 4 * 1024;
-
-/// What is to be written to one side.
-#[derive(Default)]
-struct Outbox {
-    bytes: Vec<u8>,
-    sent: usize,
-}
-
-impl Outbox {
-    fn is_empty(&self) -> bool {
-        self.sent == self.bytes.len()
-    }
-
-    /// Writes what it can; tells whether it wrote any.
-    fn poll_send(
-        &mut self,
-        mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
-    ) -> io::Result<bool> {
-        let mut moved = false;
-        while let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            match write(rest) {
-                Poll::Pending => return Ok(moved),
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => {
-                    self.sent += count;
-                    moved = true;
-                }
-                Poll::Ready(Err(error)) => return Err(error),
-            }
-        }
-        self.bytes.clear();
-        self.bytes.shrink_to(KEPT_BYTES);
-        self.sent = 0;
-        Ok(moved)
-    }
-}
 
 /// One stream.
 pub(crate) struct Relay {

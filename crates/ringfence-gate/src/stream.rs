@@ -27,6 +27,7 @@ use crate::carry::{Permitted, Recorded};
 use crate::clock::now_us;
 use crate::exchange::Trouble;
 use crate::forward;
+use crate::lane::Next;
 use crate::pipeline::Passing;
 use crate::pool::Sent;
 use crate::refuse::MESSAGE;
@@ -75,7 +76,7 @@ impl Passing {
         };
         let answer = match opened {
             Ok(far) => {
-                *self.lane.far.borrow_mut() = Some(far);
+                *self.lane.next.borrow_mut() = Some(Next::Stream(far));
                 self.opened(&opening)
             }
             Err(trouble) => {
@@ -91,7 +92,7 @@ impl Passing {
         answer
     }
 
-    fn opened(&self, opening: &Opening) -> Response<Answer> {
+    pub(crate) fn opened(&self, opening: &Opening) -> Response<Answer> {
         let mut answer = Response::new(Answer::whole(None, &self.lane.watch));
         if let Opening::Switch(key) = opening {
             *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

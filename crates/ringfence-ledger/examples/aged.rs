@@ -84,6 +84,7 @@ fn intent(message: &str) -> DecisionEntry<'_> {
         verdict: Verdict::Permitted,
         path: "/api/v3/order",
         proof: None,
+        route: None,
         state_changing: true,
         status: None,
         time_us: now(),

@@ -138,13 +138,15 @@ pub struct DecisionEntry<'a> {
     pub path: &'a str,
     /// How the credential was proved, where not by the venue's own signature: `native`, `certificate`, `session`.
     pub proof: Option<&'a str>,
+    /// Method and path of the request that a message on a channel stands for; none for a request.
+    pub route: Option<&'a str>,
     /// Whether the operation changes state at the venue; a permitted one is an intent.
     pub state_changing: bool,
     /// The status answered, where the decision was the answer.
     pub status: Option<u16>,
     /// When it was decided.
     pub time_us: u64,
-    /// `http/1.1` and so on.
+    /// `http/1.1`, `websocket` and so on.
     pub transport: &'a str,
 }
 
@@ -174,6 +176,7 @@ impl DecisionEntry<'_> {
             order.encode(entry.value("order"));
         }
         self.verdict.encode(&mut entry, self.path, self.proof);
+        entry.maybe_text("route", self.route, PATH_BYTES);
         entry.boolean("state_changing", self.state_changing);
         entry.maybe_integer("status", self.status.map(u64::from));
         entry.integer("time_us", self.time_us);

@@ -83,6 +83,7 @@ fn decision<'a>() -> DecisionEntry<'a> {
         verdict: Verdict::Permitted,
         path: "/",
         proof: None,
+        route: None,
         state_changing: false,
         status: None,
         time_us: 1_790_000_000_000_000,
@@ -137,6 +138,7 @@ fn a_refused_order_is_written_byte_for_byte() {
         },
         path: "/api/v3/order",
         proof: Some("native"),
+        route: Some("POST /api/v3/order"),
         state_changing: true,
         status: Some(400),
         ..decision()
@@ -151,7 +153,8 @@ fn a_refused_order_is_written_byte_for_byte() {
         r#""order":{"client_order_id":"mine","price":"1","quantity":"3","quote_quantity":"4","#,
         r#""side":"BUY","stop_price":"2","symbol":"BTCUSDT","type":"LIMIT"},"outcome":"refused","#,
         r#""path":"/api/v3/order","proof":"native","refusal":{"blame":"client","code":"price_band","#,
-        r#""detail":"price 1"},"state_changing":true,"status":400,"time_us":1790000000000000,"#,
+        r#""detail":"price 1"},"route":"POST /api/v3/order","state_changing":true,"status":400,"#,
+        r#""time_us":1790000000000000,"#,
         r#""transport":"http/1.1","v":1}"#,
     );
     let bytes = encoded(|out| entry.encode(out));
@@ -266,6 +269,7 @@ fn the_longest_entries_fit_a_bundle() {
         },
         path: code,
         proof: None,
+        route: Some(code),
         state_changing: true,
         status: Some(u16::MAX),
         time_us: u64::MAX,
@@ -322,6 +326,7 @@ proptest! {
             verdict: Verdict::Refused { blame: "client", code: l, detail: some.then_some(a) },
             path: b,
             proof: None,
+            route: some.then_some(c),
             state_changing: !some,
             status: some.then_some(numbers.2),
             time_us: numbers.1,

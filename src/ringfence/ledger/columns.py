@@ -67,6 +67,7 @@ TEXTS = (
     "message",
     "method",
     "path",
+    "route",
     "result",
     "reason",
     "event",

@@ -20,7 +20,6 @@ use super::send::pour;
 use crate::body::Answer;
 use crate::client::Client;
 use crate::lane::{Lane, Transport};
-use crate::relay::Relay;
 use crate::serve::PanicAlarm;
 use crate::socket::Carrier;
 use crate::watch::Phase;
@@ -39,14 +38,13 @@ pub(super) async fn serve(
     let (request, channel) = incoming(request, &mut respond);
     let serving = Rc::clone(&client).serve(Rc::clone(&lane), request);
     if let Some(answer) = unless_reset(serving, &mut respond).await {
-        let far = lane.far.borrow_mut().take();
-        match (far, channel) {
-            (Some(far), Some(incoming)) => {
+        let next = lane.next.borrow_mut().take();
+        match (next, channel) {
+            (Some(next), Some(incoming)) => {
                 let (head, _) = head(answer, headless);
                 if let Ok(outgoing) = respond.send_response(head, false) {
                     let near = Carrier::Stream(Box::new(Channel::new(incoming, outgoing)));
-                    let relay = Relay::new(&client, &lane.watch, near, far, Vec::new());
-                    relay.run().await;
+                    next.serve(&client, &lane, near, Vec::new()).await;
                 }
             }
             _ => answer_with(answer, headless, &mut respond, &client, &lane).await,

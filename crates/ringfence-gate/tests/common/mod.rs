@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 pub(crate) mod frames;
+pub(crate) mod talk;
 pub(crate) mod tls;
 pub(crate) mod venue;
 
@@ -232,7 +233,7 @@ pub(crate) fn all_entries(folder: &Path) -> Vec<Value> {
     entries
 }
 
-static DISTINCT: AtomicU64 = AtomicU64::new(0);
+pub(crate) static DISTINCT: AtomicU64 = AtomicU64::new(0);
 
 /// A signed form: `text` with a time and a signature. Every call makes another one.
 pub(crate) fn signed(key: &Key, text: &str) -> String {

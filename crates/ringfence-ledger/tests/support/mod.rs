@@ -100,6 +100,7 @@ fn entry(address: Address, message: &str, state_changing: bool) -> Vec<u8> {
         verdict: Verdict::Permitted,
         path: "/api/v3/order",
         proof: None,
+        route: None,
         state_changing,
         status: None,
         time_us: clock(),

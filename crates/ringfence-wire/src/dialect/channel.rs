@@ -273,8 +273,12 @@ impl Channel {
         let field = self.id.as_str();
         let found = pairs.get_typed(&self.id);
         let takes = |kind| self.id_kinds.contains(&kind);
+        // One that is made of others is not found by its own name.
+        let made = pairs
+            .iter()
+            .any(|(_, name, _)| inside(name, field).is_some());
         match found {
-            None | Some(("null", false)) => match &self.id_absent {
+            None | Some(("null", false)) if !made => match &self.id_absent {
                 Some(absent) => Ok(absent.as_ref().to_owned()),
                 None => Err(Refusal::new(Code::FormParameterMissing).field(field)),
             },
@@ -284,7 +288,7 @@ impl Channel {
             Some((id, false)) if takes(IdKind::Integer) && id.parse::<i64>().is_ok() => {
                 Ok(id.to_owned())
             }
-            Some(_) => Err(Refusal::new(Code::FormParameterInvalid).field(field)),
+            None | Some(_) => Err(Refusal::new(Code::FormParameterInvalid).field(field)),
         }
     }
 

@@ -28,6 +28,8 @@ pub struct Said<'a> {
     pub connected_ms: u64,
     /// In milliseconds since the Unix epoch.
     pub now_ms: u64,
+    /// The name of the message in the ledger.
+    pub trace: &'a str,
     /// What was wrong, for people.
     pub message: &'a str,
 }
@@ -65,6 +67,7 @@ enum Part {
     Since,
     Status,
     Text(Box<str>),
+    Trace,
 }
 
 impl Part {
@@ -80,6 +83,7 @@ impl Part {
             "now_ms" => Self::Now,
             "since_ms" => Self::Since,
             "status" => Self::Status,
+            "trace" => Self::Trace,
             _ => Self::Member(name.strip_prefix("body.")?.into()),
         })
     }
@@ -161,6 +165,7 @@ impl Template {
                 Part::Now => drop(write!(out, "{}", said.now_ms)),
                 Part::Status => drop(write!(out, "{}", said.status)),
                 Part::Text(text) => out.push_str(text),
+                Part::Trace => quote(said.trace, &mut out),
             }
         }
         Some(out)

@@ -1,0 +1,326 @@
+//! A trading channel: a WebSocket on which each message is judged, recorded and carried like the request that it stands
+//! for (docs/adr/0019). The venue never sees the channel, and an idle one holds no connection to it.
+
+mod mailbox;
+mod speaker;
+mod task;
+
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Response;
+use ringfence_core::session::Session;
+use ringfence_wire::websocket::{
+    CloseCode, Decoder, Event, Kind, Limits, Sender, Violation, close, frame,
+};
+
+use crate::body::Answer;
+use crate::carry::{Permitted, Recorded};
+use crate::client::Client;
+use crate::clock::now_us;
+use crate::lane::{Lane, Next};
+use crate::outbox::{KEPT_BYTES, Outbox};
+use crate::pipeline::Passing;
+use crate::shared::MessageId;
+use crate::socket::Carrier;
+use crate::stream::Opening;
+use speaker::{Held, Speaker};
+
+/// Largest message of a client: one order is much smaller.
+const MESSAGE_BYTES: usize = 16 * 1024;
+const FRAMES: u32 = 64;
+/// Pings and pongs of a client in a second; what else it says counts against its address.
+const CONTROLS_PER_S: u32 = 20;
+const SECOND_US: u64 = 1_000_000;
+/// How long a client has to go after our last word.
+const LINGER: Duration = Duration::from_secs(1);
+/// Bytes of answers that are put together for one write, unless one is larger.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// A channel that a handshake has opened.
+pub(crate) struct Opened {
+    pub(crate) path: Rc<str>,
+    /// The handshake's message, after which the connection is called.
+    pub(crate) id: MessageId,
+    /// Who acts on it from the start, where the handshake itself proved it.
+    pub(crate) session: Option<Session>,
+}
+
+impl Passing {
+    /// Answers the handshake of a channel. Nothing is asked of the venue yet.
+    pub(crate) fn open_channel(&self, opening: &Opening, permitted: Permitted) -> Response<Answer> {
+        let opened = Opened {
+            path: self.head.uri.path().into(),
+            id: self.id.clone(),
+            // A signed handshake would begin one here.
+            session: None,
+        };
+        *self.lane.next.borrow_mut() = Some(Next::Channel(opened));
+        let answer = self.opened(opening);
+        if let Recorded::Reading(reading) = permitted.recorded {
+            reading.answered(answer.status().as_u16());
+        }
+        answer
+    }
+}
+
+/// One channel.
+pub(crate) struct Channel {
+    client: Rc<Client>,
+    lane: Rc<Lane>,
+    near: Carrier,
+    decoder: Decoder,
+    out: Outbox,
+    speaker: Speaker,
+    /// A message that waits for the one before it.
+    held: Option<Held>,
+    /// What came behind that, or behind one of a flood.
+    behind: Vec<u8>,
+    /// Nothing is read before this has passed: the address is over its budget.
+    paused: bool,
+    /// We have asked whether the client is still there, and it has said nothing since.
+    asked: bool,
+    /// Nothing more is read; what is under way is answered.
+    closing: Option<(CloseCode, &'static str)>,
+    /// Our last word is among what is to be written.
+    ending: bool,
+    /// All has been written, and the time to go runs.
+    shut: bool,
+    second: u64,
+    controls: u32,
+}
+
+impl Channel {
+    pub(crate) fn new(client: &Rc<Client>, lane: &Rc<Lane>, near: Carrier, opened: Opened) -> Self {
+        let limits = Limits {
+            message: MESSAGE_BYTES,
+            frames: FRAMES,
+        };
+        Self {
+            client: Rc::clone(client),
+            lane: Rc::clone(lane),
+            near,
+            decoder: Decoder::new(Sender::Client, limits),
+            out: Outbox::default(),
+            speaker: Speaker::new(client, lane, opened),
+            held: None,
+            behind: Vec::new(),
+            paused: false,
+            asked: false,
+            closing: None,
+            ending: false,
+            shut: false,
+            second: 0,
+            controls: 0,
+        }
+    }
+
+    /// Answers messages until either side ends it. `early` is what the client sent before the handshake was answered.
+    pub(crate) async fn run(mut self, early: &[u8]) {
+        self.renew();
+        self.heard(early);
+        std::future::poll_fn(|context| self.poll(context)).await;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.speaker.mailbox.wake_by(context);
+        if self.client.thread.draining.get() {
+            self.leave(CloseCode::GOING_AWAY, "the gateway is shutting down");
+        }
+        if self.speaker.is_silenced() {
+            self.leave(CloseCode::POLICY, "the key of this session is not in force");
+        }
+        loop {
+            match self.turn(context) {
+                Err(_) => return Poll::Ready(()),
+                Ok(true) if self.paused => {}
+                Ok(true) => self.renew(),
+                Ok(false) => break,
+            }
+        }
+        if self.ending && self.out.is_empty() {
+            return self.linger(context);
+        }
+        if self.lane.watch.deadline.poll_passed(context).is_ready() {
+            return self.out_of_time(context);
+        }
+        Poll::Pending
+    }
+
+    /// The deadline has passed: the pause is over, or the client takes nothing, or says nothing.
+    fn out_of_time(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::take(&mut self.paused) {
+            self.renew();
+        } else if self.ending || !self.out.is_empty() {
+            let counters = &self.client.thread.shared.counters;
+            counters.timed_out.fetch_add(1, Ordering::Relaxed);
+            return Poll::Ready(());
+        } else if std::mem::replace(&mut self.asked, true) {
+            self.end(CloseCode::GOING_AWAY, "nothing was said for too long");
+            self.renew();
+        } else {
+            frame(&mut self.out.bytes, Kind::Ping, b"", None);
+            self.renew();
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Waits for the client to go: closing while it still sends would be a reset, which takes our last word with it.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !std::mem::replace(&mut self.shut, true) {
+            self.lane.watch.deadline.set(LINGER);
+        }
+        // Again and again, until it is done; then it does nothing more.
+        let _ = self.near.poll_shutdown(context);
+        let landing = Rc::clone(&self.client.thread.landing);
+        let mut landing = landing.borrow_mut();
+        loop {
+            match self.near.poll_read(context, &mut landing) {
+                Poll::Pending => return self.lane.watch.deadline.poll_passed(context),
+                Poll::Ready(Ok(count)) if count > 0 => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Moves what can be moved once; tells whether anything was.
+    fn turn(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        self.collect();
+        let near = &mut self.near;
+        let mut moved = self
+            .out
+            .poll_send(|bytes| near.poll_write(context, bytes))?;
+        // A TLS stream keeps what was written until it is flushed.
+        let _ = near.poll_flush(context)?;
+        if self.ending || self.paused || self.closing.is_some() || !self.out.is_empty() {
+            return Ok(moved);
+        }
+        if self.held.is_some() && self.speaker.mailbox.is_ordered() {
+            return Ok(moved);
+        }
+        if let Some(held) = self.held.take() {
+            self.held = self.speaker.take_up(held);
+            return Ok(true);
+        }
+        if !self.behind.is_empty() {
+            let behind = std::mem::take(&mut self.behind);
+            self.heard(&behind);
+            return Ok(true);
+        }
+        moved |= self.read(context)?;
+        Ok(moved)
+    }
+
+    /// Puts answers that are there among what is to be written.
+    fn collect(&mut self) {
+        let mailbox = &self.speaker.mailbox;
+        while !self.ending && self.out.bytes.len() < WRITE_BYTES {
+            let Some(answer) = mailbox.take() else { break };
+            frame(&mut self.out.bytes, Kind::Text, answer.as_bytes(), None);
+        }
+        // What is under way is answered before we go.
+        if let Some((code, reason)) = self.closing
+            && !self.ending
+            && mailbox.is_idle()
+        {
+            self.end(code, reason);
+        }
+    }
+
+    fn read(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        let landing = Rc::clone(&self.client.thread.landing);
+        let mut landing = landing.borrow_mut();
+        let Poll::Ready(count) = self.near.poll_read(context, &mut landing) else {
+            return Ok(false);
+        };
+        let heard = landing.get(..count?).unwrap_or_default();
+        if heard.is_empty() {
+            // It has gone without a word: nobody is there to be told.
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.asked = false;
+        self.heard(heard);
+        Ok(true)
+    }
+
+    fn heard(&mut self, mut bytes: &[u8]) {
+        while !self.ending && self.closing.is_none() {
+            if self.held.is_some() || self.paused {
+                self.behind.extend_from_slice(bytes);
+                return;
+            }
+            match self.decoder.next(&mut bytes) {
+                Ok(None) => return self.decoder.shrink(KEPT_BYTES),
+                Ok(Some(Event::Text(text))) => {
+                    self.held = self.speaker.hear(text);
+                    self.pause();
+                }
+                Ok(Some(Event::Binary(_))) => {
+                    self.end(CloseCode::UNSUPPORTED, "channels take text");
+                }
+                Ok(Some(Event::Ping(payload))) => {
+                    frame(&mut self.out.bytes, Kind::Pong, payload, None);
+                    self.count_control();
+                }
+                Ok(Some(Event::Pong(_))) => self.count_control(),
+                Ok(Some(Event::Close(said))) => {
+                    let (code, _) = said.unwrap_or((CloseCode::NORMAL, ""));
+                    self.end(code, "");
+                }
+                Err(Violation { code, what }) => self.end(code, what),
+            }
+        }
+    }
+
+    /// Stops reading for a while if the last message was one of a flood.
+    fn pause(&mut self) {
+        if let Some(pause) = self.speaker.pause.take() {
+            self.paused = true;
+            self.lane.watch.deadline.set(pause);
+        }
+    }
+
+    fn count_control(&mut self) {
+        let second = now_us() / SECOND_US;
+        if self.second != second {
+            (self.second, self.controls) = (second, 0);
+        }
+        self.controls += 1;
+        if self.controls > CONTROLS_PER_S {
+            self.end(CloseCode::POLICY, "too many pings in a second");
+        }
+    }
+
+    /// Reads nothing more, and goes once what is under way has been answered.
+    fn leave(&mut self, code: CloseCode, reason: &'static str) {
+        if self.closing.is_none() {
+            self.closing = Some((code, reason));
+            // What waits for its turn was never judged.
+            self.held = None;
+            self.behind = Vec::new();
+        }
+    }
+
+    fn end(&mut self, code: CloseCode, reason: &str) {
+        if !self.ending {
+            close(&mut self.out.bytes, code, reason, None);
+            self.ending = true;
+        }
+    }
+
+    /// Something has moved: the next thing has its full time.
+    fn renew(&self) {
+        let patience = self.lane.watch.patience;
+        let waiting = self.ending || !self.out.is_empty();
+        self.lane.watch.deadline.set(if waiting {
+            patience.body
+        } else {
+            // Twice in that time the client is to be heard: of itself, or because it was asked.
+            patience.idle / 2
+        });
+    }
+}

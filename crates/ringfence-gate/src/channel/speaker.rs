@@ -1,0 +1,355 @@
+//! What is done with each message of a channel, and who acts on it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::{Request, Uri};
+use ringfence_core::budget::Cost;
+use ringfence_core::edge::{EdgePass, EdgeRefusal};
+use ringfence_core::freshness::Window;
+use ringfence_core::mode::{Control, Mode};
+use ringfence_core::operation::Operation;
+use ringfence_core::pipeline::Trace;
+use ringfence_core::refusal::{Code, Refusal};
+use ringfence_core::session::Session;
+use ringfence_core::sign::Claim;
+use ringfence_wire::{Asked, Dialect, Heading, Outgoing, Reading, Said, Spoke, Spoken};
+use tokio::task::spawn_local;
+
+use super::Opened;
+use super::mailbox::{Mailbox, UnderWay};
+use super::task::Task;
+use crate::carry::{Permitted, Recorded};
+use crate::client::Client;
+use crate::clock::now_us;
+use crate::lane::Lane;
+use crate::pipeline::{Asking, Passing, SaidOn, Turned};
+use crate::shared::MessageId;
+
+type Edge = (EdgePass, Trace);
+
+/// Who is connected, and who acts.
+pub(super) struct Speaker {
+    client: Rc<Client>,
+    lane: Rc<Lane>,
+    path: Rc<str>,
+    connection: MessageId,
+    connected_us: u64,
+    session: Option<Session>,
+    since_us: u64,
+    pub(super) mailbox: Rc<Mailbox>,
+    /// How long nothing more is to be read, after a message of a flood.
+    pub(super) pause: Option<Duration>,
+}
+
+/// A message that waits for the one before it.
+pub(super) struct Held {
+    text: String,
+    edge: Edge,
+    started_us: u64,
+}
+
+/// A message that is being judged.
+struct Hearing<'t> {
+    text: &'t str,
+    edge: Edge,
+    started_us: u64,
+}
+
+impl Speaker {
+    pub(super) fn new(client: &Rc<Client>, lane: &Rc<Lane>, opened: Opened) -> Self {
+        let now_us = now_us();
+        Self {
+            client: Rc::clone(client),
+            lane: Rc::clone(lane),
+            path: opened.path,
+            connection: opened.id,
+            connected_us: now_us,
+            session: opened.session,
+            since_us: now_us,
+            mailbox: Rc::default(),
+            pause: None,
+        }
+    }
+
+    /// Tells whether the key of the session is no longer good for anything.
+    pub(super) fn is_silenced(&self) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| !session.is_in_force())
+    }
+
+    /// Hears one message, and returns it if it has to wait for the one before it.
+    pub(super) fn hear(&mut self, text: &str) -> Option<Held> {
+        let started_us = now_us();
+        let core = &self.client.thread.shared.core;
+        match core.admit(self.client.peer, started_us) {
+            Ok(edge) => self.judge(Hearing {
+                text,
+                edge,
+                started_us,
+            }),
+            Err(over) => {
+                self.turn_away(text, over, started_us);
+                None
+            }
+        }
+    }
+
+    /// Goes on with a message that had to wait.
+    pub(super) fn take_up(&mut self, held: Held) -> Option<Held> {
+        let Held {
+            text,
+            edge,
+            started_us,
+        } = held;
+        self.judge(Hearing {
+            text: &text,
+            edge,
+            started_us,
+        })
+    }
+
+    fn judge(&mut self, hearing: Hearing<'_>) -> Option<Held> {
+        let client = Rc::clone(&self.client);
+        let dialect = &client.door.speech.dialect;
+        if let Some(answer) = dialect.channel_text(hearing.text) {
+            self.mailbox.post(answer.to_owned());
+            return None;
+        }
+        let mut frames = client.thread.frames.borrow_mut();
+        let heading = match dialect.heading(hearing.text, &mut frames) {
+            Ok(heading) => heading,
+            Err(refusal) => {
+                self.refuse(None, refusal, &hearing);
+                return None;
+            }
+        };
+        match dialect.spoken(&heading, hearing.text, &mut frames) {
+            Err(refusal) => self.refuse(Some(&heading), refusal, &hearing),
+            Ok(Spoken::Asks(asked)) => return self.ask(&heading, &asked, hearing),
+            Ok(Spoken::Logon(claim, window)) => self.log_on(&heading, claim, window, hearing),
+            Ok(Spoken::Status) => self.own(Spoke::Status, &heading),
+            Ok(Spoken::Reply) => self.own(Spoke::Reply, &heading),
+            Ok(Spoken::Logout) => {
+                self.session = None;
+                self.own(Spoke::Logout, &heading);
+            }
+        }
+        None
+    }
+
+    /// Has a message judged as the request that it stands for, and begins to carry it.
+    fn ask(&mut self, heading: &Heading, asked: &Asked<'_>, hearing: Hearing<'_>) -> Option<Held> {
+        let operation = asked.route.operation;
+        if operation.changes_state() && self.mailbox.is_ordered() {
+            return Some(Held {
+                text: hearing.text.to_owned(),
+                edge: hearing.edge,
+                started_us: hearing.started_us,
+            });
+        }
+        let passing = match self.passing(Some(heading), Some(asked), hearing.started_us) {
+            Ok(passing) => Rc::new(passing),
+            Err(refusal) => {
+                self.refuse(Some(heading), refusal, &hearing);
+                return None;
+            }
+        };
+        match self.permit(&passing, asked, hearing.edge) {
+            Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
+            Ok(permitted) => {
+                let task = Task {
+                    passing,
+                    heading: heading.clone(),
+                    connection: self.connection.clone(),
+                    under_way: UnderWay::new(&self.mailbox, operation.changes_state()),
+                };
+                // Carried to its end, even if the client hangs up.
+                spawn_local(task.run(permitted));
+            }
+        }
+        None
+    }
+
+    #[allow(clippy::result_large_err)] // moved once
+    fn permit(
+        &self,
+        passing: &Passing,
+        asked: &Asked<'_>,
+        edge: Edge,
+    ) -> Result<Permitted, Turned> {
+        let (thread, route) = (&self.client.thread, asked.route);
+        let dialect = &self.client.door.speech.dialect;
+        let early = |refusal| passing.turn_early(refusal, edge.1, Some(route.operation));
+        if !self.mailbox.has_room() {
+            return Err(early(Code::Overloaded.into()));
+        }
+        self.timely(asked, dialect).map_err(early)?;
+        let mut scratch = thread.scratch.borrow_mut();
+        let signed = match asked.claim {
+            Some((claim, window)) => (Some(claim), window),
+            None => (None, dialect.window()),
+        };
+        let reading = dialect.read_asked(asked, signed, &mut scratch);
+        let asking = Asking {
+            operation: route.operation,
+            signed: route.signed,
+            reading: reading.map_err(early)?,
+            session: self.session.as_ref(),
+        };
+        passing.decide(&asking, edge, || {
+            dialect.forward(route, &asked.head(), asked.body.as_bytes())
+        })
+    }
+
+    /// Checks the time that a session's message says: it is not signed, but it is the client's own word on how late
+    /// it may still be acted upon.
+    fn timely(&self, asked: &Asked<'_>, dialect: &Dialect) -> Result<(), Refusal> {
+        let mode = self.client.thread.shared.core.modes.of(Control::Freshness);
+        match asked.stamp {
+            Some(stamp) if mode == Mode::Enforce => dialect.window().check(stamp, now_us()),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Begins a session, in place of the one before.
+    fn log_on(
+        &mut self,
+        heading: &Heading,
+        claim: Claim<'_>,
+        window: Window,
+        hearing: Hearing<'_>,
+    ) {
+        let passing = match self.passing(Some(heading), None, hearing.started_us) {
+            Ok(passing) => passing,
+            Err(refusal) => return self.refuse(Some(heading), refusal, &hearing),
+        };
+        let asking = Asking {
+            operation: Operation::SessionLogon,
+            signed: true,
+            reading: Reading {
+                claim: Some(claim),
+                window,
+                order: None,
+                funds: None,
+                about: None,
+                cost: Cost {
+                    weight: 1,
+                    orders: 0,
+                },
+            },
+            session: None,
+        };
+        // Nothing of it goes to the venue.
+        let nothing = || Outgoing {
+            target: String::new(),
+            body: Vec::new(),
+            content_type: None,
+        };
+        match passing.decide(&asking, hearing.edge, nothing) {
+            Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
+            Ok(permitted) => {
+                let dialect = &self.client.door.speech.dialect;
+                let lasts_us = u64::from(dialect.session_seconds()) * 1_000_000;
+                self.since_us = now_us();
+                let until_us = self.since_us.saturating_add(lasts_us);
+                self.session = permitted.permit.session(until_us);
+                if let Recorded::Reading(reading) = permitted.recorded {
+                    reading.answered(200);
+                }
+                self.own(Spoke::Logon, heading);
+            }
+        }
+    }
+
+    /// Answers by ourselves.
+    fn own(&self, spoke: Spoke, heading: &Heading) {
+        let dialect = &self.client.door.speech.dialect;
+        // INVARIANT: compiling made sure that what has a name has an answer, and none needs a body.
+        if let Some(answer) = dialect.speak_own(spoke, heading, &self.said()) {
+            self.mailbox.post(answer);
+        }
+    }
+
+    fn said(&self) -> Said<'_> {
+        let session = self.session.as_ref();
+        Said {
+            connection: self.connection.as_str(),
+            key: session.map(|session| session.credential().key_id()),
+            since_ms: session.map(|_| self.since_us / 1000),
+            connected_ms: self.connected_us / 1000,
+            now_ms: now_us() / 1000,
+            ..Said::default()
+        }
+    }
+
+    /// Records and answers a refusal that comes before the core has seen the message.
+    fn refuse(&self, heading: Option<&Heading>, refusal: Refusal, hearing: &Hearing<'_>) {
+        // Without a target it always can be written.
+        if let Ok(passing) = self.passing(heading, None, hearing.started_us) {
+            let turned = passing.turn_early(refusal, hearing.edge.1, None);
+            self.tell(heading, &turned.refusal, &passing);
+        }
+    }
+
+    /// Answers a message whose address is over its budget; after some, nothing is read for a while.
+    fn turn_away(&mut self, text: &str, over: EdgeRefusal, started_us: u64) {
+        let client = Rc::clone(&self.client);
+        let held = client.over(&over.refusal, started_us);
+        self.pause = Some(held).filter(|held| !held.is_zero());
+        let mut frames = client.thread.frames.borrow_mut();
+        let heading = client.door.speech.dialect.heading(text, &mut frames).ok();
+        let code = over.refusal.code;
+        if let Ok(passing) = self.passing(heading.as_ref(), None, started_us) {
+            if over.first {
+                let trace = Trace::Refused(code);
+                let turned = passing.turn_early(over.refusal, trace, None);
+                self.tell(heading.as_ref(), &turned.refusal, &passing);
+            } else {
+                client.thread.shared.counters.refuse(code);
+                self.tell(heading.as_ref(), &over.refusal, &passing);
+            }
+        }
+    }
+
+    fn tell(&self, heading: Option<&Heading>, refusal: &Refusal, passing: &Passing) {
+        let dialect = &self.client.door.speech.dialect;
+        let said = Said {
+            trace: passing.id.as_str(),
+            ..self.said()
+        };
+        let (answer, _) = dialect.speak_refusal(heading, refusal, &said);
+        self.mailbox.post(answer);
+    }
+
+    /// Makes the request that a message stands for.
+    fn passing(
+        &self,
+        heading: Option<&Heading>,
+        asked: Option<&Asked<'_>>,
+        started_us: u64,
+    ) -> Result<Passing, Refusal> {
+        let mut request = Request::new(());
+        if let Some(asked) = asked {
+            let invalid = || Refusal::new(Code::HttpTargetInvalid);
+            *request.method_mut() = asked.route.method.parse().map_err(|_| invalid())?;
+            *request.uri_mut() = Uri::try_from(&*asked.route.path).map_err(|_| invalid())?;
+        }
+        let (head, ()) = request.into_parts();
+        Ok(Passing {
+            client: Rc::clone(&self.client),
+            lane: Rc::clone(&self.lane),
+            id: self.client.thread.shared.message_id(),
+            head,
+            said: Some(SaidOn {
+                path: Rc::clone(&self.path),
+                method: heading.map_or("", |heading| &heading.method).into(),
+                route: asked.map(|asked| {
+                    let route = asked.route;
+                    format!("{} {}", route.method, route.path).into()
+                }),
+            }),
+            started_us,
+        })
+    }
+}

@@ -1,0 +1,43 @@
+//! What waits to be written to one side of a connection.
+
+use std::io;
+use std::task::Poll;
+
+/// Memory kept between messages.
+pub(crate) const KEPT_BYTES: usize = 4 * 1024;
+
+/// What is to be written to one side.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) sent: usize,
+}
+
+impl Outbox {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sent == self.bytes.len()
+    }
+
+    /// Writes what it can; tells whether it wrote any.
+    pub(crate) fn poll_send(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> Poll<io::Result<usize>>,
+    ) -> io::Result<bool> {
+        let mut moved = false;
+        while let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match write(rest) {
+                Poll::Pending => return Ok(moved),
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => {
+                    self.sent += count;
+                    moved = true;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.sent = 0;
+        Ok(moved)
+    }
+}
