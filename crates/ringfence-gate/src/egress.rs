@@ -9,6 +9,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, Request, Uri, Version};
 use http_body_util::Full;
 use ringfence_core::egress::{Egress, VenueKey};
+use ringfence_core::mode::Control;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_wire::{Draft, Seal, Signed, Unsigned, essence};
 
@@ -93,7 +94,7 @@ impl Letter {
         let signed = dialect.sign(&draft, &seal);
         // It is our key that cannot sign, not the client's.
         let signed = signed.map_err(|refusal| {
-            let unfit = refusal.code == Code::SignatureMissing;
+            let unfit = refusal.code.control() == Some(Control::Identity);
             if unfit {
                 Code::VenueKeyMissing.into()
             } else {

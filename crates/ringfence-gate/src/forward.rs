@@ -83,6 +83,9 @@ pub(crate) fn parcel(
     address(passing, &mut headers);
     // The body's type is written with the body.
     headers.remove(CONTENT_TYPE);
+    if let Some((name, window)) = speech.dialect.window_field() {
+        headers.insert(name, window);
+    }
     Ok(Parcel::Letter(Box::new(Letter {
         key: key.clone(),
         speech: speech.clone(),

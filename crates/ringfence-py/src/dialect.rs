@@ -69,6 +69,12 @@ pub(crate) fn dialect_read<'py>(
         .read(route, &head, body, &mut scratch)
         .map_err(refused)?;
     let outgoing = dialect.forward(route, &head, body);
+    let unsigned = reading.claim.map(|_| dialect.unsigned(outgoing.clone()));
+    let unsigned = unsigned.transpose().map_err(refused)?.map(|message| {
+        let mark = if message.query.is_empty() { "" } else { "?" };
+        let target = format!("{}{mark}{}", message.path, message.query);
+        json!({"target": target, "body": message.body})
+    });
     let seen = json!({
         "operation": route.operation.as_str(),
         "weight": reading.cost.weight,
@@ -88,6 +94,7 @@ pub(crate) fn dialect_read<'py>(
             "quote_quantity": order.quote_quantity,
             "client_order_id": order.client_order_id,
         })),
+        "unsigned": unsigned,
         "forward": {
             "target": outgoing.target,
             "body": String::from_utf8_lossy(&outgoing.body),

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.serialization import (
@@ -185,4 +185,7 @@ def read_material(text: str) -> tuple[str, bytes]:
     if isinstance(key, rsa.RSAPrivateKey):
         der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return "rsa-pkcs1-sha256", der
-    raise VaultError("the private key is neither Ed25519 nor RSA", hint=hint)
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return "ecdsa-p256-sha256", der
+    raise VaultError("the private key is neither Ed25519, RSA nor ECDSA over P-256", hint=hint)

@@ -1,5 +1,6 @@
 //! Taking out of a message what signed it, so that it can be signed anew.
 
+use http::header::{HeaderName, HeaderValue};
 use ringfence_core::refusal::{Code, Refusal};
 
 use super::super::scratch::Scratch;
@@ -55,6 +56,19 @@ impl Dialect {
             }
         }
         Ok(message)
+    }
+
+    /// Returns the scheme's window as a header field, where it stands in one: it is signed then, so that it is written
+    /// rather than left to the venue.
+    pub fn window_field(&self) -> Option<(HeaderName, HeaderValue)> {
+        let scheme = self.signing.as_ref()?.canonical()?;
+        match scheme.window.as_ref()? {
+            Place::Header { name, part: None } => {
+                let window_ms = scheme.rule.default_us / 1000;
+                Some((name.clone(), HeaderValue::from(window_ms)))
+            }
+            Place::Header { part: Some(_), .. } | Place::Parameter(..) => None,
+        }
     }
 }
 

@@ -72,6 +72,19 @@ fn key_nonce_passphrase_and_constants_go_too() {
 }
 
 #[test]
+fn a_window_that_is_a_header_field_is_written_anew() {
+    assert_eq!(dialect().window_field(), None);
+    let mut written = written();
+    written["signing"]["time"]["window_parameter"] = json!({"header": "X-Window"});
+    let dialect = Dialect::from_json(&written).unwrap();
+    let (name, window) = dialect.window_field().unwrap();
+    assert_eq!(
+        (name.as_str(), window.as_bytes()),
+        ("x-window", &b"5000"[..])
+    );
+}
+
+#[test]
 fn what_cannot_be_taken_out_is_refused() {
     let refused = unsigned(&dialect(), "/order", r#"{"a":1,"timestamp":5}"#);
     assert_eq!(refused, Err(Code::FormParameterUnknown));
