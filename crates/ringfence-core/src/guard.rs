@@ -63,7 +63,17 @@ pub struct OrderText<'a> {
     pub quote_quantity: Option<&'a str>,
     /// The client's own id.
     pub client_order_id: Option<&'a str>,
+    /// Whether it changes an order that is there, whose side and type stay. Price and quantity must both be given: one
+    /// alone does not tell what the order will be worth.
+    pub amends: bool,
 }
+
+/// What an amendment must carry.
+const AMENDMENT: OrderKind = OrderKind {
+    needs_price: true,
+    needs_stop_price: false,
+    quote_quantity: false,
+};
 
 /// Proof that an order is inside its bounds, or that the message carries none.
 #[must_use]
@@ -96,11 +106,14 @@ impl Guard {
             .instruments
             .get(order.symbol)
             .ok_or_else(|| refuse(Code::InstrumentUnknown, "symbol"))?;
-        let kind = self
-            .kinds
-            .get(order.kind)
-            .ok_or_else(|| refuse(Code::OrderTypeUnknown, "type"))?;
-        if !matches!(order.side, "BUY" | "SELL") {
+        let kind = match order.amends {
+            true => &AMENDMENT,
+            false => self
+                .kinds
+                .get(order.kind)
+                .ok_or_else(|| refuse(Code::OrderTypeUnknown, "type"))?,
+        };
+        if !order.amends && !matches!(order.side, "BUY" | "SELL") {
             return Err(refuse(Code::OrderSideInvalid, "side"));
         }
         let price = instrument.price(order.price, "price", kind.needs_price)?;

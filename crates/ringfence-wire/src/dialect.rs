@@ -125,13 +125,25 @@ impl Dialect {
     /// Tells whether a client may send `text` on a stream. It is read strictly: what two readers could read in two ways
     /// is not taken.
     pub fn stream_takes(&self, text: &str) -> bool {
-        let StreamMessages { any, field, values } = &self.stream_messages;
-        if *any {
+        let StreamMessages { any, fields, texts } = &self.stream_messages;
+        if *any || texts.iter().any(|one| one == text) {
             return true;
         }
-        let said = json::find(text, field).ok().flatten();
-        let said = said.and_then(|said| said.strip_prefix('"')?.strip_suffix('"'));
-        said.is_some_and(|said| values.iter().any(|value| value == said))
+        let mut named = false;
+        for (field, values) in fields {
+            let Ok(said) = json::find(text, field) else {
+                return false;
+            };
+            let Some(said) = said else { continue };
+            let said = said
+                .strip_prefix('"')
+                .and_then(|said| said.strip_suffix('"'));
+            if !said.is_some_and(|said| values.iter().any(|value| value == said)) {
+                return false;
+            }
+            named = true;
+        }
+        named
     }
 
     /// Tells whether a client may send binary messages on a stream.

@@ -53,6 +53,15 @@ const LIMIT: OrderText<'static> = OrderText {
     iceberg_quantity: None,
     quote_quantity: None,
     client_order_id: None,
+    amends: false,
+};
+
+/// A change of an order whose side and type the message does not repeat.
+const AMENDMENT: OrderText<'static> = OrderText {
+    side: "",
+    kind: "",
+    amends: true,
+    ..LIMIT
 };
 
 const MARKET: OrderText<'static> = OrderText {
@@ -373,4 +382,35 @@ proptest! {
         let order = OrderText { price: Some(&price), quantity: Some(&quantity), ..LIMIT };
         prop_assert!(guard().check(&order).is_err() || (plain(&price) && plain(&quantity)));
     }
+}
+
+#[test]
+fn an_amendment_is_held_to_the_same_bounds_without_side_and_type() {
+    assert_eq!(seen(&AMENDMENT), None);
+    let changed = |price, quantity| OrderText {
+        price,
+        quantity,
+        ..AMENDMENT
+    };
+    let (price, quantity) = (AMENDMENT.price, AMENDMENT.quantity);
+    for (order, code) in [
+        (changed(None, quantity), Code::OrderFieldMissing),
+        (changed(price, None), Code::OrderFieldMissing),
+        (changed(Some("30000.001"), quantity), Code::PriceTick),
+        (changed(Some("1"), quantity), Code::PriceBand),
+        (changed(price, Some("0.0000001")), Code::QuantityMin),
+        (changed(price, Some("10")), Code::QuantityMax),
+        (changed(price, Some("4")), Code::NotionalMax),
+    ] {
+        assert_eq!(seen(&order).map(|(code, _)| code), Some(code), "{order:?}");
+    }
+    // Only an amendment may leave them out.
+    let whole = OrderText {
+        amends: false,
+        ..AMENDMENT
+    };
+    assert_eq!(
+        seen(&whole).map(|(code, _)| code),
+        Some(Code::OrderTypeUnknown)
+    );
 }

@@ -46,6 +46,7 @@ const GOOD_ORDER: OrderText<'static> = OrderText {
     iceberg_quantity: None,
     quote_quantity: None,
     client_order_id: None,
+    amends: false,
 };
 
 fn decimal(text: &str) -> Decimal {

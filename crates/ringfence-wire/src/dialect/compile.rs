@@ -45,7 +45,7 @@ impl Dialect {
         let frames = frames.map(|(index, written)| frame(index, written));
         let frames: Vec<_> = frames.collect::<Result<_, _>>()?;
         let said = &written.stream_messages;
-        if said.any && !(said.field.is_empty() && said.values.is_empty()) {
+        if said.any && !(said.fields.is_empty() && said.texts.is_empty()) {
             return Err(wrong(
                 "stream_messages",
                 "either anything, or one of a list",
@@ -64,6 +64,9 @@ impl Dialect {
             let what = "without order types every order is refused";
             return Err(wrong("order_types", what));
         }
+        let names = written.order_fields.as_ref();
+        let names = names.map(|fields| OrderNames::compile(fields, &written.order_types));
+        let names = names.transpose()?;
         Ok(Self {
             name: written.name,
             signing,
@@ -80,7 +83,7 @@ impl Dialect {
                 .map(FundsNames::of_transfer)
                 .transpose()?,
             answers: Answers::compile(&written.venue_errors, &written.usage_headers.remaining)?,
-            order_names: written.order_fields.as_ref().map(OrderNames::compile),
+            order_names: names,
             stream_messages: written.stream_messages,
             channel,
             routes,
@@ -108,7 +111,7 @@ fn order_kind((name, written): (String, OrderType)) -> (Box<str>, OrderKind) {
     let kind = OrderKind {
         needs_price: written.price,
         needs_stop_price: written.stop_price,
-        quote_quantity: written.quote_quantity,
+        quote_quantity: written.quote_quantity || written.quantity_unit,
     };
     (name.into(), kind)
 }

@@ -64,6 +64,9 @@ pub(super) struct OrderType {
     pub(super) stop_price: bool,
     #[serde(default)]
     pub(super) quote_quantity: bool,
+    /// Whether `order_fields.quantity_unit` says what its quantity counts.
+    #[serde(default)]
+    pub(super) quantity_unit: bool,
 }
 
 /// A kind of signed WebSocket message: JSON whose values stand under dotted names.
@@ -89,6 +92,11 @@ pub(super) struct OrderFields {
     pub(super) iceberg_quantity: Option<String>,
     pub(super) quote_quantity: Option<String>,
     pub(super) client_order_id: Option<String>,
+    /// What the quantity counts, for the order types that say `quantity_unit`.
+    pub(super) quantity_unit: Option<QuantityUnit>,
+    /// Where an amendment has what it changes, at venues that name the order by its id alone. Its side and type are the
+    /// order's own. Without them an amendment carries a whole order.
+    pub(super) amendment: Option<AmendmentFields>,
     /// The venue's words for a side, and which they mean; without them it says `BUY` and `SELL`.
     #[serde(default)]
     pub(super) sides: BTreeMap<String, SideName>,
@@ -173,14 +181,45 @@ pub(super) struct RouteDefinition {
     pub(super) parameters: Option<Vec<String>>,
 }
 
-/// What a client may send on a stream: JSON texts whose `field` has one of `values`; or, where nothing that a client says
-/// matters, anything.
+/// A quantity of base or of quote currency.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QuantityUnit {
+    pub(super) parameter: String,
+    /// The venue's words.
+    pub(super) base: String,
+    pub(super) quote: String,
+    /// What it counts where the message does not say, by side.
+    pub(super) buy: UnitName,
+    pub(super) sell: UnitName,
+    /// What must stand in the message for this to hold, such as the kind of market; an order without it is refused.
+    #[serde(default)]
+    pub(super) only: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum UnitName {
+    Base,
+    Quote,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AmendmentFields {
+    pub(super) symbol: String,
+    pub(super) price: String,
+    pub(super) quantity: String,
+}
+
+/// What a client may send on a stream: one of `texts`, or JSON in which each of `fields` that is there, and one at least,
+/// has one of its values; or, where nothing that a client says matters, anything.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct StreamMessages {
     pub(super) any: bool,
-    pub(super) field: String,
-    pub(super) values: Vec<String>,
+    pub(super) fields: BTreeMap<String, Vec<String>>,
+    pub(super) texts: Vec<String>,
 }
 
 /// Weight by one parameter: exactly one of the three measures.

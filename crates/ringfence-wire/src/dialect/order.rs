@@ -1,14 +1,16 @@
 //! Where an order's fields stand in a message.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ringfence_core::guard::OrderText;
+use ringfence_core::operation::Operation;
 use ringfence_core::refusal::{Code, Refusal};
 
-use super::definition::OrderFields;
+use super::compile::wrong;
+use super::definition::{OrderFields, OrderType, QuantityUnit, UnitName};
 use super::name::Name;
 use super::scratch::Pairs;
-use super::{Route, Scratch};
+use super::{DialectError, Route, Scratch};
 
 /// Where the fields of an order stand.
 #[derive(Debug)]
@@ -23,6 +25,29 @@ pub(super) struct OrderNames {
     quote_quantity: Option<Spot>,
     client_order_id: Option<Spot>,
     sides: HashMap<Box<str>, &'static str>,
+    unit: Option<Unit>,
+    amendment: Option<Amendment>,
+}
+
+/// What tells whether a quantity counts base or quote currency.
+#[derive(Debug)]
+struct Unit {
+    /// Order types of which it tells.
+    kinds: HashSet<Box<str>>,
+    parameter: Name,
+    base: Box<str>,
+    quote: Box<str>,
+    buy: UnitName,
+    sell: UnitName,
+    only: Box<[(Name, Box<str>)]>,
+}
+
+/// What an amendment changes, where its order is named by an id alone.
+#[derive(Debug)]
+struct Amendment {
+    symbol: Name,
+    price: Name,
+    quantity: Name,
 }
 
 /// Where the order's type stands.
@@ -46,9 +71,12 @@ enum Spot {
 const KIND: char = '*';
 
 impl OrderNames {
-    pub(super) fn compile(written: &OrderFields) -> Self {
+    pub(super) fn compile(
+        written: &OrderFields,
+        types: &BTreeMap<String, OrderType>,
+    ) -> Result<Self, DialectError> {
         let optional = |name: &Option<String>| name.as_deref().map(Spot::compile);
-        Self {
+        Ok(Self {
             symbol: Spot::compile(&written.symbol),
             side: Spot::compile(&written.side),
             kind: match written.kind.strip_suffix(".*") {
@@ -66,20 +94,41 @@ impl OrderNames {
                 .iter()
                 .map(|(word, side)| (word.as_str().into(), side.as_str()))
                 .collect(),
-        }
+            unit: Unit::compile(written.quantity_unit.as_ref(), types)?,
+            amendment: written.amendment.as_ref().map(|fields| Amendment {
+                symbol: Name::from(&*fields.symbol),
+                price: Name::from(&*fields.price),
+                quantity: Name::from(&*fields.quantity),
+            }),
+        })
     }
 
     /// Reads the order of a message on `route`.
     ///
     /// # Errors
     ///
-    /// `form_parameter_missing` for what every order has; `form_duplicate` for one of two types.
+    /// `form_parameter_missing` for what every order has; `form_duplicate` for one of two types;
+    /// `form_parameter_invalid` where what the quantity counts cannot be told.
     pub(super) fn order<'a>(
         &self,
         route: &Route,
         scratch: &'a Scratch,
     ) -> Result<OrderText<'a>, Refusal> {
         let pairs = scratch.pairs();
+        let amends = route.operation == Operation::OrderAmend;
+        if let Some(change) = self.amendment.as_ref().filter(|_| amends) {
+            return Ok(OrderText {
+                symbol: needed(pairs, &change.symbol)?,
+                price: pairs.get(&change.price),
+                quantity: pairs.get(&change.quantity),
+                client_order_id: self
+                    .client_order_id
+                    .as_ref()
+                    .and_then(|name| name.read(pairs, "")),
+                amends: true,
+                ..OrderText::default()
+            });
+        }
         let kind = self.kind.read(pairs)?;
         let needed = |spot: &Spot| {
             let value = spot.read(pairs, kind).filter(|value| !value.is_empty());
@@ -98,7 +147,7 @@ impl OrderNames {
                 }
             }
         };
-        Ok(OrderText {
+        let mut order = OrderText {
             symbol: needed(&self.symbol)?,
             side,
             kind,
@@ -108,8 +157,65 @@ impl OrderNames {
             iceberg_quantity: optional(&self.iceberg_quantity),
             quote_quantity: optional(&self.quote_quantity),
             client_order_id: optional(&self.client_order_id),
-        })
+            amends: false,
+        };
+        let unit = self.unit.as_ref();
+        if let Some(unit) = unit.filter(|unit| unit.kinds.contains(kind))
+            && unit.of(side, pairs)? == UnitName::Quote
+        {
+            order.quote_quantity = order.quantity.take();
+        }
+        Ok(order)
     }
+}
+
+impl Unit {
+    fn compile(
+        written: Option<&QuantityUnit>,
+        types: &BTreeMap<String, OrderType>,
+    ) -> Result<Option<Self>, DialectError> {
+        let kinds = types.iter().filter(|(_, kind)| kind.quantity_unit);
+        let kinds: HashSet<Box<str>> = kinds.map(|(name, _)| name.as_str().into()).collect();
+        if kinds.is_empty() != written.is_none() {
+            let what = "it says what the quantity counts of order types that have `quantity_unit`";
+            return Err(wrong("order_fields.quantity_unit", what));
+        }
+        Ok(written.map(|unit| Self {
+            kinds,
+            parameter: Name::from(&*unit.parameter),
+            base: unit.base.as_str().into(),
+            quote: unit.quote.as_str().into(),
+            buy: unit.buy,
+            sell: unit.sell,
+            only: unit
+                .only
+                .iter()
+                .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
+                .collect(),
+        }))
+    }
+
+    /// Returns what the quantity of an order on `side` counts.
+    fn of(&self, side: &str, pairs: &Pairs) -> Result<UnitName, Refusal> {
+        let invalid = |name: &Name| Refusal::new(Code::FormParameterInvalid).field(name.as_str());
+        for (name, value) in &self.only {
+            if needed(pairs, name)? != &**value {
+                return Err(invalid(name));
+            }
+        }
+        match pairs.get(&self.parameter).filter(|word| !word.is_empty()) {
+            None if side == "BUY" => Ok(self.buy),
+            None => Ok(self.sell),
+            Some(word) if *word == *self.base => Ok(UnitName::Base),
+            Some(word) if *word == *self.quote => Ok(UnitName::Quote),
+            Some(_) => Err(invalid(&self.parameter)),
+        }
+    }
+}
+
+fn needed<'a>(pairs: &'a Pairs, name: &Name) -> Result<&'a str, Refusal> {
+    let value = pairs.get(name).filter(|value| !value.is_empty());
+    value.ok_or_else(|| Refusal::new(Code::FormParameterMissing).field(name.as_str()))
 }
 
 impl Kind {

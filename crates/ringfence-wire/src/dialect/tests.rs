@@ -7,6 +7,7 @@ mod code;
 mod compile;
 pub(super) mod fixture;
 mod forward;
+mod order;
 mod read;
 mod render;
 mod scheme;

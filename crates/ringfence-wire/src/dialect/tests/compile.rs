@@ -392,7 +392,7 @@ fn the_window_rule_is_in_microseconds() {
 #[test]
 fn a_stream_takes_anything_only_where_the_dialect_says_so() {
     let mut written = written();
-    let listed = json!({"field": "method", "values": ["SUBSCRIBE"]});
+    let listed = json!({"fields": {"method": ["SUBSCRIBE"]}});
     for (said, text, binary) in [(json!({}), false, false), (listed, false, false)] {
         written["stream_messages"] = said;
         let dialect = Dialect::from_json(&written).unwrap();
@@ -402,7 +402,7 @@ fn a_stream_takes_anything_only_where_the_dialect_says_so() {
     written["stream_messages"] = json!({"any": true});
     let dialect = Dialect::from_json(&written).unwrap();
     assert!(dialect.stream_takes("hello") && dialect.stream_takes_binary());
-    let both = json!({"any": true, "field": "method", "values": ["SUBSCRIBE"]});
+    let both = json!({"any": true, "fields": {"method": ["SUBSCRIBE"]}});
     let error = error_with("/stream_messages", both);
     assert_eq!(error, "stream_messages: either anything, or one of a list");
 }

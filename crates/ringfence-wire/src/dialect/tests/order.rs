@@ -1,0 +1,166 @@
+//! What an order's quantity counts is told by its message and never guessed; an amendment needs no side and type.
+
+use ringfence_core::refusal::Code;
+use serde_json::{Value, json};
+
+use super::super::Dialect;
+use super::fixture::{Sent, written};
+
+/// Returns a dialect whose market orders count base or quote currency, on spot only.
+fn venue() -> Value {
+    let mut written = written();
+    written["order_types"] = json!({"LIMIT": {"price": true}, "MARKET": {"quantity_unit": true}});
+    written["order_fields"]["quantity_unit"] = json!({
+        "parameter": "unit", "base": "coin", "quote": "money", "buy": "quote", "sell": "base",
+        "only": {"category": "spot"},
+    });
+    written["order_fields"]["amendment"] =
+        json!({"symbol": "symbol", "price": "newPrice", "quantity": "newQuantity"});
+    written["routes"] = json!([
+        {"method": "POST", "path": "/order", "operation": "order.place", "parameters": PARAMETERS},
+        {"method": "POST", "path": "/amend", "operation": "order.amend", "parameters": PARAMETERS},
+    ]);
+    written
+}
+
+const PARAMETERS: [&str; 13] = [
+    "timestamp",
+    "recvWindow",
+    "signature",
+    "symbol",
+    "side",
+    "type",
+    "quantity",
+    "price",
+    "unit",
+    "category",
+    "newPrice",
+    "newQuantity",
+    "orderId",
+];
+
+/// Returns (quantity, quote quantity) of a market order.
+fn counted(rest: &str) -> Result<(Option<String>, Option<String>), Code> {
+    let dialect = Dialect::from_json(&venue()).unwrap();
+    let body = format!("symbol=BTCUSDT&type=MARKET&quantity=5&{rest}&timestamp=1&signature=00");
+    Sent::order("", &body).read(&dialect, |reading| {
+        let order = reading.order.unwrap();
+        (
+            order.quantity.map(str::to_owned),
+            order.quote_quantity.map(str::to_owned),
+        )
+    })
+}
+
+#[test]
+fn a_quantity_counts_what_the_message_says_or_what_its_side_has_by_default() {
+    let (base, quote) = (Ok((Some("5".into()), None)), Ok((None, Some("5".into()))));
+    assert_eq!(counted("side=BUY&category=spot"), quote);
+    assert_eq!(counted("side=SELL&category=spot"), base);
+    assert_eq!(counted("side=BUY&category=spot&unit=coin"), base);
+    assert_eq!(counted("side=SELL&category=spot&unit=money"), quote);
+    assert_eq!(counted("side=SELL&category=spot&unit="), base);
+}
+
+#[test]
+fn where_the_unit_means_nothing_or_is_no_word_the_order_is_refused() {
+    assert_eq!(
+        counted("side=BUY&unit=money"),
+        Err(Code::FormParameterMissing)
+    );
+    assert_eq!(
+        counted("side=BUY&category=linear&unit=money"),
+        Err(Code::FormParameterInvalid)
+    );
+    assert_eq!(
+        counted("side=BUY&category=spot&unit=Money"),
+        Err(Code::FormParameterInvalid)
+    );
+}
+
+#[test]
+fn other_order_types_count_base_currency_whatever_the_unit_says() {
+    let dialect = Dialect::from_json(&venue()).unwrap();
+    let body =
+        "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=5&price=1&unit=money&timestamp=1&signature=00";
+    let seen = Sent::order("", body).read(&dialect, |reading| {
+        let order = reading.order.unwrap();
+        (order.quantity == Some("5"), order.quote_quantity.is_none())
+    });
+    assert_eq!(seen, Ok((true, true)));
+}
+
+#[test]
+fn an_amendment_carries_what_it_changes_and_names_its_instrument() {
+    let dialect = Dialect::from_json(&venue()).unwrap();
+    let sent = |body: &str| {
+        Sent::to(
+            "POST",
+            "/amend",
+            "",
+            &format!("{body}&timestamp=1&signature=00"),
+        )
+    };
+    let seen = sent("symbol=BTCUSDT&orderId=1&newPrice=2&newQuantity=3&price=9&side=BUY").read(
+        &dialect,
+        |reading| {
+            let order = reading.order.unwrap();
+            assert!(order.amends);
+            (
+                order.price.map(str::to_owned),
+                order.quantity.map(str::to_owned),
+                order.side.to_owned(),
+            )
+        },
+    );
+    assert_eq!(
+        seen,
+        Ok((Some("2".into()), Some("3".into()), String::new()))
+    );
+    assert_eq!(
+        sent("orderId=1&newPrice=2&newQuantity=3").refused(&dialect),
+        Some(Code::FormParameterMissing)
+    );
+}
+
+#[test]
+fn a_unit_without_an_order_type_that_has_one_is_a_mistake() {
+    let mut unused = venue();
+    unused["order_types"]["MARKET"] = json!({});
+    assert!(
+        Dialect::from_json(&unused)
+            .unwrap_err()
+            .to_string()
+            .contains("order_fields.quantity_unit")
+    );
+    let mut missing = venue();
+    missing["order_fields"]["quantity_unit"] = Value::Null;
+    assert!(Dialect::from_json(&missing).is_err());
+}
+
+#[test]
+fn a_stream_takes_a_message_only_when_every_field_that_it_knows_says_something_known() {
+    let mut written = written();
+    written["stream_messages"] = json!({"fields": {"method": ["subscribe"], "event": ["subscribe", "ping"]}, "texts": ["ping"]});
+    let dialect = Dialect::from_json(&written).unwrap();
+    for text in [
+        "ping",
+        r#"{"method":"subscribe"}"#,
+        r#"{"event":"ping","x":1}"#,
+    ] {
+        assert!(dialect.stream_takes(text), "{text}");
+    }
+    for text in [
+        "pong",
+        "ping ",
+        "",
+        r#""ping""#,
+        r#"{"method":"ping"}"#,
+        r#"{"method":1}"#,
+        r#"{"x":"subscribe"}"#,
+        r#"{"event":"subscribe","method":"add_order"}"#,
+        r#"{"method":"subscribe","method":"add_order"}"#,
+    ] {
+        assert!(!dialect.stream_takes(text), "{text}");
+    }
+}
