@@ -1,8 +1,14 @@
-"""The shipped starting points of a configuration: YAML templates with comments for people."""
+"""The shipped starting points of a configuration: YAML with comments for people.
+
+A profile says what differs by venue: its title, `dialect`, `limits` and `instruments`. `frame.yaml`
+is what all of them have around that.
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
+import textwrap
 from importlib import resources
 from pathlib import Path
 
@@ -11,13 +17,32 @@ from ringfence.errors import ConfigError
 __all__ = ["fill", "profiles"]
 
 TLS = "tls: {certificate: tls/server.pem, key: tls/server.key} # for development; bring your own"
+PART = re.compile(
+    r"(?P<note>(?:^#.*\n)*)^(?P<name>[a-z]+):(?: (?P<value>.+))?\n(?P<lines>(?: .*\n)*)",
+    re.MULTILINE,
+)
+"""One field of a profile: the comment above it, its value, and the lines below that are its own."""
 PLAIN = "plain: true # HTTP without TLS: only behind something that ends TLS, or on loopback"
 
 
 def profiles() -> dict[str, Path]:
     """Return the shipped profiles by name."""
-    folder = Path(str(resources.files("ringfence"))) / "config" / "profiles"
-    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    return {file.stem: file for file in sorted((_folder() / "profiles").glob("*.yaml"))}
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("ringfence"))) / "config"
+
+
+def parts(text: str) -> dict[str, str]:
+    """Return what a profile puts into the frame: lines by the word that stands there for them."""
+    title, _, rest = text.partition("\n")
+    found = {"TITLE": f"{title}\n"}
+    for part in PART.finditer(rest):
+        name = part["name"].upper()
+        found[f"{name}_NOTE"] = part["note"]
+        found[name] = textwrap.indent(part["lines"], "  ") or part["value"]
+    return found
 
 
 def fill(profile: str, *, node: str, listen: str, upstream: str, plain: bool) -> str:
@@ -35,7 +60,10 @@ def fill(profile: str, *, node: str, listen: str, upstream: str, plain: bool) ->
     for name, value in values.items():
         if not value.isprintable() or set(value) & set(" \"'#{}\\"):
             raise ConfigError([f"--{name.lower()}: {value!r} holds a character that cannot stand"])
-    text = known[profile].read_text().replace("@TRANSPORT@", PLAIN if plain else TLS)
+    text = (_folder() / "frame.yaml").read_text()
+    for name, value in parts(known[profile].read_text()).items():
+        text = text.replace(f"@{name}@\n" if name != "DIALECT" else f"@{name}@", value)
+    values["TRANSPORT"] = PLAIN if plain else TLS
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text
