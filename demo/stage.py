@@ -92,21 +92,24 @@ def key(state: Path, account: str, scopes: list[str], allow: str) -> Key:
 
 
 @contextmanager
-def set_stage(folder: Path) -> Iterator[Stage]:
+def set_stage(
+    folder: Path, profile: str = "binance-spot", venue_name: str = "binance"
+) -> Iterator[Stage]:
     """Build everything under `folder` (emptied first), yield it running, and take it down again."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     state = folder / "state"
     config = state / "ringfence.yaml"
     ringfence(
-        "init", "--profile", "binance-spot", "--listen", "127.0.0.1:0",
+        "init", "--profile", profile, "--listen", "127.0.0.1:0",
         "--upstream", "http://127.0.0.1:1", str(state),
     )  # fmt: skip
     attestation = str(state / "keys" / "attestation.key")
     venue_log, gateway_log = folder / "venue.log", folder / "gateway.log"
     with running(
-        venue_log, "venue", "serve", "--listen", "127.0.0.1:0", "--attestation-key", attestation
-    ) as venue:
+        venue_log, "venue", "serve", "--venue", venue_name, "--listen", "127.0.0.1:0",
+        "--attestation-key", attestation,
+    ) as venue:  # fmt: skip
         # The venue chose its own port, so that nothing on this machine is in the way.
         config.write_text(config.read_text().replace("http://127.0.0.1:1", venue["url"]))
         stage_keys = {

@@ -16,6 +16,8 @@ __all__ = ["Balance", "Exchange", "Market", "NewOrder", "VenueRefusal"]
 HOUSE = "house"
 LEVELS = 20
 HOUSE_START = Decimal(1_000_000_000)
+HOUSE_LEAST, HOUSE_MOST = 12_000, 120_000
+"""What the house offers on each of its levels, in quote currency."""
 TRADES_KEPT = 1000
 
 
@@ -110,14 +112,10 @@ class Exchange:
             for level in range(have, LEVELS):
                 step = instrument.mid / 10_000 * (level + 1)
                 price = (instrument.mid + sign * step).quantize(instrument.tick, ROUND_DOWN)
-                lots = self._random.randrange(20_000, 200_000)
+                value = Decimal(self._random.randrange(HOUSE_LEAST, HOUSE_MOST))
+                lots = value / instrument.mid // instrument.lot
                 asked = NewOrder(
-                    instrument.symbol,
-                    side,
-                    "LIMIT",
-                    instrument.lot * lots,
-                    ZERO,
-                    price,
+                    instrument.symbol, side, "LIMIT", instrument.lot * lots, ZERO, price
                 )
                 self.place(HOUSE, asked, now_ms)
 

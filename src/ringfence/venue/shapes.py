@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ringfence.venue import binance
+from ringfence.venue import binance, bybit, deribit, kraken, okx
 from ringfence.venue.shape import Shape
 
 __all__ = ["SHAPES"]
 
-SHAPES: dict[str, Shape] = {shape.name: shape for shape in (binance.SHAPE,)}
+ALL = (binance.SHAPE, bybit.SHAPE, deribit.SHAPE, kraken.SHAPE, okx.SHAPE)
+SHAPES: dict[str, Shape] = {shape.name: shape for shape in ALL}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ringfence.venue.binance import shapes
 from ringfence.venue.exchange import Exchange, NewOrder, VenueRefusal
+from ringfence.venue.fields import needed, number, whole
 from ringfence.venue.shape import Handler, Params, now_ms
 
 __all__ = ["PRIVATE", "PUBLIC", "refuse"]
@@ -24,30 +24,6 @@ INTERVALS_MS = {
 
 def refuse(refusal: VenueRefusal) -> tuple[int, Any]:
     return refusal.status, {"code": refusal.code, "msg": refusal.message}
-
-
-def needed(params: Params, name: str) -> str:
-    try:
-        return str(params[name])
-    except KeyError:
-        message = f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
-        raise VenueRefusal(-1102, message) from None
-
-
-def number(params: Params, name: str) -> Decimal:
-    try:
-        return Decimal(params.get(name, "0"))
-    except InvalidOperation:
-        raise VenueRefusal(-1100, f"Illegal characters found in parameter '{name}'.") from None
-
-
-def whole(params: Params, name: str) -> int | None:
-    text = params.get(name)
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise VenueRefusal(-1100, f"Illegal characters found in parameter '{name}'.")
-    return int(text)
 
 
 def asked(params: Params) -> NewOrder:

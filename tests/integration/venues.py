@@ -1,0 +1,68 @@
+"""The venues whose clients trade through the gateway, and ccxt as their traders use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import ccxt
+
+from demo.attack import Key
+from demo.stage import Stage
+
+__all__ = ["VENUES", "Venue", "client", "rewritten"]
+
+
+@dataclass(frozen=True)
+class Venue:
+    """One venue: its names here and in ccxt, and a market with a price that rests in its book."""
+
+    name: str
+    profile: str
+    symbol: str
+    amends: bool
+    off_tick: float
+    resting: float = 50_000
+    amount: float = 0.01
+
+
+VENUES = {
+    venue.name: venue
+    for venue in (
+        Venue("bybit", "bybit-spot", "BTC/USDT", True, 50_000.001),
+        Venue("okx", "okx-spot", "BTC/USDT", True, 50_000.01),
+        Venue("deribit", "deribit", "BTC/USDC", False, 50_000.5),
+        Venue("kraken", "kraken-spot", "BTC/USDT", False, 50_000.01),
+    )
+}
+"""ccxt calls them as we do."""
+
+
+def rewritten(urls: Any, origin: str) -> Any:
+    """Return ccxt's URLs with another scheme and host; what stands behind the host stays."""
+    if isinstance(urls, dict):
+        return {name: rewritten(url, origin) for name, url in urls.items()}
+    if not isinstance(urls, str):
+        return urls
+    parts = urlsplit(urls.replace("{hostname}", "host"))
+    return origin + parts.path + (f"?{parts.query}" if parts.query else "")
+
+
+def client(stage: Stage, name: str, key: Key, library: Any = ccxt) -> Any:
+    """Return a ccxt client of `name`. Only addresses, the CA and the credential are set."""
+    made = getattr(library, name)(
+        {
+            "apiKey": key.key_id,
+            "secret": key.secret,
+            "password": "any",
+            "validateServerSsl": str(stage.ca),
+            "enableRateLimit": False,
+        }
+    )
+    api = made.urls["api"]
+    streams = api.pop("ws", None)
+    made.urls["api"] = rewritten(api, stage.gateway)
+    if streams is not None:
+        made.urls["api"]["ws"] = rewritten(streams, stage.gateway.replace("https", "wss"))
+    return made
