@@ -42,6 +42,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         key: text(key),
         headers: None,
         secure: false,
+        session: false,
     };
     let mut scratch = Scratch::default();
     let Ok(reading) = DIALECT.read(route, &head, body, &mut scratch) else {

@@ -109,6 +109,16 @@ def test_the_shipped_profile_is_good(file: Path) -> None:
             "server.key}\n    plain: true",
             "listeners[0].plain: is true, and there is",
         ),
+        (
+            "server.key}",
+            "server.key, client_ca: tls/none.pem}",
+            "listeners[0].tls.client_ca: there is no file",
+        ),
+        (
+            "server.key}",
+            "server.key, client_auth: required}",
+            "listeners[0].tls.client_auth: asks for certificates; name a file of roots",
+        ),
         ("mode: strict", "mode: strict\n  mode: group", "ledger.mode: is set twice"),
         ("mode: strict", "mode: !!python/none x", "ledger.mode: the tag"),
         ("node: gw1", "node: *gw", "*gw: aliases are not read"),
@@ -168,6 +178,17 @@ def test_the_snapshot_has_absolute_paths_and_the_dialect_itself(file: Path) -> N
     assert snapshot["attestation"]["issuer"] == "gw1"
     assert set(snapshot["controls"]) == set(CONTROLS)
     assert snapshot["dialects"]["binance"]["name"] == "binance"
+
+
+def test_the_engine_takes_a_listener_that_asks_for_certificates(file: Path) -> None:
+    change(file, "server.key}", "server.key, client_ca: tls/server.pem, client_auth: required}")
+    loaded = config.load(file)
+    config.check(loaded)
+    tls = json.loads(loaded.snapshot())["listeners"][0]["tls"]
+    assert tls["client_ca"] == str(file.parent.resolve() / "tls/server.pem")
+    (file.parent / "tls/server.pem").write_text("no certificate")
+    with pytest.raises(ConfigError, match="tls"):
+        config.check(loaded)
 
 
 def test_the_engine_takes_what_the_profile_says(file: Path) -> None:

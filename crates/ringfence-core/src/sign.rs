@@ -30,15 +30,18 @@ pub enum Algorithm {
     HmacSha256,
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017).
     RsaPkcs1Sha256,
+    /// None: the credential is a client certificate (RFC 5280), which TLS proves.
+    X509,
 }
 
 impl Algorithm {
     /// All algorithms.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::EcdsaP256Sha256,
         Self::Ed25519,
         Self::HmacSha256,
         Self::RsaPkcs1Sha256,
+        Self::X509,
     ];
 
     /// Returns the word used in configuration.
@@ -48,6 +51,7 @@ impl Algorithm {
             Self::Ed25519 => "ed25519",
             Self::HmacSha256 => "hmac-sha256",
             Self::RsaPkcs1Sha256 => "rsa-pkcs1-sha256",
+            Self::X509 => "x509",
         }
     }
 

@@ -1,14 +1,16 @@
 //! What one engine thread and one client connection have to themselves.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use ringfence_core::address::Prefix;
+use ringfence_core::session::{Session, Thumbprint};
 use ringfence_wire::Scratch;
 use tokio::sync::Notify;
 
+use crate::certificate::Presented;
 use crate::commit::CommitWait;
 use crate::deadline::Deadlines;
 use crate::flood::Floods;
@@ -68,6 +70,8 @@ pub(crate) struct Client {
     pub(crate) door: Rc<Door>,
     pub(crate) peer: IpAddr,
     pub(crate) prefix: Prefix,
+    /// The certificate that it presented; set once, by the handshake.
+    pub(crate) presented: OnceCell<Presented>,
 }
 
 impl Client {
@@ -77,6 +81,19 @@ impl Client {
             door: Rc::clone(door),
             peer,
             prefix,
+            presented: OnceCell::new(),
         }
+    }
+
+    /// Returns the certificate on the connection, as long as it verifies at `now_us`.
+    pub(crate) fn certificate(&self, now_us: u64) -> Option<Thumbprint> {
+        self.presented.get()?.thumbprint(now_us)
+    }
+
+    /// Returns who acts where a message says nothing itself: the credential that the connection's certificate is.
+    pub(crate) fn session(&self, now_us: u64) -> Option<Session> {
+        self.presented
+            .get()?
+            .session(&self.thread.shared.core, now_us)
     }
 }

@@ -14,6 +14,7 @@ use ringfence_core::refusal::Code;
 use ringfence_ledger::{Commitment, SigningKey, Value};
 use tokio::sync::{Notify, watch};
 
+use crate::certificate;
 use crate::clock::now_us;
 use crate::egress::Ring;
 use crate::engine::{EngineThread, Stage, record_edge};
@@ -353,10 +354,13 @@ fn doors(
                 format!("unknown {:?}", config.dialect),
             )
         })?;
+        let inside = format!("{field}.tls");
+        let verifier = match &config.tls {
+            Some(files) => certificate::verifier(files, &inside)?,
+            None => None,
+        };
         let tls = match (&config.tls, config.plain) {
-            (Some(files), false) => {
-                Some(tls::server(files, config.http2, &format!("{field}.tls"))?)
-            }
+            (Some(files), false) => Some(tls::server(files, config.http2, &verifier, &inside)?),
             (None, true) => None,
             (Some(_), true) | (None, false) => {
                 return Err(GateError::config(field, "give `tls`, or say `plain: true`"));
@@ -367,6 +371,7 @@ fn doors(
             name,
             address: config.address,
             tls,
+            verifier,
             speech: Arc::clone(speech),
         })
     };

@@ -6,6 +6,7 @@
 mod attest;
 mod body;
 mod carry;
+mod certificate;
 mod channel;
 mod client;
 mod clock;

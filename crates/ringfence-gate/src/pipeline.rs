@@ -13,6 +13,7 @@ use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::{Decision, Message, Permit, Trace};
 use ringfence_core::refusal::{Code, Refusal, Retry};
 use ringfence_core::session::{Coverage, Session};
+use ringfence_core::sign::Algorithm;
 use ringfence_wire::http::{check, check_extended_connect, check_http2, single};
 use ringfence_wire::websocket::handshake;
 use ringfence_wire::{Head, Outgoing, Reading, Rendered, Route};
@@ -218,7 +219,9 @@ impl Passing {
         let dialect = &client.door.speech.dialect;
         let mut scratch = client.thread.scratch.borrow_mut();
         let edge_trace = edge.1;
-        let read = self.dialect_head().and_then(|head| {
+        let now_us = now_us();
+        let session = client.session(now_us);
+        let read = self.dialect_head(session.is_some()).and_then(|head| {
             let reading = dialect.read(route, &head, body, &mut scratch)?;
             Ok((head, reading))
         });
@@ -228,7 +231,7 @@ impl Passing {
             operation: route.operation,
             signed: route.signed,
             reading,
-            session: None,
+            session: session.as_ref(),
         };
         self.decide(&asking, edge, || dialect.forward(route, &head, body))
     }
@@ -249,7 +252,7 @@ impl Passing {
             signed: asking.signed,
             claim: asking.reading.claim,
             session: asking.session,
-            certificate: None,
+            certificate: client.certificate(now_us),
             order: asking.reading.order,
             funds: asking.reading.funds,
             cost: asking.reading.cost,
@@ -353,7 +356,8 @@ impl Passing {
         })
     }
 
-    fn dialect_head(&self) -> Result<Head<'_>, Refusal> {
+    /// Returns what dialects look at; with a `session`, a message need not be signed.
+    fn dialect_head(&self, session: bool) -> Result<Head<'_>, Refusal> {
         let headers = &self.head.headers;
         let key = match &self.client.door.speech.key_header {
             Some(name) => single(headers, name, Code::FormDuplicate)?,
@@ -368,6 +372,7 @@ impl Passing {
             key: plain(key, Code::CredentialUnknown)?,
             headers: Some(headers),
             secure: self.client.door.tls.is_some(),
+            session,
         })
     }
 
@@ -399,7 +404,13 @@ impl Passing {
 fn proof(asking: &Asking<'_>) -> Option<&'static str> {
     match (asking.reading.claim, asking.session) {
         (Some(claim), _) if claim.coverage == Coverage::Whole => Some("native"),
-        (None, Some(_)) => Some("session"),
+        (None, Some(session)) => match session.credential().key().algorithm() {
+            Algorithm::X509 => Some("certificate"),
+            Algorithm::EcdsaP256Sha256
+            | Algorithm::Ed25519
+            | Algorithm::HmacSha256
+            | Algorithm::RsaPkcs1Sha256 => Some("session"),
+        },
         (Some(_), _) | (None, None) => None,
     }
 }

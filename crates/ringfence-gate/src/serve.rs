@@ -8,7 +8,9 @@ use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::certificate::Presented;
 use crate::client::Client;
+use crate::clock::now_us;
 use crate::deadline::before;
 use crate::http1;
 use crate::http2;
@@ -51,7 +53,16 @@ async fn shake_hands(
     // Only now does the time for the first head begin.
     watch.deadline.set(watch.patience.head);
     match shaken {
-        Some(Ok(stream)) => Some(Carrier::Tls(Box::new(stream))),
+        Some(Ok(stream)) => {
+            let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+            let verifier = client.door.verifier.as_ref();
+            let presented = verifier.and_then(|it| Presented::new(chain, it, now_us()));
+            if let Some(presented) = presented {
+                // A connection shakes hands once.
+                let _ = client.presented.set(presented);
+            }
+            Some(Carrier::Tls(Box::new(stream)))
+        }
         Some(Err(_)) | None => {
             let counters = &client.thread.shared.counters;
             counters.handshakes_failed.fetch_add(1, Ordering::Relaxed);

@@ -68,6 +68,21 @@ pub struct ListenerConfig {
 pub struct TlsFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// Roots of clients' certificates; none: clients are not asked for any.
+    #[serde(default)]
+    pub client_ca: Option<PathBuf>,
+    /// Optional, unless it says otherwise.
+    #[serde(default)]
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// Whether a client must present a certificate.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum ClientAuth {
+    Optional,
+    Required,
 }
 
 #[derive(Clone, Debug, Deserialize)]

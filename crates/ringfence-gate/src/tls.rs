@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+use crate::certificate::Verifier;
 use crate::error::GateError;
 use crate::snapshot::TlsFiles;
 
@@ -19,6 +21,7 @@ const HTTP_1_1: &[u8] = b"http/1.1";
 pub(crate) fn server(
     files: &TlsFiles,
     http2: bool,
+    verifier: &Verifier,
     field: &str,
 ) -> Result<Arc<ServerConfig>, GateError> {
     let chain = certificates(&files.certificate, &format!("{field}.certificate"))?;
@@ -26,12 +29,20 @@ pub(crate) fn server(
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|e| GateError::config(&field, format!("{}: {e}", files.key.display())))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let asks = verifier.is_some();
+    let verifier = verifier.clone();
+    let verifier = verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(|e| GateError::config(&field, e))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .map_err(|e| GateError::config(&field, e))?;
+    if asks {
+        // A session that is resumed brings its certificate along unverified.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+    }
     let spoken = [H2, HTTP_1_1].into_iter().skip(usize::from(!http2));
     config.alpn_protocols = spoken.map(<[u8]>::to_vec).collect();
     Ok(Arc::new(config))
@@ -56,7 +67,15 @@ pub(crate) fn client(ca: &Path) -> Result<Arc<ClientConfig>, GateError> {
     Ok(Arc::new(config))
 }
 
-fn certificates(path: &Path, field: &str) -> Result<Vec<CertificateDer<'static>>, GateError> {
+/// Reads the certificates in a PEM file; at least one.
+///
+/// # Errors
+///
+/// [`GateError::Config`] naming `field`.
+pub(crate) fn certificates(
+    path: &Path,
+    field: &str,
+) -> Result<Vec<CertificateDer<'static>>, GateError> {
     let wrong =
         |e: &dyn std::fmt::Display| GateError::config(field, format!("{}: {e}", path.display()));
     let chain = CertificateDer::pem_file_iter(path)

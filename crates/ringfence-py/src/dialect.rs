@@ -61,6 +61,7 @@ pub(crate) fn dialect_read<'py>(
         key: dialect.key_header().and_then(header),
         headers: Some(&fields),
         secure: true,
+        session: false,
     };
     let unknown = || refused(Refusal::from(Code::RouteUnknown));
     let route = dialect.route(method, path).ok_or_else(unknown)?;

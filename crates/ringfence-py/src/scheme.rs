@@ -36,6 +36,7 @@ pub(crate) fn dialect_verify<'py>(
         key: None,
         headers: Some(&headers),
         secure: true,
+        session: false,
     };
     let body = text(body)?;
     let mut scratch = Scratch::default();

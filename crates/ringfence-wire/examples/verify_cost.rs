@@ -134,6 +134,7 @@ fn measure(dialect: &Dialect, request: &Value, keys: &Keys) -> (Duration, Durati
         key: None,
         headers: Some(&signed.headers),
         secure: false,
+        session: false,
     };
     let kind = match signed.body.as_bytes() {
         [b'{' | b'[', ..] => BodyKind::Json,
@@ -184,6 +185,7 @@ fn decoded(claim: &Claim<'_>, keys: &Keys) -> Vec<u8> {
         Algorithm::HmacSha256 => claim.encodings.hmac,
         Algorithm::Ed25519 => claim.encodings.ed25519,
         Algorithm::RsaPkcs1Sha256 => claim.encodings.rsa,
+        Algorithm::X509 => None,
     };
     let nibble = |digit: &u8| char::from(*digit).to_digit(16).unwrap() as u8;
     match encoding.unwrap() {

@@ -86,6 +86,7 @@ impl<'a> Jws<'a> {
             },
             Algorithm::HmacSha256 => SignatureEncodings { hmac: url, ..none },
             Algorithm::RsaPkcs1Sha256 => SignatureEncodings { rsa: url, ..none },
+            Algorithm::X509 => none,
         }
     }
 }
@@ -97,6 +98,8 @@ pub const fn name(algorithm: Algorithm) -> &'static str {
         Algorithm::Ed25519 => "EdDSA",
         Algorithm::HmacSha256 => "HS256",
         Algorithm::RsaPkcs1Sha256 => "RS256",
+        // No algorithm of JWS; it verifies nothing.
+        Algorithm::X509 => "X509",
     }
 }
 

@@ -51,6 +51,7 @@ fn a_second_order_is_read_without_allocating() {
         key: Some("key"),
         headers: None,
         secure: false,
+        session: false,
     };
     let body = b"type=LIMIT&quantity=0.01&price=30000&timestamp=1700000000000&recvWindow=5000&signature=%2Bab";
     let mut scratch = Scratch::default();

@@ -140,5 +140,6 @@ fn word(pair: &Pair) -> &'static str {
         Algorithm::Ed25519 => "ed25519",
         Algorithm::HmacSha256 => "hmac",
         Algorithm::RsaPkcs1Sha256 => "rsa",
+        Algorithm::X509 => "x509",
     }
 }

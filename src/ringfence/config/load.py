@@ -76,8 +76,10 @@ class Loaded:
             del content["egress"]["vault"]
         content["upstream"]["ca"] = self.roots()
         for listener in content["listeners"]:
-            for name, text in (listener["tls"] or {}).items():
-                listener["tls"][name] = self.path(text)
+            tls = listener["tls"] or {}
+            for name in ("certificate", "key", "client_ca"):
+                if tls.get(name) is not None:
+                    tls[name] = self.path(tls[name])
         return json.dumps(content, ensure_ascii=False).encode()
 
 
@@ -173,6 +175,7 @@ def absent(loaded: Loaded) -> Found:
             tls, hint = listener.tls, "name a PEM file"
             files.append((("listeners", i, "tls", "certificate"), tls.certificate, hint))
             files.append((("listeners", i, "tls", "key"), tls.key, hint))
+            files.append((("listeners", i, "tls", "client_ca"), tls.client_ca, hint))
     for place, text, hint in files:
         if text is None:
             continue

@@ -99,10 +99,20 @@ class Section(BaseModel):
 
 
 class Tls(Section):
-    """PEM files of a listener."""
+    """PEM files of a listener. `client_ca` holds the roots that clients' certificates lead to."""
 
     certificate: FileName
     key: FileName
+    client_ca: FileName | None = None
+    client_auth: Literal["optional", "required"] | None = None
+    """Whether a client must present a certificate; with `client_ca` only."""
+
+    @model_validator(mode="after")
+    def knows_whom_to_believe(self) -> Self:
+        """Refuse asking for certificates that nothing could verify."""
+        if self.client_auth is not None and self.client_ca is None:
+            raise wrong("asks for certificates", "name a file of roots in client_ca", "client_auth")
+        return self
 
 
 class Listener(Section):

@@ -41,6 +41,7 @@ impl SignatureEncodings {
             Algorithm::Ed25519 => self.ed25519.map(fixed),
             Algorithm::HmacSha256 => self.hmac.map(fixed),
             Algorithm::RsaPkcs1Sha256 => self.rsa.map(fixed),
+            Algorithm::X509 => None,
         }
     }
 }

@@ -61,6 +61,8 @@ impl SigningKey {
                 let pair = RsaKeyPair::from_pkcs8(material).map_err(|_| KeyError::RsaMalformed)?;
                 Material::RsaPkcs1Sha256(Box::new(pair))
             }
+            // Its key signs handshakes, elsewhere.
+            Algorithm::X509 => return Err(KeyError::ThumbprintLength),
         }))
     }
 

@@ -14,6 +14,7 @@ use super::{
     Algorithm, Claim, EcdsaForm, HMAC_SECRET_MIN, HmacForm, Nonce, Signed, Verified, ecdsa, ed25519,
 };
 use crate::refusal::Code;
+use crate::session::Thumbprint;
 
 /// A credential's verifying key, checked. Its debug form names the algorithm only.
 pub struct VerifyingKey(Material);
@@ -27,6 +28,8 @@ enum Material {
     HmacSha256(Zeroizing<Box<[u8]>>),
     /// Parsed once: parsing costs a quarter of what verifying does.
     RsaPkcs1Sha256(Box<ParsedPublicKey>),
+    /// SHA-256 of a certificate, which verifies no signature.
+    X509(Box<Thumbprint>),
 }
 
 impl fmt::Debug for VerifyingKey {
@@ -48,6 +51,8 @@ pub enum KeyError {
     HmacTooShort,
     /// Not an RSA public key in DER of 2048 to 8192 bits.
     RsaMalformed,
+    /// A certificate is named by its SHA-256.
+    ThumbprintLength,
 }
 
 impl fmt::Display for KeyError {
@@ -58,6 +63,7 @@ impl fmt::Display for KeyError {
             Self::Ed25519Weak => "the Ed25519 public key is weak: anybody can sign for it",
             Self::HmacTooShort => "an HMAC secret is at least 16 bytes",
             Self::RsaMalformed => "not an RSA public key in DER of 2048 to 8192 bits",
+            Self::ThumbprintLength => "a certificate's SHA-256 is 32 bytes",
         })
     }
 }
@@ -66,7 +72,8 @@ impl std::error::Error for KeyError {}
 
 impl VerifyingKey {
     /// Makes a key from its raw material: an HMAC secret's bytes, an Ed25519 public key's 32 bytes,
-    /// an RSA public key in DER, as SubjectPublicKeyInfo or PKCS#1, or a point of P-256, uncompressed (SEC 1, 2.3.3).
+    /// an RSA public key in DER, as SubjectPublicKeyInfo or PKCS#1, or a point of P-256, uncompressed (SEC 1, 2.3.3),
+    /// or the SHA-256 of a certificate in DER.
     ///
     /// # Errors
     ///
@@ -86,6 +93,12 @@ impl VerifyingKey {
             }
             Algorithm::HmacSha256 => Material::HmacSha256(Zeroizing::new(material.into())),
             Algorithm::RsaPkcs1Sha256 => Material::RsaPkcs1Sha256(Box::new(rsa_key(material)?)),
+            Algorithm::X509 => {
+                let thumbprint = Thumbprint::try_from(material);
+                Material::X509(Box::new(
+                    thumbprint.map_err(|_| KeyError::ThumbprintLength)?,
+                ))
+            }
         };
         Ok(Self(material))
     }
@@ -97,6 +110,7 @@ impl VerifyingKey {
             Material::Ed25519(_) => Algorithm::Ed25519,
             Material::HmacSha256(_) => Algorithm::HmacSha256,
             Material::RsaPkcs1Sha256(_) => Algorithm::RsaPkcs1Sha256,
+            Material::X509(_) => Algorithm::X509,
         }
     }
 
@@ -155,6 +169,7 @@ impl VerifyingKey {
                 // The digest's whole length is required by `verify` itself: a truncated tag never fits.
                 aws_lc_rs::hmac::verify(&key, payload, raw).is_ok()
             }),
+            Material::X509(_) => false,
         }
     }
 }
@@ -164,6 +179,7 @@ impl Material {
         match self {
             Self::Ed25519(key) => &key[..],
             Self::HmacSha256(secret) => secret,
+            Self::X509(thumbprint) => &thumbprint[..],
             Self::EcdsaP256(key) | Self::RsaPkcs1Sha256(key) => key.as_ref().as_ref(),
         }
     }

@@ -20,13 +20,15 @@ fn listener() -> (Arc<ServerConfig>, RootCertStore) {
     let files = TlsFiles {
         certificate: folder.path().join("cert.pem"),
         key: folder.path().join("key.pem"),
+        client_ca: None,
+        client_auth: None,
     };
     std::fs::write(&files.certificate, made.cert.pem()).unwrap();
     std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     (
-        super::server(&files, true, "listeners[0].tls").unwrap(),
+        super::server(&files, true, &None, "listeners[0].tls").unwrap(),
         roots,
     )
 }
@@ -105,8 +107,10 @@ fn a_missing_file_names_the_field() {
     let files = TlsFiles {
         certificate: "/nowhere/cert.pem".into(),
         key: "/nowhere/key.pem".into(),
+        client_ca: None,
+        client_auth: None,
     };
-    let refusal = super::server(&files, true, "listeners[0].tls").unwrap_err();
+    let refusal = super::server(&files, true, &None, "listeners[0].tls").unwrap_err();
     assert!(
         refusal
             .to_string()

@@ -17,6 +17,7 @@ pub(super) const NOWHERE: Head<'static> = Head {
     key: None,
     headers: None,
     secure: false,
+    session: false,
 };
 
 impl Dialect {

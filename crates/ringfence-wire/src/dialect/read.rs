@@ -31,6 +31,8 @@ pub struct Head<'a> {
     pub headers: Option<&'a HeaderMap>,
     /// Whether it came by TLS: the native scheme leaves out the port that its URL's scheme implies.
     pub secure: bool,
+    /// Whether somebody is known without a signature: then a message that carries none is none the worse.
+    pub session: bool,
 }
 
 /// What a message says.
@@ -104,8 +106,12 @@ impl Dialect {
             }
             (Some(own), None) => {
                 scratch.read(head.query, text, route.body, own.signature_name())?;
-                scratch.prove(own, head, text)?;
-                SignedBy::Own(own)
+                if head.session && own.is_silent(head, scratch.pairs())? {
+                    SignedBy::Nobody
+                } else {
+                    scratch.prove(own, head, text)?;
+                    SignedBy::Own(own)
+                }
             }
             (None, _) => {
                 let signature = self.signing.as_ref().and_then(Signing::signature_name);

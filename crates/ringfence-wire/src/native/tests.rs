@@ -134,6 +134,7 @@ impl Sent {
             key,
             headers: Some(&headers),
             secure: self.secure,
+            session: false,
         };
         let route = dialect
             .route(self.method, self.path)

@@ -96,6 +96,7 @@ impl Sent {
             key: dialect.key_header().and_then(|name| self.header(name)),
             headers: Some(&headers),
             secure: true,
+            session: false,
         };
         let mut scratch = Scratch::default();
         let read = dialect.read(route, &head, self.body.as_bytes(), &mut scratch);
@@ -139,6 +140,7 @@ impl Sent {
             key: None,
             headers: Some(&headers),
             secure: true,
+            session: false,
         };
         let kind = match self.body.as_bytes() {
             [b'{' | b'[', ..] => BodyKind::Json,

@@ -39,6 +39,20 @@ impl Scheme {
         })
     }
 
+    /// Tells whether a message says nothing of who sends it: neither a key nor a signature.
+    ///
+    /// # Errors
+    ///
+    /// As [`Place::read`].
+    pub(in crate::dialect) fn is_silent(
+        &self,
+        head: &Head<'_>,
+        pairs: &Pairs,
+    ) -> Result<bool, Refusal> {
+        let key = head.key.is_some() || self.key.read(head, pairs)?.is_some();
+        Ok(!key && self.signature.read(head, pairs)?.is_none())
+    }
+
     /// Reads key, signature, time and window; what was signed stands in `scratch` already.
     ///
     /// # Errors

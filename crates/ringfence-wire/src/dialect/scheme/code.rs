@@ -190,6 +190,22 @@ impl Signing {
         }
     }
 
+    /// Tells whether a message says nothing of who sends it: neither a key nor a signature.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read.
+    pub(in crate::dialect) fn is_silent(
+        &self,
+        head: &Head<'_>,
+        pairs: &Pairs,
+    ) -> Result<bool, Refusal> {
+        match self {
+            Self::Canonical(scheme) => scheme.is_silent(head, pairs),
+            Self::Code(coded) => Ok(coded.code.absent(head, pairs).is_ok()),
+        }
+    }
+
     /// Returns the name of the parameter that holds the signature, where one does.
     pub(in crate::dialect) fn signature_name(&self) -> Option<&str> {
         self.canonical().and_then(Scheme::signature_name)

@@ -125,6 +125,7 @@ impl Sheet<'_> {
             key: None,
             headers: Some(&self.signed.headers),
             secure: false,
+            session: false,
         }
     }
 

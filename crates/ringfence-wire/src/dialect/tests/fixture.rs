@@ -68,6 +68,7 @@ impl Sent {
             key: self.key.as_deref(),
             headers: None,
             secure: false,
+            session: false,
         }
     }
 

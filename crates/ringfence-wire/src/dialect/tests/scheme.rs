@@ -55,6 +55,7 @@ fn payload(
         key: None,
         headers: Some(&headers),
         secure: false,
+        session: false,
     };
     let mut scratch = Scratch::default();
     let claim = dialect.read_claim(&head, body, BodyKind::Form, &mut scratch);
