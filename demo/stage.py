@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +93,15 @@ def key(state: Path, account: str, scopes: list[str], allow: str) -> Key:
 
 @contextmanager
 def set_stage(
-    folder: Path, profile: str = "binance-spot", venue_name: str = "binance"
+    folder: Path,
+    profile: str = "binance-spot",
+    venue_name: str = "binance",
+    settle: Callable[[str, Path], str] = lambda text, _: text,
 ) -> Iterator[Stage]:
-    """Build everything under `folder` (emptied first), yield it running, and take it down again."""
+    """Build everything under `folder` (emptied first), yield it running, and take it down again.
+
+    `settle` has the last word on the configuration's text, given the state folder.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     state = folder / "state"
@@ -111,7 +117,8 @@ def set_stage(
         "--attestation-key", attestation,
     ) as venue:  # fmt: skip
         # The venue chose its own port, so that nothing on this machine is in the way.
-        config.write_text(config.read_text().replace("http://127.0.0.1:1", venue["url"]))
+        written = config.read_text().replace("http://127.0.0.1:1", venue["url"])
+        config.write_text(settle(written, state))
         stage_keys = {
             "trader": key(state, "alice", ["read", "trade"], "127.0.0.0/8"),
             "burst": key(state, "bob", ["read", "trade"], "127.0.0.0/8"),

@@ -54,7 +54,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_a_credential_comes_back_as_it_was_kept(store: Store, tmp_path: Path) -> None:
-    key = replace(MADE, key_id="key-0002", expires_us=7, public_key=b"\x00\xff")
+    key = replace(MADE, key_id="key-0002", expires_us=7, public_key=b"\x00\xff", native=True)
     store.add(MADE, "ann")
     store.add(key, "ann")
     assert Store(tmp_path / "state.db").all() == [MADE, key]
@@ -112,10 +112,46 @@ def test_the_store_is_for_its_owner_only(store: Store, tmp_path: Path) -> None:
 
 def test_no_store_of_another_version_is_read(store: Store, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "state.db") as db:
-        db.execute("UPDATE schema_version SET version = 2")
+        db.execute("UPDATE schema_version SET version = 99")
     db.close()
-    with pytest.raises(StoreError, match="schema 2"):
+    with pytest.raises(StoreError, match="schema 99"):
         Store(tmp_path / "state.db")
+
+
+def test_a_store_of_the_first_version_is_brought_up_and_keeps_what_it_has(
+    store: Store, tmp_path: Path
+) -> None:
+    store.add(MADE, "ann", "because")
+    with sqlite3.connect(tmp_path / "state.db") as db:
+        for column in ("native", "certificates"):
+            db.execute(f"ALTER TABLE credential DROP COLUMN {column}")
+        db.execute("UPDATE schema_version SET version = 1")
+    db.close()
+    for _ in range(2):
+        opened = Store(tmp_path / "state.db")
+        assert opened.all() == [MADE]
+        assert [change.why for change in opened.history(MADE.key_id)] == ["because"]
+    demanding = replace(MADE, key_id="key-0002", native=True, certificates=("00" * 32,))
+    opened.add(demanding, "ann")
+    assert opened.one("key-0002") == demanding
+
+
+def test_an_old_stores_tables_are_those_of_a_new_one(store: Store, tmp_path: Path) -> None:
+    def columns(path: Path) -> set[tuple[object, ...]]:
+        with sqlite3.connect(path) as db:
+            found = db.execute("PRAGMA table_info(credential)").fetchall()
+        db.close()
+        # Name, type, whether it may be null, default.
+        return {row[1:5] for row in found}
+
+    fresh = columns(tmp_path / "state.db")
+    with sqlite3.connect(tmp_path / "state.db") as db:
+        for column in ("native", "certificates"):
+            db.execute(f"ALTER TABLE credential DROP COLUMN {column}")
+        db.execute("UPDATE schema_version SET version = 1")
+    db.close()
+    Store(tmp_path / "state.db")
+    assert columns(tmp_path / "state.db") == fresh
 
 
 def test_a_missing_or_damaged_store_is_refused(tmp_path: Path) -> None:

@@ -14,8 +14,11 @@ from typing import Any, Protocol
 
 from ringfence.engine import Engine
 from ringfence.errors import EngineError, KeyTextError
+from ringfence.identity.certificate import ClientCertificate, read_certificate
 from ringfence.identity.credential import (
+    NATIVE,
     REACHES,
+    X509,
     Change,
     Credential,
     read_account,
@@ -37,7 +40,11 @@ POLL_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What a person asks for. `public_key` is PEM text; without it the key is HMAC."""
+    """What a person asks for. `public_key` is PEM text; without it the key is HMAC.
+
+    With `certificate` (PEM text), the credential is that certificate. `requires` may hold
+    "native"; `require_certificates` are PEM texts, one of which must be on the connection.
+    """
 
     account: str
     scopes: Sequence[str]
@@ -47,6 +54,9 @@ class NewKey:
     public_key: str | None = None
     pre_active: bool = False
     why: str = ""
+    certificate: str | None = None
+    requires: Sequence[str] = ()
+    require_certificates: Sequence[str] = ()
 
 
 class Keys(Protocol):
@@ -181,6 +191,8 @@ class KeyService:
             return
         about |= {"account": credential.account, "algorithm": credential.algorithm}
         about |= {"scopes": " ".join(credential.scopes), "allow": " ".join(credential.allow)}
+        if requires := credential.requires():
+            about["requires"] = " ".join(requires)
         self._engine.event("credential.created", about | told(change))
 
 
@@ -257,20 +269,61 @@ def make(wanted: NewKey, now_us: int) -> Credential:
     Raises:
         KeyTextError: something about it cannot be read.
     """
-    algorithm, material = "hmac-sha256", None
-    if wanted.public_key is not None:
+    named = None if wanted.key_id is None else read_key_id(wanted.key_id)
+    expires_us = wanted.expires_us
+    if wanted.certificate is not None:
+        certificate = own_certificate(wanted, now_us)
+        named, algorithm, material = certificate.thumbprint, X509, certificate.der
+        expires_us = min(certificate.expires_us, expires_us or certificate.expires_us)
+    elif wanted.public_key is not None:
         algorithm, material = read_public_key(wanted.public_key.encode())
-    if wanted.expires_us is not None and wanted.expires_us <= now_us:
+    else:
+        algorithm, material = "hmac-sha256", None
+    if expires_us is not None and expires_us <= now_us:
         raise KeyTextError("the credential would have expired", hint="name a time to come")
     scopes = read_scopes(wanted.scopes)
+    pems = [pem.encode() for pem in wanted.require_certificates]
+    found = dict.fromkeys(read_certificate(pem, now_us).thumbprint for pem in pems)
     return Credential(
-        key_id=fresh_key_id() if wanted.key_id is None else read_key_id(wanted.key_id),
+        key_id=named or fresh_key_id(),
         account=read_account(wanted.account),
         algorithm=algorithm,
         scopes=scopes,
         allow=read_allow(wanted.allow, scopes),
         state="pre-active" if wanted.pre_active else "active",
         created_us=now_us,
-        expires_us=wanted.expires_us,
+        expires_us=expires_us,
         public_key=material,
+        native=read_requires(wanted.requires, algorithm),
+        certificates=tuple(found),
     )
+
+
+def own_certificate(wanted: NewKey, now_us: int) -> ClientCertificate:
+    """Return the certificate that the credential is.
+
+    Raises:
+        KeyTextError: it cannot be, or something is asked for that only a key has.
+    """
+    if wanted.public_key is not None or wanted.key_id is not None:
+        hint = "leave the key and the id out: its id is the certificate's SHA-256"
+        raise KeyTextError("a certificate brings its own key and id", hint=hint)
+    if wanted.requires or wanted.require_certificates:
+        hint = "to have both, create a key and add --require-certificate"
+        raise KeyTextError("a certificate is all the proof of itself", hint=hint)
+    return read_certificate((wanted.certificate or "").encode(), now_us)
+
+
+def read_requires(words: Sequence[str], algorithm: str) -> bool:
+    """Tell whether the native signature is demanded.
+
+    Raises:
+        KeyTextError: something else is, or the key could not sign so.
+    """
+    for word in words:
+        if word != NATIVE:
+            raise KeyTextError(f"{word!r} cannot be required", hint=f"only {NATIVE} can")
+    if words and algorithm != "ed25519":
+        hint = "add --generate-key FILE, or --public-key with an Ed25519 key"
+        raise KeyTextError(f"an {algorithm} key does not sign natively", hint=hint)
+    return bool(words)

@@ -55,6 +55,9 @@ class KeyRequest(BaseModel):
     public_key: str | None = None
     pre_active: bool = False
     why: str = ""
+    certificate: str | None = None
+    requires: list[str] = []
+    require_certificates: list[str] = []
 
 
 class WhyRequest(BaseModel):

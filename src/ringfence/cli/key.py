@@ -42,6 +42,8 @@ def keys(config: Path) -> Iterator[Keys]:
 def rows(key: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return a credential as names and values for people."""
     shown = [(name, key[name]) for name in ("key_id", "account", "algorithm", "scopes", "allow")]
+    if key["requires"]:
+        shown.append(("requires", key["requires"]))
     shown += [("state", key["state"]), ("created", moment(key["created_us"]))]
     return [*shown, ("expires", moment(key["expires_us"]))]
 

@@ -42,6 +42,16 @@ def create(
     generate_key: Annotated[
         Path | None, typer.Option(help="Write a new private key here and register its half.")
     ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file: the credential is this client certificate.")
+    ] = None,
+    require: Annotated[
+        list[str] | None, typer.Option(help="native: take no signature that covers less.")
+    ] = None,
+    require_certificate: Annotated[
+        list[Path] | None,
+        typer.Option(help="PEM file: good only on connections with this client certificate."),
+    ] = None,
     pre_active: Annotated[
         bool, typer.Option("--pre-active", help="Not good until `key resume`.")
     ] = False,
@@ -52,8 +62,22 @@ def create(
     from ringfence.api import NewKey
 
     expires_us = expiry_us(expires, time.time_ns() // 1_000)
+    own = None if certificate is None else pem_text(certificate)
+    pems = [pem_text(path) for path in require_certificate or []]
     with public_half(algorithm, public_key, generate_key) as pem, keys(config) as service:
-        wanted = NewKey(account, scope, allow, key_id, expires_us, pem, pre_active, why)
+        wanted = NewKey(
+            account,
+            scope,
+            allow,
+            key_id,
+            expires_us,
+            pem,
+            pre_active,
+            why,
+            own,
+            require or [],
+            pems,
+        )
         created = service.create(wanted)
     created["private_key_file"] = None if generate_key is None else str(generate_key)
     if as_json:

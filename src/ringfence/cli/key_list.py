@@ -7,7 +7,7 @@ from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, pairs, s
 
 __all__ = ["list_keys", "show"]
 
-COLUMNS = ("key_id", "account", "state", "scopes", "allow")
+COLUMNS = ("key_id", "account", "state", "scopes", "allow", "requires")
 
 
 def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
@@ -17,7 +17,7 @@ def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     if as_json:
         say_json(found)
         return
-    lines = [[*(key[name] for name in COLUMNS), moment(key["expires_us"])] for key in found]
+    lines = [[*(key[name] or None for name in COLUMNS), moment(key["expires_us"])] for key in found]
     table([*COLUMNS, "expires"], lines)
 
 

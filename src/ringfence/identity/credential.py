@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringfence.errors import KeyTextError
+from ringfence.identity.certificate import certificate_pem
 from ringfence.identity.keypair import public_pem
 from ringfence.identity.secret import MasterKey
 
 __all__ = [
     "ALGORITHMS",
+    "NATIVE",
     "REACHES",
     "SCOPES",
     "STATES",
+    "X509",
     "Change",
     "Credential",
     "read_account",
@@ -30,6 +33,9 @@ __all__ = [
 ]
 
 SCOPES = ("read", "trade", "withdraw", "transfer", "keys")
+X509 = "x509"
+"""The algorithm of a credential that is a client certificate: TLS proves it, it signs nothing."""
+NATIVE = "native"
 ALGORITHMS = ("hmac-sha256", "ed25519", "rsa-pkcs1-sha256", "ecdsa-p256-sha256")
 STATES = ("pre-active", "active", "suspended", "revoked")
 
@@ -49,7 +55,10 @@ REACHES = {
 class Credential:
     """One API key. `public_key` is None for HMAC, whose secret is derived when it is needed.
 
-    `generation` counts the secrets that an HMAC credential has had.
+    `generation` counts the secrets that an HMAC credential has had. Of a client certificate,
+    `public_key` is the certificate in DER and `key_id` SHA-256 of that in hexadecimal.
+    `native` demands the native signature, `certificates` (SHA-256 in hexadecimal) that one of
+    them is on the connection.
     """
 
     key_id: str
@@ -62,6 +71,13 @@ class Credential:
     expires_us: int | None = None
     public_key: bytes | None = None
     generation: int = 1
+    native: bool = False
+    certificates: tuple[str, ...] = ()
+
+    def requires(self) -> list[str]:
+        """Return what it demands beside its signature, as people read it."""
+        native = [NATIVE] if self.native else []
+        return [*native, *(f"certificate:{thumbprint}" for thumbprint in self.certificates)]
 
     def shown(self) -> dict[str, Any]:
         """Return what people and `--json` see: no secret."""
@@ -72,18 +88,25 @@ class Credential:
             "algorithm": self.algorithm,
             "scopes": list(self.scopes),
             "allow": list(self.allow),
+            "requires": self.requires(),
             "state": self.state,
             "created_us": self.created_us,
             "expires_us": self.expires_us,
             "generation": self.generation,
-            "public_key": None if key is None else public_pem(self.algorithm, key),
+            "public_key": None if key is None else self.shown_key(key),
         }
+
+    def shown_key(self, key: bytes) -> str:
+        """Return the PEM text of a public key or certificate."""
+        return certificate_pem(key) if self.algorithm == X509 else public_pem(self.algorithm, key)
 
     def for_engine(self, master: MasterKey) -> dict[str, Any]:
         """Return what the engine takes, with the material that verifies signatures."""
         material = self.public_key
         if material is None:
             material = master.secret(self.key_id, self.generation).encode()
+        if self.algorithm == X509:
+            material = bytes.fromhex(self.key_id)
         return {
             "key_id": self.key_id,
             "algorithm": self.algorithm,
@@ -91,6 +114,10 @@ class Credential:
             "account": self.account,
             "scopes": list(self.scopes),
             "allow": list(EVERYWHERE if self.allow == (ANY,) else self.allow),
+            "demands": {
+                "coverage": "whole" if self.native else "venue",
+                "certificates": list(self.certificates),
+            },
             "expires_us": self.expires_us,
             "state": self.state,
         }

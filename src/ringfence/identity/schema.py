@@ -20,9 +20,25 @@ from sqlalchemy import (
 )
 from sqlalchemy.pool import NullPool
 
-__all__ = ["CHANGE", "CREDENTIAL", "PRINCIPAL", "SCHEMA_VERSION", "TABLES", "VERSION", "connect_to"]
+__all__ = [
+    "CHANGE",
+    "CREDENTIAL",
+    "PRINCIPAL",
+    "SCHEMA_VERSION",
+    "STEPS",
+    "TABLES",
+    "VERSION",
+    "connect_to",
+]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+STEPS: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE credential ADD COLUMN native INTEGER NOT NULL DEFAULT '0'",
+        "ALTER TABLE credential ADD COLUMN certificates TEXT NOT NULL DEFAULT '[]'",
+    ),
+}
+"""What brings a store from each version to the next."""
 BUSY_MS = 5_000
 """How long one process waits for another's write."""
 
@@ -51,6 +67,9 @@ CREDENTIAL = Table(
     Column("created_us", Integer, nullable=False),
     Column("expires_us", Integer),
     Column("state", Text, nullable=False),
+    # What it demands beside its signature; JSON: SHA-256 of certificates in hexadecimal.
+    Column("native", Integer, nullable=False, server_default="0"),
+    Column("certificates", Text, nullable=False, server_default="[]"),
     sqlite_autoincrement=True,
 )
 

@@ -22,12 +22,16 @@ from ringfence.identity.schema import (
     CREDENTIAL,
     PRINCIPAL,
     SCHEMA_VERSION,
+    STEPS,
     TABLES,
     VERSION,
     connect_to,
 )
 
 __all__ = ["Store"]
+
+LISTS = ("scopes", "allow", "certificates")
+"""Columns that hold lists, as JSON."""
 
 
 class Store:
@@ -45,9 +49,23 @@ class Store:
         self._engine = connect_to(str(path))
         with self._transaction() as db:
             versions = db.execute(select(VERSION.c.version)).scalars().all()
+        if len(versions) == 1 and versions[0] in STEPS:
+            versions = self._upgrade()
         if versions != [SCHEMA_VERSION]:
             said = ", ".join(map(str, versions)) or "none"
             raise StoreError(f"{path} has schema {said}; this Ringfence reads {SCHEMA_VERSION}")
+
+    def _upgrade(self) -> Sequence[int]:
+        """Bring an older store to this version, all steps or none; return the versions then."""
+        with self._transaction(writes=True) as db:
+            # Another process may have been first.
+            version = db.execute(select(VERSION.c.version)).scalar_one()
+            while version in STEPS:
+                for step in STEPS[version]:
+                    db.exec_driver_sql(step)
+                version += 1
+            db.execute(update(VERSION).values(version=version))
+            return [version]
 
     @classmethod
     def create(cls, path: Path) -> Store:
@@ -152,7 +170,7 @@ class Store:
 def place(db: Connection, credential: Credential, who: str, why: str) -> Change:
     """Write a new credential and its first change."""
     row = {name: getattr(credential, name) for name in credential.__slots__}
-    row |= {"scopes": json.dumps(credential.scopes), "allow": json.dumps(credential.allow)}
+    row |= {name: json.dumps(row[name]) for name in LISTS}
     principal = {"name": credential.account, "created_us": credential.created_us}
     db.execute(upsert(PRINCIPAL).values(principal).on_conflict_do_nothing())
     try:
@@ -181,6 +199,6 @@ def find(db: Connection, key_id: str) -> Credential:
 def credential(row: RowMapping) -> Credential:
     """Return a row as a credential."""
     values = {name: row[name] for name in Credential.__slots__}
-    values["scopes"] = tuple(json.loads(row["scopes"]))
-    values["allow"] = tuple(json.loads(row["allow"]))
+    values |= {name: tuple(json.loads(row[name])) for name in LISTS}
+    values["native"] = bool(row["native"])
     return Credential(**values)
