@@ -16,6 +16,7 @@ from typing import Any
 
 from bench import report
 from bench.dialects import dialects
+from bench.idle import idle
 from bench.ledger import ledger
 from bench.machine import facts
 from bench.plot import plot
@@ -54,7 +55,8 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "flood": ("good orders beside a flood of forged ones", flood),
     "credentials": ("10 and 100,000 credentials", many_credentials),
     "threads": ("CPU time with one and two engine threads", threads),
-    "streams": ("market data over WebSocket, messages a second", streams),
+    "streams": ("messages over WebSocket in a second, from the venue and to it", streams),
+    "idle": ("20,000 idle WebSockets, and the memory of each", idle),
     "recording": ("orders and reads with and without the ledger", recording),
     "dialects": ("verifying by each dialect, beside the bare primitive", dialects),
     "ledger": ("the ledger by itself, beside its disk", ledger),

@@ -25,6 +25,8 @@ __all__ = ["Setting", "credentials", "lay", "ringfence", "set_up"]
 
 OUT_OF_REACH = 1 << 40
 """A quota that no run uses up; it is counted all the same."""
+MESSAGES_PER_S = 1_000_000_000
+"""A client's messages on one stream: no limit that is reached, and counted all the same."""
 SIGNATURES = 16_000_000
 """As many as a long run leaves behind within one window of a minute."""
 BATCH = 2_500
@@ -50,6 +52,10 @@ class Setting:
     cores: str = GATE_CORE
     shipped_edge: bool = False
     """Keep the edge budget of the profile."""
+    streams: int | None = None
+    """Connections from one address that are taken; as many as in all without it."""
+    idle_ms: int | None = None
+    """How long nothing may be said on one."""
     package: Path | None = None
     """A folder with another build of the package."""
 
@@ -103,7 +109,11 @@ def set_up(folder: Folder, setting: Setting, plain: str, tls: str) -> None:
     content["engine"]["threads"] = setting.threads
     content["ledger"]["mode"] = setting.mode
     content["freshness"] = {"capacity_per_credential": SIGNATURES, "capacity": SIGNATURES}
-    content["http"]["connections_per_address"] = content["http"]["connections"]
+    http = content["http"]
+    http["connections"] = setting.streams or http["connections"]
+    http["connections_per_address"] = http["connections"]
+    http["idle_timeout_ms"] = setting.idle_ms or http["idle_timeout_ms"]
+    http["stream_messages_per_s"] = MESSAGES_PER_S
     if not setting.shipped_edge:
         content["edge"]["requests"] = OUT_OF_REACH
     for limit in content["budget"]["limits"]:

@@ -1,4 +1,4 @@
-"""Market streams: messages from a venue as fast as they go, through a gateway that reads each and a proxy that reads none."""
+"""Streams: messages either way as fast as they go, through a gateway that reads each and a proxy that reads none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,11 +22,19 @@ from bench.server import BenchError, free_address, serving
 from bench.stage import Job, Stage
 from bench.table import Row, Table, paired, rate
 
-__all__ = ["streams"]
+__all__ = ["accepted", "streams"]
 
 MESSAGE = b'{"e":"trade","s":"BTCUSDT","p":"60000.01","q":"0.5"}'.ljust(200)
 FRAME = b"\x81\x7e" + len(MESSAGE).to_bytes(2) + MESSAGE
-AT_ONCE = FRAME * 2_000
+ASKED = b'{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}'
+MASK = b"\x12\x34\x56\x78"
+MASKED = bytes(byte ^ MASK[at % 4] for at, byte in enumerate(ASKED))
+ASKING = bytes([0x81, 0x80 | len(ASKED)]) + MASK + MASKED
+AT_ONCE = 2_000
+"""Messages in one write."""
+TOLD, TAKEN = "/ws/btcusdt@trade", "/ws/taken"
+"""Streams on which the venue talks, and on which it listens."""
+DONE = b"\x81\x04done"
 MESSAGES_PER_S = 300_000
 """So many messages for each second of a round."""
 SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -51,12 +59,12 @@ Done = dict[str, Table]
 
 
 def streams(stage: Stage, _done: Done) -> list[Table]:
-    """Measure how many messages of 200 bytes come through in a second."""
+    """Measure how many messages come through in a second, from the venue and to it."""
     folder, taken = stage.ground.folder, stage.ground.taken
-    count = MESSAGES_PER_S * stage.pace.run_ms // 1000
+    count = max(MESSAGES_PER_S * stage.pace.run_ms // 1000 // AT_ONCE, 1) * AT_ONCE
     with ExitStack() as running:
         running.enter_context(pinned())
-        venue = running.enter_context(flooding(count))
+        venue = running.enter_context(listening(count))
         address = free_address(taken)
         config = folder / "streams.conf"
         config.write_text(NGINX.format(folder=folder, address=address, venue=venue))
@@ -65,21 +73,34 @@ def streams(stage: Stage, _done: Done) -> list[Table]:
         running.enter_context(serving("nginx", GATE_CORE, command, [address], log))
         base = lay(folder / "streams", venue)
         gateway = running.enter_context(stage.gateway("ringfence streams", Setting(), base))
-        jobs: dict[str, Job] = {
-            "direct": partial(taken_from, venue, count),
-            "nginx": partial(taken_from, address, count),
-            "ringfence": partial(taken_from, gateway.plain, count),
-        }
-        answers = stage.interleave("streams", jobs)
-    rows = [
-        Row(name, found, paired(found, answers["nginx"], rate)) for name, found in answers.items()
-    ]
+        places = {"direct": venue, "nginx": address, "ringfence": gateway.plain}
+        told = compared(stage, "streams", places, partial(taken_from, count=count))
+        said = compared(stage, "asked", places, partial(given_to, count=count))
     notes = [
         "one connection; nginx passes bytes, ringfence reads and writes every message",
         "venue and client share core 0",
     ]
-    title = "market data over WebSocket, messages of 200 bytes"
-    return [Table("streams", title, "/s", "× nginx", rows, notes)]
+    listed = [*notes, "every message is looked up in the list of what may be said, and masked anew"]
+    market = f"market data over WebSocket, messages of {len(MESSAGE)} bytes"
+    asked = f"a client's messages over WebSocket, {len(ASKED)} bytes each"
+    return [
+        Table("streams", market, "/s", "× nginx", told, notes),
+        Table("asked", asked, "/s", "× nginx", said, listed),
+    ]
+
+
+def compared(
+    stage: Stage, key: str, places: dict[str, str], measure: Callable[..., Answer]
+) -> list[Row]:
+    """Measure all of `places` in turns; a ratio is to nginx."""
+    jobs: dict[str, Job] = {name: partial(at, measure, place) for name, place in places.items()}
+    found = stage.interleave(key, jobs)
+    return [Row(name, one, paired(one, found["nginx"], rate)) for name, one in found.items()]
+
+
+def at(measure: Callable[..., Answer], address: str, _round: int) -> Answer:
+    """Measure once at `address`."""
+    return measure(address)
 
 
 @contextmanager
@@ -94,8 +115,8 @@ def pinned() -> Iterator[None]:
 
 
 @contextmanager
-def flooding(count: int) -> Iterator[str]:
-    """Listen as a venue that sends `count` messages to whoever opens a stream."""
+def listening(count: int) -> Iterator[str]:
+    """Listen as a venue that sends `count` messages, or takes as many, by the stream's path."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -104,7 +125,7 @@ def flooding(count: int) -> Iterator[str]:
                 opened, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=flood, args=[opened, count], daemon=True).start()
+            threading.Thread(target=talk, args=[opened, count], daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
     try:
@@ -113,53 +134,94 @@ def flooding(count: int) -> Iterator[str]:
         listener.close()
 
 
-def flood(opened: socket.socket, count: int) -> None:
-    """Answer one handshake, and send."""
-    with opened:
-        lines = head(opened)[0].split(b"\r\n")[1:]
-        fields = dict(line.split(b": ", 1) for line in lines if line)
-        key = {name.lower(): value for name, value in fields.items()}[b"sec-websocket-key"]
-        accept = base64.b64encode(hashlib.sha1(key + SALT).digest())
-        opened.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-        )
-        try:
-            for _ in range(count // 2_000):
-                opened.sendall(AT_ONCE)
+def talk(opened: socket.socket, count: int) -> None:
+    """Answer one handshake, and send or take."""
+    try:
+        with opened:
+            asked, behind = head(opened)
+            opened.sendall(accepted(asked))
+            if asked.startswith(f"GET {TAKEN} ".encode()):
+                drain(opened, count * len(ASKING) - len(behind))
+                opened.sendall(DONE)
+            else:
+                for _ in range(count // AT_ONCE):
+                    opened.sendall(FRAME * AT_ONCE)
             opened.recv(1)
-        except OSError:
-            # Whoever measured has what it wanted.
-            return
+    except (BenchError, OSError):
+        # Whoever measured has what it wanted.
+        return
 
 
-def taken_from(address: str, count: int, _round: int) -> Answer:
-    """Open a stream and take all of it; return how fast it came.
+def accepted(asked: bytes) -> bytes:
+    """Return the answer to a handshake."""
+    fields = dict(line.split(b": ", 1) for line in asked.split(b"\r\n")[1:] if line)
+    key = {name.lower(): value for name, value in fields.items()}[b"sec-websocket-key"]
+    accept = base64.b64encode(hashlib.sha1(key + SALT).digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+
+
+@contextmanager
+def stream(address: str, path: str) -> Iterator[tuple[socket.socket, bytes]]:
+    """Open a stream; yield it, and what came behind the answer.
 
     Raises:
-        BenchError: it was refused, or broke off.
+        BenchError: it was refused.
     """
     host, _, port = address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=60) as opened:
         key = base64.b64encode(os.urandom(16)).decode()
         opened.sendall(
-            f"GET /ws/btcusdt@trade HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {key}\r\n\r\n".encode()
         )
         answer, behind = head(opened)
         if not answer.startswith(b"HTTP/1.1 101"):
             raise BenchError(f"{address} opens no stream: {answer[:80]!r}")
-        wanted, got = count // 2_000 * len(AT_ONCE), len(behind)
-        buffer = bytearray(1 << 18)
+        yield opened, behind
+
+
+def taken_from(address: str, *, count: int) -> Answer:
+    """Take all that the venue tells; return how fast it came."""
+    with stream(address, TOLD) as (opened, behind):
         start = time.perf_counter()
-        while got < wanted:
-            fresh = opened.recv_into(buffer)
-            if not fresh:
-                raise BenchError(f"the stream from {address} broke off")
-            got += fresh
+        drain(opened, count * len(FRAME) - len(behind))
         took = time.perf_counter() - start
     return replace(NOTHING, rate=count / took, completed=count)
+
+
+def given_to(address: str, *, count: int) -> Answer:
+    """Send as fast as it is taken; return how fast the venue had it all.
+
+    Raises:
+        BenchError: the venue was told something else.
+    """
+    with stream(address, TAKEN) as (opened, _):
+        start = time.perf_counter()
+        for _ in range(count // AT_ONCE):
+            opened.sendall(ASKING * AT_ONCE)
+        answer = opened.recv(len(DONE), socket.MSG_WAITALL)
+        took = time.perf_counter() - start
+    if answer != DONE:
+        raise BenchError(f"{address} passed on something else: {answer!r}")
+    return replace(NOTHING, rate=count / took, completed=count)
+
+
+def drain(opened: socket.socket, wanted: int) -> None:
+    """Read so many bytes.
+
+    Raises:
+        BenchError: the stream broke off.
+    """
+    buffer = bytearray(1 << 18)
+    while wanted > 0:
+        fresh = opened.recv_into(buffer)
+        if not fresh:
+            raise BenchError("a stream broke off")
+        wanted -= fresh
 
 
 def head(opened: socket.socket) -> tuple[bytes, bytes]:

@@ -12,6 +12,7 @@ __all__ = ["Verdict", "judge"]
 
 MODES = ("ringfence strict", "ringfence group")
 BYTES_PER_CREDENTIAL = 1024
+BYTES_PER_STREAM = 16_384
 CREDENTIALS = 100_000
 
 
@@ -48,6 +49,7 @@ def judge(done: dict[str, Table]) -> list[Verdict]:
         *behaviour(done),
         *scale(done),
         *verifying(done),
+        *websockets(done),
         *recorded(done),
         *log(done),
     ]
@@ -109,6 +111,24 @@ def verifying(done: dict[str, Table]) -> Iterator[Verdict]:
     if table is not None:
         name = "verifying by a dialect, the worst, µs over the bare primitive"
         yield Verdict(name, 2.0, table.numbers["added_us"], at_most=True)
+
+
+def websockets(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge messages a second either way, and idle streams."""
+    for key, what in (("streams", "a venue's"), ("asked", "a client's")):
+        table = done.get(key)
+        row = None if table is None else table.row("ringfence")
+        if row is not None:
+            per_s = median_of(row.answers, rate)
+            yield Verdict(f"{what} messages inspected per second on one core", 150_000, per_s)
+            if key == "streams" and row.ratio is not None:
+                yield Verdict("market streams, × nginx's tunnel", 0.9, row.ratio)
+    table = done.get("idle")
+    if table is not None:
+        wanted, held = table.numbers["wanted"], table.numbers["held"]
+        yield Verdict("idle streams held", wanted, held)
+        each = table.numbers["bytes_each"]
+        yield Verdict("bytes for each idle stream", BYTES_PER_STREAM, each, at_most=True)
 
 
 def recorded(done: dict[str, Table]) -> Iterator[Verdict]:

@@ -10,6 +10,7 @@ import pytest
 
 from bench.contender import PEERS, Ground, filled
 from bench.drive import Answer, Work
+from bench.idle import split
 from bench.plot import plot
 from bench.scenarios import limits
 from bench.table import Row, Table, paired, rate
@@ -75,6 +76,28 @@ def test_a_credential_may_weigh_exactly_a_kilobyte() -> None:
     numbers = {"bytes_per_credential": 1024.0, "credentials": 100_000}
     done = {"credentials": table("credentials", *rows, **numbers)}
     assert [one.met for one in judge(done)] == [True, True]
+
+
+def test_streams_are_judged_either_way_and_idle() -> None:
+    done = {
+        "streams": table("streams", Row("ringfence", [answer(150_000)], 0.89)),
+        "asked": table("asked", Row("ringfence", [answer(149_999)], 0.1)),
+        "idle": table("idle", held=19_999, wanted=20_000, bytes_each=16_384),
+    }
+    met = {one.name: one.met for one in judge(done)}
+    assert met == {
+        "a venue's messages inspected per second on one core": True,
+        "market streams, × nginx's tunnel": False,
+        "a client's messages inspected per second on one core": False,
+        "idle streams held": False,
+        "bytes for each idle stream": True,
+    }
+
+
+def test_idle_streams_are_shared_out_evenly_and_none_is_lost() -> None:
+    assert split(20_000, 9_872) == [6_667, 6_667, 6_666]
+    assert split(20_000, 20_000) == [20_000]
+    assert split(1, 9) == [1]
 
 
 def test_few_credentials_are_not_judged() -> None:

@@ -174,7 +174,7 @@ class Http(Section):
     connections_per_address: Count = 1_024
     # A subscription to hundreds of streams fits; venues allow fewer messages (Binance: 5).
     stream_message_bytes: Annotated[int, Field(ge=125, le=4 << 20)] = 16_384
-    stream_messages_per_s: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    stream_messages_per_s: Annotated[int, Field(ge=1, le=1_000_000_000)] = 20
 
 
 class Controls(Section):
