@@ -7,67 +7,15 @@ mod shipped;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
-};
 use proptest::prelude::*;
-use ringfence_core::sign::{Algorithm, SigningKey, VerifyingKey};
 use shipped::Sent;
-use shipped::attempt::{ARENAS, KEY_ID, secret, sign};
-
-struct Pair {
-    signing: SigningKey,
-    verifying: VerifyingKey,
-}
-
-fn pair(algorithm: Algorithm, private: &[u8], public: &[u8]) -> Pair {
-    Pair {
-        signing: SigningKey::from_parts(algorithm, private).unwrap(),
-        verifying: VerifyingKey::from_parts(algorithm, public).unwrap(),
-    }
-}
+use shipped::attempt::{ARENAS, KEY_ID, sign};
+use shipped::keys::{KINDS, Pair};
 
 /// Two keys of each algorithm.
 static KEYS: LazyLock<Vec<[Pair; 2]>> = LazyLock::new(|| {
-    let hmac = || {
-        let secret = secret();
-        pair(Algorithm::HmacSha256, &secret, &secret)
-    };
-    let ed25519 = || {
-        let made = Ed25519KeyPair::generate().unwrap();
-        let private = made.to_pkcs8v1().unwrap();
-        pair(
-            Algorithm::Ed25519,
-            private.as_ref(),
-            made.public_key().as_ref(),
-        )
-    };
-    let ecdsa = || {
-        let made = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-        let private = made.to_pkcs8v1().unwrap();
-        pair(
-            Algorithm::EcdsaP256Sha256,
-            private.as_ref(),
-            made.public_key().as_ref(),
-        )
-    };
-    let rsa = || {
-        let made = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-        let private = made.as_der().unwrap();
-        pair(
-            Algorithm::RsaPkcs1Sha256,
-            private.as_ref(),
-            made.public_key().as_ref(),
-        )
-    };
-    vec![
-        [hmac(), hmac()],
-        [ed25519(), ed25519()],
-        [ecdsa(), ecdsa()],
-        [rsa(), rsa()],
-    ]
+    let both = |kind| [Pair::new(kind), Pair::new(kind)];
+    KINDS.iter().map(both).collect()
 });
 
 /// Returns a form of unlike names, escaped as clients do.
@@ -93,10 +41,10 @@ proptest! {
             let draft = Sent { method: method.to_owned(), path, query, body, ..Sent::default() };
             let [own, other] = keys;
             // Some take no such key, some no query, some no query whose escapes can be read in two ways.
-            if let Some(sent) = sign(&arena.dialect, &own.signing, &draft) {
-                let verified = sent.verified(&arena.dialect, &own.verifying);
+            if let Some(sent) = sign(&arena.dialect, &own.signing(), &draft) {
+                let verified = sent.verified(&arena.dialect, &own.verifying());
                 prop_assert_eq!(verified.map(|(key_id, _)| key_id), Some(KEY_ID.to_owned()));
-                prop_assert_eq!(sent.verified(&arena.dialect, &other.verifying), None);
+                prop_assert_eq!(sent.verified(&arena.dialect, &other.verifying()), None);
             }
         }
     }
@@ -119,27 +67,14 @@ fn every_dialect_signs_with_what_it_says_it_takes() {
             body: "x=1".to_owned(),
             ..Sent::default()
         };
-        let taken = |keys: &&[Pair; 2]| sign(&arena.dialect, &keys[0].signing, &draft).is_some();
+        let taken = |keys: &&[Pair; 2]| sign(&arena.dialect, &keys[0].signing(), &draft).is_some();
         let signs: BTreeSet<_> = KEYS
             .iter()
             .filter(taken)
-            .map(|keys| word(&keys[0]))
+            .map(|keys| keys[0].kind.words)
             .collect();
-        let named: BTreeSet<_> = KEYS.iter().map(|keys| word(&keys[0])).collect();
-        let named = named
-            .into_iter()
-            .filter(|word| said.contains(word))
-            .collect();
-        assert_eq!(signs, named, "{}", arena.dialect.name());
-    }
-}
-
-fn word(pair: &Pair) -> &'static str {
-    match pair.signing.algorithm() {
-        Algorithm::EcdsaP256Sha256 => "ecdsa",
-        Algorithm::Ed25519 => "ed25519",
-        Algorithm::HmacSha256 => "hmac",
-        Algorithm::RsaPkcs1Sha256 => "rsa",
-        Algorithm::X509 => "x509",
+        let named = KEYS.iter().map(|keys| keys[0].kind.words);
+        let named = named.filter(|words| words.iter().any(|word| said.contains(word)));
+        assert_eq!(signs, named.collect(), "{}", arena.dialect.name());
     }
 }

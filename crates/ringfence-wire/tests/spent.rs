@@ -8,23 +8,22 @@ use std::collections::BTreeSet;
 
 use ringfence_core::mode::Mode;
 use ringfence_core::refusal::Code;
-use ringfence_core::sign::{Algorithm, SigningKey, VerifyingKey};
+use ringfence_core::sign::SigningKey;
 use ringfence_wire::{Dialect, Route};
-use shipped::attempt::{KEY_ID, NOW_US, path, secret, sign};
+use shipped::attempt::{KEY_ID, NOW_US, fitting, path, sign};
 use shipped::{Sent, core, dialects};
 
 /// Dialects in which a signature fits a route that it was not made for: those that sign neither method nor path.
 const OPEN: [&str; 5] = ["binance", "binance-usdm", "bybit", "mexc", "mexc-contract"];
 
 /// Returns a signed message to `route` that says nothing more.
-fn signed(dialect: &Dialect, route: &Route, secret: &[u8]) -> Option<Sent> {
-    let key = SigningKey::from_parts(Algorithm::HmacSha256, secret).unwrap();
+fn signed(dialect: &Dialect, route: &Route, key: &SigningKey) -> Option<Sent> {
     let draft = Sent {
         method: route.method.to_string(),
         path: path(route),
         ..Sent::default()
     };
-    sign(dialect, &key, &draft)
+    sign(dialect, key, &draft)
 }
 
 /// What became of a spent signature.
@@ -38,13 +37,12 @@ struct Became {
 
 /// Sends a message to each route that changes something, and then its signature to every route.
 fn replayed(dialect: &Dialect, freshness: Mode) -> Became {
-    let secret = secret();
-    let verifying = || VerifyingKey::from_parts(Algorithm::HmacSha256, &secret).unwrap();
+    let pair = fitting(dialect);
     let mut became = Became::default();
     let signing = || dialect.routes().filter(|route| route.signed);
     for spending in signing().filter(|route| route.operation.spends()) {
-        let core = core(KEY_ID, verifying(), freshness);
-        let Some(sent) = signed(dialect, spending, &secret) else {
+        let core = core(KEY_ID, pair.verifying(), freshness);
+        let Some(sent) = signed(dialect, spending, &pair.signing()) else {
             continue;
         };
         // Where a route asks for parameters, the message is refused before it is fresh: nothing is spent.

@@ -2,15 +2,13 @@
 
 use std::sync::LazyLock;
 
-use aws_lc_rs::rand;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use ringfence_core::mode::Mode;
 use ringfence_core::pipeline::Core;
-use ringfence_core::sign::{Algorithm, SigningKey, VerifyingKey};
+use ringfence_core::sign::SigningKey;
 use ringfence_wire::http::captured;
 use ringfence_wire::{Dialect, Draft, Route, Seal};
 
+use super::keys::{KINDS, Pair};
 use super::{Meaning, Sent, core, decide_frame, dialects};
 
 pub(crate) const NOW_US: u64 = 1_700_000_000_000_000;
@@ -27,23 +25,27 @@ pub(crate) struct Arena {
 pub(crate) static ARENAS: LazyLock<Vec<Arena>> = LazyLock::new(|| {
     let dialects = dialects().into_values();
     let arenas = dialects.map(|dialect| {
-        let secret = secret();
-        let verifying = VerifyingKey::from_parts(Algorithm::HmacSha256, &secret).unwrap();
+        let pair = fitting(&dialect);
         Arena {
             dialect,
             // What is stale would be refused for that.
-            core: core(KEY_ID, verifying, Mode::Off),
-            signing: SigningKey::from_parts(Algorithm::HmacSha256, &secret).unwrap(),
+            core: core(KEY_ID, pair.verifying(), Mode::Off),
+            signing: pair.signing(),
         }
     });
     arenas.collect()
 });
 
-/// A secret that is base64 as well, which some venues want.
-pub(crate) fn secret() -> Vec<u8> {
-    let mut bytes = [0; 48];
-    rand::fill(&mut bytes).unwrap();
-    STANDARD.encode(bytes).into_bytes()
+/// Returns a key of the first kind that the dialect signs with.
+pub(crate) fn fitting(dialect: &Dialect) -> Pair {
+    let draft = Sent {
+        method: "POST".to_owned(),
+        path: "/path".to_owned(),
+        ..Sent::default()
+    };
+    let mut pairs = KINDS.iter().map(Pair::new);
+    let found = pairs.find(|pair| sign(dialect, &pair.signing(), &draft).is_some());
+    found.unwrap_or_else(|| panic!("{} signs with no key", dialect.name()))
 }
 
 /// Returns a path of `route` with a plain word in each open segment.
@@ -128,11 +130,12 @@ impl Arena {
         };
         let holes = self.dialect.holes();
         let open = |hole| holes.contains(&hole);
-        let moved = changed.method != sent.method && open("method")
-            || changed.path != sent.path && open("path");
-        let filled = changed.body != sent.body && open("body");
+        let left_open = changed.method != sent.method && open("method")
+            || changed.path != sent.path && open("path")
+            || changed.query != sent.query && open("query")
+            || changed.body != sent.body && open("body");
         assert!(
-            other == *meaning || moved || filled,
+            other == *meaning || left_open,
             "permitted changed: {sent:?} {changed:?}"
         );
     }

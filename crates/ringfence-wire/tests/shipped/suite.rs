@@ -12,7 +12,7 @@ const SUITE: &str = concat!(
     "/../../../shared/suites/dialects/vectors.json"
 );
 /// What the suite calls a dialect, and our name. What needs code is held to its vectors where that code is.
-const DIALECTS: [(&str, &str); 25] = [
+const DIALECTS: [(&str, &str); 27] = [
     ("binance", "binance"),
     ("binance-ed25519", "binance"),
     ("binance-rsa", "binance"),
@@ -20,6 +20,8 @@ const DIALECTS: [(&str, &str); 25] = [
     ("bitget", "bitget"),
     ("bybit-v5", "bybit"),
     ("cb-exchange", "coinbase-exchange"),
+    ("coinbase-ed25519", "coinbase"),
+    ("coinbase-es256", "coinbase"),
     ("deribit", "deribit"),
     ("gate", "gate"),
     ("htx", "htx"),
@@ -95,7 +97,11 @@ fn key(suite: &Value, entry: &Value) -> Option<Box<dyn Fn() -> VerifyingKey>> {
     };
     let (algorithm, material) = match entry["dialect"].as_str().unwrap() {
         // SubjectPublicKeyInfo of an Ed25519 key ends in the key (RFC 8410 4).
-        "binance-ed25519" => (Algorithm::Ed25519, public("ed25519")[12..].to_vec()),
+        "binance-ed25519" | "coinbase-ed25519" => {
+            (Algorithm::Ed25519, public("ed25519")[12..].to_vec())
+        }
+        // That of a P-256 key in its uncompressed point (RFC 5480 2.2).
+        "coinbase-es256" => (Algorithm::EcdsaP256Sha256, public("es256")[26..].to_vec()),
         "binance-rsa" => (Algorithm::RsaPkcs1Sha256, public("rsa")),
         _ => {
             let secret = suite["secrets"][entry["secret"].as_str().unwrap()].as_str();
