@@ -366,6 +366,32 @@ fn a_venue_that_says_stop_is_left_alone_until_it_may_be_asked_again() {
 }
 
 #[test]
+fn a_message_that_waited_while_the_venue_said_stop_is_not_sent() {
+    let venue = Venue::new(|stream, _| {
+        std::thread::sleep(Duration::from_millis(200));
+        let answer = b"HTTP/1.1 429 Slow\r\nContent-Length: 2\r\n\r\n{}";
+        stream.write_all(answer).is_ok()
+    });
+    let bench = start(&venue, |snapshot| {
+        snapshot["upstream"]["connections"] = 1.into();
+        snapshot["upstream"]["connect_timeout_ms"] = 5_000.into();
+        snapshot["upstream"]["response_timeout_ms"] = 5_000.into();
+    });
+    let codes: Vec<_> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..3)
+            .map(|_| scope.spawn(|| bench.ask(&order(&bench.key))))
+            .collect();
+        let answers = asking.into_iter().map(|one| one.join().unwrap());
+        answers.map(|answer| answer.body).collect()
+    });
+    let limited = codes.iter().filter(|body| body.len() > 2).count();
+    assert_eq!((limited, venue.heard().len()), (2, 1));
+    let outcomes = bench.entries("outcome", 3);
+    let not_sent = outcomes.iter().filter(|o| o["reason"] == "venue_limited");
+    assert_eq!(not_sent.count(), 2);
+}
+
+#[test]
 fn where_only_orders_are_too_many_everything_else_goes_on() {
     let venue = Venue::new(|stream, request| {
         let answer: &[u8] = if request.starts_with("POST") {
