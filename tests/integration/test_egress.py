@@ -68,7 +68,7 @@ def firm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firm]:
         folder / "venue.log", "venue", "serve", "--listen", "127.0.0.1:0", "--keys", str(own)
     ) as venue:
         ringfence(
-            "init", "--profile", "binance-spot-egress", "--listen", "127.0.0.1:0",
+            "init", "--egress", "--listen", "127.0.0.1:0",
             "--upstream", venue["url"], str(state),
         )  # fmt: skip
         config = state / "ringfence.yaml"
@@ -185,7 +185,7 @@ def test_the_secret_is_nowhere_to_be_read(firm: Firm) -> None:
 def test_a_damaged_vault_stops_the_start_and_stays_as_it_is(firm: Firm) -> None:
     # A state folder of its own: the firm's is in use.
     other = firm.folder / "other"
-    ringfence("init", "--profile", "binance-spot-egress", "--upstream", firm.venue, str(other))
+    ringfence("init", "--egress", "--upstream", firm.venue, str(other))
     config, sealed = str(other / "ringfence.yaml"), other / "keys" / "venues.sealed"
     put(config, VENUE_SECRET)
     damaged = bytearray(sealed.read_bytes())

@@ -13,7 +13,7 @@ from ringfence import config
 from ringfence.config.certificate import issue, private_pem
 from ringfence.config.folder import write_private
 from ringfence.config.model import CONTROLS
-from ringfence.config.profile import fill
+from ringfence.config.profile import fill, profiles
 from ringfence.errors import ConfigError, FileError
 
 
@@ -232,3 +232,17 @@ def test_a_venue_with_tls_is_checked_against_the_systems_roots_or_the_named_ones
     change(file, "# ca: tls/venue-ca.pem ", "ca: tls/server.pem ")
     snapshot = json.loads(config.load(file).snapshot())
     assert snapshot["upstream"]["ca"] == str(file.parent / "tls/server.pem")
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_every_profile_goes_with_egress(profile: str) -> None:
+    text = fill(profile, node="gw1", listen="127.0.0.1:0", upstream="http://x", plain=True)
+    assert "egress:" not in text
+    firm = fill(
+        profile, node="gw1", listen="127.0.0.1:0", upstream="http://x", plain=True, egress=True
+    )
+    assert firm.startswith("# Ringfence between a firm's bots and ")
+    assert "\nattestation:" not in firm
+    assert "subject: account" not in firm
+    assert "subject: address" not in firm
+    assert firm.count("subject: venue") == text.count("subject: account")

@@ -29,10 +29,14 @@ def init(
     listen: Annotated[str, typer.Option(help="Where clients connect.")] = "127.0.0.1:8443",
     node: Annotated[str | None, typer.Option(help="The gateway's name.")] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Listen without TLS.")] = False,
+    egress: Annotated[
+        bool, typer.Option("--egress", help="Stand before a firm's bots, and sign for the venue.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Lay a state folder. Nothing that exists is overwritten."""
     from ringfence import config, engine
+    from ringfence.config.profile import fill
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileError(f"{folder} is there already and not empty", hint="name a new folder")
@@ -44,7 +48,10 @@ def init(
     except OSError as e:
         raise FileError(f"cannot create {folder}: {e.strerror}") from e
     try:
-        lay(Folder(draft), name, listen, None if plain else listen, profile, upstream)
+        text = fill(
+            profile, node=name, listen=listen, upstream=upstream, plain=plain, egress=egress
+        )
+        lay(Folder(draft), text, None if plain else listen)
         loaded = config.load(draft / "ringfence.yaml")
         config.check(loaded)
         vkey = engine.ledger_vkey(
@@ -63,18 +70,14 @@ def init(
     report(folder, name, vkey, plain, as_json)
 
 
-def lay(
-    folder: Folder, node: str, listen: str, tls: str | None, profile: str, upstream: str
-) -> None:
+def lay(folder: Folder, text: str, tls: str | None) -> None:
     """Write everything into the empty `folder`; `tls` is the address to certify."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from ringfence.config.certificate import issue, private_pem
-    from ringfence.config.profile import fill
     from ringfence.identity import Store
     from ringfence.identity.secret import MASTER_BYTES
 
-    text = fill(profile, node=node, listen=listen, upstream=upstream, plain=tls is None)
     write_private(folder.config, text.encode())
     write_private(folder.master_key, secrets.token_hex(MASTER_BYTES).encode() + b"\n")
     attestation = base64.b64encode(secrets.token_bytes(ATTESTATION_BYTES)) + b"\n"

@@ -22,6 +22,26 @@ PART = re.compile(
     re.MULTILINE,
 )
 """One field of a profile: the comment above it, its value, and the lines below that are its own."""
+ATTESTATION = """\
+# A signed header tells the venue which account a message is for; see docs/attestation.md.
+attestation:
+  algorithm: HS256              # or EdDSA, with an Ed25519 key in PEM
+  key: keys/attestation.key"""
+EGRESS = """\
+# Which venue key signs for which account; see docs/egress.md. `ringfence vault put main` puts one
+# into the sealed file. An account that is not named has none, unless a default is written.
+egress:
+  vault: keys/venues.sealed
+  accounts:
+    desk: main
+  # default: main
+  # Funds leave only by a rule. Everything is compared exactly; max_amount is of one message.
+  withdrawals: []
+  #  - {account: desk, asset: BTC, network: BTC, address: bc1q..., max_amount: 0.5}
+  transfers: []
+  #  - {account: desk, asset: USDT, direction: [MAIN_FUNDING], max_amount: 10000}"""
+SUBJECTS = {"subject: address,": "subject: upstream,", "subject: account,": "subject: venue,"}
+"""Whom the venue sees in egress: the gateway's address, and the account of the venue key."""
 PLAIN = "plain: true # HTTP without TLS: only behind something that ends TLS, or on loopback"
 
 
@@ -45,8 +65,12 @@ def parts(text: str) -> dict[str, str]:
     return found
 
 
-def fill(profile: str, *, node: str, listen: str, upstream: str, plain: bool) -> str:
+def fill(
+    profile: str, *, node: str, listen: str, upstream: str, plain: bool, egress: bool = False
+) -> str:
     """Return the configuration text of `profile` for these addresses.
+
+    With `egress` the gateway stands between a firm's bots and the venue, and signs for it.
 
     Raises:
         ConfigError: there is no such profile, or a value would not fit on its line.
@@ -63,6 +87,11 @@ def fill(profile: str, *, node: str, listen: str, upstream: str, plain: bool) ->
     text = (_folder() / "frame.yaml").read_text()
     for name, value in parts(known[profile].read_text()).items():
         text = text.replace(f"@{name}@\n" if name != "DIALECT" else f"@{name}@", value)
+    if egress:
+        text = text.replace(" in front of ", " between a firm's bots and ", 1)
+        for before, after in SUBJECTS.items():
+            text = text.replace(before, after)
+    values["WHO"] = EGRESS if egress else ATTESTATION
     values["TRANSPORT"] = PLAIN if plain else TLS
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)

@@ -1,7 +1,7 @@
 """API keys that the paper venue holds itself: it verifies what they signed, as a real one does.
 
-Written from Binance's documentation ("Request security"), without the gateway's engine, so that it
-proves what the gateway signs. It remembers no signatures: Binance does not, either.
+Written from the venues' documentation, without the gateway's engine, so that it proves what the
+gateway signs. It remembers no signatures, but Kraken's nonces: venues do likewise.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -26,11 +27,12 @@ from starlette.requests import Request
 
 from ringfence.venue.exchange import VenueRefusal
 
-__all__ = ["KeyBook", "VenueKey", "read_keys"]
+__all__ = ["VERIFIED", "KeyBook", "VenueKey", "read_keys"]
 
 WINDOW_MS = 5_000
 WINDOW_MAX_MS = 60_000
 AHEAD_MS = 1_000
+OKX_WINDOW_MS = 30_000
 
 Public = Ed25519PublicKey | rsa.RSAPublicKey
 
@@ -42,12 +44,14 @@ class VenueKey:
     key_id: str
     account: str
     check: str | Public = field(repr=False)
+    passphrase: str | None = field(default=None, repr=False)
 
-    def verifies(self, payload: bytes, signature: str) -> bool:
-        """Tell whether `signature` was made of `payload` with this key."""
+    def verifies(self, payload: bytes, signature: str, *, base: int = 16) -> bool:
+        """Tell whether `signature` was made of `payload`; HMAC-SHA256 in base 16 or 64."""
         if isinstance(self.check, str):
-            made = hmac.new(self.check.encode(), payload, hashlib.sha256).hexdigest()
-            return hmac.compare_digest(made, signature)
+            made = hmac.digest(self.check.encode(), payload, "sha256")
+            text = made.hex() if base == 16 else base64.b64encode(made).decode()
+            return hmac.compare_digest(text.encode(), signature.encode())
         try:
             raw = base64.b64decode(signature, validate=True)
             if isinstance(self.check, Ed25519PublicKey):
@@ -62,29 +66,130 @@ class VenueKey:
 class KeyBook:
     """Tells who is behind a private request by the venue's own keys. No attestation counts."""
 
-    def __init__(self, keys: Mapping[str, VenueKey]) -> None:
-        self._keys = keys
+    def __init__(self, keys: Mapping[str, VenueKey], venue: str = "binance") -> None:
+        self.keys = keys
+        self.nonces: dict[str, int] = {}
+        """The last nonce of each key, where the venue asks for one that grows."""
+        self._verify = VERIFIED[venue]
 
     def account(self, request: Request, body: bytes) -> str:
         """Return the account that acts.
 
         Raises:
-            VenueRefusal: with Binance's own codes: -2014, -2008, -1102, -1021, -1022.
+            VenueRefusal: with the venue's own codes.
         """
-        key_id = request.headers.get("x-mbx-apikey", "")
-        if not key_id:
-            raise VenueRefusal(-2014, "API-key format invalid.", 401)
-        key = self._keys.get(key_id)
-        if key is None:
-            raise VenueRefusal(-2008, "Invalid Api-Key ID.", 401)
-        query = request.scope["query_string"].decode("latin-1")
-        rest, values = split(query, body.decode("latin-1"))
-        check_time(values)
-        if "signature" not in values:
-            raise missing("signature")
-        if not key.verifies(rest.encode("latin-1"), unquote_plus(values["signature"])):
-            raise VenueRefusal(-1022, "Signature for this request is not valid.")
-        return key.account
+        return self._verify(self, request, body).account
+
+
+def binance(book: KeyBook, request: Request, body: bytes) -> VenueKey:
+    """Source: Binance spot API docs, "Request security"."""
+    key_id = request.headers.get("x-mbx-apikey", "")
+    if not key_id:
+        raise VenueRefusal(-2014, "API-key format invalid.", 401)
+    key = book.keys.get(key_id)
+    if key is None:
+        raise VenueRefusal(-2008, "Invalid Api-Key ID.", 401)
+    rest, values = split(query_of(request), body.decode("latin-1"))
+    check_time(values)
+    if "signature" not in values:
+        raise missing("signature")
+    if not key.verifies(rest.encode("latin-1"), unquote_plus(values["signature"])):
+        raise VenueRefusal(-1022, "Signature for this request is not valid.")
+    return key
+
+
+def bybit(book: KeyBook, request: Request, body: bytes) -> VenueKey:
+    """Source: Bybit v5 API docs, "Integration guidance"."""
+    said = request.headers
+    key = book.keys.get(said.get("x-bapi-api-key", ""))
+    if key is None:
+        raise VenueRefusal(10003, "API key is invalid.")
+    stamp, window = said.get("x-bapi-timestamp", ""), said.get("x-bapi-recv-window", "")
+    if not stamp.isdecimal() or not window.isdecimal():
+        raise VenueRefusal(10002, "The request time exceeds the time window range.")
+    now_ms = time.time_ns() // 1_000_000
+    if not now_ms - int(window) <= int(stamp) < now_ms + AHEAD_MS:
+        raise VenueRefusal(10002, "The request time exceeds the time window range.")
+    asked = query_of(request).encode("latin-1") if request.method == "GET" else body
+    payload = f"{stamp}{key.key_id}{window}".encode() + asked
+    if not key.verifies(payload, said.get("x-bapi-sign", "")):
+        raise VenueRefusal(10004, "Error sign, please check your signature generation algorithm.")
+    return key
+
+
+def okx(book: KeyBook, request: Request, body: bytes) -> VenueKey:
+    """Source: OKX v5 API docs, "REST Authentication"."""
+    said = request.headers
+    key = book.keys.get(said.get("ok-access-key", ""))
+    if key is None:
+        raise VenueRefusal(50111, "Invalid OK-ACCESS-KEY", 401)
+    if said.get("ok-access-passphrase") != key.passphrase:
+        raise VenueRefusal(50105, "Request header OK-ACCESS-PASSPHRASE incorrect.", 401)
+    stamp = said.get("ok-access-timestamp", "")
+    try:
+        then_ms = datetime.fromisoformat(stamp).timestamp() * 1_000
+    except ValueError:
+        raise VenueRefusal(50112, "Invalid OK-ACCESS-TIMESTAMP", 401) from None
+    if abs(time.time_ns() / 1_000_000 - then_ms) > OKX_WINDOW_MS:
+        raise VenueRefusal(50102, "Timestamp request expired", 401)
+    payload = f"{stamp}{request.method}{target_of(request)}".encode("latin-1") + body
+    if not key.verifies(payload, said.get("ok-access-sign", ""), base=64):
+        raise VenueRefusal(50113, "Invalid Sign", 401)
+    return key
+
+
+def deribit(book: KeyBook, request: Request, body: bytes) -> VenueKey:
+    """Source: Deribit API docs, "Authentication"."""
+    scheme, _, rest = request.headers.get("authorization", "").partition(" ")
+    said = dict(part.strip().partition("=")[::2] for part in rest.split(","))
+    key = book.keys.get(said.get("id", ""))
+    if scheme != "deri-hmac-sha256" or key is None:
+        raise VenueRefusal(13004, "invalid_credentials")
+    stamp, nonce = said.get("ts", ""), said.get("nonce", "")
+    payload = f"{stamp}\n{nonce}\n{request.method}\n{target_of(request)}\n".encode("latin-1")
+    fresh = stamp.isdecimal() and abs(time.time_ns() // 1_000_000 - int(stamp)) <= WINDOW_MS
+    if not fresh or not nonce or not key.verifies(payload + body + b"\n", said.get("sig", "")):
+        raise VenueRefusal(13004, "invalid_credentials")
+    return key
+
+
+def kraken(book: KeyBook, request: Request, body: bytes) -> VenueKey:
+    """Source: Kraken REST API docs, "Authentication"; the nonce window is 0."""
+    key = book.keys.get(request.headers.get("api-key", ""))
+    if key is None or not isinstance(key.check, str):
+        raise VenueRefusal(0, "EAPI:Invalid key")
+    nonce = dict(parse_qsl(body.decode("latin-1"))).get("nonce", "")
+    payload = request.url.path.encode() + hashlib.sha256(nonce.encode() + body).digest()
+    made = hmac.digest(base64.b64decode(key.check), payload, "sha512")
+    if not hmac.compare_digest(
+        base64.b64encode(made).decode(), request.headers.get("api-sign", "")
+    ):
+        raise VenueRefusal(0, "EAPI:Invalid signature")
+    if not nonce.isdecimal() or int(nonce) <= book.nonces.get(key.key_id, 0):
+        raise VenueRefusal(0, "EAPI:Invalid nonce")
+    book.nonces[key.key_id] = int(nonce)
+    return key
+
+
+VERIFIED: dict[str, Callable[[KeyBook, Request, bytes], VenueKey]] = {
+    "binance": binance,
+    "bybit": bybit,
+    "deribit": deribit,
+    "kraken": kraken,
+    "okx": okx,
+}
+"""Venues whose signatures can be verified here, and how."""
+
+
+def query_of(request: Request) -> str:
+    """Return the query as it was sent."""
+    return str(request.scope["query_string"].decode("latin-1"))
+
+
+def target_of(request: Request) -> str:
+    """Return path and query as they were sent."""
+    query = query_of(request)
+    return request.url.path + (f"?{query}" if query else "")
 
 
 def split(query: str, body: str) -> tuple[str, dict[str, str]]:
@@ -131,6 +236,8 @@ def missing(name: str) -> VenueRefusal:
 def read_keys(path: Path) -> dict[str, VenueKey]:
     """Read a JSON list of keys: `key_id`, `account`, and `secret` (HMAC) or `public_key` (PEM).
 
+    Where the venue has them, also `passphrase`.
+
     Raises:
         OSError: the file cannot be read.
         ValueError: it is not such a list.
@@ -140,11 +247,17 @@ def read_keys(path: Path) -> dict[str, VenueKey]:
         if not isinstance(row, dict) or not {"key_id", "account"} <= row.keys():
             raise ValueError(f"{path} is not a list of keys with key_id and account")
         check = row.get("secret") or read_public(str(row.get("public_key", "")))
-        keys[str(row["key_id"])] = VenueKey(str(row["key_id"]), str(row["account"]), check)
+        key_id, account = str(row["key_id"]), str(row["account"])
+        keys[key_id] = VenueKey(key_id, account, check, row.get("passphrase"))
     return keys
 
 
 def read_public(text: str) -> Public:
+    """Return a public key in PEM.
+
+    Raises:
+        ValueError: it is neither Ed25519 nor RSA.
+    """
     key = load_pem_public_key(text.encode())
     if isinstance(key, Ed25519PublicKey | rsa.RSAPublicKey):
         return key

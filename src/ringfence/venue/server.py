@@ -102,7 +102,7 @@ class PaperVenue:
         self._caller = Caller(config.key, config.direct_keys)
         asked: Authenticator = self._caller
         if config.own_keys is not None:
-            asked = KeyBook(config.own_keys)
+            asked = KeyBook(config.own_keys, config.venue)
         app = Starlette(
             routes=[*routes(shape, self.exchange, asked), *self._streams.routes()],
             lifespan=self._lifespan,

@@ -45,7 +45,9 @@ def wrap(result: Any) -> dict[str, Any]:
 def refuse(refusal: VenueRefusal) -> tuple[int, Any]:
     """Kraken refuses with status 200; only the text tells."""
     word = refusal.message.rpartition(" ")[2]
-    text = FILTERS.get(word) or ERRORS.get(refusal.code, f"EGeneral:{refusal.message}")
+    said = refusal.message
+    plain = said if said.startswith("EAPI:") else f"EGeneral:{said}"
+    text = FILTERS.get(word) or ERRORS.get(refusal.code, plain)
     return 200, {"error": [text]}
 
 

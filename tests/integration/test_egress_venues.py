@@ -1,0 +1,97 @@
+"""In egress, unmodified ccxt trades with worthless keys at venues that verify their own scheme."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ccxt
+import pytest
+
+from demo.stage import Stage, key, ringfence, running
+from tests.integration.venues import VENUES, Venue, client
+
+SECRET = base64.b64encode(secrets.token_bytes(48)).decode()
+"""Of a length and an alphabet that suit all of them."""
+PHRASE = secrets.token_urlsafe(12)
+PHRASED = ("okx",)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A firm's gateway to one venue, and its bot."""
+
+    venue: Venue
+    stage: Stage
+    bot: Any
+
+
+def put(config: Path, venue: str, secret: str, phrase: Path) -> None:
+    more = ["--passphrase-file", str(phrase)] if venue in PHRASED else []
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "ringfence", "vault", "put", "main", "--dialect", venue,
+            "--key-id", "venue-key", "-c", str(config), *more,
+        ],
+        input=secret,
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module", params=VENUES)
+def desk(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Desk]:
+    venue, folder = VENUES[request.param], tmp_path_factory.mktemp(request.param)
+    own, phrase, state = folder / "venue-keys.json", folder / "phrase", folder / "state"
+    row = {"key_id": "venue-key", "account": "firm", "secret": SECRET}
+    row |= {"passphrase": PHRASE} if venue.name in PHRASED else {}
+    own.write_text(json.dumps([row]))
+    phrase.write_text(PHRASE)
+    with running(
+        folder / "venue.log", "venue", "serve", "--listen", "127.0.0.1:0", "--keys", str(own),
+        "--venue", venue.name,
+    ) as paper:  # fmt: skip
+        ringfence(
+            "init", "--profile", venue.profile, "--egress", "--listen", "127.0.0.1:0",
+            "--upstream", paper["url"], str(state),
+        )  # fmt: skip
+        config = state / "ringfence.yaml"
+        bot = key(state, "desk", ["read", "trade"], "127.0.0.0/8")
+        put(config, venue.name, SECRET, phrase)
+        with running(folder / "gateway.log", "serve", "-c", str(config)) as gateway:
+            url = f"https://{gateway['addresses'][0]}"
+            stage = Stage(url, state / "tls" / "ca.pem", state, bot, bot, bot)
+            yield Desk(venue, stage, client(stage, venue.name, bot))
+
+
+def test_ccxt_trades_with_a_worthless_key(desk: Desk) -> None:
+    venue, bot = desk.venue, desk.bot
+    placed = bot.create_order(venue.symbol, "limit", "buy", venue.amount, venue.resting)
+    assert placed["id"] in {order["id"] for order in bot.fetch_open_orders(venue.symbol)}
+    bot.cancel_order(placed["id"], venue.symbol)
+    assert bot.fetch_open_orders(venue.symbol) == []
+    assert bot.fetch_balance()["total"]
+
+
+def test_the_venue_refuses_what_others_signed_and_the_bot_is_not_blamed(desk: Desk) -> None:
+    venue, bot = desk.venue, desk.bot
+    bot.load_markets()
+    config, phrase = desk.stage.state / "ringfence.yaml", desk.stage.state.parent / "phrase"
+    other = base64.b64encode(secrets.token_bytes(48)).decode()
+    put(config, venue.name, other, phrase)
+    with pytest.raises(ccxt.BaseError, match="gateway's own key, not yours") as refused:
+        bot.create_order(venue.symbol, "limit", "buy", venue.amount, venue.resting)
+    assert not isinstance(refused.value, ccxt.AuthenticationError)
+    put(config, venue.name, SECRET, phrase)
+    placed = bot.create_order(venue.symbol, "limit", "buy", venue.amount, venue.resting)
+    bot.cancel_order(placed["id"], venue.symbol)
