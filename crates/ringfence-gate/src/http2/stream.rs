@@ -41,7 +41,8 @@ pub(super) async fn serve(
         let next = lane.next.borrow_mut().take();
         match (next, channel) {
             (Some(next), Some(incoming)) => {
-                let (head, _) = head(answer, headless);
+                // A tunnel has no length (RFC 9110 8.6).
+                let (head, _) = head(answer, Length::None);
                 if let Ok(outgoing) = respond.send_response(head, false) {
                     let near = Carrier::Stream(Box::new(Channel::new(incoming, outgoing)));
                     next.serve(&client, &lane, near, Vec::new()).await;
@@ -115,7 +116,12 @@ async fn answer_with(
     client: &Client,
     lane: &Lane,
 ) {
-    let (head, body) = head(answer, headless);
+    let length = if headless {
+        Length::OfWhatIsLeftOut
+    } else {
+        Length::OfBody
+    };
+    let (head, body) = head(answer, length);
     let ends = headless || body.is_end_stream();
     // An error means that the stream or the connection is gone.
     let Ok(outgoing) = respond.send_response(head, ends) else {
@@ -126,14 +132,23 @@ async fn answer_with(
     }
 }
 
+/// What an answer's length is that of.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Length {
+    None,
+    OfBody,
+    /// An answer to HEAD has the length that GET's would have, where it is known.
+    OfWhatIsLeftOut,
+}
+
 /// Writes an answer's head as HTTP/2 has it.
-fn head(answer: Response<Answer>, headless: bool) -> (Response<()>, Answer) {
+fn head(answer: Response<Answer>, of: Length) -> (Response<()>, Answer) {
     let (mut head, body) = answer.into_parts();
     let headers = &mut head.headers;
     // RFC 9113 8.2.2. The connection goes on: its messages cannot be taken for one another.
     headers.remove(CONNECTION);
     if let Some(length) = body.size_hint().exact()
-        && (length > 0 || !headless)
+        && (of == Length::OfBody || (of == Length::OfWhatIsLeftOut && length > 0))
         && !matches!(
             head.status,
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
