@@ -137,7 +137,7 @@ async fn answer_with(
 enum Length {
     None,
     OfBody,
-    /// An answer to HEAD has the length that GET's would have, where it is known.
+    /// An answer to HEAD has the length that one to GET would have, where it is known.
     OfWhatIsLeftOut,
 }
 
