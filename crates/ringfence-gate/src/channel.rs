@@ -52,11 +52,12 @@ pub(crate) struct Opened {
 impl Passing {
     /// Answers the handshake of a channel. Nothing is asked of the venue yet.
     pub(crate) fn open_channel(&self, opening: &Opening, permitted: Permitted) -> Response<Answer> {
+        let lasts_us = self.client.door.speech.dialect.session_us();
         let opened = Opened {
             path: self.head.uri.path().into(),
             id: self.id.clone(),
-            // A signed handshake would begin one here.
-            session: None,
+            // Of a handshake that is signed natively: then it was a logon.
+            session: permitted.permit.session(now_us().saturating_add(lasts_us)),
         };
         *self.lane.next.borrow_mut() = Some(Next::Channel(opened));
         let answer = self.opened(opening);

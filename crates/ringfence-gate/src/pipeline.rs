@@ -227,9 +227,14 @@ impl Passing {
         });
         let (head, reading) =
             read.map_err(|refusal| self.turn_early(refusal, edge_trace, Some(route.operation)))?;
+        let logon = route.channel && reading.claim.is_some();
         let asking = Asking {
-            operation: route.operation,
-            signed: route.signed,
+            operation: if logon {
+                Operation::SessionLogon
+            } else {
+                route.operation
+            },
+            signed: route.signed || logon,
             reading,
             session: session.as_ref(),
         };

@@ -9,8 +9,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use common::talk::{Heard, Talk, code, order, plain, with_channel};
 use common::venue::Venue;
 use common::{Bench, post, signed};
+use ringfence_core::credential::State;
 use ringfence_gate::CredentialRecord;
 use serde_json::{Value, json};
 
@@ -112,7 +114,9 @@ impl Message {
 
 /// A gate that knows `pair` as the key `native`, which may demand that it is used natively.
 fn bench(venue: &Venue, pair: &Ed25519KeyPair, demands: Value) -> Bench {
-    let bench = Bench::start(venue.address, |_| {});
+    let bench = Bench::start(venue.address, |snapshot| {
+        snapshot["dialects"]["test"] = with_channel();
+    });
     let record = json!([{"key_id": "native", "account": "alice", "algorithm": "ed25519",
         "material": STANDARD.encode(pair.public_key().as_ref()), "scopes": ["read", "trade"],
         "allow": ["127.0.0.0/8"], "expires_us": null, "state": "active", "demands": demands}]);
@@ -239,4 +243,61 @@ fn a_key_can_demand_to_be_used_natively() {
     assert!(venue.heard().is_empty());
     let message = signed_by(&pair, "native", Message::order(), "n1", 0);
     assert_eq!(bench.ask(&message.bytes()).status, 200);
+}
+
+/// A channel whose handshake is signed.
+fn talk(bench: &Bench, pair: &Ed25519KeyPair, nonce: &str) -> Result<Talk, String> {
+    let message = signed_by(pair, "native", Message::read("/channel"), nonce, 0);
+    Talk::open_with(bench, &message.fields)
+}
+
+#[test]
+fn a_signed_handshake_is_a_logon_for_all_that_follows_it() {
+    let (venue, pair) = (Venue::fine(), pair());
+    let bench = bench(&venue, &pair, json!({"coverage": "whole"}));
+    let mut talk = talk(&bench, &pair, "n1").unwrap();
+    let answer = talk.ask(&plain(7, "order.place", order()));
+    assert_eq!(code(&answer), "none", "{answer}");
+    venue.until_heard(1);
+    let entries = bench.entries("decision", 2);
+    let said = |at: usize, name: &str| entries[at][name].as_str().unwrap().to_owned();
+    assert_eq!(
+        (said(0, "operation"), said(0, "proof")),
+        ("session.logon".into(), "native".into())
+    );
+    assert_eq!(
+        (said(1, "operation"), said(1, "proof")),
+        ("order.place".into(), "session".into())
+    );
+    assert_eq!(said(1, "credential"), "native");
+    bench
+        .gate
+        .set_credential_state("native", State::Revoked, &[])
+        .unwrap();
+    talk.say(&plain(8, "order.place", order()));
+    assert!(matches!(talk.next(), Heard::Closed(..) | Heard::Text(_)));
+    assert_eq!(venue.heard().len(), 1);
+}
+
+#[test]
+fn a_handshake_is_spent_and_a_wrong_one_opens_nothing() {
+    let (venue, pair) = (Venue::fine(), pair());
+    let bench = bench(&venue, &pair, Value::Null);
+    assert!(talk(&bench, &pair, "n1").is_ok());
+    let message = signed_by(&pair, "native", Message::read("/channel"), "n2", 0);
+    assert!(Talk::open_with(&bench, &message.fields).is_ok());
+    let again = Talk::open_with(&bench, &message.fields).err().unwrap();
+    assert!(again.contains("replay_seen"), "{again}");
+    let other = signed_by(&pair, "native", Message::read("/account"), "n3", 0);
+    let refused = Talk::open_with(&bench, &other.fields).err().unwrap();
+    assert!(refused.contains("signature_invalid"), "{refused}");
+}
+
+#[test]
+fn without_a_signed_handshake_a_channel_waits_for_a_logon() {
+    let (venue, pair) = (Venue::fine(), pair());
+    let bench = bench(&venue, &pair, Value::Null);
+    let answer = Talk::open(&bench).ask(&plain(7, "order.place", order()));
+    assert_eq!(code(&answer), "credential_missing");
+    assert!(venue.heard().is_empty());
 }

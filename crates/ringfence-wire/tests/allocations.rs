@@ -4,6 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use http::header::{HeaderMap, HeaderValue};
 use ringfence_core::refusal::Code;
 use ringfence_wire::{Dialect, Head, Scratch};
 use serde_json::{Value, json};
@@ -38,6 +39,37 @@ fn dialect() -> Dialect {
             json!({"status": 400, "code": -1, "message": "{hint}"});
     }
     Dialect::from_json(&written).unwrap()
+}
+
+/// The signature itself is verified elsewhere; what is read of it is the whole of what a flood would cost here.
+#[test]
+fn a_second_native_message_is_read_without_allocating() {
+    let dialect = dialect();
+    let mut headers = HeaderMap::new();
+    let input =
+        r#"s=("@method" "@authority" "@path" "@query");created=1;expires=2;nonce="n";keyid="k""#;
+    headers.insert("host", HeaderValue::from_static("Gate.Example:443"));
+    headers.insert("signature-input", HeaderValue::from_static(input));
+    headers.insert("signature", HeaderValue::from_static("s=:AAAA:"));
+    let head = Head {
+        method: "GET",
+        path: "/orders",
+        query: "symbol=BTCUSDT",
+        headers: Some(&headers),
+        secure: true,
+        ..Head::default()
+    };
+    let mut scratch = Scratch::default();
+    let mut allocated = [0; 2];
+    for count in &mut allocated {
+        let before = COUNT.get();
+        let route = dialect.route(head.method, head.path).unwrap();
+        let reading = dialect.read(route, &head, b"", &mut scratch).unwrap();
+        assert_eq!(reading.claim.unwrap().key_id, "k");
+        *count = COUNT.get() - before;
+    }
+    assert!(allocated[0] > 0, "the count does not count");
+    assert_eq!(allocated[1], 0);
 }
 
 #[test]

@@ -191,11 +191,16 @@ impl Speaker {
             None => (None, dialect.window()),
         };
         let reading = dialect.read_asked(asked, signed, &mut scratch);
+        // Who has logged on counts before the connection's certificate.
+        let vouched = match self.session {
+            Some(_) => None,
+            None => self.client.session(now_us()),
+        };
         let asking = Asking {
             operation: route.operation,
             signed: route.signed,
             reading: reading.map_err(early)?,
-            session: self.session.as_ref(),
+            session: self.session.as_ref().or(vouched.as_ref()),
         };
         passing.decide(&asking, edge, || {
             dialect.forward(route, &asked.head(), asked.body.as_bytes())
@@ -250,7 +255,7 @@ impl Speaker {
             Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
             Ok(permitted) => {
                 let dialect = &self.client.door.speech.dialect;
-                let lasts_us = u64::from(dialect.session_seconds()) * 1_000_000;
+                let lasts_us = dialect.session_us();
                 self.since_us = now_us();
                 let until_us = self.since_us.saturating_add(lasts_us);
                 self.session = permitted.permit.session(until_us);

@@ -33,11 +33,19 @@ pub(crate) struct Talk {
 
 impl Talk {
     pub(crate) fn open(bench: &Bench) -> Self {
+        let opened = Self::open_with(bench, "");
+        opened.unwrap_or_else(|answer| panic!("{answer}"))
+    }
+
+    /// Opens one with more header fields; returns what else was answered.
+    pub(crate) fn open_with(bench: &Bench, fields: &str) -> Result<Self, String> {
         let mut stream = TcpStream::connect(bench.address).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let head = "GET /channel HTTP/1.1\r\nHost: gw\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        let head = format!(
+            "GET /channel HTTP/1.1\r\nHost: gw\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+        );
         stream.write_all(head.as_bytes()).unwrap();
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
@@ -46,16 +54,21 @@ impl Talk {
             answer.push(byte[0]);
         }
         let answer = String::from_utf8(answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        if !answer.starts_with("HTTP/1.1 101 ") {
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let mut rest = String::new();
+            stream.read_to_string(&mut rest).unwrap();
+            return Err(rest);
+        }
         let limits = Limits {
             message: 16 << 20,
             frames: 1,
         };
-        Self {
+        Ok(Self {
             stream,
             decoder: Decoder::new(Sender::Server, limits),
             bytes: Vec::new(),
-        }
+        })
     }
 
     /// Sends `texts` in one write.

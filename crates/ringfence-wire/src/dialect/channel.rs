@@ -23,6 +23,7 @@ use crate::{form, json};
 use template::Template;
 pub use template::{Said, Spoke};
 
+const DAY_SECONDS: u32 = 86_400;
 /// Longest id of a message.
 const ID_BYTES: usize = 64;
 /// Longest name of what a message asks.
@@ -129,10 +130,10 @@ impl Dialect {
         channel.texts.get(text).map(|answer| &**answer)
     }
 
-    /// Returns how long a session lasts, in seconds.
-    pub fn session_seconds(&self) -> u32 {
+    /// Returns how long a session lasts, in microseconds; a day where the venue has none and a handshake began it.
+    pub fn session_us(&self) -> u64 {
         let session = self.channel.as_ref().and_then(|c| c.session.as_ref());
-        session.map_or(0, |session| session.seconds)
+        u64::from(session.map_or(DAY_SECONDS, |session| session.seconds)) * 1_000_000
     }
 
     /// Reads a message of a channel strictly, as far as its answer needs it.
