@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use ringfence_core::mode::Mode;
 use ringfence_wire::{Dialect, Scratch};
+use shipped::spoken::decide_spoken;
 use shipped::suite::{Captured, frames, requests};
 use shipped::{Sent, core, decide_frame, dialects};
 
@@ -194,27 +195,26 @@ fn a_changed_byte_is_refused_unless_it_changes_nothing() {
 
 #[test]
 fn a_frame_with_a_changed_byte_is_refused_unless_what_was_signed_is_the_same() {
-    let dialects = dialects();
-    for Captured {
-        name,
-        dialect,
-        key,
-        message,
-    } in frames()
-    {
-        let dialect = &dialects[dialect];
+    let (dialects, captured) = (dialects(), frames());
+    let mut spoken_there = 0;
+    for one in &captured {
+        let (dialect, message) = (&dialects[one.dialect], &one.message);
         let mut scratch = Scratch::default();
-        let claim = dialect
-            .read_frame(&message, &mut scratch)
-            .unwrap()
-            .unwrap()
-            .1;
-        let core = core(claim.key_id, key(), Mode::Off);
-        let signed = decide_frame(dialect, &core, &message);
-        assert!(signed.is_ok(), "{name}: {signed:?}");
-        for changed in edits(&message) {
+        let read = dialect.read_frame(message, &mut scratch).unwrap();
+        let (_, claim) = read.unwrap();
+        let core = core(claim.key_id, (one.key)(), Mode::Off);
+        let now_us = claim.stamp.time_us;
+        let signed = decide_frame(dialect, &core, message);
+        assert!(signed.is_ok(), "{}: {signed:?}", one.name);
+        // The same message on the venue's trading channel, where we offer one.
+        let spoken = decide_spoken(dialect, &core, message, now_us);
+        spoken_there += usize::from(spoken.is_ok());
+        for changed in edits(message) {
             let judged = decide_frame(dialect, &core, &changed);
-            assert!(judged.is_err() || judged == signed, "{name}: {changed}");
+            assert!(judged.is_err() || judged == signed, "{changed}");
+            let judged = decide_spoken(dialect, &core, &changed, now_us);
+            assert!(judged.is_err() || judged == spoken, "{changed}");
         }
     }
+    assert!(captured.is_empty() || spoken_there >= 4, "{spoken_there}");
 }

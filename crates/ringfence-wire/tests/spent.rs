@@ -7,10 +7,13 @@ mod shipped;
 use std::collections::BTreeSet;
 
 use ringfence_core::mode::Mode;
+use ringfence_core::operation::Operation;
 use ringfence_core::refusal::Code;
 use ringfence_core::sign::SigningKey;
-use ringfence_wire::{Dialect, Route};
+use ringfence_wire::{Dialect, Route, Scratch};
 use shipped::attempt::{KEY_ID, NOW_US, fitting, path, sign};
+use shipped::spoken::decide_spoken;
+use shipped::suite::{Captured, frames};
 use shipped::{Sent, core, dialects};
 
 /// Dialects in which a signature fits a route that it was not made for: those that sign neither method nor path.
@@ -84,5 +87,30 @@ fn the_replay_memory_is_what_refuses_it() {
         let Became { again, elsewhere } = replayed(&dialect, Mode::Off);
         assert_eq!(again, BTreeSet::from([None]), "{name}");
         assert_eq!(elsewhere.contains(&None), OPEN.contains(&&*name), "{name}");
+    }
+}
+
+/// Binance signs a message's parameters and not what it asks. The suite has one that places an order.
+#[test]
+fn a_message_spent_on_a_channel_is_refused_under_another_name() {
+    let dialect = &dialects()["binance"];
+    let placed = |one: &Captured<String>| one.message.contains("order.place");
+    let Some(one) = frames().into_iter().find(placed) else {
+        return;
+    };
+    let mut scratch = Scratch::default();
+    let read = dialect.read_frame(&one.message, &mut scratch).unwrap();
+    let (_, claim) = read.unwrap();
+    let now_us = claim.stamp.time_us;
+    let renamed = one.message.replace("order.place", "order.test");
+    for (mode, wanted) in [
+        (Mode::Enforce, Err(Code::ReplaySeen)),
+        (Mode::Off, Ok(Operation::OrderTest)),
+    ] {
+        let core = core(claim.key_id, (one.key)(), mode);
+        let first = decide_spoken(dialect, &core, &one.message, now_us);
+        assert_eq!(first.map(|it| it.operation), Ok(Operation::OrderPlace));
+        let second = decide_spoken(dialect, &core, &renamed, now_us);
+        assert_eq!(second.map(|it| it.operation), wanted);
     }
 }

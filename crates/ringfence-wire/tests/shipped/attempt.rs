@@ -3,12 +3,14 @@
 use std::sync::LazyLock;
 
 use ringfence_core::mode::Mode;
+use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Core;
 use ringfence_core::sign::SigningKey;
 use ringfence_wire::http::captured;
 use ringfence_wire::{Dialect, Draft, Route, Seal};
 
 use super::keys::{KINDS, Pair};
+use super::spoken::decide_spoken;
 use super::{Meaning, Sent, core, decide_frame, dialects};
 
 pub(crate) const NOW_US: u64 = 1_700_000_000_000_000;
@@ -144,9 +146,15 @@ impl Arena {
     ///
     /// # Panics
     ///
-    /// It began a session.
+    /// It began a session, or did what asks for one.
     pub(crate) fn frame(&self, text: &str) {
         let judged = decide_frame(&self.dialect, &self.core, text);
         assert!(judged.is_err(), "logged on unsigned: {text}");
+        let judged = decide_spoken(&self.dialect, &self.core, text, NOW_US);
+        let public = |meaning: &Meaning| meaning.operation == Operation::MarketRead;
+        assert!(
+            judged.is_err() || judged.as_ref().is_ok_and(public),
+            "permitted unsigned: {text}"
+        );
     }
 }

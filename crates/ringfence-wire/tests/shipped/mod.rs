@@ -25,6 +25,7 @@ use ringfence_wire::{BodyKind, Dialect, Head, Outgoing, Scratch};
 
 pub(crate) mod attempt;
 pub(crate) mod keys;
+pub(crate) mod spoken;
 pub(crate) mod suite;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../src/ringfence/dialects");
