@@ -51,7 +51,7 @@ DIALECTS = {
 
 NEEDS_CODE = {
     "bitmex": "the venue closed; its dialect was never written",
-    "hyperliquid": "EIP-712 hashes typed data and recovers the signer from secp256k1",
+    "hyperliquid": "a wallet is no secret that another could be wrong beside: test_hyperliquid.py",
 }
 """What this description cannot say, and why."""
 

@@ -262,6 +262,15 @@ def test_a_made_pair_reads_back_as_its_algorithm() -> None:
             read_public_key(private)
 
 
+def test_a_wallet_is_named_by_its_address_and_nothing_else() -> None:
+    address = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf"
+    algorithm, material = read_public_key(f" {address}\n".encode())
+    assert (algorithm, public_pem(algorithm, material)) == ("secp256k1-eip712", address.lower())
+    for bad in ("0x", address[:-1], address + "0", "0x" + "1" * 64, "0x" + "g" * 40):
+        with pytest.raises(KeyTextError, match="address"):
+            read_public_key(bad.encode())
+
+
 def test_networks_and_scopes_are_kept_once() -> None:
     assert read_allow(["10.0.0.1", "10.0.0.1/32", "2001:DB8::/32"], ["read"]) == (
         "10.0.0.1/32",

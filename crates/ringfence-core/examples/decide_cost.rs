@@ -183,6 +183,7 @@ fn decide_all(core: &Core, batch: &Batch) {
                     rsa: Some(Encoding::Base64),
                 },
                 coverage: Coverage::Venue,
+                recovered: None,
                 stamp: Stamp {
                     time_us: now_us,
                     window_us: WINDOW.default_us,

@@ -7,12 +7,14 @@ mod ecdsa;
 mod ed25519;
 mod encoding;
 mod hmac;
+mod recovered;
 mod signer;
 mod verifying;
 
 pub use ecdsa::EcdsaForm;
 pub use encoding::{Encoding, SignatureEncodings};
 pub use hmac::{Digest, HmacForm, SecretForm};
+pub use recovered::{Address, Recovered, keccak256};
 pub use signer::SigningKey;
 pub use verifying::{KeyError, VerifyingKey};
 
@@ -30,17 +32,20 @@ pub enum Algorithm {
     HmacSha256,
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017).
     RsaPkcs1Sha256,
+    /// ECDSA over secp256k1 of typed data (EIP-712), from which the signer's address is recovered.
+    Secp256k1Eip712,
     /// None: the credential is a client certificate (RFC 5280), which TLS proves.
     X509,
 }
 
 impl Algorithm {
     /// All algorithms.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::EcdsaP256Sha256,
         Self::Ed25519,
         Self::HmacSha256,
         Self::RsaPkcs1Sha256,
+        Self::Secp256k1Eip712,
         Self::X509,
     ];
 
@@ -51,6 +56,7 @@ impl Algorithm {
             Self::Ed25519 => "ed25519",
             Self::HmacSha256 => "hmac-sha256",
             Self::RsaPkcs1Sha256 => "rsa-pkcs1-sha256",
+            Self::Secp256k1Eip712 => "secp256k1-eip712",
             Self::X509 => "x509",
         }
     }
@@ -92,6 +98,8 @@ pub struct Claim<'a> {
     pub hmac: HmacForm,
     /// How much of the message is signed.
     pub coverage: Coverage,
+    /// Whose the signature is, where that is recovered from it: then nothing else counts.
+    pub recovered: Option<Recovered>,
     /// When it was signed.
     pub stamp: Stamp,
 }

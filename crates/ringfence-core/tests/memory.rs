@@ -152,6 +152,7 @@ fn send(core: &Core, number: u32, payload: &str) -> usize {
                 rsa: Some(Encoding::Base64),
             },
             coverage: Coverage::Venue,
+            recovered: None,
             stamp: Stamp {
                 time_us: NOW_US,
                 window_us: WINDOW.default_us,

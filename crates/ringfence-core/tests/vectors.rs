@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use ringfence_core::refusal::Code;
 use ringfence_core::session::Coverage;
 use ringfence_core::sign::{
-    Algorithm, Claim, EcdsaForm, Encoding, HmacForm, KeyError, SignatureEncodings, Stamp,
-    VerifyingKey,
+    Address, Algorithm, Claim, Digest, EcdsaForm, Encoding, HmacForm, KeyError, Recovered,
+    SignatureEncodings, Stamp, VerifyingKey, keccak256,
 };
 use serde_json::Value;
 
@@ -60,6 +60,7 @@ fn fits_as(
         hmac: HmacForm::default(),
         encodings,
         coverage: Coverage::Venue,
+        recovered: None,
         stamp: Stamp {
             time_us: 0,
             window_us: 0,
@@ -257,4 +258,43 @@ fn pem(text: &Value) -> Vec<u8> {
         .filter(|line| !line.starts_with("---"))
         .collect();
     STANDARD.decode(body).unwrap()
+}
+
+/// Half the order of secp256k1, rounded down (SEC 2, 2.4.1).
+const HALF: &str = "7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0";
+
+#[test]
+fn a_signer_is_recovered_where_wycheproof_verifies_a_low_s() {
+    let Some(suite) = suite("crypto/wycheproof/ecdsa_secp256k1_sha256_p1363_test.json") else {
+        return;
+    };
+    let half = unhex(&Value::from(HALF));
+    let mut recovered = 0;
+    for group in list(&suite["testGroups"]) {
+        let point = unhex(&group["publicKey"]["uncompressed"]);
+        let hash = keccak256(&point[1..]);
+        let address = Address::from(*hash.last_chunk::<20>().unwrap());
+        for test in list(&group["tests"]) {
+            let mut digest = unhex(&test["msg"]);
+            Digest::Sha256.replace(&mut digest, 0);
+            let digest: [u8; 32] = digest.try_into().unwrap();
+            let raw = unhex(&test["sig"]);
+            let Ok(raw) = <[u8; 64]>::try_from(raw) else {
+                assert_eq!(test["result"], "invalid");
+                continue;
+            };
+            let (r, s) = (*raw.first_chunk().unwrap(), *raw.last_chunk().unwrap());
+            let found = [27, 28].iter().any(|v| {
+                let found = Recovered::from_signature(&digest, &r, &s, *v);
+                found.is_some_and(|found| found.address() == address)
+            });
+            let low = s.as_slice() <= half.as_slice();
+            // An r that was reduced cannot be recovered from: nobody signs so but once in 2^127 signatures.
+            let wanted = test["result"] == "valid" && low;
+            let reduced = test["comment"].as_str().unwrap().contains("r");
+            assert!(found == wanted || (wanted && reduced), "{test}");
+            recovered += usize::from(found);
+        }
+    }
+    assert!(recovered > 80, "{recovered}");
 }

@@ -219,6 +219,8 @@ impl Passing {
         let dialect = &client.door.speech.dialect;
         let mut scratch = client.thread.scratch.borrow_mut();
         let edge_trace = edge.1;
+        let settled = dialect.settle(route, body, &mut scratch);
+        let route = settled.map_err(|refusal| self.turn_early(refusal, edge_trace, None))?;
         let now_us = now_us();
         let session = client.session(now_us);
         let read = self.dialect_head(session.is_some()).and_then(|head| {
@@ -414,7 +416,8 @@ fn proof(asking: &Asking<'_>) -> Option<&'static str> {
             Algorithm::EcdsaP256Sha256
             | Algorithm::Ed25519
             | Algorithm::HmacSha256
-            | Algorithm::RsaPkcs1Sha256 => Some("session"),
+            | Algorithm::RsaPkcs1Sha256
+            | Algorithm::Secp256k1Eip712 => Some("session"),
         },
         (Some(_), _) | (None, None) => None,
     }

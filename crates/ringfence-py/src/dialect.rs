@@ -66,6 +66,8 @@ pub(crate) fn dialect_read<'py>(
     let unknown = || refused(Refusal::from(Code::RouteUnknown));
     let route = dialect.route(method, path).ok_or_else(unknown)?;
     let mut scratch = Scratch::default();
+    let settled = dialect.settle(route, body, &mut scratch);
+    let route = settled.map_err(refused)?;
     let reading = dialect
         .read(route, &head, body, &mut scratch)
         .map_err(refused)?;

@@ -90,6 +90,7 @@ fn verify(
         encodings,
         hmac: HmacForm::default(),
         coverage: Coverage::Venue,
+        recovered: None,
         stamp: Stamp {
             time_us: 0,
             window_us: 0,

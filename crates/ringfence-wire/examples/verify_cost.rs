@@ -185,7 +185,7 @@ fn decoded(claim: &Claim<'_>, keys: &Keys) -> Vec<u8> {
         Algorithm::HmacSha256 => claim.encodings.hmac,
         Algorithm::Ed25519 => claim.encodings.ed25519,
         Algorithm::RsaPkcs1Sha256 => claim.encodings.rsa,
-        Algorithm::X509 => None,
+        Algorithm::Secp256k1Eip712 | Algorithm::X509 => None,
     };
     let nibble = |digit: &u8| char::from(*digit).to_digit(16).unwrap() as u8;
     match encoding.unwrap() {

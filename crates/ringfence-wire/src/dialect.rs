@@ -25,6 +25,7 @@ use std::fmt;
 use ringfence_core::budget::Counts;
 use ringfence_core::freshness::Window;
 use ringfence_core::guard::OrderKind;
+use ringfence_core::refusal::{Code, Refusal};
 
 pub use about::{AnsweredOrder, OrderIds};
 pub use channel::{Asked, Heading, Said, Spoke, Spoken};
@@ -156,6 +157,29 @@ impl Dialect {
         self.routes.find(method, path)
     }
 
+    /// Returns the route that is meant of all that have the method and path of `route`: where there are several, the
+    /// body says which.
+    ///
+    /// # Errors
+    ///
+    /// `route_unknown` when it says none of theirs; a `form_*` refusal for a body that is no JSON.
+    pub fn settle(
+        &self,
+        route: &Route,
+        body: &[u8],
+        scratch: &mut Scratch,
+    ) -> Result<&Route, Refusal> {
+        let unknown = || Refusal::from(Code::RouteUnknown);
+        if route.when.is_empty() {
+            return self.routes.get(route).ok_or_else(unknown);
+        }
+        let text = std::str::from_utf8(body).map_err(|_| Code::FormMalformed)?;
+        scratch.read_frame(text)?;
+        let mut beside = self.routes.beside(route);
+        let meant = beside.find(|route| says(&route.when, scratch));
+        meant.ok_or_else(unknown)
+    }
+
     /// Returns all routes, for people.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter()
@@ -175,6 +199,14 @@ impl Dialect {
         }?;
         Some(template.replacen("{window}", &interval(window_ms)?, 1))
     }
+}
+
+/// Tells whether a message says all of `when`; an empty text asks only that something stands there.
+fn says(when: &[(Name, Box<str>)], scratch: &Scratch) -> bool {
+    when.iter().all(|(name, wanted)| {
+        let found = scratch.pairs().get(name);
+        found.is_some_and(|found| wanted.is_empty() || *found == **wanted)
+    })
 }
 
 /// Returns a window as Binance writes it: `10S`, `1M`, `1H`, `1D`; none for parts of a second.

@@ -86,7 +86,8 @@ impl<'a> Jws<'a> {
             },
             Algorithm::HmacSha256 => SignatureEncodings { hmac: url, ..none },
             Algorithm::RsaPkcs1Sha256 => SignatureEncodings { rsa: url, ..none },
-            Algorithm::X509 => none,
+            // INVARIANT: no header names it.
+            Algorithm::Secp256k1Eip712 | Algorithm::X509 => none,
         }
     }
 }
@@ -100,6 +101,16 @@ pub const fn name(algorithm: Algorithm) -> &'static str {
         Algorithm::RsaPkcs1Sha256 => "RS256",
         // No algorithm of JWS; it verifies nothing.
         Algorithm::X509 => "X509",
+        // RFC 8812 has a name for the curve's signatures, but not of typed data: it is none here.
+        Algorithm::Secp256k1Eip712 => "",
+    }
+}
+
+/// Tells whether tokens are signed by `algorithm` with a key that others may know.
+pub const fn public(algorithm: Algorithm) -> bool {
+    match algorithm {
+        Algorithm::EcdsaP256Sha256 | Algorithm::Ed25519 | Algorithm::RsaPkcs1Sha256 => true,
+        Algorithm::HmacSha256 | Algorithm::Secp256k1Eip712 | Algorithm::X509 => false,
     }
 }
 

@@ -91,6 +91,7 @@ impl<'a> Said<'a> {
             },
             hmac: HmacForm::default(),
             coverage: Coverage::Whole,
+            recovered: None,
             stamp: self.0.stamp,
         }
     }

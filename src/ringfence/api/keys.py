@@ -26,7 +26,7 @@ from ringfence.identity.credential import (
     read_key_id,
     read_scopes,
 )
-from ringfence.identity.keypair import read_public_key
+from ringfence.identity.keypair import public_pem, read_public_key
 from ringfence.identity.secret import MasterKey, fresh_key_id
 from ringfence.identity.store import Store
 
@@ -277,6 +277,8 @@ def make(wanted: NewKey, now_us: int) -> Credential:
         expires_us = min(certificate.expires_us, expires_us or certificate.expires_us)
     elif wanted.public_key is not None:
         algorithm, material = read_public_key(wanted.public_key.encode())
+        if algorithm == "secp256k1-eip712":
+            named = own_address(public_pem(algorithm, material), named)
     else:
         algorithm, material = "hmac-sha256", None
     if expires_us is not None and expires_us <= now_us:
@@ -297,6 +299,17 @@ def make(wanted: NewKey, now_us: int) -> Credential:
         native=read_requires(wanted.requires, algorithm),
         certificates=tuple(found),
     )
+
+
+def own_address(address: str, named: str | None) -> str:
+    """Return the id of a wallet's credential: its address, which each signature recovers to.
+
+    Raises:
+        KeyTextError: it is to be called otherwise.
+    """
+    if named not in (None, address):
+        raise KeyTextError("a wallet's id is its address", hint="leave the id out")
+    return address
 
 
 def own_certificate(wanted: NewKey, now_us: int) -> ClientCertificate:

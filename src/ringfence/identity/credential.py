@@ -36,7 +36,13 @@ SCOPES = ("read", "trade", "withdraw", "transfer", "keys")
 X509 = "x509"
 """The algorithm of a credential that is a client certificate: TLS proves it, it signs nothing."""
 NATIVE = "native"
-ALGORITHMS = ("hmac-sha256", "ed25519", "rsa-pkcs1-sha256", "ecdsa-p256-sha256")
+ALGORITHMS = (
+    "hmac-sha256",
+    "ed25519",
+    "rsa-pkcs1-sha256",
+    "ecdsa-p256-sha256",
+    "secp256k1-eip712",
+)
 STATES = ("pre-active", "active", "suspended", "revoked")
 
 ANY = "any"

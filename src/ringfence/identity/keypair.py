@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -29,12 +31,15 @@ NEW_RSA_BITS = 3072
 def read_public_key(pem: bytes) -> tuple[str, bytes]:
     """Return (algorithm, material as the engine takes it) of a public key in PEM.
 
-    Ed25519: the raw 32 bytes. RSA: SubjectPublicKeyInfo in DER. ECDSA: the point, uncompressed.
+    Ed25519: the raw 32 bytes. RSA: SubjectPublicKeyInfo in DER. ECDSA: the point, uncompressed. A
+    wallet's address stands in place of PEM, in hexadecimal: its 20 bytes.
     Raises:
         KeyTextError: it is neither Ed25519 nor ECDSA over P-256 nor RSA of 2048 to 8192 bits, or it
             is a private key.
     """
     hint = "give a PEM file that starts with -----BEGIN PUBLIC KEY-----"
+    if pem.lstrip().startswith(b"0x"):
+        return "secp256k1-eip712", read_address(pem.strip())
     if b"PRIVATE KEY-----" in pem:
         hint = "keep it to yourself; `openssl pkey -pubout` writes the public half"
         raise KeyTextError("that is a private key, not a public one", hint=hint)
@@ -55,9 +60,24 @@ def read_public_key(pem: bytes) -> tuple[str, bytes]:
     )
 
 
+def read_address(text: bytes) -> bytes:
+    """Return the bytes of a wallet's address, such as 0x7e5f4552091a69125d5dfcb7b8c2659029395bdf.
+
+    Raises:
+        KeyTextError: it is none. A private key is as long as two of them, and is none.
+    """
+    digits = re.fullmatch(rb"0x([0-9a-fA-F]{40})", text)
+    if digits is None:
+        hint = "an address is 0x and 40 hexadecimal digits"
+        raise KeyTextError("that is not a wallet's address", hint=hint)
+    return bytes.fromhex(digits[1].decode())
+
+
 def public_pem(algorithm: str, material: bytes) -> str:
     """Return the PEM text of what `read_public_key` read."""
     key: PublicKeyTypes
+    if algorithm == "secp256k1-eip712":
+        return "0x" + material.hex()
     if algorithm == "ed25519":
         key = Ed25519PublicKey.from_public_bytes(material)
     elif algorithm == "ecdsa-p256-sha256":

@@ -184,6 +184,7 @@ impl Draft<'_> {
                 rsa: Some(Encoding::Base64),
             },
             coverage: self.coverage,
+            recovered: None,
             stamp: self.stamp,
         };
         let message = Message {

@@ -41,6 +41,8 @@ impl SignatureEncodings {
             Algorithm::Ed25519 => self.ed25519.map(fixed),
             Algorithm::HmacSha256 => self.hmac.map(fixed),
             Algorithm::RsaPkcs1Sha256 => self.rsa.map(fixed),
+            // Its signatures are read where the signer is recovered, not by an encoding.
+            Algorithm::Secp256k1Eip712 => None,
             Algorithm::X509 => None,
         }
     }

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroizing;
 
-use super::{Algorithm, EcdsaForm, HmacForm, KeyError, SignatureEncodings};
+use super::{Algorithm, EcdsaForm, HmacForm, KeyError, SignatureEncodings, recovered};
 
 /// A key that signs. Its debug form names the algorithm only.
 pub struct SigningKey(Material);
@@ -20,6 +20,7 @@ enum Material {
     Ed25519(Box<Ed25519KeyPair>),
     HmacSha256(Zeroizing<Box<[u8]>>),
     RsaPkcs1Sha256(Box<RsaKeyPair>),
+    Secp256k1(Box<recovered::PrivateKey>),
 }
 
 impl fmt::Debug for SigningKey {
@@ -29,7 +30,8 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a key from an HMAC secret's text, or from PKCS#8 in DER (an Ed25519 seed's 32 bytes, too).
+    /// Makes a key from an HMAC secret's text, or from PKCS#8 in DER (an Ed25519 seed's 32 bytes, too;
+    /// the 32 bytes of a secp256k1 key only so).
     ///
     /// A venue chose an HMAC secret's length, so a short one is taken here: only what is verified by it is at stake.
     ///
@@ -56,6 +58,11 @@ impl SigningKey {
                 };
                 Material::Ed25519(Box::new(pair.map_err(|_| KeyError::Ed25519Length)?))
             }
+            Algorithm::Secp256k1Eip712 => {
+                let key = Some(material).filter(|raw| raw.len() == 32);
+                let key = key.and_then(|raw| recovered::PrivateKey::from_slice(raw).ok());
+                Material::Secp256k1(Box::new(key.ok_or(KeyError::AddressLength)?))
+            }
             Algorithm::HmacSha256 => Material::HmacSha256(Zeroizing::new(material.into())),
             Algorithm::RsaPkcs1Sha256 => {
                 let pair = RsaKeyPair::from_pkcs8(material).map_err(|_| KeyError::RsaMalformed)?;
@@ -73,6 +80,7 @@ impl SigningKey {
             Material::Ed25519(_) => Algorithm::Ed25519,
             Material::HmacSha256(_) => Algorithm::HmacSha256,
             Material::RsaPkcs1Sha256(_) => Algorithm::RsaPkcs1Sha256,
+            Material::Secp256k1(_) => Algorithm::Secp256k1Eip712,
         }
     }
 
@@ -106,6 +114,19 @@ impl SigningKey {
                     .ok()?;
                 encoding.encode(&raw)
             }
+            Material::Secp256k1(_) => return None,
         })
+    }
+
+    /// Signs the Keccak-256 `digest` of typed data, and returns r, s and v, which is 27 or 28; none for a key of another
+    /// algorithm.
+    pub fn sign_digest(&self, digest: &[u8; 32]) -> Option<[u8; 65]> {
+        match &self.0 {
+            Material::Secp256k1(key) => Some(recovered::sign(key, digest)),
+            Material::EcdsaP256(_)
+            | Material::Ed25519(_)
+            | Material::HmacSha256(_)
+            | Material::RsaPkcs1Sha256(_) => None,
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod ecdsa;
 mod forms;
+mod recovered;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
@@ -38,6 +39,7 @@ fn verify(key: &VerifyingKey, payload: &str, signature: &str) -> Result<Nonce, C
         hmac: HmacForm::default(),
         encodings: BINANCE,
         coverage: Coverage::Venue,
+        recovered: None,
         stamp,
     };
     let verified = key.verify(&claim)?;
@@ -323,6 +325,7 @@ fn algorithms_have_one_name_each() {
     assert_eq!(parse("ecdsa-p256-sha256"), Some(Algorithm::EcdsaP256Sha256));
     assert_eq!(parse("ed25519"), Some(Algorithm::Ed25519));
     assert_eq!(parse("rsa-pkcs1-sha256"), Some(Algorithm::RsaPkcs1Sha256));
+    assert_eq!(parse("secp256k1-eip712"), Some(Algorithm::Secp256k1Eip712));
     assert!(
         ["", "HMAC-SHA256", "none", "rsa"]
             .iter()

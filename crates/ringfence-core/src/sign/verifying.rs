@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use super::encoding::SIGNATURE_TEXT_MAX;
 use super::{
-    Algorithm, Claim, EcdsaForm, HMAC_SECRET_MIN, HmacForm, Nonce, Signed, Verified, ecdsa, ed25519,
+    Address, Algorithm, Claim, EcdsaForm, HMAC_SECRET_MIN, HmacForm, Nonce, Signed, Verified,
+    ecdsa, ed25519,
 };
 use crate::refusal::Code;
 use crate::session::Thumbprint;
@@ -26,6 +27,8 @@ enum Material {
     Ed25519(Box<[u8; 32]>),
     /// The shared secret.
     HmacSha256(Zeroizing<Box<[u8]>>),
+    /// Whose signatures are taken.
+    Address(Address),
     /// Parsed once: parsing costs a quarter of what verifying does.
     RsaPkcs1Sha256(Box<ParsedPublicKey>),
     /// SHA-256 of a certificate, which verifies no signature.
@@ -41,6 +44,8 @@ impl fmt::Debug for VerifyingKey {
 /// Why key material was not taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KeyError {
+    /// An address is 20 bytes.
+    AddressLength,
     /// An ECDSA public key is a point of P-256, uncompressed.
     EcdsaPoint,
     /// An Ed25519 public key is 32 bytes.
@@ -58,6 +63,9 @@ pub enum KeyError {
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::AddressLength => {
+                "an address is 20 bytes, and its private key 32 of the right size"
+            }
             Self::EcdsaPoint => "an ECDSA public key is a point of P-256 in 65 bytes",
             Self::Ed25519Length => "an Ed25519 public key is 32 bytes",
             Self::Ed25519Weak => "the Ed25519 public key is weak: anybody can sign for it",
@@ -72,8 +80,8 @@ impl std::error::Error for KeyError {}
 
 impl VerifyingKey {
     /// Makes a key from its raw material: an HMAC secret's bytes, an Ed25519 public key's 32 bytes,
-    /// an RSA public key in DER, as SubjectPublicKeyInfo or PKCS#1, or a point of P-256, uncompressed (SEC 1, 2.3.3),
-    /// or the SHA-256 of a certificate in DER.
+    /// an RSA public key in DER, as SubjectPublicKeyInfo or PKCS#1, a point of P-256, uncompressed (SEC 1, 2.3.3), the
+    /// 20 bytes of an address, or the SHA-256 of a certificate in DER.
     ///
     /// # Errors
     ///
@@ -93,6 +101,10 @@ impl VerifyingKey {
             }
             Algorithm::HmacSha256 => Material::HmacSha256(Zeroizing::new(material.into())),
             Algorithm::RsaPkcs1Sha256 => Material::RsaPkcs1Sha256(Box::new(rsa_key(material)?)),
+            Algorithm::Secp256k1Eip712 => {
+                let raw: [u8; 20] = material.try_into().map_err(|_| KeyError::AddressLength)?;
+                Material::Address(Address::from(raw))
+            }
             Algorithm::X509 => {
                 let thumbprint = Thumbprint::try_from(material);
                 Material::X509(Box::new(
@@ -110,6 +122,7 @@ impl VerifyingKey {
             Material::Ed25519(_) => Algorithm::Ed25519,
             Material::HmacSha256(_) => Algorithm::HmacSha256,
             Material::RsaPkcs1Sha256(_) => Algorithm::RsaPkcs1Sha256,
+            Material::Address(_) => Algorithm::Secp256k1Eip712,
             Material::X509(_) => Algorithm::X509,
         }
     }
@@ -128,6 +141,16 @@ impl VerifyingKey {
     /// `signature_malformed` when the text cannot be decoded, `signature_invalid` when it does not
     /// fit.
     pub fn verify(&self, claim: &Claim<'_>) -> Result<Verified<Signed>, Code> {
+        match (&self.0, &claim.recovered) {
+            (Material::Address(address), Some(recovered)) => {
+                let nonce = recovered.nonce(claim.payload, *address);
+                let stamp = claim.stamp;
+                let signed = nonce.map(|nonce| Verified(Signed { stamp, nonce }));
+                return signed.ok_or(Code::SignatureInvalid);
+            }
+            (Material::Address(_), None) | (_, Some(_)) => return Err(Code::SignatureAlgorithm),
+            (_, None) => {}
+        }
         let encoding = claim.encodings.of(self.algorithm());
         let (encoding, form) = encoding.ok_or(Code::SignatureAlgorithm)?;
         let mut buffer = [0; SIGNATURE_TEXT_MAX];
@@ -161,6 +184,8 @@ impl VerifyingKey {
             Material::EcdsaP256(key) | Material::RsaPkcs1Sha256(key) => {
                 key.verify_sig(payload, raw).is_ok()
             }
+            // INVARIANT: `verify` has answered for it.
+            Material::Address(_) => false,
             Material::Ed25519(key) => {
                 let key = UnparsedPublicKey::new(&ED25519, &key[..]);
                 key.verify(payload, raw).is_ok()
@@ -177,6 +202,7 @@ impl VerifyingKey {
 impl Material {
     fn bytes(&self) -> &[u8] {
         match self {
+            Self::Address(address) => address.bytes(),
             Self::Ed25519(key) => &key[..],
             Self::HmacSha256(secret) => secret,
             Self::X509(thumbprint) => &thumbprint[..],

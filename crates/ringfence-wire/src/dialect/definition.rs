@@ -161,6 +161,12 @@ pub(super) struct RouteDefinition {
     /// What the body is.
     #[serde(default)]
     pub(super) body: BodyKind,
+    /// Names in the body, and what stands there where it is this route, of several with one method and path, that is
+    /// meant.
+    #[serde(default)]
+    pub(super) when: BTreeMap<String, String>,
+    /// The name inside which the fields of this route's order stand.
+    pub(super) order_in: Option<String>,
     /// Whether a signature is asked for.
     #[serde(default = "yes")]
     pub(super) signed: bool,

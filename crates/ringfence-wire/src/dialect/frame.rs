@@ -4,7 +4,7 @@ use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::Claim;
 
 use super::scheme::Source;
-use super::{BodyKind, Dialect, Frame, Head, Scratch};
+use super::{BodyKind, Dialect, Frame, Head, Scratch, says};
 
 /// What was signed, piece by piece: each piece's name and its bytes.
 pub type Steps = Vec<(String, Vec<u8>)>;
@@ -72,9 +72,6 @@ impl Dialect {
 
 impl Frame {
     pub(super) fn is(&self, scratch: &Scratch) -> bool {
-        self.when.iter().all(|(name, wanted)| {
-            let found = scratch.pairs().get(name);
-            found.is_some_and(|found| wanted.is_empty() || *found == **wanted)
-        })
+        says(&self.when, scratch)
     }
 }

@@ -103,6 +103,30 @@ impl OrderNames {
         })
     }
 
+    /// Returns the same names, all of them inside `outer`; none where the fields say more than names.
+    pub(super) fn inside(outer: &str, written: &OrderFields) -> Option<Self> {
+        if written.quantity_unit.is_some() || written.amendment.is_some() {
+            return None;
+        }
+        let name = |name: &String| format!("{outer}.{name}");
+        let optional = |written: &Option<String>| written.as_ref().map(name);
+        let inside = OrderFields {
+            symbol: name(&written.symbol),
+            side: name(&written.side),
+            kind: name(&written.kind),
+            price: name(&written.price),
+            stop_price: name(&written.stop_price),
+            quantity: name(&written.quantity),
+            iceberg_quantity: optional(&written.iceberg_quantity),
+            quote_quantity: optional(&written.quote_quantity),
+            client_order_id: optional(&written.client_order_id),
+            quantity_unit: None,
+            amendment: None,
+            sides: written.sides.clone(),
+        };
+        Self::compile(&inside, &BTreeMap::new()).ok()
+    }
+
     /// Reads the order of a message on `route`.
     ///
     /// # Errors

@@ -158,7 +158,8 @@ impl Dialect {
         cost: Cost,
         scratch: &'a Scratch,
     ) -> Result<Reading<'a>, Refusal> {
-        let order = match &self.order_names {
+        let names = route.order_names.as_deref();
+        let order = match names.or(self.order_names.as_ref()) {
             Some(fields) if route.operation.carries_order() => Some(fields.order(route, scratch)?),
             Some(_) | None => None,
         };

@@ -5,8 +5,12 @@ use std::collections::HashMap;
 use ringfence_core::operation::Operation;
 
 use super::definition::BodyKind;
-use super::name::{Names, Tag};
+use super::name::{Name, Names, Tag};
+use super::order::OrderNames;
 use super::weigh::Weigh;
+
+/// Names in a body, and what stands there; an empty text is anything.
+pub(super) type When = Box<[(Name, Box<str>)]>;
 
 /// One route.
 #[derive(Debug)]
@@ -27,6 +31,10 @@ pub struct Route {
     pub channel: bool,
     /// How its body is written.
     pub body: BodyKind,
+    /// What the body says where it is this route, of those with its method and path, that is meant.
+    pub(super) when: When,
+    /// Where its order's fields stand, if not where the dialect says.
+    pub(super) order_names: Option<Box<OrderNames>>,
     /// Weight unless a parameter says otherwise.
     pub weight: u32,
     /// Orders that one message places.
@@ -83,7 +91,9 @@ impl RouteTable {
             return false;
         };
         let same = |r: &Route| r.method == route.method && r.path == route.path;
-        if self.routes.iter().any(same) {
+        // Of two routes with one place the body decides, so that each must say what it takes.
+        let told = |r: &Route| !r.when.is_empty() && !route.when.is_empty() && r.when != route.when;
+        if self.routes.iter().any(|r| same(r) && !told(r)) {
             return false;
         }
         route.id = id;
@@ -108,6 +118,17 @@ impl RouteTable {
         let found = exact.iter().find_map(takes);
         let found = found.or_else(|| self.open.iter().find_map(open));
         found.or_else(|| self.wildcards.iter().find_map(takes))
+    }
+
+    /// Returns the routes that have the method and path of `route`.
+    pub(super) fn beside<'a>(&'a self, route: &Route) -> impl Iterator<Item = &'a Route> {
+        let (method, path) = (route.method.clone(), route.path.clone());
+        let all = self.routes.iter();
+        all.filter(move |other| other.method == method && other.path == path)
+    }
+
+    pub(super) fn get(&self, route: &Route) -> Option<&Route> {
+        self.routes.get(usize::from(route.id))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Route> {

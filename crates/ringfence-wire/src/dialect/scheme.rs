@@ -10,6 +10,8 @@ mod claim;
 mod code;
 mod compile;
 mod describe;
+mod eip712;
+mod msgpack;
 mod place;
 mod sign;
 mod time;

@@ -25,6 +25,7 @@ fn verify(token: &str, jwk: &str) -> Result<Vec<u8>, Code> {
         encodings: jws.encodings(),
         hmac: HmacForm::default(),
         coverage: Coverage::Venue,
+        recovered: None,
         stamp: Stamp {
             time_us: 0,
             window_us: 0,
@@ -139,6 +140,7 @@ fn a_key_of_another_algorithm_does_not_verify_what_the_header_names() {
         encodings: jws.encodings(),
         hmac: HmacForm::default(),
         coverage: Coverage::Venue,
+        recovered: None,
         stamp: Stamp {
             time_us: 0,
             window_us: 0,

@@ -61,6 +61,7 @@ fn verify_of(
         encodings: encodings(form),
         hmac: HmacForm::default(),
         coverage: Coverage::Venue,
+        recovered: None,
         stamp: Stamp {
             time_us: 10,
             window_us: 10,
@@ -230,6 +231,7 @@ fn a_scheme_without_the_key_s_algorithm_neither_verifies_nor_signs() {
         encodings: none,
         hmac: HmacForm::default(),
         coverage: Coverage::Venue,
+        recovered: None,
         stamp: Stamp {
             time_us: 10,
             window_us: 10,

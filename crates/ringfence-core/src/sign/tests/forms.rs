@@ -32,6 +32,7 @@ fn verify(key: &VerifyingKey, payload: &[u8], text: &str, hmac: HmacForm) -> Res
         encodings: base64(),
         hmac,
         coverage: Coverage::Venue,
+        recovered: None,
         stamp: STAMP,
     };
     key.verify(&claim).map(|_| ())
@@ -87,6 +88,7 @@ fn the_other_reading_of_what_was_signed_is_tried_too() {
         encodings: base64(),
         hmac,
         coverage: Coverage::Venue,
+        recovered: None,
         stamp: STAMP,
     };
     assert!(key.verify(&claim).is_ok());

@@ -7,7 +7,8 @@ use ringfence_core::operation::Operation;
 use super::super::DialectError;
 use super::super::definition::{BodyKind, Definition, RouteDefinition, SideName};
 use super::super::name::{Name, Names};
-use super::super::route::{Route, RouteTable, WILDCARD};
+use super::super::order::OrderNames;
+use super::super::route::{Route, RouteTable, WILDCARD, When};
 use super::super::scheme::Signing;
 use super::super::weigh::Weigh;
 use super::wrong;
@@ -27,12 +28,7 @@ pub(super) fn compile(
     }
     for (index, route) in written.routes.iter().enumerate() {
         let field = format!("routes[{index}]");
-        if !table.add(compile_route(
-            route,
-            &field,
-            &written.parameter_lists,
-            signing,
-        )?) {
+        if !table.add(compile_route(route, &field, written, signing)?) {
             let what = format!("{} {} stands twice", route.method, route.path);
             return Err(wrong(&field, what));
         }
@@ -69,6 +65,8 @@ fn opening(path: &str, weight: u32) -> Result<Route, DialectError> {
         stream: false,
         channel: true,
         body: BodyKind::default(),
+        when: Box::default(),
+        order_names: None,
         side: None,
         weight,
         orders: 0,
@@ -92,6 +90,8 @@ fn receipts() -> Route {
         stream: false,
         channel: false,
         body: BodyKind::default(),
+        when: Box::default(),
+        order_names: None,
         side: None,
         weight: RECEIPT_WEIGHT,
         orders: 0,
@@ -103,7 +103,7 @@ fn receipts() -> Route {
 fn compile_route(
     route: &RouteDefinition,
     field: &str,
-    lists: &BTreeMap<String, Vec<String>>,
+    written: &Definition,
     signing: Option<&Signing>,
 ) -> Result<Route, DialectError> {
     let operation = Operation::parse(&route.operation).ok_or_else(|| {
@@ -129,12 +129,41 @@ fn compile_route(
         stream: route.stream,
         channel: false,
         body: route.body,
+        when: when(route, field)?,
+        order_names: order_names(route, written, field)?,
         side: route.side.map(SideName::as_str),
         weight: route.weight,
         orders: route.orders,
         weight_by: weight_by.collect::<Result<_, _>>()?,
-        parameters: parameters(route, operation, lists, signing, field)?,
+        parameters: parameters(route, operation, &written.parameter_lists, signing, field)?,
     })
+}
+
+/// Returns what the body says where this route is meant.
+fn when(route: &RouteDefinition, field: &str) -> Result<When, DialectError> {
+    if !route.when.is_empty() && route.body != BodyKind::Json {
+        return Err(wrong(&format!("{field}.when"), "only JSON says it"));
+    }
+    let when = route.when.iter();
+    Ok(when
+        .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
+        .collect())
+}
+
+/// Returns where this route's order stands, if not where the dialect says.
+fn order_names(
+    route: &RouteDefinition,
+    written: &Definition,
+    field: &str,
+) -> Result<Option<Box<OrderNames>>, DialectError> {
+    let Some(outer) = &route.order_in else {
+        return Ok(None);
+    };
+    let fields = written.order_fields.as_ref();
+    let names = fields.and_then(|fields| OrderNames::inside(outer, fields));
+    let what = "it goes with `order_fields` that have neither `quantity_unit` nor `amendment`";
+    let names = names.ok_or_else(|| wrong(&format!("{field}.order_in"), what))?;
+    Ok(Some(Box::new(names)))
 }
 
 fn check_place(

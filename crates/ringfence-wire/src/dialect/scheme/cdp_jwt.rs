@@ -197,7 +197,10 @@ impl SchemeCode for CdpJwt {
     fn sign(&self, draft: &Draft<'_>, seal: &Seal<'_>) -> Result<Signed, Refusal> {
         let algorithm = match seal.key.algorithm() {
             known @ (Algorithm::EcdsaP256Sha256 | Algorithm::Ed25519) => jws::name(known),
-            Algorithm::HmacSha256 | Algorithm::RsaPkcs1Sha256 | Algorithm::X509 => {
+            Algorithm::HmacSha256
+            | Algorithm::RsaPkcs1Sha256
+            | Algorithm::Secp256k1Eip712
+            | Algorithm::X509 => {
                 return Err(Code::SignatureAlgorithm.into());
             }
         };

@@ -98,6 +98,7 @@ impl Scheme {
             encodings: self.encodings,
             hmac: self.hmac,
             coverage: Coverage::Venue,
+            recovered: None,
             stamp,
         })
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use ringfence_core::freshness::Window;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::session::Coverage;
-use ringfence_core::sign::{Claim, HmacForm, SignatureEncodings, Stamp};
+use ringfence_core::sign::{Claim, HmacForm, Recovered, SignatureEncodings, Stamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use super::super::compile::wrong;
 use super::super::scratch::Pairs;
 use super::super::{DialectError, Head};
 use super::cdp_jwt::CdpJwt;
+use super::eip712::Eip712;
 use super::{Description, Draft, Scheme, Seal, Signed, Source};
 
 /// How a dialect's requests are signed.
@@ -92,6 +93,7 @@ pub(in crate::dialect) struct Proof {
     pub(super) signature: String,
     pub(super) encodings: SignatureEncodings,
     pub(super) stamp: Option<Stamp>,
+    pub(super) recovered: Option<Recovered>,
 }
 
 impl Proof {
@@ -102,6 +104,7 @@ impl Proof {
         self.signature.clear();
         self.encodings = SignatureEncodings::default();
         self.stamp = None;
+        self.recovered = None;
     }
 
     /// Returns who signed the message, by its own word.
@@ -113,7 +116,7 @@ impl Proof {
         if self.key_id.is_empty() {
             return Err(Code::CredentialMissing.into());
         }
-        if self.signature.is_empty() {
+        if self.signature.is_empty() && self.recovered.is_none() {
             return Err(Code::SignatureMissing.into());
         }
         Ok(Claim {
@@ -124,6 +127,7 @@ impl Proof {
             encodings: self.encodings,
             hmac: HmacForm::default(),
             coverage: Coverage::Venue,
+            recovered: self.recovered,
             stamp: self.stamp.ok_or(Code::TimeMissing)?,
         })
     }
@@ -154,6 +158,7 @@ impl Signing {
         }
         let coded = match name.as_str() {
             Some("coinbase-cdp-jwt") => CdpJwt::compile(read(&rest)?)?,
+            Some("hyperliquid-eip712") => Eip712::compile(read(&rest)?)?,
             Some(_) | None => {
                 let what = format!("unknown code {name}");
                 return Err(wrong("signing.code", what));

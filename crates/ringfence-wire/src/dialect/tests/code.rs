@@ -86,3 +86,57 @@ fn nothing_of_one_token_is_left_in_the_next_reading() {
     let claim = dialect.read_claim(&empty, "", BodyKind::Form, &mut scratch);
     assert!(claim.is_err());
 }
+
+#[test]
+fn the_body_says_which_of_two_routes_is_meant() {
+    let mut dialect = written();
+    let route = |when: Value| {
+        json!({"method": "POST", "path": "/do", "when": when, "operation": "market.read",
+               "body": "json", "signed": false})
+    };
+    dialect["routes"] = json!([
+        route(json!({"a.type": "x"})),
+        route(json!({"a.type": "y", "b": ""})),
+    ]);
+    let dialect = Dialect::from_json(&dialect).unwrap();
+    let first = dialect.route("POST", "/do").unwrap();
+    let mut scratch = Scratch::default();
+    let mut settled = |body: &str| {
+        let found = dialect.settle(first, body.as_bytes(), &mut scratch);
+        found
+            .map(|route| route.id)
+            .map_err(|refusal| refusal.code.as_str())
+    };
+    assert_eq!(settled(r#"{"a":{"type":"x"}}"#), Ok(0));
+    assert_eq!(settled(r#"{"a":{"type":"y"},"b":1}"#), Ok(1));
+    assert_eq!(settled(r#"{"a":{"type":"y"}}"#), Err("route_unknown"));
+    assert_eq!(settled(r#"{"a":{"type":"z"}}"#), Err("route_unknown"));
+    assert_eq!(settled("{}"), Err("route_unknown"));
+    assert_eq!(settled(""), Err("form_malformed"));
+    let twice = r#"{"a":{"type":"x","type":"y"},"b":1}"#;
+    assert_eq!(settled(twice), Err("form_duplicate"));
+}
+
+#[test]
+fn routes_that_the_body_does_not_tell_apart_are_refused() {
+    let route = |when: Value| {
+        json!({"method": "POST", "path": "/do", "when": when, "operation": "market.read",
+               "body": "json", "signed": false})
+    };
+    for (one, other) in [
+        (json!({}), json!({})),
+        (json!({"a": "x"}), json!({})),
+        (json!({}), json!({"a": "x"})),
+        (json!({"a": "x"}), json!({"a": "x"})),
+    ] {
+        let mut dialect = written();
+        dialect["routes"] = json!([route(one), route(other)]);
+        let error = Dialect::from_json(&dialect).unwrap_err().to_string();
+        assert_eq!(error, "routes[1]: POST /do stands twice");
+    }
+    let mut dialect = written();
+    dialect["routes"] = json!([route(json!({"a": "x"}))]);
+    dialect["routes"][0]["body"] = json!("form");
+    let error = Dialect::from_json(&dialect).unwrap_err().to_string();
+    assert_eq!(error, "routes[0].when: only JSON says it");
+}
