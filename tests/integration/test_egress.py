@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import ssl
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 import ccxt
 import pytest
 from binance.client import Client
+from websockets.sync.client import connect
 
 from demo.stage import key, ringfence, running
 from demo.trade import SYMBOL, client, trade
@@ -104,6 +106,13 @@ def test_python_binance_trades_and_sees_the_firm_s_account(firm: Firm) -> None:
     assert str(placed["orderId"]) in {order["id"] for order in seen}
     gone = binance.cancel_order(symbol="BTCUSDT", orderId=placed["orderId"])
     assert gone["status"] == "CANCELED"
+
+
+def test_market_streams_go_through(firm: Firm) -> None:
+    trusting = ssl.create_default_context(cafile=str(firm.state / "tls" / "ca.pem"))
+    url = f"{firm.gateway.replace('https', 'wss')}/ws/btcusdt@depth5"
+    with connect(url, ssl=trusting) as opened:
+        assert json.loads(opened.recv(timeout=5))["bids"]
 
 
 def test_an_account_without_a_venue_key_does_nothing_there(firm: Firm) -> None:

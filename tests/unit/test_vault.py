@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ringfence.api import NewVenueKey, VaultService
-from ringfence.config import shipped_dialects
+from ringfence.config import Loaded, shipped_dialects
 from ringfence.config.certificate import private_pem
 from ringfence.config.text import read_document
 from ringfence.engine import Engine
@@ -176,10 +176,20 @@ def engine() -> RecordingEngine:
     return RecordingEngine()
 
 
+class Firm:
+    """Stands in for a configuration: what its listeners speak, and which keys its accounts use."""
+
+    def __init__(self, *dialects: str) -> None:
+        self.dialects = {name: read_document(shipped_dialects()[name]) for name in dialects}
+
+    def venue_keys(self) -> set[str]:
+        return {"main"}
+
+
 @pytest.fixture
 def service(file: Path, master: MasterKey, engine: RecordingEngine) -> VaultService:
-    dialects = {name: read_document(shipped_dialects()[name]) for name in ("binance", "okx")}
-    return VaultService(Vault(file, master), dialects, engine.record, cast("Engine", engine))
+    loaded = cast("Loaded", Firm("binance", "okx"))
+    return VaultService(Vault(file, master), loaded, engine.record, cast("Engine", engine))
 
 
 def test_a_key_is_told_of_then_kept_then_in_force(
@@ -187,7 +197,7 @@ def test_a_key_is_told_of_then_kept_then_in_force(
 ) -> None:
     wanted = NewVenueKey("main", "binance", "id-1", SECRET, why="new desk")
     done = service.put_venue_key(wanted, "ann (uid 7)")
-    assert done["in_force"]
+    assert done["in_force"] and done["used"]
     (name, detail), keys = engine.told
     assert (name, detail["who"], detail["why"], keys) == (
         "vault.put", "ann (uid 7)", "new desk", ["main"],
@@ -197,6 +207,11 @@ def test_a_key_is_told_of_then_kept_then_in_force(
     with pytest.raises(EngineError):
         service.put_venue_key(NewVenueKey("other", "binance", "id-2", SECRET), "ann")
     assert [one["name"] for one in service.venue_keys()] == ["main"]
+
+
+def test_a_key_that_no_account_uses_is_not_said_to_be_in_force(service: VaultService) -> None:
+    done = service.put_venue_key(NewVenueKey("spare", "binance", "id-1", SECRET), "ann")
+    assert (done["used"], done["in_force"]) == (False, False)
 
 
 def test_a_removal_does_not_wait_for_the_ledger(
@@ -234,8 +249,8 @@ def test_what_could_not_sign_is_not_kept(
 def test_a_secret_that_the_dialect_cannot_use_is_refused(
     file: Path, master: MasterKey, engine: RecordingEngine
 ) -> None:
-    dialects = {"kraken": read_document(shipped_dialects()["kraken"])}
-    service = VaultService(Vault(file, master), dialects, engine.record)
+    loaded = cast("Loaded", Firm("kraken"))
+    service = VaultService(Vault(file, master), loaded, engine.record)
     with pytest.raises(VaultError, match="nothing can be signed"):
         service.put_venue_key(NewVenueKey("main", "kraken", "id", "not*base64"), "ann")
     assert not file.exists()

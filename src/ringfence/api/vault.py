@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ringfence.api.keys import read_why
+from ringfence.config import Loaded
 from ringfence.config.model import read_name
-from ringfence.config.text import Document
 from ringfence.engine import Detail, Engine, Request, Seal, Secret, check_dialect, sign_request
 from ringfence.errors import EngineError, VaultError
 from ringfence.identity.vault import Vault, VenueKey, read_material
@@ -43,7 +43,7 @@ class Vaults(Protocol):
     def put_venue_key(self, wanted: NewVenueKey) -> dict[str, Any]:
         """Put a key into the vault, or another in its place.
 
-        `in_force`: a running gateway signs with it.
+        `used`: an account has it; `in_force`: a running gateway signs with it.
         """
         ...
 
@@ -62,13 +62,14 @@ class VaultService:
     def __init__(
         self,
         vault: Vault,
-        dialects: Mapping[str, Document],
+        loaded: Loaded,
         record: Record,
         engine: Engine | None = None,
     ) -> None:
         """Keep what is needed; `engine` is started already, and signs for a venue."""
         self._vault = vault
-        self._dialects = {file.value["name"]: file.value for file in dialects.values()}
+        self._dialects = {file.value["name"]: file.value for file in loaded.dialects.values()}
+        self._used = loaded.venue_keys()
         self._record = record
         self._engine = engine
         self._order = threading.Lock()
@@ -100,7 +101,8 @@ class VaultService:
             self._record("vault.put", detail)
             known[made.name] = made
             self._vault.write(known.values())
-            return {**made.shown(), "in_force": self._follow(known)}
+            used = made.name in self._used
+            return {**made.shown(), "used": used, "in_force": self._follow(known) and used}
 
     def remove_venue_key(self, name: str, why: str, who: str) -> dict[str, Any]:
         """Remove a key.

@@ -82,7 +82,7 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
             kept = None
             if vault is not None:
                 record = partial(engine.event, durable=True)
-                kept = VaultService(vault, loaded.dialects, record, engine)
+                kept = VaultService(vault, loaded, record, engine)
             application = app(keys, volumes, engine, publisher, kept)
             stack.enter_context(serving(application, folder.socket))
             ready(addresses, loaded, folder, as_json)
@@ -96,11 +96,7 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
 
 def tell_missing(loaded: configuration.Loaded, there: set[str]) -> None:
     """Warn of venue keys that accounts are to use and the vault does not have."""
-    egress = loaded.config.egress
-    if egress is None:
-        return
-    wanted = {*egress.accounts.values(), *([egress.default] if egress.default else [])}
-    for name in sorted(wanted - there):
+    for name in sorted(loaded.venue_keys() - there):
         warn(f"the vault has no key {name}: who uses it is refused until `ringfence vault put`")
 
 

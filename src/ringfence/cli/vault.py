@@ -46,7 +46,7 @@ def vaults(config: Path) -> Iterator[Vaults]:
             return
         vault = Vault(path, MasterKey.read(folder.master_key))
         alone = engine.Engine(loaded.snapshot()).event_alone
-        yield AskedVault(VaultService(vault, loaded.dialects, alone), who)
+        yield AskedVault(VaultService(vault, loaded, alone), who)
 
 
 def put(
@@ -75,6 +75,8 @@ def put(
         done = service.put_venue_key(wanted)
     if as_json:
         say_json(done)
+    elif not done["used"]:
+        print(f"{name} is in the vault; no account uses it: name it in `egress.accounts`")
     elif done["in_force"]:
         print(f"{name} is in the vault, and in force")
     else:

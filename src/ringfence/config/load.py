@@ -62,6 +62,13 @@ class Loaded:
         egress = self.config.egress
         return None if egress is None else Path(self.path(egress.vault))
 
+    def venue_keys(self) -> set[str]:
+        """Return the names of the venue keys that accounts use."""
+        egress = self.config.egress
+        if egress is None:
+            return set()
+        return {*egress.accounts.values(), *([egress.default] if egress.default else [])}
+
     def snapshot(self) -> bytes:
         """Return what the engine takes: absolute paths, dialects inlined, JSON."""
         content = self.config.model_dump(mode="json")

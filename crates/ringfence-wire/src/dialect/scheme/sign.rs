@@ -1,5 +1,7 @@
 //! Signing a message by the same description that verifies it.
 
+use std::fmt;
+
 use http::header::{HeaderMap, HeaderValue};
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::SigningKey;
@@ -26,8 +28,8 @@ pub struct Draft<'a> {
     pub body: &'a str,
 }
 
-/// Who signs, and when.
-#[derive(Clone, Copy, Debug)]
+/// Who signs, and when. Its debug form tells nothing that signs.
+#[derive(Clone, Copy)]
 pub struct Seal<'a> {
     /// The venue's id of the key.
     pub key_id: &'a str,
@@ -39,6 +41,12 @@ pub struct Seal<'a> {
     pub now_us: u64,
     /// Never used before with this key: a number that grows, where the venue asks for one.
     pub nonce: &'a str,
+}
+
+impl fmt::Debug for Seal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seal({} at {})", self.key_id, self.now_us)
+    }
 }
 
 /// A message as it is sent.
