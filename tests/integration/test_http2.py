@@ -196,6 +196,28 @@ def test_a_market_stream_by_http2_tells_what_the_venue_tells(stage: Stage) -> No
         assert next(one for one in frames if "id" in one)["id"] == 7
 
 
+def test_an_order_on_a_trading_channel_by_http2_is_placed(stage: Stage) -> None:
+    params = {
+        "apiKey": stage.trader.key_id,
+        "newClientOrderId": "channelled",
+        "price": "20000",
+        "quantity": "0.01",
+        "side": "BUY",
+        "symbol": "BTCUSDT",
+        "timeInForce": "GTC",
+        "timestamp": str(time.time_ns() // 1_000_000),
+        "type": "LIMIT",
+    }
+    text = "&".join(f"{name}={value}" for name, value in sorted(params.items()))
+    secret = stage.trader.secret.encode()
+    params["signature"] = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+    with Tunnel(stage, "/ws-api/v3") as tunnel:
+        tunnel.say(json.dumps({"id": 1, "method": "order.place", "params": params}))
+        answer = json.loads(bytes(tunnel.frame().data))
+    assert (answer["id"], answer["status"]) == (1, 200), answer
+    assert answer["result"]["clientOrderId"] == "channelled"
+
+
 def test_what_is_not_offered_on_a_stream_ends_it_by_http2_too(stage: Stage) -> None:
     with Tunnel(stage, BOOK) as tunnel:
         tunnel.say(json.dumps({"method": "order.place", "id": 1}))

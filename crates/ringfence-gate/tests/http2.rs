@@ -317,6 +317,31 @@ fn streams_that_the_parser_refuses_are_recorded_and_count_against_their_address(
 }
 
 #[test]
+fn malformed_streams_without_number_end_the_connection() {
+    let venue = Venue::fine();
+    let gate = Secure::start(venue.address, |_| {});
+    let mut client = gate.connect();
+    let hop = with("GET", "/time", &[("connection", "close")]);
+    let ends: Vec<End> = (0..65).map(|_| client.ask(&hop)).collect();
+    assert!(ends[..64].iter().all(|end| matches!(end, End::Reset(_))));
+    assert_eq!(ends[64], End::Away(CALM));
+    gate.bench.until_refused("http_flood", 1);
+    assert!(gate.is_well());
+}
+
+#[test]
+fn a_plain_listener_knows_no_http2() {
+    let venue = Venue::fine();
+    let bench = common::Bench::start(venue.address, |_| {});
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    assert_eq!(bench.ask(preface).code(), "http_malformed");
+    let upgrade = b"GET /time HTTP/1.1\r\nHost: gw\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+        Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
+    assert_eq!(bench.ask(upgrade).status, 200);
+    assert!(!venue.heard()[0].to_lowercase().contains("h2c"));
+}
+
+#[test]
 fn a_connection_without_a_request_is_ended_in_time() {
     let venue = Venue::fine();
     let gate = Secure::start(venue.address, |_| {});
