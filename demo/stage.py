@@ -27,6 +27,8 @@ class Stage:
     """What the client and the attacker need, and where the ledger lies."""
 
     gateway: str
+    streams: str
+    """Where market streams are: the same address, unless they have a listener of their own."""
     ca: Path
     state: Path
     trader: Key
@@ -126,7 +128,8 @@ def set_stage(
         }
         with running(gateway_log, "serve", "-c", str(config)) as gateway:
             yield Stage(
-                gateway=f"https://{gateway['addresses'][0]}",
+                gateway=f"https://{gateway['addresses'][-1]}",
+                streams=f"wss://{gateway['addresses'][0]}",
                 ca=state / "tls" / "ca.pem",
                 state=state,
                 **stage_keys,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,8 +24,18 @@ class Venue:
     symbol: str
     amends: bool
     off_tick: float
+    streams: str | None = None
+    """The dialect of the listener that has its market streams, if it is another."""
     resting: float = 50_000
     amount: float = 0.01
+
+    def settled(self, text: str, _state: Path) -> str:
+        """Return the configuration with a listener for market streams, if they need their own."""
+        if self.streams is None:
+            return text
+        files = "{certificate: tls/server.pem, key: tls/server.key}"
+        row = f"{{name: streams, address: '127.0.0.1:0', dialect: {self.streams}, tls: {files}}}"
+        return text.replace("listeners:\n", f"listeners:\n  - {row}\n", 1)
 
 
 VENUES = {
@@ -32,7 +43,7 @@ VENUES = {
     for venue in (
         Venue("bybit", "bybit-spot", "BTC/USDT", True, 50_000.001),
         Venue("okx", "okx-spot", "BTC/USDT", True, 50_000.01),
-        Venue("deribit", "deribit", "BTC/USDC", False, 50_000.5),
+        Venue("deribit", "deribit", "BTC/USDC", False, 50_000.5, "deribit-streams"),
         Venue("kraken", "kraken-spot", "BTC/USDT", False, 50_000.01),
     )
 }
@@ -64,5 +75,5 @@ def client(stage: Stage, name: str, key: Key, library: Any = ccxt) -> Any:
     streams = api.pop("ws", None)
     made.urls["api"] = rewritten(api, stage.gateway)
     if streams is not None:
-        made.urls["api"]["ws"] = rewritten(streams, stage.gateway.replace("https", "wss"))
+        made.urls["api"]["ws"] = rewritten(streams, stage.streams)
     return made
