@@ -187,7 +187,9 @@ def test_a_replay_places_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) 
     order = next(one for one in sent if changes(one))
     with httpx.Client(verify=str(place.stage.ca)) as plain:
         again = plain.request(**order)
-    assert again.status_code in (400, 401), again.text
+    # Bybit and Kraken refuse with 200: their clients read the body.
+    refused = 200 if place.venue.name in ("bybit", "kraken") else 400
+    assert again.status_code == refused, again.text
     with pytest.raises(ccxt.BaseError):
         exchange.handle_errors(
             again.status_code,

@@ -60,8 +60,9 @@ def test_ccxt_pro_watches_ticker_book_and_trades(placed: Placed) -> None:
             book = await asyncio.wait_for(exchange.watch_order_book(venue.symbol), 20)
             watching = asyncio.create_task(exchange.watch_trades(venue.symbol))
             await asyncio.sleep(0.5)  # the subscription is on its way
-            order = (venue.symbol, "market", "buy", venue.amount)
-            await asyncio.to_thread(trader.create_order, *order)
+            await asyncio.to_thread(
+                lambda: trader.create_order(venue.symbol, "market", "buy", venue.amount)
+            )
             return ticker, book, await asyncio.wait_for(watching, 20)
         finally:
             await exchange.close()

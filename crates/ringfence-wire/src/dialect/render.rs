@@ -114,8 +114,11 @@ impl Answer {
         written: &ErrorDefinition,
     ) -> Result<Self, DialectError> {
         let field = |last| format!("errors.by_code.{name}.{last}");
-        if !(400..600).contains(&written.status) || written.status == 418 {
-            let what = "a refusal is 400 to 599, and never 418, which clients take for a ban";
+        // Some venues refuse with 200, and their clients read no other body.
+        let named = matches!(written.status, 200 | 400..600);
+        if !named || written.status == 418 {
+            let what =
+                "a refusal is 200 or 400 to 599, and never 418, which clients take for a ban";
             return Err(wrong(&field("status"), what));
         }
         let body = match &written.code {

@@ -268,13 +268,13 @@ fn contradictions_are_refused() {
         ),
         (
             "/errors/by_code/internal/status",
-            json!(200),
-            "errors.by_code.internal.status: a refusal is 400 to 599",
+            json!(302),
+            "errors.by_code.internal.status: a refusal is 200 or 400 to 599",
         ),
         (
             "/errors/by_code/internal/status",
             json!(418),
-            "errors.by_code.internal.status: a refusal is 400 to 599",
+            "errors.by_code.internal.status: a refusal is 200 or 400 to 599",
         ),
         (
             "/errors/by_code/internal/message",
