@@ -27,13 +27,13 @@ class Stage:
     """What the client and the attacker need, and where the ledger lies."""
 
     gateway: str
-    streams: str
-    """Where market streams are: the same address, unless they have a listener of their own."""
     ca: Path
     state: Path
     trader: Key
     burst: Key
     elsewhere: Key
+    streams: str = ""
+    """Where market streams are: the same address, unless they have a listener of their own."""
 
 
 def ringfence(*arguments: str, check: bool = True) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def list_dialects(as_json: JsonOption = False) -> None:
         cells = [
             [
                 row["name"],
-                row["scheme"]["algorithms"][0],
+                row["scheme"]["algorithms"][0] if row["scheme"] else "nothing is signed",
                 row["holes"],
                 row["frames"],
                 len(row["routes"]),
@@ -48,18 +48,23 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
         say_json(said)
         return
     scheme = said["scheme"]
-    places = [(f"{what} in", place) for what, place in scheme["places"].items()]
-    pairs(
-        [
-            ("name", said["name"]),
-            ("signed", " + ".join(scheme["payload"])),
-            ("algorithms", scheme["algorithms"]),
-            *places,
-            ("not covered", said["holes"]),
-            ("frames", said["frames"]),
-        ]
-    )
-    print("What is not covered, Ringfence binds by spending a signature once (docs/adr/0004).\n")
+    if scheme is None:
+        pairs([("name", said["name"]), ("signed", "nothing: it has market data only")])
+    else:
+        places = [(f"{what} in", place) for what, place in scheme["places"].items()]
+        pairs(
+            [
+                ("name", said["name"]),
+                ("signed", " + ".join(scheme["payload"])),
+                ("algorithms", scheme["algorithms"]),
+                *places,
+                ("not covered", said["holes"]),
+                ("frames", said["frames"]),
+            ]
+        )
+        print(
+            "What is not covered, Ringfence binds by spending a signature once (docs/adr/0004).\n"
+        )
     heads = ["method", "path", "operation", "signed", "stream", "weight"]
     table(heads, [[route[head] for head in heads] for route in said["routes"]])
 
