@@ -24,6 +24,7 @@ use ringfence_wire::http::captured;
 use ringfence_wire::{BodyKind, Dialect, Head, Outgoing, Scratch};
 
 pub(crate) mod attempt;
+pub(crate) mod channel;
 pub(crate) mod keys;
 pub(crate) mod spoken;
 pub(crate) mod suite;
