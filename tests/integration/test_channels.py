@@ -1,0 +1,196 @@
+"""Orders over WebSocket: unmodified clients trade through the gateway, and are stopped there."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ccxt.pro
+import pytest
+from binance import AsyncClient
+from binance.exceptions import BinanceAPIException
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from demo.attack import Key
+from demo.stage import Stage, ringfence
+from ringfence.engine import LedgerReader
+
+
+def address(stage: Stage) -> str:
+    return stage.gateway.replace("https://", "wss://")
+
+
+@contextmanager
+def channel(stage: Stage) -> Iterator[ClientConnection]:
+    trusting = ssl.create_default_context(cafile=stage.ca)
+    with connect(address(stage) + "/ws-api/v3", ssl=trusting) as opened:
+        yield opened
+
+
+def ask(opened: ClientConnection, message: str) -> dict[str, Any]:
+    opened.send(message)
+    answer: dict[str, Any] = json.loads(opened.recv(timeout=5))
+    return answer
+
+
+def signed(key: Key, method: str, **params: str) -> str:
+    """Return a message as a client of the WebSocket API signs it."""
+    every = {**params, "apiKey": key.key_id, "timestamp": str(time.time_ns() // 1_000_000)}
+    text = "&".join(f"{name}={value}" for name, value in sorted(every.items()))
+    tag = hmac.new(key.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return json.dumps({"id": 1, "method": method, "params": {**every, "signature": tag}})
+
+
+def plain(number: int, method: str, **params: str) -> str:
+    every = {**params, "timestamp": time.time_ns() // 1_000_000}
+    return json.dumps({"id": number, "method": method, "params": every})
+
+
+ORDER = {
+    "symbol": "BTCUSDT",
+    "side": "BUY",
+    "type": "LIMIT",
+    "timeInForce": "GTC",
+    "price": "20000.00",
+    "quantity": "0.01",
+}
+
+
+def entries(stage: Stage, **wanted: str) -> list[dict[str, Any]]:
+    read = LedgerReader(stage.state / "ledger", 0).read(100_000)
+    found = (json.loads(one) for _, one in read)
+    return [entry for entry in found if wanted.items() <= entry.items()]
+
+
+def with_ccxt(stage: Stage, use: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        key = {"apiKey": stage.trader.key_id, "secret": stage.trader.secret}
+        exchange = ccxt.pro.binance({**key, "cafile": str(stage.ca)})
+        api = exchange.urls["api"]
+        for name, url in api.items():
+            if isinstance(url, str) and url.startswith("https://"):
+                api[name] = stage.gateway + "/" + url.split("/", 3)[3]
+        # Nothing but the address is set.
+        api["ws"]["ws-api"]["spot"] = address(stage) + "/ws-api/v3"
+        exchange.options["defaultType"] = "spot"
+        exchange.options["fetchMarkets"] = {"types": ["spot"]}
+        try:
+            return await asyncio.wait_for(use(exchange), 60)
+        finally:
+            await exchange.close()
+
+    return asyncio.run(run())
+
+
+def test_ccxt_pro_trades_on_the_channel_unmodified(stage: Stage) -> None:
+    async def trade(exchange: Any) -> tuple[Any, ...]:
+        placed = await exchange.create_order_ws(
+            "BTC/USDT", "limit", "buy", 0.01, 20000, {"clientOrderId": "ours-1"}
+        )
+        seen = await exchange.fetch_order_ws(placed["id"], "BTC/USDT")
+        moved = await exchange.edit_order_ws(placed["id"], "BTC/USDT", "limit", "buy", 0.01, 20001)
+        resting = await exchange.fetch_open_orders_ws("BTC/USDT")
+        gone = await exchange.cancel_order_ws(moved["id"], "BTC/USDT")
+        balance = await exchange.fetch_balance_ws()
+        filled = await exchange.create_order_ws("BTC/USDT", "market", "buy", 0.01)
+        trades = await exchange.fetch_my_trades_ws("BTC/USDT")
+        return placed, seen, moved, resting, gone, balance, filled, trades
+
+    placed, seen, moved, resting, gone, balance, filled, trades = with_ccxt(stage, trade)
+    assert (placed["status"], placed["clientOrderId"]) == ("open", "ours-1")
+    assert (seen["id"], seen["price"]) == (placed["id"], 20000)
+    assert moved["price"] == 20001
+    assert [order["id"] for order in resting] == [moved["id"]]
+    assert gone["status"] == "canceled"
+    assert balance["USDT"]["total"] > 0
+    assert filled["status"] == "closed"
+    assert trades[-1]["order"] == filled["id"]
+    (intent,) = entries(stage, kind="decision", method="order.cancelReplace")
+    assert (intent["transport"], intent["path"]) == ("websocket", "/ws-api/v3")
+    assert intent["route"] == "POST /api/v3/order/cancelReplace"
+    assert intent["account"] == "alice"
+    (outcome,) = entries(stage, kind="outcome", message=intent["message"])
+    assert outcome["result"] == "answered"
+
+
+def test_ccxt_pro_is_told_in_its_own_words_what_the_guard_refuses(stage: Stage) -> None:
+    async def trade(exchange: Any) -> tuple[str, str]:
+        with pytest.raises(ccxt.InvalidOrder) as refused:
+            await exchange.create_order_ws("BTC/USDT", "limit", "buy", 0.001, 1)
+        placed = await exchange.create_order_ws("BTC/USDT", "limit", "buy", 0.01, 20000)
+        await exchange.cancel_order_ws(placed["id"], "BTC/USDT")
+        return str(refused.value), placed["status"]
+
+    why, after = with_ccxt(stage, trade)
+    assert "PERCENT_PRICE_BY_SIDE" in why
+    assert after == "open"
+
+
+def test_python_binance_trades_on_the_channel_unmodified(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(stage.ca))
+
+    async def trade() -> tuple[Any, ...]:
+        client = AsyncClient(stage.trader.key_id, stage.trader.secret)
+        client.ws_api._url = address(stage) + "/ws-api/v3"
+        try:
+            clock = await client.ws_get_time()
+            placed = await client.ws_order_limit_buy(
+                symbol="BTCUSDT", quantity="0.01", price="20000.00"
+            )
+            resting = await client.ws_get_open_orders(symbol="BTCUSDT")
+            gone = await client.ws_cancel_order(symbol="BTCUSDT", orderId=placed["orderId"])
+            account = await client.ws_get_account()
+            with pytest.raises(BinanceAPIException) as refused:
+                await client.ws_order_limit_buy(
+                    symbol="BTCUSDT", quantity="0.01", price="50000.001"
+                )
+            return clock, placed, resting, gone, account, refused.value
+        finally:
+            await client.close_connection()
+
+    clock, placed, resting, gone, account, refused = asyncio.run(trade())
+    assert abs(clock["serverTime"] - time.time() * 1000) < 60_000
+    assert placed["status"] == "NEW"
+    assert [order["orderId"] for order in resting] == [placed["orderId"]]
+    assert gone["status"] == "CANCELED"
+    assert account["canTrade"] is True
+    assert (refused.code, refused.status_code) == (-1013, 400)
+
+
+def test_a_revoked_key_s_session_places_not_one_order_after_the_call(stage: Stage) -> None:
+    created = ringfence(
+        "key", "create", "-c", str(stage.state / "ringfence.yaml"), "--account", "carol",
+        "--allow", "127.0.0.0/8", "--scope", "trade", "--scope", "read",
+    )  # fmt: skip
+    key = Key(created["key_id"], created["secret"])
+    with channel(stage) as opened:
+        logon = ask(opened, signed(key, "session.logon"))
+        assert logon["result"]["apiKey"] == key.key_id
+        assert ask(opened, plain(2, "order.place", **ORDER))["status"] == 200
+        ringfence("key", "revoke", "-c", str(stage.state / "ringfence.yaml"), key.key_id)
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                opened.send(plain(3, "order.place", **ORDER))
+                assert json.loads(opened.recv(timeout=5))["status"] == 401
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+    placed = entries(stage, kind="decision", credential=key.key_id, method="order.place")
+    assert [entry["outcome"] for entry in placed].count("permitted") == 1
+
+
+def test_a_message_that_is_no_json_gets_the_venue_s_parse_error(stage: Stage) -> None:
+    with channel(stage) as opened:
+        for message in ("{", '{"id":1,"id":2,"method":"time"}', '{"id":[],"method":"time"}'):
+            answer = ask(opened, message)
+            assert (answer["id"], answer["error"]["code"]) == (None, -1135)
+        assert ask(opened, '{"id":9,"method":"time"}')["id"] == 9
