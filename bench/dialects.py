@@ -67,11 +67,14 @@ def orders() -> Iterator[dict[str, Any]]:
         placing = [route for route in dialect["routes"] if route["operation"] == "order.place"]
         fields = dialect.get("order_fields", {})
         named = {fields[what]: value for what, value in ORDER.items() if what in fields}
+        # Nested ones are in bodies that are not signed.
+        named = {field: value for field, value in named.items() if "." not in field}
         if not placing:
             continue
         route = placing[0]
         form = "&".join(f"{field}={value}" for field, value in named.items())
-        signature = dialect["signing"]["signature"]
+        # What needs code stands in a header, too.
+        signature = dialect["signing"].get("signature", {"header": "Authorization"})
         in_header = isinstance(signature, dict) and "header" in signature
         if route.get("body") == "json":
             parts = {"query": "", "body": json.dumps(named, separators=(",", ":"))}

@@ -9,12 +9,14 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.contender import PEERS, Ground, filled
+from bench.dialects import orders
 from bench.drive import Answer, Work
 from bench.idle import split
 from bench.plot import plot
 from bench.scenarios import limits
 from bench.table import Row, Table, paired, rate
 from bench.targets import judge
+from ringfence.config import shipped_dialects
 
 
 def answer(per_s: float, **more: Any) -> Answer:
@@ -161,3 +163,14 @@ def test_the_picture_shows_every_contender_and_is_well_formed() -> None:
     texts = [one.text for one in root.iter() if one.tag.endswith("text")]
     assert texts.count("nginx") == texts.count("a < b") == 2
     assert plot(results | {"scenarios": {}}) is None
+
+
+def test_every_dialect_that_places_orders_has_one_to_verify() -> None:
+    placing = {
+        name
+        for name, path in shipped_dialects().items()
+        if "operation: order.place" in path.read_text()
+    }
+    made = {one["name"]: one for one in orders()}
+    assert set(made) == placing
+    assert all(one["query"] or one["body"] for one in made.values())

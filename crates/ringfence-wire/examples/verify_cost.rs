@@ -32,6 +32,8 @@ const NOW_US: u64 = 1_700_000_000_000_000;
 /// What signs, what verifies, and what the primitive alone takes of the latter.
 struct Keys {
     name: &'static str,
+    /// What a description calls it, alone and in a token.
+    words: [&'static str; 2],
     signing: SigningKey,
     verifying: VerifyingKey,
     bare: Bare,
@@ -55,18 +57,21 @@ fn keys() -> Vec<Keys> {
     vec![
         Keys {
             name: "hmac",
+            words: ["hmac", "hs256"],
             signing: signing(Algorithm::HmacSha256, &secret),
             verifying: verifying(Algorithm::HmacSha256, &secret),
             bare: Bare::Hmac(secret),
         },
         Keys {
             name: "ed25519",
+            words: ["ed25519", "eddsa"],
             signing: signing(Algorithm::Ed25519, ed25519.to_pkcs8v1().unwrap().as_ref()),
             verifying: verifying(Algorithm::Ed25519, ed25519_public),
             bare: Bare::Public(ParsedPublicKey::new(&ED25519, ed25519_public).unwrap()),
         },
         Keys {
             name: "ecdsa-p256",
+            words: ["ecdsa", "es256"],
             signing: signing(Algorithm::EcdsaP256Sha256, ecdsa_private.as_ref()),
             verifying: verifying(Algorithm::EcdsaP256Sha256, ecdsa_public),
             bare: Bare::Public(
@@ -75,6 +80,7 @@ fn keys() -> Vec<Keys> {
         },
         Keys {
             name: "rsa-2048",
+            words: ["rsa", "rs256"],
             signing: signing(Algorithm::RsaPkcs1Sha256, rsa.as_der().unwrap().as_ref()),
             verifying: verifying(Algorithm::RsaPkcs1Sha256, rsa_public),
             bare: Bare::Public(
@@ -92,8 +98,7 @@ fn main() {
         let how = dialect.describe().expect("a dialect that signs");
         let algorithms = how.algorithms.join(" ").to_lowercase();
         for keys in &keys {
-            let kind = keys.name.split('-').next().unwrap_or_default();
-            if algorithms.contains(kind) {
+            if keys.words.iter().any(|word| algorithms.contains(word)) {
                 let (bare, whole) = measure(&dialect, request, keys);
                 let said = json!({
                     "dialect": request["name"],
