@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::server::WebPkiClientVerifier;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
@@ -41,7 +41,6 @@ pub(crate) fn server(
     if asks {
         // A session that is resumed brings its certificate along unverified.
         config.send_tls13_tickets = 0;
-        config.session_storage = Arc::new(NoServerSessionStorage {});
     }
     let spoken = [H2, HTTP_1_1].into_iter().skip(usize::from(!http2));
     config.alpn_protocols = spoken.map(<[u8]>::to_vec).collect();
