@@ -13,7 +13,9 @@ use shipped::attempt::{ARENAS, KEY_ID, path};
 fuzz_target!(|input: (u8, u16, &[u8])| {
     let (number, route, rest) = input;
     let arena = &ARENAS[usize::from(number) % ARENAS.len()];
-    let route = arena.route(usize::from(route));
+    let Some(route) = arena.route(usize::from(route)) else {
+        return;
+    };
     let Ok(rest) = std::str::from_utf8(rest) else {
         return;
     };

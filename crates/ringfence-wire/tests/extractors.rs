@@ -6,7 +6,7 @@ mod shipped;
 
 use proptest::prelude::*;
 use shipped::Sent;
-use shipped::attempt::{ARENAS, KEY_ID, path};
+use shipped::attempt::{ARENAS, KEY_ID, KEYLESS, path};
 
 /// Words that mean something to some dialect, between any other text.
 fn text() -> impl Strategy<Value = String> {
@@ -57,7 +57,7 @@ proptest! {
         media in prop_oneof![Just("application/json"), Just("application/x-www-form-urlencoded"), Just("x")],
     ) {
         for arena in ARENAS.iter() {
-            let route = arena.route(number);
+            let Some(route) = arena.route(number) else { continue };
             let places = arena.dialect.describe().unwrap().places.into_iter();
             let names = places.filter_map(|(_, place)| Some(place.split_once("header ")?.1.to_owned()));
             let mut headers: Vec<_> = names.zip(fields.clone()).collect();
@@ -102,6 +102,12 @@ proptest! {
 #[test]
 fn every_dialect_permits_a_signed_message_to_some_route() {
     for arena in ARENAS.iter() {
+        if KEYLESS
+            .iter()
+            .any(|(name, _)| *name == arena.dialect.name())
+        {
+            continue;
+        }
         let permitted = (0..64).filter_map(|number| arena.signed(number)).count();
         assert!(permitted > 0, "{}", arena.dialect.name());
     }

