@@ -191,6 +191,58 @@ def test_the_engine_takes_a_listener_that_asks_for_certificates(file: Path) -> N
         config.check(loaded)
 
 
+def with_issuer(file: Path, keys: str, more: str = "") -> None:
+    (file.parent / "issuer.jwks").write_text(keys)
+    section = (
+        "\nissuers:\n  - {name: a, issuer: https://a.example, audience: b, jwks: issuer.jwks, "
+        f"credentials: {{desk: desk-key-1}}{more}}}\n"
+    )
+    file.write_text(file.read_text() + section)
+
+
+ED25519 = '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'
+
+
+def test_the_engine_takes_an_issuer_with_its_public_keys(file: Path) -> None:
+    with_issuer(file, f'{{"keys": [{ED25519}]}}')
+    config.check(config.load(file))
+
+
+@pytest.mark.parametrize(
+    ("keys", "more", "said"),
+    [
+        ("no json", "", "not a JSON Web Key Set"),
+        ("[]", "", 'it has no list of "keys"'),
+        ('{"keys": []}', "", "it holds no key"),
+        (f'{{"keys": [{ED25519}, {ED25519}]}}', "", "two keys have one name"),
+        ('{"keys": [{"kty": "oct", "k": "AAAA"}]}', "", "private key"),
+        (f'{{"keys": [{ED25519[:-1]}, "d": "AAAA"}}]}}', "", "private key"),
+    ],
+)
+def test_an_issuer_whose_keys_are_none_is_refused(
+    file: Path, keys: str, more: str, said: str
+) -> None:
+    with_issuer(file, keys, more)
+    with pytest.raises(ConfigError) as refused:
+        config.check(config.load(file))
+    assert said in str(refused.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (", algorithms: [HS256]", "issuers[0].algorithms[0]"),
+        (", algorithms: []", "issuers[0].algorithms"),
+        (", dpop: never", "issuers[0].dpop"),
+        (", max_lifetime_s: 0", "issuers[0].max_lifetime_s"),
+        (", secret: x", "issuers[0].secret"),
+    ],
+)
+def test_what_no_issuer_may_say_is_named(file: Path, more: str, said: str) -> None:
+    with_issuer(file, f'{{"keys": [{ED25519}]}}', more)
+    assert any(said in problem for problem in problems(file))
+
+
 def test_the_engine_takes_what_the_profile_says(file: Path) -> None:
     config.check(config.load(file))
 

@@ -41,6 +41,7 @@ pub mod snapshot;
 mod socket;
 mod stream;
 mod tls;
+mod token;
 mod usage;
 mod watch;
 

@@ -15,6 +15,7 @@ use ringfence_core::refusal::{Code, Refusal, Retry};
 use ringfence_core::session::{Coverage, Session};
 use ringfence_core::sign::Algorithm;
 use ringfence_wire::http::{check, check_extended_connect, check_http2, single};
+use ringfence_wire::issuer::PROOF_WINDOW;
 use ringfence_wire::websocket::handshake;
 use ringfence_wire::{Head, Outgoing, Reading, Rendered, Route};
 
@@ -222,13 +223,26 @@ impl Passing {
         let settled = dialect.settle(route, body, &mut scratch);
         let route = settled.map_err(|refusal| self.turn_early(refusal, edge_trace, None))?;
         let now_us = now_us();
-        let session = client.session(now_us);
+        let early = |refusal| self.turn_early(refusal, edge_trace, Some(route.operation));
+        let token = self.token(now_us).map_err(early)?;
+        let (token, proof) = token.map_or((None, None), |token| (Some(token.session), token.proof));
+        let bare = token.as_ref().map(|_| self.without_token());
+        let session = token.or_else(|| client.session(now_us));
         let read = self.dialect_head(session.is_some()).and_then(|head| {
-            let reading = dialect.read(route, &head, body, &mut scratch)?;
+            let headers = bare.as_ref().or(head.headers);
+            let head = Head { headers, ..head };
+            let mut reading = dialect.read(route, &head, body, &mut scratch)?;
+            if bare.is_some() && reading.claim.is_some() {
+                // Who of the two acts would be for each reader to say.
+                return Err(Refusal::new(Code::SignatureTwofold).field("authorization"));
+            }
+            if let Some(proof) = &proof {
+                reading.claim = Some(proof.claim());
+                reading.window = PROOF_WINDOW;
+            }
             Ok((head, reading))
         });
-        let (head, reading) =
-            read.map_err(|refusal| self.turn_early(refusal, edge_trace, Some(route.operation)))?;
+        let (head, reading) = read.map_err(early)?;
         let logon = route.channel && reading.claim.is_some();
         let asking = Asking {
             operation: if logon {
@@ -410,6 +424,7 @@ impl Passing {
 /// Returns by what a known credential was proved, where not by the venue's own signature.
 fn proof(asking: &Asking<'_>) -> Option<&'static str> {
     match (asking.reading.claim, asking.session) {
+        (_, Some(session)) if session.bound().is_some() => Some("token"),
         (Some(claim), _) if claim.coverage == Coverage::Whole => Some("native"),
         (None, Some(session)) => match session.credential().key().algorithm() {
             Algorithm::X509 => Some("certificate"),

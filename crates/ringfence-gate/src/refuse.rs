@@ -40,6 +40,7 @@ impl Passing {
         }
         headers.insert(MESSAGE, self.id.value().clone());
         write_retry_after(refusal, headers);
+        self.challenge(refusal, headers);
         self.client.door.speech.usage.write(usages, headers);
         response
     }

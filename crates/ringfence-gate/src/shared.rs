@@ -21,6 +21,7 @@ use ringfence_core::pipeline::Core;
 use ringfence_core::replay::ReplayRoom;
 use ringfence_ledger::Ledger;
 use ringfence_wire::Dialect;
+use ringfence_wire::issuer::Issuers;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
@@ -30,7 +31,7 @@ use crate::egress::Ring;
 use crate::error::GateError;
 use crate::limits::Connections;
 use crate::receipts::Receipts;
-use crate::snapshot::{GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot};
+use crate::snapshot::{GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot, issuers};
 use crate::tls;
 use crate::usage::UsageFields;
 
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Connections>,
     pub(crate) counters: Counters,
     pub(crate) receipts: Receipts,
+    pub(crate) issuers: Issuers,
     pub(crate) ring: Ring,
     boot: String,
     next_message: AtomicU64,
@@ -75,6 +77,7 @@ pub(crate) struct Parts {
     venue: Venue,
     attestor: Attestor,
     receipts: Receipts,
+    issuers: Issuers,
 }
 
 impl Parts {
@@ -109,6 +112,7 @@ impl Parts {
             venue: venue(snapshot)?,
             attestor,
             receipts: Receipts::new(&snapshot.ledger.directory),
+            issuers: issuers(&snapshot.issuers)?,
         })
     }
 }
@@ -126,6 +130,7 @@ impl Shared {
             venue,
             attestor,
             receipts,
+            issuers,
             ..
         } = parts;
         Ok(Self {
@@ -140,6 +145,7 @@ impl Shared {
             )),
             counters: Counters::new(),
             receipts,
+            issuers,
             ring,
             boot: boot_id()?,
             next_message: AtomicU64::new(1),

@@ -1,6 +1,7 @@
 //! The configuration as Python hands it over: one JSON document, checked strictly. Paths are absolute.
 
 mod egress;
+mod issuer;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ use crate::error::GateError;
 use crate::watch::Patience;
 pub(crate) use egress::Sealer;
 pub use egress::{EgressConfig, TransferRule, VenueKeyRecord, WithdrawalRule};
+pub(crate) use issuer::issuers;
+pub use issuer::{DpopName, IssuerConfig};
 
 /// Everything but credentials.
 #[derive(Debug, Deserialize)]
@@ -36,6 +39,9 @@ pub struct Snapshot {
     /// Whose keys sign for the venue, where we do.
     #[serde(default)]
     pub egress: Option<EgressConfig>,
+    /// Whose tokens are taken.
+    #[serde(default)]
+    pub issuers: Vec<IssuerConfig>,
     pub attestation: AttestationConfig,
     pub engine: EngineConfig,
     pub http: HttpConfig,

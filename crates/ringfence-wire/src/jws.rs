@@ -73,22 +73,27 @@ impl<'a> Jws<'a> {
 
     /// Returns how the signature is written, for keys of the algorithm that the header names and no other.
     pub fn encodings(&self) -> SignatureEncodings {
-        let url = Some(Encoding::Base64Url);
-        let none = SignatureEncodings::default();
-        match self.algorithm {
-            Algorithm::EcdsaP256Sha256 => SignatureEncodings {
-                ecdsa: Some((Encoding::Base64Url, EcdsaForm::Fixed)),
-                ..none
-            },
-            Algorithm::Ed25519 => SignatureEncodings {
-                ed25519: url,
-                ..none
-            },
-            Algorithm::HmacSha256 => SignatureEncodings { hmac: url, ..none },
-            Algorithm::RsaPkcs1Sha256 => SignatureEncodings { rsa: url, ..none },
-            // INVARIANT: no header names it.
-            Algorithm::Secp256k1Eip712 | Algorithm::X509 => none,
-        }
+        spelling(self.algorithm)
+    }
+}
+
+/// Returns how signatures by `algorithm` are written in tokens; nothing for other algorithms.
+pub fn spelling(algorithm: Algorithm) -> SignatureEncodings {
+    let url = Some(Encoding::Base64Url);
+    let none = SignatureEncodings::default();
+    match algorithm {
+        Algorithm::EcdsaP256Sha256 => SignatureEncodings {
+            ecdsa: Some((Encoding::Base64Url, EcdsaForm::Fixed)),
+            ..none
+        },
+        Algorithm::Ed25519 => SignatureEncodings {
+            ed25519: url,
+            ..none
+        },
+        Algorithm::HmacSha256 => SignatureEncodings { hmac: url, ..none },
+        Algorithm::RsaPkcs1Sha256 => SignatureEncodings { rsa: url, ..none },
+        // INVARIANT: no header names it.
+        Algorithm::Secp256k1Eip712 | Algorithm::X509 => none,
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod dialect;
 pub mod form;
 pub mod http;
+pub mod issuer;
 pub mod json;
 pub mod jws;
 pub mod native;

@@ -81,6 +81,8 @@ class Loaded:
         del content["ledger"]["retention"], content["ledger"]["publish"]
         if content["egress"] is not None:
             del content["egress"]["vault"]
+        for issuer in content["issuers"]:
+            issuer["keys"] = key_set(Path(self.path(issuer.pop("jwks"))))
         content["upstream"]["ca"] = self.roots()
         for listener in content["listeners"]:
             tls = listener["tls"] or {}
@@ -157,6 +159,7 @@ def repeated(config: Config) -> Found:
     """Yield names that a list has twice."""
     lists: list[tuple[Place, str, Sequence[Any]]] = [
         (("listeners",), "name", config.listeners),
+        (("issuers",), "name", config.issuers),
         (("budget", "limits"), "name", config.budget.limits),
         (("guard", "instruments"), "symbol", config.guard.instruments),
     ]
@@ -169,6 +172,22 @@ def repeated(config: Config) -> Found:
             seen.add(name)
 
 
+def key_set(path: Path) -> list[Any]:
+    """Return the keys of a JSON Web Key Set.
+
+    Raises:
+        ConfigError: the file is none.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as e:
+        raise ConfigError([f"{path}: not a JSON Web Key Set: {e}"]) from e
+    keys = content.get("keys") if isinstance(content, dict) else None
+    if not isinstance(keys, list):
+        raise ConfigError([f'{path}: not a JSON Web Key Set: it has no list of "keys"'])
+    return keys
+
+
 def absent(loaded: Loaded) -> Found:
     """Yield files that are named and not there, and private keys that others may use."""
     config = loaded.config
@@ -177,6 +196,9 @@ def absent(loaded: Loaded) -> Found:
         (("ledger", "key"), config.ledger.key, "`ringfence init` makes one"),
         (("upstream", "ca"), config.upstream.ca, "name a PEM file of roots"),
     ]
+    for i, issuer in enumerate(config.issuers):
+        hint = "name a JSON Web Key Set"
+        files.append((("issuers", i, "jwks"), issuer.jwks, hint))
     for i, listener in enumerate(config.listeners):
         if listener.tls is not None:
             tls, hint = listener.tls, "name a PEM file"

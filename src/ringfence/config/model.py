@@ -146,6 +146,28 @@ class Upstream(Section):
     response_timeout_ms: Milliseconds = 10_000
 
 
+class Issuer(Section):
+    """Whose access tokens are taken (RFC 9068), and whom each subject of theirs acts as."""
+
+    name: Name
+    issuer: Annotated[str, Field(min_length=1)]
+    """What a token's `iss` says."""
+    audience: Annotated[str, Field(min_length=1)]
+    """What its `aud` says, alone or in a list."""
+    jwks: FileName
+    """A JSON Web Key Set with the issuer's public keys."""
+    algorithms: Annotated[
+        tuple[Literal["ES256", "EdDSA", "RS256"], ...], Field(min_length=1, strict=False)
+    ] = ("ES256", "EdDSA")
+    subject: Annotated[str, Field(min_length=1)] = "sub"
+    """The claim that says who acts."""
+    credentials: Annotated[dict[str, str], Field(min_length=1)]
+    """What it says, and the id of the credential that acts then."""
+    max_lifetime_s: Annotated[int, Field(ge=1, le=86_400)] = 3600
+    dpop: Literal["required", "optional"] = "required"
+    """Whether a token is only good with a proof (RFC 9449)."""
+
+
 class Attestation(Section):
     """How the venue can tell that a message came through the gateway, and for whom."""
 
@@ -339,6 +361,7 @@ class Config(Section):
     listeners: Annotated[tuple[Listener, ...], Field(min_length=1, max_length=64, strict=False)]
     upstream: Upstream
     egress: Egress | None = None
+    issuers: Annotated[tuple[Issuer, ...], Field(max_length=16, strict=False)] = ()
     attestation: Attestation = Attestation()
     engine: EngineSection = EngineSection()
     http: Http = Http()

@@ -163,10 +163,14 @@ impl<'c, 'm> Passage<'c, 'm> {
             return Ok(None);
         }
         match self.message.means().map_err(|_| Code::TimeMissing)? {
-            Means::Own(claim) => self.claim(claim, identity),
+            Means::Own(claim) if self.message.operation.spends() => {
+                self.claim(claim, identity, Use::Spend)
+            }
+            Means::Own(claim) => self.claim(claim, identity, Use::Read),
+            // A proof is made for one request (RFC 9449 11.1).
             Means::Bound(session, _, claim) => {
                 session.check(self.now_us)?;
-                self.claim(claim, identity)
+                self.claim(claim, identity, Use::Spend)
             }
             Means::Session(session) => {
                 session.check(self.now_us)?;
@@ -179,17 +183,13 @@ impl<'c, 'm> Passage<'c, 'm> {
         &self,
         claim: &Claim<'_>,
         identity: &Proof<Identity>,
+        purpose: Use,
     ) -> Result<Option<Fresh>, Refusal> {
         self.window.check(claim.stamp, self.now_us)?;
         let (Proof::Held(Identity::Signature(signed)), Some(who)) =
             (identity, self.credential.as_deref())
         else {
             return Ok(None);
-        };
-        let purpose = if self.message.operation.spends() {
-            Use::Spend
-        } else {
-            Use::Read
         };
         let room = &self.core.room;
         let mut fresh = who.claim(signed, purpose, self.now_us, room);

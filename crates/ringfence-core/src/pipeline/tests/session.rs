@@ -177,6 +177,16 @@ fn each_message_of_a_bound_session_is_signed_by_its_key_once() {
     assert_eq!(code(bound.send_in(Some(&session), &core, NOW_US)), None);
     let again = bound.send_in(Some(&session), &core, NOW_US);
     assert_eq!(code(again), Some(Code::ReplaySeen));
+    let reading = Draft {
+        operation: Operation::AccountRead,
+        payload: "reading",
+        order: None,
+        ..bound
+    };
+    assert_eq!(code(reading.send_in(Some(&session), &core, NOW_US)), None);
+    // What is made for one request is not made for two, though they only look.
+    let again = reading.send_in(Some(&session), &core, NOW_US);
+    assert_eq!(code(again), Some(Code::ReplaySeen));
     let late = Draft {
         payload: "late",
         stamp: Stamp {

@@ -1,0 +1,92 @@
+//! Issuers' access tokens on requests: who acts by them, and what a refusal says of them.
+
+use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use ringfence_core::mode::Control;
+use ringfence_core::refusal::{Code, Detail, Refusal};
+use ringfence_core::session::{Coverage, Session};
+use ringfence_wire::issuer::{Asked, Proof};
+
+use crate::pipeline::Passing;
+
+/// Who acts by a request's token.
+pub(crate) struct Token {
+    pub(crate) session: Session,
+    /// What the token's key must have signed of this request, where the token is bound to one.
+    pub(crate) proof: Option<Proof>,
+}
+
+impl Passing {
+    /// Returns who acts by the token that the request carries; none where it carries none of a known issuer.
+    ///
+    /// # Errors
+    ///
+    /// As `Issuers::read`; `credential_unknown` when the credential that the token stands for is none.
+    pub(crate) fn token(&self, now_us: u64) -> Result<Option<Token>, Refusal> {
+        let shared = &self.client.thread.shared;
+        if shared.issuers.is_empty() {
+            return Ok(None);
+        }
+        let host = self
+            .head
+            .headers
+            .get(HOST)
+            .and_then(|host| host.to_str().ok());
+        let authority = self.head.uri.authority().map(http::uri::Authority::as_str);
+        let asked = Asked {
+            method: self.head.method.as_str(),
+            secure: self.client.door.tls.is_some(),
+            host: host.or(authority).unwrap_or_default(),
+            path: self.head.uri.path(),
+        };
+        let found = shared.issuers.read(&self.head.headers, &asked, now_us)?;
+        let Some(mut vouched) = found else {
+            return Ok(None);
+        };
+        let bound = vouched.proof.as_mut().and_then(Proof::take_key);
+        let core = &shared.core;
+        let session = core.vouch(&vouched.key_id, Coverage::Venue, vouched.until_us, bound)?;
+        Ok(Some(Token {
+            session,
+            proof: vouched.proof,
+        }))
+    }
+
+    /// Returns the request's header fields without its token: it is none of the dialect's.
+    pub(crate) fn without_token(&self) -> HeaderMap {
+        let mut headers = self.head.headers.clone();
+        headers.remove(AUTHORIZATION);
+        headers
+    }
+
+    /// Says to who carried a token what is wrong with it (RFC 6750 3, RFC 9449 7.1).
+    pub(crate) fn challenge(&self, refusal: &Refusal, headers: &mut HeaderMap) {
+        let control = refusal.code.control();
+        let theirs = matches!(control, Some(Control::Identity | Control::Freshness))
+            || refusal.code == Code::CredentialSessionEnded;
+        if !theirs || self.client.thread.shared.issuers.is_empty() {
+            return;
+        }
+        let value = self
+            .head
+            .headers
+            .get(AUTHORIZATION)
+            .map(HeaderValue::as_bytes);
+        let bearer = value.is_some_and(|value| value.starts_with(b"Bearer "));
+        let dpop = value.is_some_and(|value| value.starts_with(b"DPoP "));
+        let of_proof = match &refusal.detail {
+            Detail::Field(name) => {
+                ["ath", "cnf", "dpop", "htm", "htu", "jti", "jwk"].contains(&&**name)
+            }
+            Detail::None | Detail::Distance(_) | Detail::Limit(_) | Detail::Scope(_) => {
+                matches!(refusal.code, Code::ReplaySeen | Code::TimeStale)
+            }
+        };
+        let text = match (dpop, bearer, of_proof) {
+            (true, _, true) => r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA RS256""#,
+            (true, _, false) => r#"DPoP error="invalid_token", algs="ES256 EdDSA RS256""#,
+            (false, true, _) => r#"Bearer error="invalid_token", DPoP algs="ES256 EdDSA RS256""#,
+            (false, false, _) => r#"DPoP algs="ES256 EdDSA RS256""#,
+        };
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(text));
+    }
+}
