@@ -28,6 +28,14 @@ ORDER = {
     "quantity": "0.01000",
     "client_order_id": "bot-000000000042",
 }
+ACTION = {
+    "type": "order",
+    "orders": [
+        {"a": 0, "b": True, "p": "60000", "s": "0.01", "r": False, "t": {"limit": {"tif": "Gtc"}}}
+    ],
+    "grouping": "na",
+}
+"""What a wallet signs of an order."""
 
 
 def dialects(stage: Stage, _done: dict[str, Table]) -> list[Table]:
@@ -72,12 +80,15 @@ def orders() -> Iterator[dict[str, Any]]:
         if not placing:
             continue
         route = placing[0]
+        body: dict[str, Any] = named
+        if route.get("when") == {"action.type": "order"}:
+            body = {"action": ACTION}
         form = "&".join(f"{field}={value}" for field, value in named.items())
         # What needs code stands in a header, too.
         signature = dialect["signing"].get("signature", {"header": "Authorization"})
         in_header = isinstance(signature, dict) and "header" in signature
         if route.get("body") == "json":
-            parts = {"query": "", "body": json.dumps(named, separators=(",", ":"))}
+            parts = {"query": "", "body": json.dumps(body, separators=(",", ":"))}
         else:
             parts = {"query": "", "body": form} if in_header else {"query": form, "body": ""}
         request = {"name": name, "dialect": dialect, **parts}

@@ -19,7 +19,7 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ringfence_core::sign::{
-    Algorithm, Claim, Digest, Encoding, SecretForm, SigningKey, VerifyingKey,
+    Address, Algorithm, Claim, Digest, Encoding, Recovered, SecretForm, SigningKey, VerifyingKey,
 };
 use ringfence_wire::http::captured;
 use ringfence_wire::{BodyKind, Dialect, Draft, Head, Scratch, Seal};
@@ -42,6 +42,7 @@ struct Keys {
 enum Bare {
     Hmac(Vec<u8>),
     Public(ParsedPublicKey),
+    Recovered,
 }
 
 fn keys() -> Vec<Keys> {
@@ -54,6 +55,7 @@ fn keys() -> Vec<Keys> {
     let verifying = |algorithm, key: &[u8]| VerifyingKey::from_parts(algorithm, key).unwrap();
     let signing = |algorithm, key: &[u8]| SigningKey::from_parts(algorithm, key).unwrap();
     let (ed25519_public, rsa_public) = (ed25519.public_key().as_ref(), rsa.public_key().as_ref());
+    let wallet = wallet(&signing(Algorithm::Secp256k1Eip712, &[7; 32]));
     vec![
         Keys {
             name: "hmac",
@@ -79,6 +81,13 @@ fn keys() -> Vec<Keys> {
             ),
         },
         Keys {
+            name: "secp256k1",
+            words: ["secp256k1", "eip-712"],
+            signing: signing(Algorithm::Secp256k1Eip712, &[7; 32]),
+            verifying: verifying(Algorithm::Secp256k1Eip712, wallet.bytes()),
+            bare: Bare::Recovered,
+        },
+        Keys {
             name: "rsa-2048",
             words: ["rsa", "rs256"],
             signing: signing(Algorithm::RsaPkcs1Sha256, rsa.as_der().unwrap().as_ref()),
@@ -88,6 +97,17 @@ fn keys() -> Vec<Keys> {
             ),
         },
     ]
+}
+
+/// Returns the address that a wallet's signatures recover to.
+fn wallet(key: &SigningKey) -> Address {
+    let raw = key.sign_digest(&[7; 32]).unwrap();
+    let (r, s) = (
+        raw[..32].try_into().unwrap(),
+        raw[32..64].try_into().unwrap(),
+    );
+    let found = Recovered::from_signature(&[7; 32], &r, &s, raw[64]);
+    found.unwrap().address()
 }
 
 fn main() {
@@ -156,6 +176,14 @@ fn measure(dialect: &Dialect, request: &Value, keys: &Keys) -> (Duration, Durati
             Box::new(move || hmac::verify(&key, black_box(&payload), &raw).unwrap())
         }
         Bare::Public(key) => Box::new(move || key.verify_sig(black_box(&payload), &raw).unwrap()),
+        Bare::Recovered => {
+            let digest: [u8; 32] = payload.try_into().unwrap();
+            let (r, s) = (*raw.first_chunk().unwrap(), raw[32..64].try_into().unwrap());
+            Box::new(move || {
+                let found = Recovered::from_signature(black_box(&digest), &r, &s, raw[64]);
+                black_box(found.unwrap());
+            })
+        }
     };
     let mut scratch = Scratch::default();
     let mut whole = || {
@@ -190,7 +218,11 @@ fn decoded(claim: &Claim<'_>, keys: &Keys) -> Vec<u8> {
         Algorithm::HmacSha256 => claim.encodings.hmac,
         Algorithm::Ed25519 => claim.encodings.ed25519,
         Algorithm::RsaPkcs1Sha256 => claim.encodings.rsa,
-        Algorithm::Secp256k1Eip712 | Algorithm::X509 => None,
+        Algorithm::Secp256k1Eip712 => {
+            let digest = claim.payload.try_into().unwrap();
+            return keys.signing.sign_digest(digest).unwrap().to_vec();
+        }
+        Algorithm::X509 => None,
     };
     let nibble = |digit: &u8| char::from(*digit).to_digit(16).unwrap() as u8;
     match encoding.unwrap() {
