@@ -117,7 +117,9 @@ impl World {
         let read = self.issuers.read(&headers, &ASKED, NOW * 1_000_000);
         read.map_err(|refusal| match refusal.detail {
             Detail::Field(name) => format!("{} {name}", refusal.code.as_str()),
-            _ => refusal.code.as_str().to_owned(),
+            Detail::None | Detail::Distance(_) | Detail::Limit(_) | Detail::Scope(_) => {
+                refusal.code.as_str().to_owned()
+            }
         })
     }
 
@@ -140,9 +142,10 @@ impl World {
 /// Returns `value` with the members of `change`; one that is null there is left out.
 fn merged(mut value: Value, change: &Value) -> Value {
     for (name, other) in change.as_object().unwrap() {
-        match other {
-            Value::Null => drop(value.as_object_mut().unwrap().remove(name)),
-            other => value[name] = other.clone(),
+        if other.is_null() {
+            value.as_object_mut().unwrap().remove(name);
+        } else {
+            value[name] = other.clone();
         }
     }
     value
