@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import secrets
 import ssl
@@ -113,6 +115,27 @@ def test_market_streams_go_through(firm: Firm) -> None:
     url = f"{firm.gateway.replace('https', 'wss')}/ws/btcusdt@depth5"
     with connect(url, ssl=trusting) as opened:
         assert json.loads(opened.recv(timeout=5))["bids"]
+
+
+def over_websocket(firm: Firm, bot: Any) -> dict[str, Any]:
+    """Place an order on the trading channel, signed by the bot's own key, and return the answer."""
+    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+    order |= {"price": "20000.00", "quantity": "0.01", "apiKey": bot.key_id}
+    every = {**order, "timestamp": str(time.time_ns() // 1_000_000)}
+    text = "&".join(f"{name}={value}" for name, value in sorted(every.items()))
+    every["signature"] = hmac.new(bot.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    trusting = ssl.create_default_context(cafile=str(firm.state / "tls" / "ca.pem"))
+    with connect(f"{firm.gateway.replace('https', 'wss')}/ws-api/v3", ssl=trusting) as opened:
+        opened.send(json.dumps({"id": 1, "method": "order.place", "params": every}))
+        answer: dict[str, Any] = json.loads(opened.recv(timeout=5))
+    return answer
+
+
+def test_orders_on_a_trading_channel_are_signed_for_the_venue_too(firm: Firm) -> None:
+    placed = over_websocket(firm, firm.bot)
+    assert (placed["status"], placed["result"]["status"]) == (200, "NEW"), placed
+    refused = over_websocket(firm, firm.stranger)
+    assert "No venue key is there" in refused["error"]["msg"]
 
 
 def test_an_account_without_a_venue_key_does_nothing_there(firm: Firm) -> None:
