@@ -365,6 +365,7 @@ fn pings_do_not_keep_an_idle_connection_open() {
     assert_eq!(client.ask(TIME), fine());
     let begun = Instant::now();
     let away = loop {
+        assert!(begun.elapsed() < common::SOON, "it was kept open");
         client.send_frame(PING, 0, 0, &[0; 8]);
         match client.next() {
             Some(frame) if frame.kind == GOAWAY => break frame,
