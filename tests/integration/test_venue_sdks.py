@@ -15,6 +15,8 @@ from kraken.exceptions import (
     KrakenPermissionDeniedError,
 )
 from kraken.spot import Market, Trade, User
+from okx.Account import AccountAPI
+from okx.Trade import TradeAPI
 from pybit import _helpers
 from pybit.exceptions import FailedRequestError, InvalidRequestError
 from pybit.unified_trading import HTTP
@@ -41,6 +43,14 @@ def kraken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with staged("kraken", tmp_path_factory) as stage, pytest.MonkeyPatch.context() as patch:
         # How its users make it trust a CA.
         patch.setenv("REQUESTS_CA_BUNDLE", str(stage.ca))
+        yield stage
+
+
+@pytest.fixture(scope="module")
+def okx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with staged("okx", tmp_path_factory) as stage, pytest.MonkeyPatch.context() as patch:
+        # How its users make it trust a CA.
+        patch.setenv("SSL_CERT_FILE", str(stage.ca))
         yield stage
 
 
@@ -194,3 +204,45 @@ def test_python_kraken_sdk_raises_its_own_exceptions(
     monkeypatch.setattr(slow, "get_nonce", lambda: str(int((time.time() - 3600) * 1e8)))
     with pytest.raises(KrakenInvalidNonceError):
         slow.create_order(**KRAKEN_LIMIT)
+
+
+def okx_trade(stage: Stage, who: Key) -> Any:
+    return TradeAPI(who.key_id, who.secret, "any", flag="0", domain=stage.gateway)
+
+
+OKX_LIMIT: dict[str, Any] = {
+    "instId": "BTC-USDT",
+    "tdMode": "cash",
+    "side": "buy",
+    "ordType": "limit",
+    "sz": "0.01",
+    "px": "50000",
+}
+
+
+def test_python_okx_trades(okx: Stage) -> None:
+    who = fresh(okx)
+    trading = okx_trade(okx, who)
+    placed = trading.place_order(**OKX_LIMIT)["data"][0]
+    assert placed["sCode"] == "0"
+    standing = trading.get_order_list(instType="SPOT")["data"]
+    assert placed["ordId"] in {order["ordId"] for order in standing}
+    assert trading.cancel_order("BTC-USDT", placed["ordId"])["code"] == "0"
+    market = OKX_LIMIT | {"ordType": "market", "px": "", "sz": "100"}
+    bought = trading.place_order(**market)["data"][0]["ordId"]
+    assert trading.get_order("BTC-USDT", bought)["data"][0]["state"] == "filled"
+    account = AccountAPI(who.key_id, who.secret, "any", flag="0", domain=okx.gateway)
+    held = {row["ccy"]: row for row in account.get_account_balance()["data"][0]["details"]}
+    assert float(held["BTC"]["cashBal"]) > 10
+
+
+def test_python_okx_is_told_the_venue_s_own_codes(okx: Stage) -> None:
+    for who, change, code in [
+        (Key(okx.trader.key_id, "x" * 64), {}, "50113"),
+        (fresh(okx, "read"), {}, "50110"),
+        (okx.trader, {"px": "50000.01"}, "51006"),
+        (okx.trader, {"sz": "40"}, "51201"),
+        (okx.trader, {"pxUsd": "1", "px": ""}, "51000"),
+        (okx.trader, {"attachAlgoOrds": [{"slOrdPx": "1", "slTriggerPx": "1"}]}, "51000"),
+    ]:
+        assert okx_trade(okx, who).place_order(**OKX_LIMIT | change)["code"] == code, change

@@ -159,6 +159,7 @@ impl OrderNames {
             value.ok_or_else(|| Refusal::new(Code::FormParameterMissing).field(spot.as_str()))
         };
         let optional = |spot: &Option<Spot>| spot.as_ref()?.read(pairs, kind);
+        let said = |value: &&str| !value.is_empty();
         let side = match route.side {
             Some(side) => side,
             None => {
@@ -175,8 +176,9 @@ impl OrderNames {
             symbol: needed(&self.symbol)?,
             side,
             kind,
-            price: self.price.read(pairs, kind),
-            stop_price: self.stop_price.read(pairs, kind),
+            // An empty text is no price: python-okx sends one with market orders.
+            price: self.price.read(pairs, kind).filter(said),
+            stop_price: self.stop_price.read(pairs, kind).filter(said),
             quantity: self.quantity.read(pairs, kind),
             iceberg_quantity: optional(&self.iceberg_quantity),
             quote_quantity: optional(&self.quote_quantity),

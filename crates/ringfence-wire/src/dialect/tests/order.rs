@@ -164,3 +164,12 @@ fn a_stream_takes_a_message_only_when_every_field_that_it_knows_says_something_k
         assert!(!dialect.stream_takes(text), "{text}");
     }
 }
+
+#[test]
+fn an_empty_price_is_none() {
+    let dialect = Dialect::from_json(&venue()).unwrap();
+    let body = "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=5&price=&category=spot&timestamp=1&signature=00";
+    let seen =
+        Sent::order("", body).read(&dialect, |reading| reading.order.unwrap().price.is_none());
+    assert_eq!(seen, Ok(true));
+}
