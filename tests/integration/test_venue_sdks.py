@@ -237,12 +237,13 @@ def test_python_okx_trades(okx: Stage) -> None:
 
 
 def test_python_okx_is_told_the_venue_s_own_codes(okx: Stage) -> None:
-    for who, change, code in [
+    cases: list[tuple[Key, dict[str, Any], str]] = [
         (Key(okx.trader.key_id, "x" * 64), {}, "50113"),
         (fresh(okx, "read"), {}, "50110"),
         (okx.trader, {"px": "50000.01"}, "51006"),
         (okx.trader, {"sz": "40"}, "51201"),
         (okx.trader, {"pxUsd": "1", "px": ""}, "51000"),
         (okx.trader, {"attachAlgoOrds": [{"slOrdPx": "1", "slTriggerPx": "1"}]}, "51000"),
-    ]:
+    ]
+    for who, change, code in cases:
         assert okx_trade(okx, who).place_order(**OKX_LIMIT | change)["code"] == code, change
