@@ -12,6 +12,7 @@ from ringfence.errors import FileError
 
 __all__ = ["app"]
 
+PORT_MAX = 65_535
 app = typer.Typer(help="A paper exchange that speaks a venue's own API.")
 
 
@@ -43,7 +44,7 @@ def serve(
     if name not in SHAPES:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(SHAPES)}", param_hint="--venue")
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) > PORT_MAX:
         raise typer.BadParameter(f"{listen!r} is not HOST:PORT, such as 127.0.0.1:8080")
     try:
         key = read_attestation_key(attestation_key) if attestation_key else None
@@ -62,4 +63,9 @@ def serve(
         else:
             print(f"paper venue on {url}, in the shapes of {name}", flush=True)
 
-    run(VenueConfig(host=host, port=int(port), key=key, own_keys=own, venue=name), ready)
+    config = VenueConfig(host=host, port=int(port), key=key, own_keys=own, venue=name)
+    try:
+        run(config, ready)
+    except OSError as e:
+        hint = "give --listen an address of this machine and a port that nobody has"
+        raise FileError(f"cannot listen on {listen}: {e.strerror}", hint=hint) from e

@@ -134,9 +134,13 @@ class PaperVenue:
         """Serve in this thread until stopped."""
         self._server.run(sockets=[self._socket])
 
+    def end(self) -> None:
+        """End soon, also if it has not begun to serve."""
+        self._server.should_exit = True
+
     def stop(self) -> None:
         """End, and wait for the thread."""
-        self._server.should_exit = True
+        self.end()
         if self._thread is not None:
             self._thread.join(START_SECONDS)
 
@@ -172,10 +176,15 @@ async def _swallow(_message: Message) -> None:
 
 
 def serve(config: VenueConfig, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` is told the URL once connections are taken."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn ends on them and then raises them again, which would look like a crash.
-        signal.signal(number, lambda *_: None)
+    """Serve until SIGTERM or SIGINT; `ready` is told the URL once connections are taken.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
     venue = PaperVenue(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Until uvicorn has handlers of its own, and after: it ends on them and raises them again,
+        # which would look like a crash.
+        signal.signal(number, lambda *_: venue.end())
     ready(venue.url)
     venue.run()
