@@ -36,6 +36,8 @@ pub(crate) struct Permitted {
     pub(crate) recorded: Recorded,
     /// Where the gateway answers by itself.
     pub(crate) wanted: Option<Wanted>,
+    /// What a logon is answered with.
+    pub(crate) minted: Option<Result<String, Refusal>>,
 }
 
 /// How a permission stands in the ledger.
@@ -56,12 +58,16 @@ impl Passing {
             usages,
             recorded,
             wanted,
+            minted,
         } = permitted;
-        let recorded = match (recorded, wanted) {
-            (Recorded::Reading(reading), Some(wanted)) => {
+        let recorded = match (recorded, wanted, minted) {
+            (Recorded::Reading(reading), Some(wanted), _) => {
                 return self.receipt(wanted, &usages, reading).await;
             }
-            (recorded, _) => recorded,
+            (Recorded::Reading(reading), None, Some(minted)) => {
+                return self.hand_out(minted, &usages, reading);
+            }
+            (recorded, _, _) => recorded,
         };
         let (asked, reading) = self.bring(recorded, &permit, outgoing, operation).await;
         let answer = self.answer(asked, &usages);

@@ -27,6 +27,7 @@ mod http2;
 mod lane;
 mod limits;
 mod listen;
+mod minted;
 mod open;
 mod outbox;
 mod pipeline;

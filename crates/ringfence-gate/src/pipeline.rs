@@ -1,6 +1,7 @@
 //! The way of one message: edge, framing, operation, the core's controls, record, forward, outcome.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::ext::Protocol;
@@ -227,7 +228,7 @@ impl Passing {
         let token = self.token(now_us).map_err(early)?;
         let (token, proof) = token.map_or((None, None), |token| (Some(token.session), token.proof));
         let bare = token.as_ref().map(|_| self.without_token());
-        let session = token.or_else(|| client.session(now_us));
+        let session = token.or_else(|| client.session(now_us).map(Arc::new));
         let read = self.dialect_head(session.is_some()).and_then(|head| {
             let headers = bare.as_ref().or(head.headers);
             let head = Head { headers, ..head };
@@ -252,9 +253,13 @@ impl Passing {
             },
             signed: route.signed || logon,
             reading,
-            session: session.as_ref(),
+            session: session.as_deref(),
         };
-        self.decide(&asking, edge, || dialect.forward(route, &head, body))
+        let mut permitted = self.decide(&asking, edge, || dialect.forward(route, &head, body))?;
+        permitted.minted = route
+            .mints()
+            .map(|mints| self.mint(mints, &permitted.permit, now_us));
+        Ok(permitted)
     }
 
     /// Lets the core decide, and records its decision. What goes to the venue is written only if it may.
@@ -294,6 +299,7 @@ impl Passing {
             usages,
             recorded,
             wanted,
+            minted: None,
         })
     }
 

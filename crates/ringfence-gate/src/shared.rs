@@ -30,6 +30,7 @@ use crate::counters::Counters;
 use crate::egress::Ring;
 use crate::error::GateError;
 use crate::limits::Connections;
+use crate::minted::Minted;
 use crate::receipts::Receipts;
 use crate::snapshot::{GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot, issuers};
 use crate::tls;
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) receipts: Receipts,
     pub(crate) issuers: Issuers,
+    pub(crate) minted: Minted,
     pub(crate) ring: Ring,
     boot: String,
     next_message: AtomicU64,
@@ -146,6 +148,7 @@ impl Shared {
             counters: Counters::new(),
             receipts,
             issuers,
+            minted: Minted::default(),
             ring,
             boot: boot_id()?,
             next_message: AtomicU64::new(1),

@@ -1,16 +1,28 @@
 //! Issuers' access tokens on requests: who acts by them, and what a refusal says of them.
 
-use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
+};
+use ringfence_core::budget::Usages;
 use ringfence_core::mode::Control;
+use ringfence_core::pipeline::Permit;
 use ringfence_core::refusal::{Code, Detail, Refusal};
 use ringfence_core::session::{Coverage, Session};
+use ringfence_wire::Mints;
 use ringfence_wire::issuer::{Asked, Proof};
 
+use crate::body::Answer;
 use crate::pipeline::Passing;
+use crate::record::Reading;
+use crate::refuse::MESSAGE;
 
 /// Who acts by a request's token.
 pub(crate) struct Token {
-    pub(crate) session: Session,
+    pub(crate) session: Arc<Session>,
     /// What the token's key must have signed of this request, where the token is bound to one.
     pub(crate) proof: Option<Proof>,
 }
@@ -23,6 +35,11 @@ impl Passing {
     /// As `Issuers::read`; `credential_unknown` when the credential that the token stands for is none.
     pub(crate) fn token(&self, now_us: u64) -> Result<Option<Token>, Refusal> {
         let shared = &self.client.thread.shared;
+        let door = &self.client.door;
+        if let Some(session) = shared.minted.find(&self.head.headers, &door.name) {
+            let proof = None;
+            return Ok(Some(Token { session, proof }));
+        }
         if shared.issuers.is_empty() {
             return Ok(None);
         }
@@ -46,7 +63,7 @@ impl Passing {
         let core = &shared.core;
         let session = core.vouch(&vouched.key_id, Coverage::Venue, vouched.until_us, bound)?;
         Ok(Some(Token {
-            session,
+            session: Arc::new(session),
             proof: vouched.proof,
         }))
     }
@@ -88,5 +105,43 @@ impl Passing {
             (false, false, _) => r#"DPoP algs="ES256 EdDSA RS256""#,
         };
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(text));
+    }
+
+    /// Makes the token of a permitted logon, and returns the answer that hands it out.
+    pub(crate) fn mint(
+        &self,
+        mints: &Mints,
+        permit: &Permit,
+        now_us: u64,
+    ) -> Result<String, Refusal> {
+        let until_us = now_us.saturating_add(mints.seconds.saturating_mul(1_000_000));
+        let session = permit.session(until_us).ok_or(Code::Internal)?;
+        let minted = &self.client.thread.shared.minted;
+        let token = minted.mint(session, &self.client.door.name, now_us)?;
+        Ok(mints.answer(&token))
+    }
+
+    /// Answers a logon with the token that was made for it, or says why none was.
+    pub(crate) fn hand_out(
+        &self,
+        answer: Result<String, Refusal>,
+        usages: &Usages,
+        reading: Reading,
+    ) -> Response<Answer> {
+        let answer = match answer {
+            Err(refusal) => self.refused(&refusal, usages),
+            Ok(text) => {
+                let body = Some(Bytes::from(text));
+                let mut response = Response::new(Answer::whole(body, &self.lane.watch));
+                let headers = response.headers_mut();
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                // RFC 6749 5.1: nobody on the way keeps it.
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                headers.insert(MESSAGE, self.id.value().clone());
+                response
+            }
+        };
+        reading.answered(answer.status().as_u16());
+        answer
     }
 }

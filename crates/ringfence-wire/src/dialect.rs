@@ -33,7 +33,7 @@ pub use definition::BodyKind;
 pub use frame::Steps;
 pub use read::{Head, Outgoing, Reading};
 pub use render::Rendered;
-pub use route::Route;
+pub use route::{Mints, Route};
 pub use scheme::{Description, Draft, Seal, Signed, Unsigned, essence};
 pub use scratch::Scratch;
 pub use told::{Stop, Verdict, http_date_us};

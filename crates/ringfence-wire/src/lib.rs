@@ -13,6 +13,6 @@ pub mod websocket;
 
 pub use dialect::{
     AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft, Head, Heading,
-    OrderIds, Outgoing, Reading, Rendered, Route, Said, Scratch, Seal, Signed, Spoke, Spoken,
-    Steps, Stop, Unsigned, Verdict, essence, http_date_us,
+    Mints, OrderIds, Outgoing, Reading, Rendered, Route, Said, Scratch, Seal, Signed, Spoke,
+    Spoken, Steps, Stop, Unsigned, Verdict, essence, http_date_us,
 };

@@ -167,6 +167,8 @@ pub(super) struct RouteDefinition {
     pub(super) when: BTreeMap<String, String>,
     /// The name inside which the fields of this route's order stand.
     pub(super) order_in: Option<String>,
+    /// What the gateway answers itself: a token of its own, for who signed the message.
+    pub(super) mints: Option<MintsDefinition>,
     /// Whether a signature is asked for.
     #[serde(default = "yes")]
     pub(super) signed: bool,
@@ -226,6 +228,20 @@ pub(super) struct StreamMessages {
     pub(super) any: bool,
     pub(super) fields: BTreeMap<String, Vec<String>>,
     pub(super) texts: Vec<String>,
+}
+
+/// A token in place of a signature on each message that follows.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MintsDefinition {
+    /// How the message is signed: what is signed are values of its own parameters.
+    pub(super) signing: Signing,
+    /// Parameters, and what each must say.
+    pub(super) only: BTreeMap<String, String>,
+    /// How long the token is good, in seconds.
+    pub(super) seconds: u64,
+    /// JSON text with `{token}`.
+    pub(super) answer: String,
 }
 
 /// Weight by one parameter: exactly one of the three measures.

@@ -99,7 +99,8 @@ impl Dialect {
         let native = head.headers.filter(|headers| is_native(headers));
         // The handshake of a channel needs no signature; one that has it says who speaks on the channel.
         let asks = route.signed || (route.channel && native.is_some());
-        let own = self.signing.as_ref().filter(|_| asks);
+        let logon = route.mints().map(|mints| &mints.signing);
+        let own = logon.or(self.signing.as_ref()).filter(|_| asks);
         let signed = match (own, native) {
             (Some(own), Some(headers)) => {
                 scratch.read(head.query, text, route.body, None)?;
@@ -123,6 +124,9 @@ impl Dialect {
         };
         let scratch: &'a Scratch = scratch;
         let cost = weigh(route, scratch)?;
+        if let Some(mints) = route.mints() {
+            mints.check(scratch)?;
+        }
         let (claim, window) = match signed {
             SignedBy::Native(said) => (Some(said.claim(scratch.payload())), native::WINDOW),
             SignedBy::Own(own) => (Some(scratch.claim(own, head)?), own.rule()),

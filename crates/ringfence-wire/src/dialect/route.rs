@@ -3,11 +3,15 @@
 use std::collections::HashMap;
 
 use ringfence_core::operation::Operation;
+use ringfence_core::refusal::{Code, Refusal};
 
-use super::definition::BodyKind;
+use super::compile::wrong;
+use super::definition::{BodyKind, MintsDefinition};
 use super::name::{Name, Names, Tag};
 use super::order::OrderNames;
+use super::scheme::{Scheme, Signing};
 use super::weigh::Weigh;
+use super::{DialectError, Scratch};
 
 /// Names in a body, and what stands there; an empty text is anything.
 pub(super) type When = Box<[(Name, Box<str>)]>;
@@ -33,6 +37,8 @@ pub struct Route {
     pub body: BodyKind,
     /// What the body says where it is this route, of those with its method and path, that is meant.
     pub(super) when: When,
+    /// What the gateway answers itself.
+    pub(super) mints: Option<Box<Mints>>,
     /// Where its order's fields stand, if not where the dialect says.
     pub(super) order_names: Option<Box<OrderNames>>,
     /// Weight unless a parameter says otherwise.
@@ -46,7 +52,71 @@ pub struct Route {
     pub(super) parameters: Option<Names>,
 }
 
+/// A token that the gateway makes for who signed the message.
+#[derive(Debug)]
+pub struct Mints {
+    pub(super) signing: Signing,
+    pub(super) only: When,
+    /// How long the token is good, in seconds.
+    pub seconds: u64,
+    /// The answer up to the token, and from there on.
+    answer: (Box<str>, Box<str>),
+}
+
+/// Longest that a token of the gateway's own is good: a day.
+const TOKEN_SECONDS_MAX: u64 = 86_400;
+
+impl Mints {
+    pub(super) fn compile(written: &MintsDefinition, field: &str) -> Result<Self, DialectError> {
+        let answer = written.answer.split_once("{token}");
+        let sample = written.answer.replacen("{token}", "x", 1);
+        let json = serde_json::from_str::<serde_json::Value>(&sample).is_ok();
+        let Some((before, after)) = answer.filter(|_| json) else {
+            let what = "JSON text with {token} in it";
+            return Err(wrong(&format!("{field}.answer"), what));
+        };
+        if written.seconds == 0 || written.seconds > TOKEN_SECONDS_MAX {
+            let what = format!("1 to {TOKEN_SECONDS_MAX}");
+            return Err(wrong(&format!("{field}.seconds"), what));
+        }
+        let scheme = Scheme::compile(&written.signing, &format!("{field}.signing"))?;
+        let only = written.only.iter();
+        Ok(Self {
+            signing: Signing::Canonical(Box::new(scheme.of_values())),
+            only: only
+                .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
+                .collect(),
+            seconds: written.seconds,
+            answer: (before.into(), after.into()),
+        })
+    }
+
+    /// Checks that the message asks for what is handed out here.
+    ///
+    /// # Errors
+    ///
+    /// `form_parameter_invalid`, naming what it asks for otherwise.
+    pub(super) fn check(&self, scratch: &Scratch) -> Result<(), Refusal> {
+        let wrong =
+            |(name, wanted): &&(Name, Box<str>)| scratch.pairs().get(name) != Some(&**wanted);
+        match self.only.iter().find(wrong) {
+            Some((name, _)) => Err(Refusal::new(Code::FormParameterInvalid).field(name.as_str())),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the answer that hands `token` out, as JSON.
+    pub fn answer(&self, token: &str) -> String {
+        format!("{}{token}{}", self.answer.0, self.answer.1)
+    }
+}
+
 impl Route {
+    /// Returns the token that the gateway answers this message with, if it does.
+    pub fn mints(&self) -> Option<&Mints> {
+        self.mints.as_deref()
+    }
+
     /// Tells whether it takes every path.
     pub fn is_wildcard(&self) -> bool {
         &*self.path == WILDCARD

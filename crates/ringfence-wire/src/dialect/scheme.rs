@@ -50,9 +50,19 @@ pub(super) struct Scheme {
     passphrase: Option<(Place, PassphraseForm)>,
     constants: Box<[(Place, Box<str>)]>,
     pub(super) rule: Window,
+    /// Whether what is signed are the values of the query's own parameters, rather than the query.
+    values: bool,
 }
 
 impl Scheme {
+    /// Returns the same scheme for a message that is nothing but the values that it signs.
+    pub(super) fn of_values(self) -> Self {
+        Self {
+            values: true,
+            ..self
+        }
+    }
+
     /// Returns the name of the parameter that holds the signature, where one does.
     pub(super) fn signature_name(&self) -> Option<&str> {
         self.signature.parameter().map(Name::as_str)

@@ -8,7 +8,7 @@ use super::super::DialectError;
 use super::super::definition::{BodyKind, Definition, RouteDefinition, SideName};
 use super::super::name::{Name, Names};
 use super::super::order::OrderNames;
-use super::super::route::{Route, RouteTable, WILDCARD, When};
+use super::super::route::{Mints, Route, RouteTable, WILDCARD, When};
 use super::super::scheme::Signing;
 use super::super::weigh::Weigh;
 use super::wrong;
@@ -67,6 +67,7 @@ fn opening(path: &str, weight: u32) -> Result<Route, DialectError> {
         body: BodyKind::default(),
         when: Box::default(),
         order_names: None,
+        mints: None,
         side: None,
         weight,
         orders: 0,
@@ -92,6 +93,7 @@ fn receipts() -> Route {
         body: BodyKind::default(),
         when: Box::default(),
         order_names: None,
+        mints: None,
         side: None,
         weight: RECEIPT_WEIGHT,
         orders: 0,
@@ -131,6 +133,7 @@ fn compile_route(
         body: route.body,
         when: when(route, field)?,
         order_names: order_names(route, written, field)?,
+        mints: mints(route, operation, field)?,
         side: route.side.map(SideName::as_str),
         weight: route.weight,
         orders: route.orders,
@@ -148,6 +151,25 @@ fn when(route: &RouteDefinition, field: &str) -> Result<When, DialectError> {
     Ok(when
         .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
         .collect())
+}
+
+/// Returns the token that is handed out here. It stands for a logon, and a logon over HTTP without one is nothing.
+fn mints(
+    route: &RouteDefinition,
+    operation: Operation,
+    field: &str,
+) -> Result<Option<Box<Mints>>, DialectError> {
+    let field = format!("{field}.mints");
+    match (&route.mints, operation == Operation::SessionLogon) {
+        (Some(written), true) if route.signed && route.parameters.is_some() => {
+            Ok(Some(Box::new(Mints::compile(written, &field)?)))
+        }
+        (None, false) => Ok(None),
+        (_, _) => {
+            let what = "a signed session.logon with a closed list of parameters has it";
+            Err(wrong(&field, what))
+        }
+    }
 }
 
 /// Returns where this route's order stands, if not where the dialect says.

@@ -38,7 +38,8 @@ impl Scheme {
         out: &mut Vec<u8>,
     ) -> Result<(), Refusal> {
         // What stands in a query that is not signed could be anybody's.
-        if !self.payload.iter().any(Atom::covers_query) && !source.head.query.is_empty() {
+        let unsigned = !self.values && !self.payload.iter().any(Atom::covers_query);
+        if unsigned && !source.head.query.is_empty() {
             return Err(Refusal::new(Code::FormMalformed).field("query"));
         }
         if self.query_or_body && !source.head.query.is_empty() && !source.body.is_empty() {

@@ -53,6 +53,7 @@ impl Scheme {
             },
             constants: constants(&written.constants, field)?,
             rule: window(&written.time, field)?,
+            values: false,
         };
         scheme.distinct(field)?;
         Ok(scheme)

@@ -140,3 +140,98 @@ fn routes_that_the_body_does_not_tell_apart_are_refused() {
     let error = Dialect::from_json(&dialect).unwrap_err().to_string();
     assert_eq!(error, "routes[0].when: only JSON says it");
 }
+
+/// Returns the compact dialect with one route that hands out tokens, changed by `change`.
+fn minting(change: impl FnOnce(&mut Value)) -> Value {
+    let mut dialect = written();
+    dialect["routes"] = json!([{
+        "method": "GET", "path": "/auth", "operation": "session.logon",
+        "parameters": ["grant", "id", "time", "sig", "apiKey", "signature", "timestamp", "recvWindow"],
+        "mints": {
+            "only": {"grant": "signature"}, "seconds": 900, "answer": "{\"token\":\"{token}\"}",
+            "signing": {
+                "key": "id", "signature": "sig", "payload": ["timestamp"],
+                "encodings": {"hmac": "hex"},
+                "time": {"parameter": "time", "unit": "ms", "window_default_ms": 1,
+                         "window_max_ms": 1, "ahead_ms": 1},
+            },
+        },
+    }]);
+    change(&mut dialect["routes"][0]);
+    dialect
+}
+
+#[test]
+fn a_token_is_handed_out_for_a_logon_that_is_signed_and_for_nothing_else() {
+    let dialect = Dialect::from_json(&minting(|_| {})).unwrap();
+    let route = dialect.route("GET", "/auth").unwrap();
+    let mints = route.mints().unwrap();
+    assert_eq!(mints.seconds, 900);
+    assert_eq!(mints.answer("x"), r#"{"token":"x"}"#);
+    let mut scratch = Scratch::default();
+    let mut read = |query: &str| {
+        let head = Head {
+            method: "GET",
+            path: "/auth",
+            query,
+            ..Head::default()
+        };
+        let read = dialect.read(route, &head, b"", &mut scratch);
+        read.map(|reading| reading.claim.unwrap().payload.to_vec())
+            .map_err(|refusal| refusal.code.as_str())
+    };
+    let good = "grant=signature&id=k&time=5&sig=ab";
+    assert_eq!(read(good), Ok(b"5".to_vec()));
+    for (query, code) in [
+        ("grant=secret&id=k&time=5&sig=ab", "form_parameter_invalid"),
+        ("id=k&time=5&sig=ab", "form_parameter_invalid"),
+        ("grant=signature&id=k&time=5", "signature_missing"),
+        (
+            "grant=signature&id=k&time=5&sig=ab&secret=x",
+            "form_parameter_unknown",
+        ),
+    ] {
+        assert_eq!(read(query), Err(code), "{query}");
+    }
+}
+
+#[test]
+fn what_no_token_may_be_is_refused() {
+    let place = "routes[0].mints: a signed session.logon with a closed list";
+    type Change = fn(&mut Value);
+    let changes: [(Change, &str); 9] = [
+        (|r| r["operation"] = json!("account.read"), place),
+        (|r| r["signed"] = json!(false), place),
+        (|r| r["mints"] = Value::Null, place),
+        (
+            |r| drop(r.as_object_mut().unwrap().remove("parameters")),
+            place,
+        ),
+        (
+            |r| r["mints"]["seconds"] = json!(0),
+            "routes[0].mints.seconds: 1 to 86400",
+        ),
+        (
+            |r| r["mints"]["seconds"] = json!(86_401),
+            "routes[0].mints.seconds: 1 to 86400",
+        ),
+        (
+            |r| r["mints"]["answer"] = json!("{}"),
+            "routes[0].mints.answer: JSON text",
+        ),
+        (
+            |r| r["mints"]["answer"] = json!("{token}{"),
+            "routes[0].mints.answer: JSON text",
+        ),
+        (
+            |r| r["mints"]["signing"]["payload"] = json!([]),
+            "routes[0].mints.signing.payload: a signature must cover something",
+        ),
+    ];
+    for (change, expected) in changes {
+        let error = Dialect::from_json(&minting(change))
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
