@@ -256,13 +256,18 @@ def test_a_secret_that_the_dialect_cannot_use_is_refused(
     assert not file.exists()
 
 
+UNTOLD = {"hyperliquid": "its refusals are sentences, with the wallet's address in them"}
+
+
 def test_every_dialect_says_what_its_venue_s_refusals_mean() -> None:
     for name, file in shipped_dialects().items():
         written = yaml.safe_load(file.read_text())
         if "signing" not in written:
             continue
-        assert written["venue_errors"]["code"], name
-        assert written["venue_errors"]["key_refused"], name
+        assert ("venue_errors" in written) != (name in UNTOLD), name
+        if name not in UNTOLD:
+            assert written["venue_errors"]["code"], name
+            assert written["venue_errors"]["key_refused"], name
         moves = {route["operation"] for route in written["routes"]}
         assert ("withdraw.create" in moves) == ("withdraw_fields" in written), name
         assert ("transfer.create" in moves) == ("transfer_fields" in written), name
