@@ -7,16 +7,9 @@ use libfuzzer_sys::fuzz_target;
 mod shipped;
 
 use shipped::attempt::ARENAS;
-use shipped::channel::{Came, hear};
 
 fuzz_target!(|input: (u8, &str)| {
     let (number, text) = input;
-    let mut channels: Vec<_> = ARENAS.iter().collect();
-    channels.retain(|arena| arena.dialect.routes().any(|route| route.channel));
-    let arena = channels[usize::from(number) % channels.len()];
-    match hear(&arena.dialect, &arena.core, text) {
-        Ok(Came::Asked(meaning)) => assert!(!meaning.operation.needs_credential()),
-        Ok(Came::Session(key)) => panic!("a session of {key} that nobody signed"),
-        Ok(Came::Own) | Err(_) => {}
-    }
+    let channels: Vec<_> = ARENAS.iter().filter(|arena| arena.has_channel()).collect();
+    channels[usize::from(number) % channels.len()].frame(text);
 });

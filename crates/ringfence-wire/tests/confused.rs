@@ -10,7 +10,7 @@ use ringfence_core::refusal::Code;
 use ringfence_core::sign::{Algorithm, SigningKey, VerifyingKey};
 use serde_json::json;
 use shipped::attempt::{KEY_ID, NOW_US, sign};
-use shipped::spoken::decide_spoken;
+use shipped::channel::hear;
 use shipped::{Sent, core, dialects};
 
 const SECRET: &[u8] = b"made up for this test, of some length";
@@ -27,7 +27,8 @@ fn logon(nonce: &str, data: &str, signature: &str) -> Result<(), Code> {
         },
     });
     let core = core(KEY_ID, key, Mode::Enforce);
-    decide_spoken(dialect, &core, &message.to_string(), NOW_US).map(drop)
+    let heard = hear(dialect, &core, &message.to_string(), Some(NOW_US));
+    heard.map(drop).map_err(|(code, _)| code)
 }
 
 fn hex(text: &str) -> String {

@@ -1,25 +1,34 @@
-//! A message of a trading channel, as the gateway hears it.
+//! A message of a trading channel, as the gateway hears it from somebody who has not logged on.
 
+use ringfence_core::budget::Cost;
+use ringfence_core::freshness::Window;
+use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::{Core, Message};
 use ringfence_core::refusal::{Code, Refusal};
-use ringfence_wire::{Dialect, Heading, Said, Scratch, Spoken};
+use ringfence_core::sign::Claim;
+use ringfence_wire::{Asked, Dialect, Heading, Said, Scratch, Spoken};
 use serde_json::Value;
 
 use super::{Meaning, PEER};
 
-/// What came of a message.
-#[derive(Debug, Eq, PartialEq)]
+/// What came of a message that was not refused.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Came {
-    /// A permitted message that a request may stand for.
+    /// What the request does that it stands for.
     Asked(Meaning),
-    /// A session of the key.
-    Session(String),
+    /// A session of the key, begun by what was signed.
+    Session { key_id: String, signed: Vec<u8> },
     /// What the gateway answers by itself.
     Own,
 }
 
-/// Decides on a message without a session, at its own time; what is refused comes with the answer.
-pub(crate) fn hear(dialect: &Dialect, core: &Core, text: &str) -> Result<Came, (Code, Value)> {
+/// Decides on a message at `now_us`; at its own time without one. What is refused comes with the answer.
+pub(crate) fn hear(
+    dialect: &Dialect,
+    core: &Core,
+    text: &str,
+    now_us: Option<u64>,
+) -> Result<Came, (Code, Value)> {
     if dialect.channel_text(text).is_some() {
         return Ok(Came::Own);
     }
@@ -28,7 +37,8 @@ pub(crate) fn hear(dialect: &Dialect, core: &Core, text: &str) -> Result<Came, (
         Ok(heading) => heading,
         Err(refusal) => return Err(answered(dialect, None, &refusal)),
     };
-    let came = judge(dialect, core, &heading, text, &mut scratch);
+    let spoken = dialect.spoken(&heading, text, &mut scratch);
+    let came = spoken.and_then(|spoken| judge(dialect, core, &spoken, now_us));
     came.map_err(|refusal| answered(dialect, Some(&heading), &refusal))
 }
 
@@ -41,48 +51,80 @@ fn answered(dialect: &Dialect, heading: Option<&Heading>, refusal: &Refusal) -> 
 fn judge(
     dialect: &Dialect,
     core: &Core,
-    heading: &Heading,
-    text: &str,
-    scratch: &mut Scratch,
+    spoken: &Spoken<'_>,
+    now_us: Option<u64>,
 ) -> Result<Came, Refusal> {
-    let asked = match dialect.spoken(heading, text, scratch)? {
-        Spoken::Asks(asked) => asked,
-        Spoken::Logon(claim, _) => {
-            core.credentials
-                .get(claim.key_id)
-                .ok_or(Code::CredentialUnknown)?
-                .key()
-                .verify(&claim)?;
-            return Ok(Came::Session(claim.key_id.to_owned()));
+    match spoken {
+        Spoken::Asks(asked) => ask(dialect, core, asked, now_us).map(Came::Asked),
+        Spoken::Logon(claim, window) => {
+            let message = message(Operation::SessionLogon, true, Some(*claim));
+            decide(core, &message, window, now_us)?;
+            Ok(Came::Session {
+                key_id: claim.key_id.to_owned(),
+                signed: claim.payload.to_vec(),
+            })
         }
-        Spoken::Status | Spoken::Logout | Spoken::Reply => return Ok(Came::Own),
-    };
-    let signed = match asked.claim {
-        Some((claim, window)) => (Some(claim), window),
-        None => (None, dialect.window()),
-    };
-    let mut scratch = Scratch::default();
-    let reading = dialect.read_asked(&asked, signed, &mut scratch)?;
-    let now_us = reading.claim.map_or(0, |claim| claim.stamp.time_us);
+        Spoken::Status | Spoken::Logout | Spoken::Reply => Ok(Came::Own),
+    }
+}
+
+fn ask(
+    dialect: &Dialect,
+    core: &Core,
+    asked: &Asked<'_>,
+    now_us: Option<u64>,
+) -> Result<Meaning, Refusal> {
+    let (route, mut scratch) = (asked.route, Scratch::default());
+    let reading = dialect.read_asked(asked, signed(dialect, asked), &mut scratch)?;
     let message = Message {
-        peer: PEER,
-        operation: asked.route.operation,
-        signed: asked.route.signed,
-        claim: reading.claim,
-        session: None,
-        certificate: None,
         order: reading.order,
         funds: reading.funds,
         cost: reading.cost,
+        ..message(route.operation, route.signed, reading.claim)
     };
+    decide(core, &message, &reading.window, now_us)?;
+    let payload = reading.claim.map(|claim| claim.payload.to_vec());
+    Ok(Meaning {
+        operation: route.operation,
+        outgoing: dialect.forward(route, &asked.head(), asked.body.as_bytes()),
+        order: format!("{:?} {payload:?}", reading.order),
+    })
+}
+
+/// Returns who signed a message, and how old that may be.
+fn signed<'a>(dialect: &Dialect, asked: &Asked<'a>) -> (Option<Claim<'a>>, Window) {
+    asked
+        .claim
+        .map_or((None, dialect.window()), |(claim, window)| {
+            (Some(claim), window)
+        })
+}
+
+fn message(operation: Operation, signed: bool, claim: Option<Claim<'_>>) -> Message<'_> {
+    Message {
+        peer: PEER,
+        operation,
+        signed,
+        claim,
+        session: None,
+        certificate: None,
+        order: None,
+        funds: None,
+        cost: Cost::default(),
+    }
+}
+
+fn decide(
+    core: &Core,
+    message: &Message<'_>,
+    window: &Window,
+    now_us: Option<u64>,
+) -> Result<(), Refusal> {
+    let own = message.claim.map(|claim| claim.stamp.time_us);
+    let now_us = now_us.or(own).unwrap_or_default();
     let edge = core.admit(PEER, now_us).unwrap();
-    let decision = core.decide(&message, edge, &reading.window, now_us);
-    let _permit = decision.outcome?;
-    Ok(Came::Asked(Meaning {
-        operation: asked.route.operation,
-        outgoing: dialect.forward(asked.route, &asked.head(), asked.body.as_bytes()),
-        order: format!("{:?}", reading.order),
-    }))
+    let _permit = core.decide(message, edge, window, now_us).outcome?;
+    Ok(())
 }
 
 /// Returns what a message is as a request, whoever sent it: method, target and body; or why it is none.

@@ -26,7 +26,6 @@ use ringfence_wire::{BodyKind, Dialect, Head, Outgoing, Scratch};
 pub(crate) mod attempt;
 pub(crate) mod channel;
 pub(crate) mod keys;
-pub(crate) mod spoken;
 pub(crate) mod suite;
 
 /// Where the dialects are, from this crate and from the fuzz targets'.
