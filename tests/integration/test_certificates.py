@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from websockets.sync.client import ClientConnection, connect
 
 from demo.attack import Key
 from demo.stage import Stage, ringfence, set_stage
@@ -149,6 +150,41 @@ def test_a_certificate_is_a_credential_until_it_is_revoked(
     config = str(secured.state / "ringfence.yaml")
     assert ringfence("key", "revoke", "-c", config, made["key_id"])["effective_us"] < 1_000
     assert "was revoked" in ask(secured, own)["msg"]
+    assert proofs(secured, made["key_id"]) == {"certificate"}
+
+
+def say(opened: ClientConnection, number: int, method: str, **params: str) -> dict[str, Any]:
+    """Ask by a trading channel's message that nobody signed."""
+    every = params | {"timestamp": str(time.time_ns() // 1_000_000)}
+    opened.send(json.dumps({"id": number, "method": method, "params": every}))
+    answer: dict[str, Any] = json.loads(opened.recv(timeout=5))
+    return answer
+
+
+def test_a_certificate_acts_on_a_channel_without_a_logon_until_it_is_revoked(
+    secured: Stage, tmp_path: Path
+) -> None:
+    own, stranger = AUTHORITY.issue(tmp_path), AUTHORITY.issue(tmp_path)
+    made = create(secured, "--scope", "trade", "--certificate", own[0])
+    uri = secured.gateway.replace("https://", "wss://") + "/ws-api/v3"
+    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC"}
+    order |= {"quantity": "0.01", "price": "20000"}
+
+    def channel(certificate: tuple[str, str]) -> ClientConnection:
+        context = ssl.create_default_context(cafile=secured.ca)
+        context.load_cert_chain(*certificate)
+        return connect(uri, ssl=context)
+
+    with channel(stranger) as opened:
+        assert say(opened, 1, "order.place", **order)["status"] == 401
+    with channel(own) as opened:
+        placed = say(opened, 1, "order.place", **order)
+        assert (placed["status"], placed["result"]["status"]) == (200, "NEW")
+        config = str(secured.state / "ringfence.yaml")
+        ringfence("key", "revoke", "-c", config, made["key_id"])
+        refused = say(opened, 2, "order.place", **order)
+        assert refused["status"] == 401
+        assert "was revoked" in refused["error"]["msg"]
     assert proofs(secured, made["key_id"]) == {"certificate"}
 
 
