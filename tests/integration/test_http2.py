@@ -9,7 +9,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,10 +22,13 @@ from h2.settings import SettingCodes
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
-from demo.stage import Stage
+from demo.stage import Stage, ringfence
+from ringfence.client import RingfenceKey
+from ringfence.client.httpx import RingfenceAuth
 from ringfence.engine import LedgerReader
 
 BOOK = "/ws/btcusdt@bookTicker"
+CHANNEL = "/ws-api/v3"
 
 
 def trusting(stage: Stage) -> ssl.SSLContext:
@@ -116,7 +119,14 @@ def test_a_refusal_by_http2_has_the_venue_s_form(stage: Stage, trader: httpx.Cli
 class Tunnel:
     """A WebSocket on a stream of HTTP/2 (RFC 8441), made of h2 and websockets' own protocol."""
 
-    def __init__(self, stage: Stage, path: str, *, version: str = "13") -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        path: str,
+        *,
+        version: str = "13",
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
         url = urlsplit(stage.gateway)
         context = trusting(stage)
         context.set_alpn_protocols(["h2"])
@@ -138,6 +148,7 @@ class Tunnel:
             (":authority", url.netloc),
             (":path", path),
             ("sec-websocket-version", version),
+            *((name.lower(), value) for name, value in (fields or {}).items()),
         ]
         self.http.send_headers(self.stream, asked)
         self.flush()
@@ -211,7 +222,7 @@ def test_an_order_on_a_trading_channel_by_http2_is_placed(stage: Stage) -> None:
     text = "&".join(f"{name}={value}" for name, value in sorted(params.items()))
     secret = stage.trader.secret.encode()
     params["signature"] = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
-    with Tunnel(stage, "/ws-api/v3") as tunnel:
+    with Tunnel(stage, CHANNEL) as tunnel:
         tunnel.say(json.dumps({"id": 1, "method": "order.place", "params": params}))
         answer = json.loads(bytes(tunnel.frame().data))
     assert (answer["id"], answer["status"]) == (1, 200), answer
@@ -241,3 +252,70 @@ def test_nothing_else_becomes_a_websocket_by_http2(
 ) -> None:
     with Tunnel(stage, path, version=version) as tunnel:
         assert tunnel.status == status
+
+
+@pytest.fixture(scope="module")
+def bot(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> RingfenceKey:
+    """Return a key that demands to be used natively."""
+    file = tmp_path_factory.mktemp("keys") / "bot.pem"
+    made = ringfence(
+        "key", "create", "-c", str(stage.state / "ringfence.yaml"), "--account", "alice",
+        "--scope", "read", "--scope", "trade", "--allow", "127.0.0.0/8",
+        "--generate-key", str(file), "--require", "native",
+    )  # fmt: skip
+    return RingfenceKey.read(made["key_id"], file)
+
+
+class Dearer(RingfenceAuth):
+    """Signs, and changes the price in the query afterwards, as somebody on the way would."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Change what is sent behind the signature."""
+        for signed in super().auth_flow(request):
+            signed.url = signed.url.copy_set_param("price", "20001")
+            yield signed
+
+
+@pytest.mark.parametrize(("auth", "status"), [(RingfenceAuth, 200), (Dearer, 400)])
+def test_a_native_order_by_http2_is_placed_as_it_was_signed_or_not_at_all(
+    stage: Stage, bot: RingfenceKey, auth: type[RingfenceAuth], status: int
+) -> None:
+    asked = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price=20000"
+    with httpx.Client(
+        base_url=stage.gateway, http2=True, verify=trusting(stage), auth=auth(bot)
+    ) as client:
+        answer = client.post(f"/api/v3/order?{asked}")
+    assert (answer.http_version, answer.status_code) == ("HTTP/2", status), answer.text
+    decision = recorded(stage, answer.headers["x-ringfence-message"], 1)[0]
+    if status == 200:
+        assert (decision["transport"], decision["proof"]) == ("h2", "native")
+    else:
+        assert decision["refusal"]["code"] == "signature_invalid"
+
+
+@pytest.mark.parametrize(("method", "status"), [("CONNECT", "200"), ("GET", "400")])
+def test_a_handshake_by_http2_is_signed_as_the_connect_that_it_is(
+    stage: Stage, bot: RingfenceKey, method: str, status: str
+) -> None:
+    fields = bot.sign(method, stage.gateway + CHANNEL)
+    with Tunnel(stage, CHANNEL, fields=fields) as tunnel:
+        assert tunnel.status == status
+        if status == "200":
+            ask = {"timestamp": time.time_ns() // 1_000_000}
+            tunnel.say(json.dumps({"id": 1, "method": "account.status", "params": ask}))
+            answer = json.loads(bytes(tunnel.frame().data))
+            assert (answer["id"], answer["status"]) == (1, 200), answer
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 101), ("CONNECT", 400)])
+def test_a_handshake_by_http1_is_signed_as_the_get_that_it_is(
+    stage: Stage, bot: RingfenceKey, method: str, status: int
+) -> None:
+    fields = bot.sign(method, stage.gateway + CHANNEL)
+    fields |= {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    fields |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    with (
+        httpx.Client(verify=trusting(stage)) as client,
+        client.stream("GET", stage.gateway + CHANNEL, headers=fields) as answer,
+    ):
+        assert (answer.http_version, answer.status_code) == ("HTTP/1.1", status)

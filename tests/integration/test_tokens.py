@@ -19,10 +19,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from demo.stage import Stage, set_stage
 from demo.stage import ringfence as run
+from tests.integration.test_http2 import Tunnel
 
 ISSUER = "https://login.example"
 ACCOUNT = "/api/v3/account"
 ORDER = "/api/v3/order"
+CHANNEL = "/ws-api/v3"
 SECTION = f"""
 issuers:
   - name: institution
@@ -128,6 +130,17 @@ def test_a_proof_is_good_once_even_for_reading(signed_on: Stage) -> None:
     again = ask(signed_on, "GET", ACCOUNT, **fields)
     assert "already used" in again.json()["msg"]
     assert again.headers["www-authenticate"].startswith('DPoP error="invalid_dpop_proof"')
+
+
+@pytest.mark.parametrize(("method", "status"), [("CONNECT", "200"), ("GET", "400")])
+def test_a_proof_for_a_websocket_by_http2_names_the_connect_that_it_is(
+    signed_on: Stage, method: str, status: str
+) -> None:
+    access = token()
+    shown = proof(signed_on, method, CHANNEL, access)
+    fields = {"authorization": f"DPoP {access}", "dpop": shown}
+    with Tunnel(signed_on, CHANNEL, fields=fields) as tunnel:
+        assert tunnel.status == status
 
 
 def test_a_proof_of_another_key_request_or_token_is_refused(signed_on: Stage) -> None:

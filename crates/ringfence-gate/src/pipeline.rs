@@ -7,7 +7,7 @@ use bytes::Bytes;
 use h2::ext::Protocol;
 use http::header::{CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use ringfence_core::budget::Usages;
 use ringfence_core::edge::{EdgePass, EdgeRefusal};
 use ringfence_core::operation::Operation;
@@ -392,7 +392,7 @@ impl Passing {
         };
         let content_type = single(headers, &CONTENT_TYPE, Code::FormMalformed)?;
         Ok(Head {
-            method: self.head.method.as_str(),
+            method: self.signed_method(),
             path: self.head.uri.path(),
             query: self.head.uri.query().unwrap_or_default(),
             content_type: plain(content_type, Code::FormMalformed)?,
@@ -401,6 +401,15 @@ impl Passing {
             secure: self.client.door.tls.is_some(),
             session,
         })
+    }
+
+    /// Returns the method as the client signs it. What opens a WebSocket by HTTP/2 was sent as CONNECT, though it is
+    /// taken for the GET that it stands for (RFC 8441 5); signatures cover what was sent (RFC 9421 2.2.1, RFC 9449 4.2).
+    pub(crate) fn signed_method(&self) -> &str {
+        match self.head.extensions.get::<Protocol>() {
+            Some(_) => Method::CONNECT.as_str(),
+            None => self.head.method.as_str(),
+        }
     }
 
     fn decided(&self) -> Decided<'_> {

@@ -50,7 +50,7 @@ impl Passing {
             .and_then(|host| host.to_str().ok());
         let authority = self.head.uri.authority().map(http::uri::Authority::as_str);
         let asked = Asked {
-            method: self.head.method.as_str(),
+            method: self.signed_method(),
             secure: self.client.door.tls.is_some(),
             host: host.or(authority).unwrap_or_default(),
             path: self.head.uri.path(),
