@@ -24,6 +24,7 @@ mod gate;
 mod heard;
 mod http1;
 mod http2;
+mod judge;
 mod lane;
 mod limits;
 mod listen;

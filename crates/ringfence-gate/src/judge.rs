@@ -1,0 +1,295 @@
+//! Judging one message: read by its dialect, decided by the core, recorded. Waits for nothing.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use h2::ext::Protocol;
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use ringfence_core::budget::Usages;
+use ringfence_core::edge::EdgePass;
+use ringfence_core::operation::Operation;
+use ringfence_core::pipeline::{Decision, Message, Permit, Trace};
+use ringfence_core::refusal::{Code, Refusal};
+use ringfence_core::session::Coverage;
+use ringfence_core::sign::Algorithm;
+use ringfence_wire::http::single;
+use ringfence_wire::issuer::PROOF_WINDOW;
+use ringfence_wire::{Head, Outgoing, Rendered, Route};
+
+use crate::carry::{Permitted, Recorded};
+use crate::clock::now_us;
+use crate::lane::Transport;
+use crate::pipeline::{Asking, Passing, Turned};
+use crate::receipts::Wanted;
+use crate::record::{self, Decided};
+
+impl Passing {
+    /// Records a refusal that comes before the core has seen the message.
+    pub(crate) fn turn_early(
+        &self,
+        refusal: Refusal,
+        edge: Trace,
+        operation: Option<Operation>,
+    ) -> Turned {
+        let mut trace = [Trace::NotReached; 8];
+        trace[0] = edge;
+        if refusal.code == Code::RouteUnknown {
+            trace[1] = Trace::Refused(refusal.code);
+        } else if operation.is_some() {
+            trace[1] = Trace::Passed;
+        }
+        let decided = Decided {
+            operation,
+            trace,
+            refusal: Some(&refusal),
+            decided_us: now_us(),
+            ..self.decided()
+        };
+        let rendered = self.turn(decided, &refusal);
+        Turned {
+            refusal,
+            rendered,
+            usages: Usages::default(),
+        }
+    }
+
+    /// Reads the message by its dialect, decides on it and records the decision. Waits for nothing.
+    #[allow(clippy::result_large_err)] // moved once; a box would cost each refusal an allocation
+    pub(crate) fn judge(
+        &self,
+        route: &Route,
+        edge: (EdgePass, Trace),
+        body: &Bytes,
+    ) -> Result<Permitted, Turned> {
+        let client = &self.client;
+        let dialect = &client.door.speech.dialect;
+        let mut scratch = client.thread.scratch.borrow_mut();
+        let edge_trace = edge.1;
+        let settled = dialect.settle(route, body, &mut scratch);
+        let route = settled.map_err(|refusal| self.turn_early(refusal, edge_trace, None))?;
+        let now_us = now_us();
+        let early = |refusal| self.turn_early(refusal, edge_trace, Some(route.operation));
+        let token = self.token(now_us).map_err(early)?;
+        let (token, proof) = token.map_or((None, None), |token| (Some(token.session), token.proof));
+        let bare = token.as_ref().map(|_| self.without_token());
+        let session = token.or_else(|| client.session(now_us).map(Arc::new));
+        let read = self.dialect_head(session.is_some()).and_then(|head| {
+            let headers = bare.as_ref().or(head.headers);
+            let head = Head { headers, ..head };
+            let mut reading = dialect.read(route, &head, body, &mut scratch)?;
+            if bare.is_some() && reading.claim.is_some() {
+                // Who of the two acts would be for each reader to say.
+                return Err(Refusal::new(Code::SignatureTwofold).field("authorization"));
+            }
+            if let Some(proof) = &proof {
+                reading.claim = Some(proof.claim());
+                reading.window = PROOF_WINDOW;
+            }
+            Ok((head, reading))
+        });
+        let (head, reading) = read.map_err(early)?;
+        let logon = route.channel && reading.claim.is_some();
+        let asking = Asking {
+            operation: if logon {
+                Operation::SessionLogon
+            } else {
+                route.operation
+            },
+            signed: route.signed || logon,
+            reading,
+            session: session.as_deref(),
+        };
+        let mut permitted = self.decide(&asking, edge, || dialect.forward(route, &head, body))?;
+        permitted.minted = route
+            .mints()
+            .map(|mints| self.mint(mints, &permitted.permit, now_us));
+        Ok(permitted)
+    }
+
+    /// Lets the core decide, and records its decision. What goes to the venue is written only if it may.
+    #[allow(clippy::result_large_err)] // as above
+    pub(crate) fn decide(
+        &self,
+        asking: &Asking<'_>,
+        edge: (EdgePass, Trace),
+        outgoing: impl FnOnce() -> Outgoing,
+    ) -> Result<Permitted, Turned> {
+        let (client, operation) = (&self.client, asking.operation);
+        let now_us = now_us();
+        let message = Message {
+            peer: client.peer,
+            operation,
+            signed: asking.signed,
+            claim: asking.reading.claim,
+            session: asking.session,
+            certificate: client.certificate(now_us),
+            order: asking.reading.order,
+            funds: asking.reading.funds,
+            cost: asking.reading.cost,
+        };
+        let core = &client.thread.shared.core;
+        let decision = core.decide(&message, edge, &asking.reading.window, now_us);
+        let wanted = match &decision.credential {
+            Some(credential) if operation == Operation::ReceiptRead => {
+                self.wanted(credential.account())
+            }
+            Some(_) | None => None,
+        };
+        let (permit, usages, recorded) = self.record(asking, decision, now_us)?;
+        Ok(Permitted {
+            permit,
+            outgoing: outgoing(),
+            operation,
+            usages,
+            recorded,
+            wanted,
+            minted: None,
+        })
+    }
+
+    /// Puts a decision in the ledger's line.
+    #[allow(clippy::result_large_err)] // as above
+    fn record(
+        &self,
+        asking: &Asking<'_>,
+        decision: Decision,
+        decided_us: u64,
+    ) -> Result<(Permit, Usages, Recorded), Turned> {
+        let thread = &self.client.thread;
+        let decided = Decided {
+            operation: Some(asking.operation),
+            credential: decision.credential.as_deref(),
+            proof: decision.credential.as_ref().and_then(|_| proof(asking)),
+            order: asking.reading.order.as_ref(),
+            about: asking.reading.about.as_ref(),
+            trace: decision.trace,
+            refusal: decision.outcome.as_ref().err(),
+            decided_us,
+            ..self.decided()
+        };
+        let recorded = match &decision.outcome {
+            Err(refusal) => Err(self.turn(decided, refusal)),
+            Ok(_) if asking.operation.changes_state() => {
+                Ok(Recorded::Intent(record::intent(&thread.shared, &decided)))
+            }
+            Ok(_) => Ok(Recorded::Reading(record::reading(thread, &decided))),
+        };
+        let usages = decision.usages;
+        match (decision.outcome, recorded) {
+            (Ok(permit), Ok(recorded)) => Ok((permit, usages, recorded)),
+            (Err(refusal), Err(rendered)) => Err(Turned {
+                refusal,
+                rendered,
+                usages,
+            }),
+            // INVARIANT: what is recorded is what was decided, by the arms above.
+            (Ok(_), Err(_)) | (Err(_), Ok(_)) => {
+                let refusal = Code::Internal.into();
+                let rendered = self.client.door.speech.dialect.render(&refusal);
+                Err(Turned {
+                    refusal,
+                    rendered,
+                    usages,
+                })
+            }
+        }
+    }
+
+    /// Records a refusal with its status, in the dialect's own form.
+    fn turn(&self, decided: Decided<'_>, refusal: &Refusal) -> Rendered {
+        let client = &self.client;
+        let rendered = client.door.speech.dialect.render(refusal);
+        let decided = Decided {
+            status: Some(rendered.status),
+            ..decided
+        };
+        record::refusal(&client.thread.shared, &decided);
+        rendered
+    }
+
+    /// Whose receipt of what a request asks for.
+    fn wanted(&self, account: &str) -> Option<Wanted> {
+        let id = self.head.uri.path().rsplit('/').next()?;
+        Some(Wanted {
+            account: account.into(),
+            id: id.into(),
+        })
+    }
+
+    /// Returns what dialects look at; with a `session`, a message need not be signed.
+    fn dialect_head(&self, session: bool) -> Result<Head<'_>, Refusal> {
+        let headers = &self.head.headers;
+        let key = match &self.client.door.speech.key_header {
+            Some(name) => single(headers, name, Code::FormDuplicate)?,
+            None => None,
+        };
+        let content_type = single(headers, &CONTENT_TYPE, Code::FormMalformed)?;
+        Ok(Head {
+            method: self.signed_method(),
+            path: self.head.uri.path(),
+            query: self.head.uri.query().unwrap_or_default(),
+            content_type: plain(content_type, Code::FormMalformed)?,
+            key: plain(key, Code::CredentialUnknown)?,
+            headers: Some(headers),
+            secure: self.client.door.tls.is_some(),
+            session,
+        })
+    }
+
+    /// Returns the method as the client signs it. What opens a WebSocket by HTTP/2 was sent as CONNECT, though it is
+    /// taken for the GET that it stands for (RFC 8441 5); signatures cover what was sent (RFC 9421 2.2.1, RFC 9449 4.2).
+    pub(crate) fn signed_method(&self) -> &str {
+        match self.head.extensions.get::<Protocol>() {
+            Some(_) => Method::CONNECT.as_str(),
+            None => self.head.method.as_str(),
+        }
+    }
+
+    fn decided(&self) -> Decided<'_> {
+        let unread = Decided::unread(
+            &self.client,
+            self.lane.transport,
+            self.id.as_str(),
+            self.started_us,
+        );
+        match &self.said {
+            None => Decided {
+                method: self.head.method.as_str(),
+                path: self.head.uri.path(),
+                ..unread
+            },
+            Some(said) => Decided {
+                method: &said.method,
+                path: &said.path,
+                route: said.route.as_deref(),
+                transport: Transport::WebSocket,
+                ..unread
+            },
+        }
+    }
+}
+
+/// Returns by what a known credential was proved, where not by the venue's own signature.
+fn proof(asking: &Asking<'_>) -> Option<&'static str> {
+    match (asking.reading.claim, asking.session) {
+        (_, Some(session)) if session.bound().is_some() => Some("token"),
+        (Some(claim), _) if claim.coverage == Coverage::Whole => Some("native"),
+        (None, Some(session)) => match session.credential().key().algorithm() {
+            Algorithm::X509 => Some("certificate"),
+            Algorithm::EcdsaP256Sha256
+            | Algorithm::Ed25519
+            | Algorithm::HmacSha256
+            | Algorithm::RsaPkcs1Sha256
+            | Algorithm::Secp256k1Eip712 => Some("session"),
+        },
+        (Some(_), _) | (None, None) => None,
+    }
+}
+
+/// Returns a field's value as text; one with bytes outside ASCII is refused with `code`.
+fn plain(value: Option<&HeaderValue>, code: Code) -> Result<Option<&str>, Refusal> {
+    value
+        .map(|value| value.to_str().map_err(|_| Refusal::from(code)))
+        .transpose()
+}
