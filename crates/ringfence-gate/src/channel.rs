@@ -22,7 +22,7 @@ use crate::carry::{Permitted, Recorded};
 use crate::client::Client;
 use crate::clock::now_us;
 use crate::lane::{Lane, Next};
-use crate::outbox::{KEPT_BYTES, Outbox};
+use crate::outbox::{KEPT_BYTES, Outbox, QUIET};
 use crate::pipeline::Passing;
 use crate::shared::MessageId;
 use crate::socket::Carrier;
@@ -82,6 +82,8 @@ pub(crate) struct Channel {
     behind: Vec<u8>,
     /// Nothing is read before this has passed: the address is over its budget.
     paused: bool,
+    /// It has been quiet, and keeps no memory for messages until the next one.
+    trimmed: bool,
     /// We have asked whether the client is still there, and it has said nothing since.
     asked: bool,
     /// Nothing more is read; what is under way is answered.
@@ -110,6 +112,7 @@ impl Channel {
             held: None,
             behind: Vec::new(),
             paused: false,
+            trimmed: false,
             asked: false,
             closing: None,
             ending: false,
@@ -120,10 +123,11 @@ impl Channel {
     }
 
     /// Answers messages until either side ends it. `early` is what the client sent before the handshake was answered.
-    pub(crate) async fn run(mut self, early: &[u8]) {
+    // No `async fn`: its future would have room for two of these.
+    pub(crate) fn run(mut self, early: &[u8]) -> impl Future<Output = ()> + use<> {
         self.renew();
         self.heard(early);
-        std::future::poll_fn(|context| self.poll(context)).await;
+        std::future::poll_fn(move |context| self.poll(context))
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -159,6 +163,8 @@ impl Channel {
             let counters = &self.client.thread.shared.counters;
             counters.timed_out.fetch_add(1, Ordering::Relaxed);
             return Poll::Ready(());
+        } else if !std::mem::replace(&mut self.trimmed, true) {
+            self.trim();
         } else if std::mem::replace(&mut self.asked, true) {
             self.end(CloseCode::GOING_AWAY, "nothing was said for too long");
             self.renew();
@@ -168,6 +174,14 @@ impl Channel {
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Gives back what is kept for messages, and waits for the rest of the time that one may take.
+    fn trim(&mut self) {
+        self.decoder.shrink(0);
+        self.out.trim();
+        let rest = self.lane.watch.patience.idle / 2;
+        self.lane.watch.deadline.set(rest.saturating_sub(QUIET));
     }
 
     /// Waits for the client to go: closing while it still sends would be a reset, which takes our last word with it.
@@ -314,14 +328,15 @@ impl Channel {
     }
 
     /// Something has moved: the next thing has its full time.
-    fn renew(&self) {
+    fn renew(&mut self) {
+        self.trimmed = false;
         let patience = self.lane.watch.patience;
         let waiting = self.ending || !self.out.is_empty();
         self.lane.watch.deadline.set(if waiting {
             patience.body
         } else {
             // Twice in that time the client is to be heard: of itself, or because it was asked.
-            patience.idle / 2
+            (patience.idle / 2).min(QUIET)
         });
     }
 }

@@ -12,15 +12,28 @@ use hyper::service::service_fn;
 
 use crate::client::Client;
 use crate::framing::Bounds;
-use crate::lane::Lane;
+use crate::lane::{Lane, Next};
 use crate::socket::{Carrier, Socket};
 use crate::watch::Phase;
 
 /// The parser's own buffer, beside a whole head. Heads are bounded before it (see `socket`).
 const SLACK_BYTES: usize = 16 * 1024;
 
-/// Answers one message after the other, until either side ends it or the connection has become a stream that ended.
-pub(crate) async fn converse(carrier: Carrier, client: &Rc<Client>, lane: &Rc<Lane>) {
+/// A connection on which HTTP/1.1 is over, because it becomes something else.
+pub(crate) struct Switched {
+    pub(crate) next: Next,
+    pub(crate) near: Carrier,
+    /// What the client sent before it was answered.
+    pub(crate) early: Vec<u8>,
+}
+
+/// Answers one message after the other, until either side ends it or the connection becomes something else: then what
+/// carries it is returned, and nothing of the parser is kept.
+pub(crate) async fn converse(
+    carrier: Carrier,
+    client: &Rc<Client>,
+    lane: &Rc<Lane>,
+) -> Option<Switched> {
     let http = client.thread.shared.http;
     let bounds = Bounds {
         bytes: http.header_bytes,
@@ -64,13 +77,12 @@ pub(crate) async fn converse(carrier: Carrier, client: &Rc<Client>, lane: &Rc<La
         connection.poll(context).map(drop)
     })
     .await;
-    let next = lane.next.borrow_mut().take();
-    if let Some(next) = next {
-        let parts = connection.into_parts();
-        let (near, held) = parts.io.into_parts();
-        let early = [&parts.read_buf[..], &held].concat();
-        next.serve(client, lane, near, early).await;
-    }
+    let next = lane.next.borrow_mut().take()?;
+    let parts = connection.into_parts();
+    let (near, held) = parts.io.into_parts();
+    // The parser's buffer has room for a whole head, which nothing needs any more.
+    let early = [&parts.read_buf[..], &held].concat();
+    Some(Switched { next, near, early })
 }
 
 /// Tells whether the peer has had its time, and counts it. While the service has the message, time is its matter.

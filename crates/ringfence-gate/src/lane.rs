@@ -3,6 +3,7 @@
 //! What belongs to everybody on a connection is the [`Client`](crate::client::Client)'s.
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::channel::{Channel, Opened};
@@ -61,22 +62,16 @@ pub(crate) enum Next {
 
 impl Next {
     /// Serves it until either side ends it. `early` is what the client sent before it was answered.
-    pub(crate) async fn serve(
+    pub(crate) fn serve(
         self,
         client: &Rc<Client>,
         lane: &Rc<Lane>,
         near: Carrier,
-        early: Vec<u8>,
-    ) {
+        early: &[u8],
+    ) -> Pin<Box<dyn Future<Output = ()>>> {
         match self {
-            Self::Channel(opened) => {
-                let channel = Channel::new(client, lane, near, opened);
-                channel.run(&early).await;
-            }
-            Self::Stream(far) => {
-                let relay = Relay::new(client, &lane.watch, near, far, early);
-                relay.run().await;
-            }
+            Self::Channel(opened) => Box::pin(Channel::new(client, lane, near, opened).run(early)),
+            Self::Stream(far) => Box::pin(Relay::new(client, &lane.watch, near, far).run(early)),
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::io;
 use std::task::Poll;
+use std::time::Duration;
 
 /// Memory kept between messages.
 pub(crate) const KEPT_BYTES: usize = 4 * 1024;
+/// After this long without any, nothing is kept.
+pub(crate) const QUIET: Duration = Duration::from_secs(1);
 
 /// What is to be written to one side.
 #[derive(Default)]
@@ -16,6 +19,13 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
         self.sent == self.bytes.len()
+    }
+
+    /// Gives back its memory, if nothing waits in it.
+    pub(crate) fn trim(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
     }
 
     /// Writes what it can; tells whether it wrote any.

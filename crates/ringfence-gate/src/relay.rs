@@ -4,6 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::client::Client;
 use crate::clock::now_us;
-use crate::outbox::{KEPT_BYTES, Outbox};
+use crate::outbox::{KEPT_BYTES, Outbox, QUIET};
 use crate::socket::Carrier;
 use crate::stream::Far;
 use crate::watch::Watch;
@@ -33,8 +34,6 @@ pub(crate) struct Relay {
     watch: Rc<Watch>,
     near: Carrier,
     far: Far,
-    /// What the client sent before it was answered.
-    early: Vec<u8>,
     from_near: Decoder,
     from_far: Decoder,
     to_near: Outbox,
@@ -43,6 +42,8 @@ pub(crate) struct Relay {
     ending: bool,
     /// All has been written, and the time to go runs.
     shut: bool,
+    /// It has been quiet, and keeps no memory for messages until the next one.
+    trimmed: bool,
     second: u64,
     messages: u32,
 }
@@ -55,13 +56,7 @@ enum End {
 }
 
 impl Relay {
-    pub(crate) fn new(
-        client: &Rc<Client>,
-        watch: &Rc<Watch>,
-        near: Carrier,
-        far: Far,
-        early: Vec<u8>,
-    ) -> Self {
+    pub(crate) fn new(client: &Rc<Client>, watch: &Rc<Watch>, near: Carrier, far: Far) -> Self {
         let client_bytes = client.thread.shared.http.stream_message_bytes;
         let limits = |message| Limits {
             message,
@@ -72,24 +67,24 @@ impl Relay {
             watch: Rc::clone(watch),
             near,
             far,
-            early,
             from_near: Decoder::new(Sender::Client, limits(client_bytes)),
             from_far: Decoder::new(Sender::Server, limits(VENUE_MESSAGE_BYTES)),
             to_near: Outbox::default(),
             to_far: Outbox::default(),
             ending: false,
             shut: false,
+            trimmed: false,
             second: 0,
             messages: 0,
         }
     }
 
-    /// Carries messages until either side ends it.
-    pub(crate) async fn run(mut self) {
+    /// Carries messages until either side ends it. `early` is what the client sent before it was answered.
+    // No `async fn`: its future would have room for two of these.
+    pub(crate) fn run(mut self, early: &[u8]) -> impl Future<Output = ()> + use<> {
         self.renew();
-        let early = std::mem::take(&mut self.early);
-        self.heard_near(&early);
-        std::future::poll_fn(|context| self.poll(context)).await;
+        self.heard_near(early);
+        std::future::poll_fn(move |context| self.poll(context))
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -106,21 +101,37 @@ impl Relay {
         if self.ending && self.to_near.is_empty() && self.to_far.is_empty() {
             return self.linger(context);
         }
-        let passed = self.watch.deadline.poll_passed(context);
-        if passed.is_ready() {
-            let stuck = self.ending || !self.to_near.is_empty() || !self.to_far.is_empty();
-            if stuck {
-                let counters = &self.client.thread.shared.counters;
-                counters
-                    .timed_out
-                    .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                return Poll::Ready(());
-            }
-            self.end(CloseCode::GOING_AWAY, "nothing was said for too long");
-            self.renew();
-            context.waker().wake_by_ref();
+        if self.watch.deadline.poll_passed(context).is_ready() {
+            return self.out_of_time(context);
         }
         Poll::Pending
+    }
+
+    /// The deadline has passed: one side takes nothing, or nothing is said, for a while or for too long.
+    fn out_of_time(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.is_waiting() {
+            let counters = &self.client.thread.shared.counters;
+            counters.timed_out.fetch_add(1, Ordering::Relaxed);
+            return Poll::Ready(());
+        }
+        if std::mem::replace(&mut self.trimmed, true) {
+            self.end(CloseCode::GOING_AWAY, "nothing was said for too long");
+            self.renew();
+        } else {
+            self.trim();
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Gives back what is kept for messages, and waits for the rest of the time that one may take.
+    fn trim(&mut self) {
+        self.from_near.shrink(0);
+        self.from_far.shrink(0);
+        self.to_near.trim();
+        self.to_far.trim();
+        let rest = self.watch.patience.idle.saturating_sub(QUIET);
+        self.watch.deadline.set(rest);
     }
 
     /// Waits for the client to go: closing while it still sends would be a reset, which takes our last word with it.
@@ -304,14 +315,19 @@ impl Relay {
     }
 
     /// Something has moved: the next thing has its full time.
-    fn renew(&self) {
-        let waiting = self.ending || !self.to_near.is_empty() || !self.to_far.is_empty();
+    fn renew(&mut self) {
+        self.trimmed = false;
         let patience = self.watch.patience;
-        self.watch.deadline.set(if waiting {
+        self.watch.deadline.set(if self.is_waiting() {
             patience.body
         } else {
-            patience.idle
+            patience.idle.min(QUIET)
         });
+    }
+
+    /// Tells whether something is to be written.
+    fn is_waiting(&self) -> bool {
+        self.ending || !self.to_near.is_empty() || !self.to_far.is_empty()
     }
 }
 

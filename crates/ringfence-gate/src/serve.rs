@@ -12,13 +12,16 @@ use crate::certificate::Presented;
 use crate::client::Client;
 use crate::clock::now_us;
 use crate::deadline::before;
-use crate::http1;
+use crate::http1::{self, Switched};
 use crate::http2;
 use crate::lane::{Lane, Transport};
 use crate::limits::Place;
 use crate::socket::Carrier;
 
 /// Serves `stream` until either side ends it.
+///
+/// Each stage is in a box of its own, which goes with it: a task keeps the memory of its largest stage to its end, and
+/// an idle WebSocket is small beside a handshake and a parser.
 pub(crate) async fn serve(
     stream: TcpStream,
     tls: Option<Arc<ServerConfig>>,
@@ -29,11 +32,20 @@ pub(crate) async fn serve(
     let lane = Rc::new(Lane::open(&client, Transport::Http1));
     let carrier = match tls {
         None => Some(Carrier::Plain(stream)),
-        Some(config) => shake_hands(stream, config, &client, &lane).await,
+        Some(config) => Box::pin(shake_hands(stream, config, &client, &lane)).await,
     };
     match carrier {
-        Some(carrier) if carrier.speaks_http2() => http2::converse(carrier, &client, &lane).await,
-        Some(carrier) => http1::converse(carrier, &client, &lane).await,
+        Some(carrier) if carrier.speaks_http2() => {
+            Box::pin(http2::converse(carrier, &client, &lane)).await;
+        }
+        Some(carrier) => {
+            let switched = Box::pin(http1::converse(carrier, &client, &lane)).await;
+            if let Some(Switched { next, near, early }) = switched {
+                let served = next.serve(&client, &lane, near, &early);
+                drop(early);
+                served.await;
+            }
+        }
         None => {}
     }
     drop(alarm);

@@ -45,7 +45,7 @@ pub(super) async fn serve(
                 let (head, _) = head(answer, Length::None);
                 if let Ok(outgoing) = respond.send_response(head, false) {
                     let near = Carrier::Stream(Box::new(Channel::new(incoming, outgoing)));
-                    next.serve(&client, &lane, near, Vec::new()).await;
+                    next.serve(&client, &lane, near, &[]).await;
                 }
             }
             _ => answer_with(answer, headless, &mut respond, &client, &lane).await,
