@@ -62,6 +62,7 @@ def idle(stage: Stage, _done: Done) -> list[Table]:
         "held": sum(living),
         "wanted": wanted,
         "bytes_each": round(each),
+        "bytes_each_tls": round(secure.bytes / few),
     }
     title = "idle WebSockets: bytes of memory for each, both of its connections"
     return [Table("idle", title, " B", "", rows, notes, numbers)]

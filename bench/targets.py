@@ -127,8 +127,9 @@ def websockets(done: dict[str, Table]) -> Iterator[Verdict]:
     if table is not None:
         wanted, held = table.numbers["wanted"], table.numbers["held"]
         yield Verdict("idle streams held", wanted, held)
-        each = table.numbers["bytes_each"]
-        yield Verdict("bytes for each idle stream", BYTES_PER_STREAM, each, at_most=True)
+        for key, how in (("bytes_each", ""), ("bytes_each_tls", " over TLS")):
+            each = table.numbers[key]
+            yield Verdict(f"bytes for each idle stream{how}", BYTES_PER_STREAM, each, at_most=True)
 
 
 def recorded(done: dict[str, Table]) -> Iterator[Verdict]:
