@@ -84,9 +84,7 @@ def test_streams_are_judged_either_way_and_idle() -> None:
     done = {
         "streams": table("streams", Row("ringfence", [answer(150_000)], 0.89)),
         "asked": table("asked", Row("ringfence", [answer(149_999)], 0.1)),
-        "idle": table(
-            "idle", held=19_999, wanted=20_000, bytes_each=16_384, bytes_each_tls=16_385
-        ),
+        "idle": table("idle", held=19_999, wanted=20_000, bytes_each=16_384, bytes_each_tls=16_385),
     }
     met = {one.name: one.met for one in judge(done)}
     assert met == {
