@@ -19,7 +19,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from websockets.sync.client import ClientConnection, connect
 
 from demo.attack import Key
 from demo.stage import Stage, ringfence, set_stage
@@ -28,6 +27,7 @@ from ringfence.client.httpx import RingfenceAuth
 from ringfence.engine import LedgerReader
 from ringfence.errors import KeyTextError
 from ringfence.identity.certificate import read_certificate
+from tests.integration.websocket import ClientConnection, connect
 
 NOW = datetime.now(UTC)
 ACCOUNT = "/api/v3/account"

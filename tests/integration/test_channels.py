@@ -18,7 +18,6 @@ import pytest
 from binance import AsyncClient
 from binance.exceptions import BinanceAPIException
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from demo.attack import Key
 from demo.stage import Stage, ringfence, set_stage
@@ -27,6 +26,7 @@ from ringfence.client import RingfenceKey
 from ringfence.client.websockets import handshake
 from ringfence.engine import LedgerReader
 from tests.integration.venues import VENUES, client
+from tests.integration.websocket import ClientConnection, connect
 
 
 def address(stage: Stage) -> str:

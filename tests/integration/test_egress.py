@@ -18,11 +18,11 @@ from typing import Any
 import ccxt
 import pytest
 from binance.client import Client
-from websockets.sync.client import connect
 
 from demo.stage import key, ringfence, running
 from demo.trade import SYMBOL, client, trade
 from ringfence.engine import read_ledger
+from tests.integration.websocket import connect
 
 VENUE_SECRET = secrets.token_urlsafe(48)
 VENUE_KEY = "venue-key-1"

@@ -21,7 +21,6 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver, algorithms
-from websockets.sync.client import connect
 
 from demo.stage import Stage, ringfence
 from ringfence.client import RingfenceKey
@@ -30,6 +29,7 @@ from ringfence.client.httpx import RingfenceAuth as HttpxAuth
 from ringfence.client.requests import RingfenceAuth as RequestsAuth
 from ringfence.client.websockets import handshake
 from ringfence.engine import LedgerReader
+from tests.integration.websocket import connect
 
 ORDER = {
     "symbol": "BTCUSDT",

@@ -23,10 +23,10 @@ import ccxt.pro
 import pytest
 from binance import AsyncClient, BinanceSocketManager
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from demo.stage import Stage, ringfence, running
 from ringfence.engine import LedgerReader
+from tests.integration.websocket import ClientConnection, connect
 
 BOOK = "btcusdt@bookTicker"
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A

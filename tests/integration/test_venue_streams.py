@@ -11,10 +11,10 @@ from typing import Any
 import ccxt.pro
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
 from demo.stage import Stage, set_stage
 from tests.integration.venues import VENUES, Venue, client
+from tests.integration.websocket import ClientConnection, connect
 
 STREAMS = {
     "bybit": "/v5/public/spot",
