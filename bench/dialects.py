@@ -36,6 +36,8 @@ ACTION = {
     "grouping": "na",
 }
 """What a wallet signs of an order."""
+WALLETS = "secp256k1"
+"""What is told and not judged: the target is for keys that aws-lc-rs verifies."""
 
 
 def dialects(stage: Stage, _done: dict[str, Table]) -> list[Table]:
@@ -46,7 +48,8 @@ def dialects(stage: Stage, _done: dict[str, Table]) -> list[Table]:
     rows, worst_us = [], 0.0
     for said in once():
         bare_us, whole_us = said["bare_ns"] / 1000, said["whole_ns"] / 1000
-        worst_us = max(worst_us, whole_us - bare_us)
+        if said["algorithm"] != WALLETS:
+            worst_us = max(worst_us, whole_us - bare_us)
         answer = replace(NOTHING, rate=1e6 / whole_us, cpu_us=whole_us, p50=whole_us)
         rows.append(Row(f"{said['dialect']}, {said['algorithm']}", [answer], whole_us / bare_us))
     title = "verifying one order by each dialect, on one core"
