@@ -32,7 +32,7 @@ build: $(INSTALLED) ## build the engine for tests (quick to compile)
 release: $(INSTALLED) ## build the engine as it ships
 	$(INSTALL) --config-settings=build-args="--profile release --locked"
 
-demo: release ## a trading client, nine attacks, and the ledger: under a minute after building
+demo: release ## a trading client, other doors, nine attacks, and the ledger: under a minute after building
 	$(BIN)/python -m demo
 
 test: check $(AUTOBAHN) ## everything that CI runs

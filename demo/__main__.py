@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from demo.attack import Target, attack
+from demo.doors import doors
 from demo.ledger import inspect_ledger
 from demo.line import Line
 from demo.stage import set_stage
@@ -42,6 +43,7 @@ def main() -> int:
             stage.gateway, stage.ca, stage.trader, stage.burst, stage.elsewhere, exchange
         )
         right = show(console, "An unmodified ccxt client trades", trade(exchange))
+        right &= show(console, "Other doors, the same controls", doors(stage))
         right &= show(console, "Nine attacks", attack(target))
     right &= show(console, "The ledger", inspect_ledger(stage.state))
     verdict = "[green]Everything came out as it should." if right else "[red]Something is wrong."

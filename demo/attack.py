@@ -59,10 +59,14 @@ def order_text(quantity: str = "0.01", time_ms: int | None = None) -> str:
     )
 
 
+def signature(text: str, secret: str) -> str:
+    """Return Binance's HMAC signature of `text`."""
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
 def signed(text: str, secret: str) -> str:
     """Return `text` with its Binance HMAC signature."""
-    mac = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-    return f"{text}&signature={mac}"
+    return f"{text}&signature={signature(text, secret)}"
 
 
 def post(http: httpx.Client, key: Key, body: str) -> httpx.Response:
