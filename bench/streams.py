@@ -77,7 +77,7 @@ def streams(stage: Stage, _done: Done) -> list[Table]:
         told = compared(stage, "streams", places, partial(taken_from, count=count))
         said = compared(stage, "asked", places, partial(given_to, count=count))
     notes = [
-        "one connection; nginx passes bytes, ringfence reads and writes every message",
+        "one connection; nginx passes bytes, ringfence reads every message",
         "venue and client share core 0",
     ]
     listed = [*notes, "every message is looked up in the list of what may be said, and masked anew"]

@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -390,11 +390,68 @@ def test_a_stream_on_which_nothing_is_said_is_closed(tmp_path: Path) -> None:
         assert said(opened) == (1001, "nothing was said for too long")
 
 
+def told_in_every_way() -> tuple[bytes, bytes]:
+    """Return what a venue sends, and what a client must get of it, byte for byte."""
+    sent, wanted = bytearray(), bytearray()
+    for number in range(12_000):
+        # Lengths of one, three and nine bytes, and more than is read at once, now and then.
+        size = (7, 125, 126, 200, 1_500, 70_000 if number % 500 == 4 else 3)[number % 6]
+        text = f"{number:<{size}}"[:size].encode()
+        if number % 7 == 6 and size > 3:
+            text = "€".encode() + text[3:]
+        sent += parts(text) if number % 11 == 10 else framed(TEXT, text)
+        wanted += framed(TEXT, text)
+        if number % 13 == 12:
+            both = framed(PING, b"p%d" % number) + framed(BINARY, bytes([255]) * (number % 300))
+            sent += both
+            wanted += both
+    return bytes(sent), bytes(wanted)
+
+
+def framed(first: int, payload: bytes) -> bytes:
+    """Return a frame as a server writes it."""
+    size = len(payload)
+    if size < 126:
+        return bytes([first, size]) + payload
+    return bytes([first, *((126,) if size < 65_536 else (127,))]) + (
+        size.to_bytes(2 if size < 65_536 else 8) + payload
+    )
+
+
+def parts(text: bytes) -> bytes:
+    """Return a text in three frames, cut where it may be inside a character."""
+    return framed(0x01, text[:1]) + framed(0x00, text[1:2]) + framed(0x80, text[2:])
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_client_that_is_slower_than_the_venue_gets_every_byte(tmp_path: Path, tls: bool) -> None:
+    sent, wanted = told_in_every_way()
+    with venue(b"\r\n" + sent) as upstream, gateway(tmp_path, upstream, tls=tls) as url:
+        host, _, port = url.rpartition("/")[2].rpartition(":")
+        with socket.socket() as opened, ExitStack() as running:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+            opened.settimeout(20)
+            opened.connect((host, int(port)))
+            client: socket.socket = opened
+            if tls:
+                trusted = ssl.create_default_context(cafile=tmp_path / "gw" / "tls" / "ca.pem")
+                client = running.enter_context(trusted.wrap_socket(opened, server_hostname=host))
+            got = bytearray(shaken(client))
+            while len(got) < len(wanted):
+                fresh = client.recv(4_096)
+                assert fresh, "the stream broke off"
+                got += fresh
+    assert got == wanted
+
+
 @contextmanager
-def gateway(folder: Path, upstream: str, http: dict[str, int] | None = None) -> Iterator[str]:
-    """Run a gateway without TLS in front of `upstream`; yield its address."""
+def gateway(
+    folder: Path, upstream: str, http: dict[str, int] | None = None, *, tls: bool = False
+) -> Iterator[str]:
+    """Run a gateway in front of `upstream`, over TLS or not; yield its address."""
     state = str(folder / "gw")
-    ringfence("init", "--plain", "--listen", "127.0.0.1:0", "--upstream", upstream, state)
+    plain = [] if tls else ["--plain"]
+    ringfence("init", *plain, "--listen", "127.0.0.1:0", "--upstream", upstream, state)
     file = Path(state) / "ringfence.yaml"
     text = file.read_text()
     for name, value in (http or {}).items():

@@ -15,9 +15,10 @@ use crate::commit::CommitWait;
 use crate::deadline::Deadlines;
 use crate::flood::Floods;
 use crate::listen::Door;
+use crate::masks::Masks;
 use crate::pool::Pool;
 use crate::shared::Shared;
-use crate::socket::{Landing, READ_BYTES};
+use crate::socket::{LANDING_BYTES, Landing};
 
 /// What one engine thread has to itself.
 pub(crate) struct Thread {
@@ -29,6 +30,7 @@ pub(crate) struct Thread {
     /// For the message of a channel that holds the request which it stands for.
     pub(crate) frames: RefCell<Scratch>,
     pub(crate) landing: Landing,
+    pub(crate) masks: Masks,
     pub(crate) floods: Floods,
     /// Told once to whoever accepts connections.
     pub(crate) drain: Notify,
@@ -48,7 +50,8 @@ impl Thread {
             commits: CommitWait::default(),
             scratch: RefCell::default(),
             frames: RefCell::default(),
-            landing: Rc::new(RefCell::new(vec![0; READ_BYTES].into())),
+            landing: Rc::new(RefCell::new(vec![0; LANDING_BYTES].into())),
+            masks: Masks::default(),
             floods: Floods::default(),
             drain: Notify::new(),
             draining: Cell::new(false),

@@ -28,6 +28,7 @@ mod judge;
 mod lane;
 mod limits;
 mod listen;
+mod masks;
 mod minted;
 mod open;
 mod outbox;

@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use ringfence_wire::websocket::{
     CloseCode, Decoder, Event, Kind, Limits, Sender, Violation, close, frame,
 };
@@ -192,7 +191,7 @@ impl Relay {
         match end {
             _ if heard.is_empty() => self.gone(end),
             End::Near => self.heard_near(heard),
-            End::Far => self.heard_far(heard),
+            End::Far => self.heard_far(heard, context)?,
         }
         Ok(true)
     }
@@ -206,11 +205,15 @@ impl Relay {
         self.ending = true;
     }
 
-    fn heard_far(&mut self, mut bytes: &[u8]) {
+    fn heard_far(&mut self, mut bytes: &[u8], context: &mut Context<'_>) -> io::Result<()> {
         while !self.ending {
+            self.pass(&mut bytes, context)?;
             let out = &mut self.to_near.bytes;
             match self.from_far.next(&mut bytes) {
-                Ok(None) => return self.from_far.shrink(KEPT_BYTES),
+                Ok(None) => {
+                    self.from_far.shrink(KEPT_BYTES);
+                    break;
+                }
                 Ok(Some(Event::Text(text))) => frame(out, Kind::Text, text.as_bytes(), None),
                 Ok(Some(Event::Binary(payload))) => frame(out, Kind::Binary, payload, None),
                 Ok(Some(Event::Ping(payload))) => frame(out, Kind::Ping, payload, None),
@@ -224,6 +227,20 @@ impl Relay {
                 Err(violation) => self.violated(End::Far, violation),
             }
         }
+        Ok(())
+    }
+
+    /// Passes on what the venue wrote as we would. A little is kept for the next writing: a system call costs more than
+    /// a copy of it does, and a venue could make us do one for each few bytes.
+    fn pass(&mut self, bytes: &mut &[u8], context: &mut Context<'_>) -> io::Result<()> {
+        let run = self.from_far.run(bytes);
+        if run.len() < KEPT_BYTES || !self.near.is_write_vectored() {
+            self.to_near.bytes.extend_from_slice(run);
+            return Ok(());
+        }
+        let near = &mut self.near;
+        self.to_near
+            .send_with(run, |parts| near.poll_write_vectored(context, parts))
     }
 
     fn heard_near(&mut self, mut bytes: &[u8]) {
@@ -249,14 +266,16 @@ impl Relay {
                 Ok(Some(Event::Pong(payload))) => (Kind::Pong, payload),
                 Ok(Some(Event::Close(said))) => {
                     let (code, reason) = said.unwrap_or((CloseCode::NORMAL, ""));
-                    close(&mut self.to_far.bytes, code, reason, Some(mask()));
+                    let mask = self.client.thread.masks.take();
+                    close(&mut self.to_far.bytes, code, reason, Some(mask));
                     self.tell(End::Near, code, "");
                     self.ending = true;
                     return;
                 }
                 Err(violation) => return self.violated(End::Near, violation),
             };
-            frame(&mut self.to_far.bytes, kind, payload, Some(mask()));
+            let mask = self.client.thread.masks.take();
+            frame(&mut self.to_far.bytes, kind, payload, Some(mask));
             if !self.counts() {
                 return self.refuse("too many messages in a second");
             }
@@ -310,7 +329,10 @@ impl Relay {
     fn tell(&mut self, end: End, code: CloseCode, reason: &str) {
         match end {
             End::Near => close(&mut self.to_near.bytes, code, reason, None),
-            End::Far => close(&mut self.to_far.bytes, code, reason, Some(mask())),
+            End::Far => {
+                let mask = self.client.thread.masks.take();
+                close(&mut self.to_far.bytes, code, reason, Some(mask));
+            }
         }
     }
 
@@ -329,12 +351,4 @@ impl Relay {
     fn is_waiting(&self) -> bool {
         self.ending || !self.to_near.is_empty() || !self.to_far.is_empty()
     }
-}
-
-/// A fresh mask (RFC 6455 5.3). It protects proxies in between from a script's bytes, not a secret.
-fn mask() -> [u8; 4] {
-    let mut mask = [0; 4];
-    // Without randomness there is nothing else here to protect: the bytes are those of a subscription.
-    let _ = rand::fill(&mut mask);
-    mask
 }

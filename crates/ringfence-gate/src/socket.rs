@@ -5,7 +5,7 @@
 //! head that is refused is answered in the dialect's form.
 
 use std::cell::RefCell;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -21,8 +21,10 @@ use crate::http2::Channel;
 use crate::tls::H2;
 use crate::watch::{Phase, Watch};
 
-/// Bytes read at once.
-pub(crate) const READ_BYTES: usize = 16 * 1024;
+/// Bytes read of a client at once: so much may be held of what it sends behind its present message.
+const READ_BYTES: usize = 16 * 1024;
+/// Bytes read of a venue's stream at once. Twice as many do not stay in the cache until they are written.
+pub(crate) const LANDING_BYTES: usize = 32 * 1024;
 
 /// The memory that all sockets of a thread read into.
 pub(crate) type Landing = Rc<RefCell<Box<[u8]>>>;
@@ -342,6 +344,8 @@ impl Carrier {
         context: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        let most = into.len().min(READ_BYTES);
+        let into = into.get_mut(..most).unwrap_or_default();
         let mut buffer = ReadBuf::new(into);
         let polled = self.poll_fill(context, &mut buffer);
         polled.map_ok(|()| buffer.filled().len())
@@ -368,6 +372,30 @@ impl Carrier {
             Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
             Self::Stream(channel) => channel.poll_write(context, bytes),
+        }
+    }
+
+    /// Tells whether several pieces are written as cheaply as one.
+    pub(crate) const fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => true,
+            Self::Stream(_) => false,
+        }
+    }
+
+    /// Writes pieces in one go; of a stream of HTTP/2, the first alone.
+    pub(crate) fn poll_write_vectored(
+        &mut self,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(context, parts),
+            Self::Stream(channel) => {
+                let first = parts.iter().find(|part| !part.is_empty());
+                channel.poll_write(context, first.map_or(&[], |part| part))
+            }
         }
     }
 

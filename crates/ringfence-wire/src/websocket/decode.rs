@@ -3,6 +3,8 @@
 use super::close::{CloseCode, Violation};
 use super::encode::{CONTROL_MAX, Kind, apply};
 
+mod run;
+
 /// Whose bytes are read: a client's frames are masked, a server's are not (RFC 6455 5.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[allow(missing_docs)]
@@ -96,10 +98,7 @@ impl Decoder {
     ///
     /// [`Violation`]; the connection must be closed with its code and nothing more be read.
     pub fn next<'d>(&'d mut self, input: &mut &[u8]) -> Result<Option<Event<'d>>, Violation> {
-        if std::mem::take(&mut self.told) {
-            self.message.clear();
-            (self.kind, self.frames, self.valid) = (None, 0, 0);
-        }
+        self.forget_told();
         loop {
             if self.closed && !input.is_empty() {
                 return Err(Violation::protocol("bytes after the close frame"));
@@ -122,6 +121,14 @@ impl Decoder {
             if open.fin {
                 return self.whole().map(Some);
             }
+        }
+    }
+
+    // Lets go of the message that the event before was.
+    fn forget_told(&mut self) {
+        if std::mem::take(&mut self.told) {
+            self.message.clear();
+            (self.kind, self.frames, self.valid) = (None, 0, 0);
         }
     }
 

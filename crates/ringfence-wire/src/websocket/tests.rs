@@ -1,6 +1,6 @@
 //! Frames as RFC 6455 gives them, everything that it forbids, and that bytes mean the same however they are cut.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version};
@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use ringfence_core::refusal::Code;
 
 use super::*;
+
+mod run;
 
 const LIMITS: Limits = Limits {
     message: 100_000,
