@@ -15,13 +15,16 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ringfence.api.keys import KeyService, NewKey
+from ringfence.api.keys import KeyService
 from ringfence.api.person import peer_uid, person
 from ringfence.api.reach import reach
-from ringfence.api.vault import NewVenueKey, VaultService
+from ringfence.api.routes import keys as key_routes
+from ringfence.api.routes import status
+from ringfence.api.routes import vault as vault_routes
+from ringfence.api.routes import volumes as volume_routes
+from ringfence.api.vault import VaultService
 from ringfence.api.volumes import VolumeService
 from ringfence.engine import Engine
 from ringfence.errors import FileError, GatewayError, KeyMissingError
@@ -40,66 +43,6 @@ class PeerProtocol(H11Protocol):
         super().connection_made(transport)
         uid = peer_uid(transport.get_extra_info("socket"))
         self.client = (person(uid), uid)
-
-
-class KeyRequest(BaseModel):
-    """The body of POST /keys."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    account: str
-    scopes: list[str]
-    allow: list[str]
-    key_id: str | None = None
-    expires_us: int | None = None
-    public_key: str | None = None
-    pre_active: bool = False
-    why: str = ""
-    certificate: str | None = None
-    requires: list[str] = []
-    require_certificates: list[str] = []
-
-
-class WhyRequest(BaseModel):
-    """The body of POST /keys/{key_id}/suspend and its like."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    why: str = ""
-
-
-class HoldRequest(BaseModel):
-    """The body of POST /holds."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    name: str
-    since: str | None = None
-    until: str | None = None
-    why: str
-
-
-class EraseRequest(BaseModel):
-    """The body of POST /erase."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    address: str
-    until: str | None = None
-    why: str
-
-
-class VenueKeyRequest(BaseModel):
-    """The body of POST /vault."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    name: str
-    dialect: str
-    key_id: str
-    secret: str
-    passphrase: str | None = None
-    why: str = ""
 
 
 def app(
@@ -130,81 +73,12 @@ def app(
         content = {"code": "internal", "message": said, "hint": GatewayError.hint}
         return JSONResponse(content, status_code=422)
 
-    @made.get("/status")
-    def status() -> dict[str, Any]:
-        found = engine.status()
-        return found if published is None else {**found, "published": published()}
-
-    @made.get("/keys")
-    def all_keys() -> list[dict[str, Any]]:
-        return keys.all()
-
-    @made.get("/keys/{key_id}")
-    def one_key(key_id: str) -> dict[str, Any]:
-        return keys.one(key_id)
-
-    @made.post("/keys")
-    def create_key(wanted: KeyRequest, request: Request) -> dict[str, Any]:
-        return keys.create(NewKey(**wanted.model_dump()), who(request))
-
-    @made.post("/keys/{key_id}/suspend")
-    def suspend_key(key_id: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
-        return keys.set_state(key_id, "suspended", wanted.why, who(request))
-
-    @made.post("/keys/{key_id}/resume")
-    def resume_key(key_id: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
-        return keys.set_state(key_id, "active", wanted.why, who(request))
-
-    @made.post("/keys/{key_id}/revoke")
-    def revoke_key(key_id: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
-        return keys.set_state(key_id, "revoked", wanted.why, who(request))
-
+    made.include_router(status.router(engine, published))
+    made.include_router(key_routes.router(keys))
+    made.include_router(volume_routes.router(volumes))
     if vault is not None:
-        keep(made, vault)
-
-    @made.get("/holds")
-    def all_holds() -> list[dict[str, Any]]:
-        return volumes.holds()
-
-    @made.post("/holds")
-    def place_hold(wanted: HoldRequest, request: Request) -> dict[str, Any]:
-        return volumes.hold(wanted.name, wanted.since, wanted.until, wanted.why, who(request))
-
-    @made.post("/holds/{name}/lift")
-    def lift_hold(name: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
-        return volumes.lift(name, wanted.why, who(request))
-
-    @made.post("/volumes/{month}/drop")
-    def drop_volume(month: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
-        return volumes.drop(month, wanted.why, who(request))
-
-    @made.post("/erase")
-    def erase(wanted: EraseRequest, request: Request) -> list[dict[str, Any]]:
-        return volumes.erase(wanted.address, wanted.until, wanted.why, who(request))
-
+        made.include_router(vault_routes.router(vault))
     return made
-
-
-def keep(made: FastAPI, vault: VaultService) -> None:
-    """Add what can be done with the venue keys."""
-
-    @made.get("/vault")
-    def venue_keys() -> list[dict[str, Any]]:
-        return vault.venue_keys()
-
-    @made.post("/vault")
-    def put_venue_key(wanted: VenueKeyRequest, request: Request) -> dict[str, Any]:
-        return vault.put_venue_key(NewVenueKey(**wanted.model_dump()), who(request))
-
-    @made.post("/vault/{name}/remove")
-    def remove_venue_key(name: str, wanted: WhyRequest, request: Request) -> dict[str, Any]:
-        return vault.remove_venue_key(name, wanted.why, who(request))
-
-
-def who(request: Request) -> str:
-    """Return who asks, as `PeerProtocol` found out."""
-    # INVARIANT: uvicorn gives every request of a `PeerProtocol` connection its client.
-    return request.client.host if request.client else "unknown"
 
 
 @contextmanager

@@ -1,0 +1,56 @@
+"""`/holds`, `/volumes` and `/erase`: how long the ledger keeps what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from ringfence.api.routes.asking import Body, Who, WhyRequest
+from ringfence.api.volumes import VolumeService
+
+__all__ = ["router"]
+
+
+class HoldRequest(Body):
+    """The body of POST /holds."""
+
+    name: str
+    since: str | None = None
+    until: str | None = None
+    why: str
+
+
+class EraseRequest(Body):
+    """The body of POST /erase."""
+
+    address: str
+    until: str | None = None
+    why: str
+
+
+def router(volumes: VolumeService) -> APIRouter:
+    """Return the endpoints on `volumes`."""
+    made = APIRouter()
+
+    @made.get("/holds")
+    def all_holds() -> list[dict[str, Any]]:
+        return volumes.holds()
+
+    @made.post("/holds")
+    def place_hold(wanted: HoldRequest, who: Who) -> dict[str, Any]:
+        return volumes.hold(wanted.name, wanted.since, wanted.until, wanted.why, who)
+
+    @made.post("/holds/{name}/lift")
+    def lift_hold(name: str, wanted: WhyRequest, who: Who) -> dict[str, Any]:
+        return volumes.lift(name, wanted.why, who)
+
+    @made.post("/volumes/{month}/drop")
+    def drop_volume(month: str, wanted: WhyRequest, who: Who) -> dict[str, Any]:
+        return volumes.drop(month, wanted.why, who)
+
+    @made.post("/erase")
+    def erase(wanted: EraseRequest, who: Who) -> list[dict[str, Any]]:
+        return volumes.erase(wanted.address, wanted.until, wanted.why, who)
+
+    return made
