@@ -17,7 +17,7 @@ import yaml
 from bench.contender import GATE_CORE, Contender
 from bench.server import BenchError, Server, free_address, serving
 from ringfence.config.folder import Folder
-from ringfence.identity import MasterKey, Store
+from ringfence.identity import Store, open_master
 from ringfence.identity.credential import Credential
 from ringfence.identity.secret import fresh_key_id
 
@@ -74,7 +74,7 @@ def lay(folder: Path, upstream: str) -> Folder:
 
 def credentials(folder: Folder, count: int, said: Callable[[int], None]) -> Path:
     """Put `count` credentials into the store, each of its own account; return the file with their secrets."""
-    store, master = Store(folder.store), MasterKey.read(folder.master_key)
+    store, master = Store(folder.store), open_master(folder)
     keys = folder.path / "bench-keys"
     with keys.open("x") as file:
         keys.chmod(0o600)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "ConfigError",
+    "DerivationError",
     "DialectMissingError",
     "EngineError",
     "FileError",
@@ -50,6 +51,13 @@ class ConfigError(GatewayError):
         """Keep every problem, so that one run shows them all."""
         super().__init__("\n".join(problems), hint=hint)
         self.problems = problems
+
+
+class DerivationError(GatewayError):
+    """A key cannot be derived so."""
+
+    code = "derivation_refused"
+    hint = "paths are hardened throughout, and indices are 0' to 2147483647'"
 
 
 class DialectMissingError(GatewayError):

@@ -103,6 +103,7 @@ class KeyService:
         made = make(wanted, time.time_ns() // 1_000)
         secret = None
         if made.public_key is None:
+            self._master.settle(made.key_id, made.account)
             secret = self._master.secret(made.key_id, made.generation)
         failure = None
         with self._order:

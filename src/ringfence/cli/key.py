@@ -30,13 +30,13 @@ def keys(config: Path) -> Iterator[Keys]:
         RunningError: the state folder stays held by somebody who does not answer.
     """
     from ringfence.api import Asked, KeyService
-    from ringfence.identity import MasterKey, Store
+    from ringfence.identity import Store, open_master
 
     with attached(config) as (folder, gateway, who):
         if gateway is not None:
             yield gateway
         else:
-            yield Asked(KeyService(Store(folder.store), MasterKey.read(folder.master_key)), who)
+            yield Asked(KeyService(Store(folder.store), open_master(folder)), who)
 
 
 def rows(key: dict[str, Any]) -> list[tuple[str, Any]]:

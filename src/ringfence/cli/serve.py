@@ -54,9 +54,9 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
     """Run until the first of the STOP signals, then drain. The folder is held."""
     from ringfence.api import KeyService, VaultService, VolumeService
     from ringfence.api.server import app, serving
-    from ringfence.identity import MasterKey, Store, Vault
+    from ringfence.identity import Store, Vault, open_master
 
-    store, master = Store(folder.store), MasterKey.read(folder.master_key)
+    store, master = Store(folder.store), open_master(folder)
     vault = None if (path := loaded.vault()) is None else Vault(path, master)
     # A vault that cannot be opened stops the start: nothing is written over it.
     signing = {} if vault is None else vault.read()

@@ -34,7 +34,7 @@ def vaults(config: Path) -> Iterator[Vaults]:
         VaultError: this gateway signs for no venue.
     """
     from ringfence.api import AskedVault, VaultService
-    from ringfence.identity import MasterKey, Vault
+    from ringfence.identity import Vault, open_master
 
     loaded = configuration.load(config)
     path = loaded.vault()
@@ -44,7 +44,7 @@ def vaults(config: Path) -> Iterator[Vaults]:
         if gateway is not None:
             yield gateway
             return
-        vault = Vault(path, MasterKey.read(folder.master_key))
+        vault = Vault(path, open_master(folder))
         alone = engine.Engine(loaded.snapshot()).event_alone
         yield AskedVault(VaultService(vault, loaded, alone), who)
 

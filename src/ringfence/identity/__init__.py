@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from ringfence.identity.credential import SCOPES, Change, Credential
+from ringfence.identity.opened import open_master
 from ringfence.identity.secret import MasterKey
 from ringfence.identity.store import Store
 from ringfence.identity.vault import Vault, VenueKey
 
-__all__ = ["SCOPES", "Change", "Credential", "MasterKey", "Store", "Vault", "VenueKey"]
+__all__ = [
+    "SCOPES",
+    "Change",
+    "Credential",
+    "MasterKey",
+    "Store",
+    "Vault",
+    "VenueKey",
+    "open_master",
+]

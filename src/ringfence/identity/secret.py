@@ -1,38 +1,42 @@
 """HMAC secrets, derived from one master key, so that no store or backup holds them.
 
-Who has the master key and a credential's id has its secret: guard the file as the secrets' sum.
+Who has the master key and a credential's id has its secret: guard it as the secrets' sum. A
+credential that has a place in the tree of keys has the secret of that place (`derivation`); one
+from before there was a tree keeps that of HKDF.
 """
 
 from __future__ import annotations
 
 import secrets
-import string
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ringfence.errors import StoreError
+from ringfence.identity.derivation import (
+    ALPHABET,
+    SECRET_CHARACTERS,
+    Place,
+    Places,
+    ShardKey,
+    characters,
+)
 
 __all__ = ["MASTER_BYTES", "MasterKey", "fresh_key_id"]
 
 MASTER_BYTES = 32
 KEY_ID_CHARACTERS = 32
-SECRET_CHARACTERS = 64
-"""As many as Binance's own secrets have; 381 bits."""
-ALPHABET = string.ascii_letters + string.digits
-FAIR = 256 - 256 % len(ALPHABET)
-"""Bytes from here on are skipped, so that each character is equally likely."""
 STREAM_BYTES = 2 * SECRET_CHARACTERS
 
 
 class MasterKey:
     """The state folder's master key. Shown nowhere, not even by `repr`."""
 
-    __slots__ = ("_material",)
+    __slots__ = ("_material", "_places", "_shards")
 
-    def __init__(self, material: bytes) -> None:
-        """Keep `material`, exactly MASTER_BYTES long.
+    def __init__(self, material: bytes, places: Places | None = None) -> None:
+        """Keep `material`, exactly MASTER_BYTES long; without `places`, HKDF gives all secrets.
 
         Raises:
             StoreError: it has another length.
@@ -40,13 +44,15 @@ class MasterKey:
         if len(material) != MASTER_BYTES:
             raise StoreError(f"a master key has {MASTER_BYTES} bytes, not {len(material)}")
         self._material = material
+        self._places = places
+        self._shards: dict[int, ShardKey] = {}
 
     def __repr__(self) -> str:
         """Tell nothing."""
         return "MasterKey(...)"
 
     @classmethod
-    def read(cls, path: Path) -> MasterKey:
+    def read(cls, path: Path, places: Places | None = None) -> MasterKey:
         """Read the key from its file: MASTER_BYTES as one line of hexadecimal digits.
 
         Raises:
@@ -56,26 +62,54 @@ class MasterKey:
             if path.stat().st_mode & 0o077:
                 hint = f"chmod 600 {path}"
                 raise StoreError(f"others than its owner may use the master key {path}", hint=hint)
-            return cls(bytes.fromhex(path.read_text("ascii")))
+            return cls(bytes.fromhex(path.read_text("ascii")), places)
         except OSError as e:
             raise StoreError(f"cannot read the master key {path}: {e.strerror}") from e
         except ValueError as e:
             raise StoreError(f"the master key {path} is not a line of hexadecimal digits") from e
 
-    def secret(self, key_id: str, generation: int) -> str:
-        """Return the secret of `key_id` in this generation: SECRET_CHARACTERS letters and digits.
+    def settle(self, key_id: str, account: str) -> None:
+        """Give a new credential its place in the tree, in the default shard.
 
-        Source: RFC 5869, HKDF with SHA-256, no salt; `info` names use, id and generation.
+        Raises:
+            StoreError: the store cannot be written, or the id stands elsewhere.
+        """
+        if self._places is not None:
+            self._places.take(key_id, Place(account))
+
+    def shard(self, shard: int) -> ShardKey:
+        """Return one shard's subtree, which tells nothing of another's.
+
+        Raises:
+            DerivationError: `shard` is not 0 to 2^31 - 1.
+        """
+        if shard not in self._shards:
+            self._shards[shard] = ShardKey.derive(self._material, shard)
+        return self._shards[shard]
+
+    def secret(self, key_id: str, generation: int) -> str:
+        """Return the secret of `key_id` in this generation: 64 letters and digits.
+
         Raises:
             StoreError: the id has none; one in 2^200 ids.
+        """
+        place = None if self._places is None else self._places.known.get(key_id)
+        if place is not None:
+            return self.shard(place.shard).secret(place.account, key_id, generation)
+        return self._hkdf_secret(key_id, generation)
+
+    def _hkdf_secret(self, key_id: str, generation: int) -> str:
+        """Return the secret of a credential from before there was a tree.
+
+        Source: RFC 5869, HKDF with SHA-256, no salt; `info` names use, id and generation.
         """
         # An id holds no '/', so no two (id, generation) share an info.
         info = f"ringfence/hmac/v1/{key_id}/{generation}".encode()
         stream = HKDF(SHA256(), STREAM_BYTES, salt=None, info=info).derive(self._material)
-        fair = [ALPHABET[byte % len(ALPHABET)] for byte in stream if byte < FAIR]
-        if len(fair) < SECRET_CHARACTERS:
+        text = characters(stream)
+        if text is None:
             raise StoreError(f"no secret can be derived for {key_id}", hint="create another")
-        return "".join(fair[:SECRET_CHARACTERS])
+        return text
 
     def vault_key(self) -> bytes:
         """Return the key that seals the venue keys: 32 bytes.
