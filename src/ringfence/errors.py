@@ -10,6 +10,7 @@ __all__ = [
     "DerivationError",
     "DialectMissingError",
     "EngineError",
+    "FactorError",
     "FileError",
     "GatewayError",
     "InternalError",
@@ -82,6 +83,13 @@ class EngineError(GatewayError):
         """Keep what the engine said."""
         super().__init__(message, hint=hint, code=code)
         self.field = field
+
+
+class FactorError(GatewayError):
+    """A passkey, one-time code or recovery code is refused. Its code says which and why."""
+
+    code = "factor_refused"
+    hint = "`ringfence mfa list` shows your factors; begin again"
 
 
 class FileError(GatewayError):

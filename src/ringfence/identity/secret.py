@@ -112,13 +112,15 @@ class MasterKey:
         return text
 
     def vault_key(self) -> bytes:
-        """Return the key that seals the venue keys: 32 bytes.
+        """Return the key that seals the venue keys: 32 bytes. No credential's `info` starts so."""
+        return self.derived(b"ringfence/vault/v1", MASTER_BYTES)
 
-        Source: RFC 5869, HKDF with SHA-256, no salt; no credential's `info` starts so.
+    def derived(self, info: bytes, size: int) -> bytes:
+        """Return `size` bytes for the use that `info` names; no two uses may share one.
+
+        Source: RFC 5869, HKDF with SHA-256, no salt.
         """
-        return HKDF(SHA256(), MASTER_BYTES, salt=None, info=b"ringfence/vault/v1").derive(
-            self._material
-        )
+        return HKDF(SHA256(), size, salt=None, info=info).derive(self._material)
 
 
 def fresh_key_id() -> str:

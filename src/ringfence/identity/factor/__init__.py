@@ -1,0 +1,12 @@
+"""What proves that a person is there: passkeys, one-time codes, recovery codes.
+
+Three strengths, weakest first: a recovery code lets its holder enrol anew and nothing else, a
+one-time code can be phished, a passkey cannot.
+"""
+
+from __future__ import annotations
+
+from ringfence.identity.factor.challenge import Challenges
+from ringfence.identity.factor.passkey import Passkey, RelyingParty
+
+__all__ = ["Challenges", "Passkey", "RelyingParty"]
