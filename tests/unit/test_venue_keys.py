@@ -51,7 +51,10 @@ def client(venue: PaperVenue, key_id: str, secret: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("key_id", "secret"), [("hmac-1", SECRET), ("pair-1", private_pem(PAIR).decode())]
+    ("key_id", "secret"),
+    [("hmac-1", SECRET), ("pair-1", private_pem(PAIR).decode())],
+    # A secret is no test's name.
+    ids=["hmac", "pair"],
 )
 def test_ccxt_trades_with_a_key_of_the_venue(venue: PaperVenue, key_id: str, secret: str) -> None:
     order = client(venue, key_id, secret).create_order("BTC/USDT", "market", "buy", 0.01)
