@@ -37,7 +37,7 @@ demo: release ## a trading client, other doors, nine attacks, and the ledger: un
 
 test: check $(AUTOBAHN) ## everything that CI runs
 	cargo test --workspace --locked --quiet
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Autobahn's WebSocket cases, in a folder of their own. Without them (offline) their test is skipped, and says so.
 $(AUTOBAHN): tests/conformance/autobahn.lock | $(INSTALLED)

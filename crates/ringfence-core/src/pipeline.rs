@@ -176,6 +176,8 @@ pub struct Decision {
     pub trace: [Trace; 8],
     /// The credential, if identity found one.
     pub credential: Option<Arc<Credential>>,
+    /// The credential that a wrong signature claimed to be of.
+    pub claimed: Option<Arc<Credential>>,
     /// How the limits stand.
     pub usages: Usages,
 }

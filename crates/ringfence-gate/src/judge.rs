@@ -160,6 +160,7 @@ impl Passing {
         let decided = Decided {
             operation: Some(asking.operation),
             credential: decision.credential.as_deref(),
+            claimed: decision.claimed.as_deref(),
             proof: decision.credential.as_ref().and_then(|_| proof(asking)),
             order: asking.reading.order.as_ref(),
             about: asking.reading.about.as_ref(),

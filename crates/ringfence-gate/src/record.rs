@@ -48,6 +48,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) route: Option<&'a str>,
     pub(crate) operation: Option<Operation>,
     pub(crate) credential: Option<&'a Credential>,
+    /// The one that a wrong signature claimed to be of.
+    pub(crate) claimed: Option<&'a Credential>,
     /// How it was proved, where not by the venue's own signature.
     pub(crate) proof: Option<&'static str>,
     pub(crate) order: Option<&'a OrderText<'a>>,
@@ -79,6 +81,7 @@ impl<'a> Decided<'a> {
             route: None,
             operation: None,
             credential: None,
+            claimed: None,
             proof: None,
             order: None,
             about: None,
@@ -120,6 +123,7 @@ impl<'a> Decided<'a> {
             about: self.about.map(order_ids),
             account: self.credential.map(Credential::account),
             address: ledger.address(self.peer),
+            claimed: self.claimed.map(Credential::key_id),
             controls: controls(&self.trace),
             credential: self.credential.map(Credential::key_id),
             dialect: self.dialect,

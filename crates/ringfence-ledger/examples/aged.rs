@@ -69,6 +69,7 @@ fn intent(message: &str) -> DecisionEntry<'_> {
         about: None,
         account: Some("alice"),
         address: std::net::IpAddr::from([192, 0, 2, 1]).into(),
+        claimed: None,
         controls: Controls {
             edge: Saw::Passed,
             ..Controls::default()

@@ -32,6 +32,7 @@ fn encode(number: u64, out: &mut Vec<u8>) {
         about: None,
         account: None,
         address: std::net::IpAddr::from([127, 0, 0, 1]).into(),
+        claimed: None,
         controls,
         credential: None,
         dialect: "binance",

@@ -114,6 +114,8 @@ pub struct DecisionEntry<'a> {
     pub account: Option<&'a str>,
     /// The client's address.
     pub address: Address,
+    /// The key id that a wrong signature claimed to be of.
+    pub claimed: Option<&'a str>,
     /// What each control saw.
     pub controls: Controls<'a>,
     /// The key id; never the key.
@@ -163,6 +165,7 @@ impl DecisionEntry<'_> {
         }
         entry.maybe_text("account", self.account, NAME_BYTES);
         address(entry.value("address"), self.address);
+        entry.maybe_text("claimed", self.claimed, NAME_BYTES);
         self.controls.encode(entry.value("controls"));
         entry.maybe_text("credential", self.credential, NAME_BYTES);
         entry.text("dialect", self.dialect, FIELD_BYTES);

@@ -71,6 +71,7 @@ fn decision<'a>() -> DecisionEntry<'a> {
         about: None,
         account: None,
         address: IpAddr::from([192, 0, 2, 7]).into(),
+        claimed: None,
         controls: Controls::default(),
         credential: None,
         dialect: "binance",
@@ -108,6 +109,7 @@ fn a_refused_order_is_written_byte_for_byte() {
         }),
         account: Some("alice"),
         address: "2001:db8::1".parse::<IpAddr>().unwrap().into(),
+        claimed: Some("key-2"),
         controls: Controls {
             edge: Saw::Passed,
             operation: Saw::Passed,
@@ -145,7 +147,7 @@ fn a_refused_order_is_written_byte_for_byte() {
     };
     let text = concat!(
         r#"{"about":{"client_order_id":"older","venue_order_id":"17"},"#,
-        r#""account":"alice","address":"2001:db8::1","controls":{"authority":"passed","#,
+        r#""account":"alice","address":"2001:db8::1","claimed":"key-2","controls":{"authority":"passed","#,
         r#""budget":"passed","edge":"passed","freshness":"would_refuse:time_stale","#,
         r#""guard":"refused:price_band","identity":"off","operation":"passed"},"#,
         r#""credential":"key-1","dialect":"binance","kind":"decision","latency_us":17,"#,
@@ -235,6 +237,7 @@ fn the_longest_entries_fit_a_bundle() {
             .parse::<IpAddr>()
             .unwrap()
             .into(),
+        claimed: Some(code),
         controls: Controls {
             edge: Saw::WouldRefuse(code),
             operation: Saw::WouldRefuse(code),
@@ -312,6 +315,7 @@ proptest! {
             about: some.then_some(OrderIds { symbol: Some(a), client_order_id: Some(b), venue_order_id: None }),
             account: some.then_some(a),
             address: address.into(),
+            claimed: some.then_some(e),
             controls: Controls { edge: Saw::Refused(b), guard: Saw::WouldRefuse(c), ..Controls::default() },
             credential: maybe("key"),
             dialect: d,

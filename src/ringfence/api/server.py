@@ -49,13 +49,13 @@ def app(
     keys: KeyService,
     volumes: VolumeService,
     engine: Engine,
-    published: Callable[[], dict[str, Any]] | None = None,
+    beside: Callable[[], dict[str, Any]] | None = None,
     vault: VaultService | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
-    `published` tells how far the ledger is published, where this gateway publishes it; `vault` has
-    the venue keys, where it signs for a venue.
+    `beside` tells how those stand who read the ledger behind the engine; `vault` has the venue
+    keys, where it signs for a venue.
     """
     made = FastAPI(title="Ringfence", openapi_url=None, docs_url=None, redoc_url=None)
 
@@ -73,7 +73,7 @@ def app(
         content = {"code": "internal", "message": said, "hint": GatewayError.hint}
         return JSONResponse(content, status_code=422)
 
-    made.include_router(status.router(engine, published))
+    made.include_router(status.router(engine, beside))
     made.include_router(key_routes.router(keys))
     made.include_router(volume_routes.router(volumes))
     if vault is not None:

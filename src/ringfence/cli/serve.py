@@ -78,12 +78,12 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
             warn(f"the ledger does not take what happened before this start: {e}")
         volumes = VolumeService(loaded, partial(engine.event, durable=True), engine.erase)
         with ExitStack() as stack:
-            publisher = published(loaded, engine, stack)
+            readers = readers_of(loaded, folder, engine, stack)
             kept = None
             if vault is not None:
                 record = partial(engine.event, durable=True)
                 kept = VaultService(vault, loaded, record, engine)
-            application = app(keys, volumes, engine, publisher, kept)
+            application = app(keys, volumes, engine, readers, kept)
             stack.enter_context(serving(application, folder.socket))
             ready(addresses, loaded, folder, as_json)
             signal.sigwait(STOP)
@@ -98,6 +98,22 @@ def tell_missing(loaded: configuration.Loaded, there: set[str]) -> None:
     """Warn of venue keys that accounts are to use and the vault does not have."""
     for name in sorted(loaded.venue_keys() - there):
         warn(f"the vault has no key {name}: who uses it is refused until `ringfence vault put`")
+
+
+def readers_of(
+    loaded: configuration.Loaded, folder: Folder, engine: Engine, stack: ExitStack
+) -> Callable[[], dict[str, Any]]:
+    """Start who reads the ledger behind the engine; return what tells how they stand."""
+    from ringfence.watch import watching
+
+    told = {"published": published(loaded, engine, stack)}
+    try:
+        watcher = watching(loaded, folder, engine.event, warn)
+        told["watch"] = None if watcher is None else stack.enter_context(watcher).status
+    except GatewayError as e:
+        # Orders do not wait for it; somebody must hear of it.
+        warn(f"nobody watches for stolen keys: {e}")
+    return lambda: {name: status() for name, status in told.items() if status is not None}
 
 
 def published(

@@ -41,6 +41,16 @@ class Folder:
         return self.path / "holds.json"
 
     @property
+    def seen(self) -> Path:
+        """What detectors have learnt from the ledger; may be deleted."""
+        return self.path / "watch.db"
+
+    @property
+    def watched(self) -> Path:
+        """How far detectors have read the ledger."""
+        return self.path / "watch.cursor"
+
+    @property
     def socket(self) -> Path:
         """Where a running gateway takes commands."""
         return self.path / "admin.sock"

@@ -78,7 +78,7 @@ class Loaded:
         for name in ("directory", "key"):
             content["ledger"][name] = self.path(content["ledger"][name])
         # Nothing that the engine does.
-        del content["ledger"]["retention"], content["ledger"]["publish"]
+        del content["ledger"]["retention"], content["ledger"]["publish"], content["watch"]
         if content["egress"] is not None:
             del content["egress"]["vault"]
         for issuer in content["issuers"]:

@@ -353,6 +353,23 @@ class Ledger(Section):
     publish: Publish | None = None
 
 
+class Takeover(Section):
+    """From when on something is a sign that somebody else has a key."""
+
+    failed_signatures: Annotated[int, Field(ge=2, le=10_000)] = 10
+    window_s: Annotated[int, Field(ge=1, le=86_400)] = 600
+    geoip: FileName | None = None
+    """A City database in MaxMind's format; without it nobody's travels are looked at."""
+    speed_kmh: Annotated[int, Field(ge=100, le=100_000)] = 1_000
+    distance_km: Annotated[int, Field(ge=1, le=20_000)] = 100
+
+
+class Watch(Section):
+    """Detectors, which read the ledger while the gateway runs. None: that one is off."""
+
+    takeover: Takeover | None = Takeover()
+
+
 class Config(Section):
     """The whole of ringfence.yaml. Paths are still as written: relative to the file's folder."""
 
@@ -371,6 +388,7 @@ class Config(Section):
     freshness: Freshness = Freshness()
     guard: Guard
     ledger: Ledger
+    watch: Watch = Watch()
 
     @model_validator(mode="after")
     def guards_its_keys(self) -> Self:

@@ -50,6 +50,8 @@ def decision(entry: dict[str, Any]) -> list[Part]:
     who = f"{entry.get('account') or 'anonymous'}@{entry['address']}"
     credential = entry.get("credential")
     words = [f"{who} key {credential}" if credential else who]
+    if claimed := entry.get("claimed"):
+        words.append(f"claiming to be key {claimed}")
     if proof := entry.get("proof"):
         words.append(f"by {proof}")
     words += [entry["method"], entry["path"]]

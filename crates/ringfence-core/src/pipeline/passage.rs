@@ -24,6 +24,7 @@ pub(super) struct Passage<'c, 'm> {
     now_us: u64,
     trace: [Trace; 8],
     credential: Option<Arc<Credential>>,
+    claimed: Option<Arc<Credential>>,
     venue_key: Option<Arc<VenueKey>>,
     usages: Usages,
 }
@@ -42,6 +43,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             now_us,
             trace: [Trace::NotReached; 8],
             credential: None,
+            claimed: None,
             venue_key: None,
             usages: Usages::default(),
         }
@@ -58,6 +60,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             outcome,
             trace: self.trace,
             credential: self.credential,
+            claimed: self.claimed,
             usages: self.usages,
         }
     }
@@ -140,8 +143,13 @@ impl<'c, 'm> Passage<'c, 'm> {
             Means::Own(claim) => {
                 let found = self.core.credentials.get(claim.key_id);
                 let found = found.ok_or(Code::CredentialUnknown)?;
-                let verified = found.key().verify(claim)?;
-                (found, Identity::Signature(verified))
+                match found.key().verify(claim) {
+                    Ok(verified) => (found, Identity::Signature(verified)),
+                    Err(wrong) => {
+                        self.claimed = Some(found);
+                        return Err(wrong.into());
+                    }
+                }
             }
             Means::Bound(session, key, claim) => {
                 let found = Arc::clone(session.credential().in_force()?);

@@ -286,6 +286,9 @@ fn a_forged_message_uses_up_nothing_of_its_victim() {
         let decision = forged.send(&core, NOW_US);
         assert_eq!(decision.outcome.unwrap_err().code, Code::SignatureInvalid);
         assert!(decision.credential.is_none());
+        let claimed = decision.claimed.expect("who it claims to be of");
+        assert_eq!(claimed.key_id(), forged.key_id);
+        assert!(decision.credential.is_none());
     }
     assert_eq!(core.room.taken(), 0);
     let decision = order("n=0").send(&core, NOW_US);

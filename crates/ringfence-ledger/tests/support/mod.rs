@@ -85,6 +85,7 @@ fn entry(address: Address, message: &str, state_changing: bool) -> Vec<u8> {
         about: None,
         account: Some("alice"),
         address,
+        claimed: None,
         controls: Controls {
             edge: Saw::Passed,
             ..Controls::default()

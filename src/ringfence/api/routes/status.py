@@ -12,13 +12,12 @@ from ringfence.engine import Engine
 __all__ = ["router"]
 
 
-def router(engine: Engine, published: Callable[[], dict[str, Any]] | None) -> APIRouter:
-    """Return the endpoint; `published` tells how far the ledger is published, where it is."""
+def router(engine: Engine, beside: Callable[[], dict[str, Any]] | None) -> APIRouter:
+    """Return the endpoint; `beside` tells how those stand who read the ledger behind the engine."""
     made = APIRouter()
 
     @made.get("/status")
     def status() -> dict[str, Any]:
-        found = engine.status()
-        return found if published is None else {**found, "published": published()}
+        return engine.status() | ({} if beside is None else beside())
 
     return made

@@ -1,7 +1,7 @@
 """OCSF 1.8.0 events. Source: https://schema.ocsf.io/1.8.0.
 
-API Activity for messages and their outcomes, Entity Management for credentials, Application
-Lifecycle for the gateway's own life.
+API Activity for messages and their outcomes, Entity Management for credentials, Detection Finding
+for what detectors found, Application Lifecycle for the gateway's own life.
 
 Each event carries the entry's index and leaf hash under `unmapped`, so that it can be proved.
 """
@@ -17,7 +17,7 @@ from ringfence.ledger.export.record import Record, is_address, of_event, of_oper
 __all__ = ["VERSION", "line", "ocsf"]
 
 VERSION = "1.8.0"
-API_ACTIVITY, ENTITY_MANAGEMENT, EVENT_LOG = 6003, 3004, 1008
+API_ACTIVITY, ENTITY_MANAGEMENT, EVENT_LOG, DETECTION_FINDING = 6003, 3004, 1008, 2004
 SHA_256 = 3
 
 
@@ -122,6 +122,12 @@ def happened(record: Record) -> dict[str, Any]:
         event["actor"] = who
         event["log_name"] = "ledger"
         event["activity_name"] = entry["event"]
+    elif about["class"] == DETECTION_FINDING:
+        event["finding_info"] = {"uid": f"entry-{record.index}", "title": about["name"]}
+        event["finding_info"] |= {"desc": str(detail.get("what", "")), "types": [entry["event"]]}
+        key = {"type": "credential", "uid": str(detail.get("credential", "unknown"))}
+        event["resources"] = [key]
+        event["is_alert"] = True
     else:
         event["app"] = {"name": "Ringfence", "vendor_name": "Ringfence", "version": __version__}
     return event
