@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench.contender import PEERS, Ground, filled
-from bench.dialects import orders
+from bench.dialects import orders, worst_us
 from bench.drive import Answer, Work
 from bench.idle import split
 from bench.plot import plot
@@ -175,3 +175,12 @@ def test_every_dialect_that_places_orders_has_one_to_verify() -> None:
     made = {one["name"]: one for one in orders()}
     assert set(made) == placing
     assert all(one["query"] or one["body"] for one in made.values())
+
+
+@pytest.mark.parametrize("algorithm", ["hmac", "ed25519", "ecdsa-p256", "rsa-2048"])
+def test_the_slowest_dialect_of_each_judged_key_counts(algorithm: str) -> None:
+    def line(algorithm: str, added_ns: int) -> dict[str, Any]:
+        return {"algorithm": algorithm, "bare_ns": 900, "whole_ns": 900 + added_ns}
+
+    others = [line(name, 500) for name in ("hmac", "ed25519", "ecdsa-p256", "rsa-2048")]
+    assert worst_us([*others, line(algorithm, 2_300), line("secp256k1", 9_000)]) == 2.3

@@ -3,8 +3,9 @@
 //! Source: RFC 8259. Deviations, each because somebody reads it otherwise: a name stands once in its object, and is
 //! made of visible ASCII without `.`, quotes and escapes; nothing nests deeper than [`DEPTH_MAX`].
 
-use std::ops::Range;
+use std::borrow::Cow;
 
+use memchr::memchr2;
 use serde::de::IgnoredAny;
 
 use ringfence_core::refusal::{Code, Refusal};
@@ -16,41 +17,48 @@ pub const VALUES_MAX: usize = 512;
 
 /// One value: text, number, `true`, `false`, `null`, or an empty `{}` or `[]`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Value<'a> {
+pub struct Value<'p, 't> {
     /// Names from the outermost object inwards with `.` between; places in lists count from 0.
-    pub path: &'a str,
+    pub path: &'p str,
     /// As sent, with quotes.
-    pub raw: &'a str,
+    pub raw: &'t str,
 }
+
+/// What is called with a value.
+type Visit<'v, 't> = &'v mut dyn FnMut(Value<'_, 't>) -> Result<(), Refusal>;
 
 /// Hands every value of `text` to `visit`, in order.
 ///
 /// # Errors
 ///
 /// `form_malformed`, `form_duplicate`, or what `visit` returns.
-pub fn values(
-    text: &str,
-    visit: &mut dyn FnMut(Value<'_>) -> Result<(), Refusal>,
-) -> Result<(), Refusal> {
+pub fn values<'t>(text: &'t str, visit: Visit<'_, 't>) -> Result<(), Refusal> {
     check(text)?;
+    counted(text, &mut |value, whole| match whole {
+        true => visit(value),
+        false => Ok(()),
+    })
+}
+
+/// The same, and every object and list as well, each behind what stands in it.
+///
+/// # Errors
+///
+/// As [`values`].
+pub(crate) fn parts<'t>(text: &'t str, visit: Visit<'_, 't>) -> Result<(), Refusal> {
+    check(text)?;
+    counted(text, &mut |value, _| visit(value))
+}
+
+fn counted<'t>(text: &'t str, visit: VisitPart<'_, 't>) -> Result<(), Refusal> {
     let mut count = 0;
-    let mut scan = Scan {
-        text,
-        at: 0,
-        path: String::new(),
-        visit: &mut |path, range, whole| {
-            if !whole {
-                return Ok(());
-            }
-            count += 1;
-            if count > VALUES_MAX {
-                return Err(Code::FormMalformed.into());
-            }
-            let raw = text.get(range).unwrap_or_default();
-            visit(Value { path, raw })
-        },
-    };
-    scan.value(0)
+    walk(text, &mut |value, whole| {
+        count += usize::from(whole);
+        if count > VALUES_MAX {
+            return Err(Code::FormMalformed.into());
+        }
+        visit(value, whole)
+    })
 }
 
 /// Returns the value at `path` as sent, objects and lists included; none when nothing stands there.
@@ -70,19 +78,13 @@ pub fn find<'a>(text: &'a str, path: &str) -> Result<Option<&'a str>, Refusal> {
 /// As [`values`].
 pub(crate) fn find_again<'a>(text: &'a str, path: &str) -> Result<Option<&'a str>, Refusal> {
     let mut found = None;
-    let mut scan = Scan {
-        text,
-        at: 0,
-        path: String::new(),
-        visit: &mut |here, range, _| {
-            if here == path {
-                found = Some(range);
-            }
-            Ok(())
-        },
-    };
-    scan.value(0)?;
-    Ok(found.and_then(|range| text.get(range)))
+    walk(text, &mut |value, _| {
+        if value.path == path {
+            found = Some(value.raw);
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// Returns what a value stands for: a text without quotes and escapes, anything else as sent.
@@ -90,21 +92,28 @@ pub(crate) fn find_again<'a>(text: &'a str, path: &str) -> Result<Option<&'a str
 /// # Errors
 ///
 /// `form_malformed` for a control character.
-pub fn append(raw: &str, out: &mut String) -> Result<(), Refusal> {
+pub fn said(raw: &str) -> Result<Cow<'_, str>, Refusal> {
     let Some(inner) = raw.strip_prefix('"') else {
-        out.push_str(raw);
-        return Ok(());
+        return Ok(Cow::Borrowed(raw));
     };
     let inner = inner.strip_suffix('"').unwrap_or(inner);
     if !inner.contains('\\') {
-        out.push_str(inner);
-        return Ok(());
+        return Ok(Cow::Borrowed(inner));
     }
     let text: String = serde_json::from_str(raw).map_err(|_| Code::FormMalformed)?;
     if text.contains(char::is_control) {
         return Err(Code::FormMalformed.into());
     }
-    out.push_str(&text);
+    Ok(Cow::Owned(text))
+}
+
+/// Appends what a value stands for.
+///
+/// # Errors
+///
+/// As [`said`].
+pub fn append(raw: &str, out: &mut String) -> Result<(), Refusal> {
+    out.push_str(&said(raw)?);
     Ok(())
 }
 
@@ -113,15 +122,32 @@ fn check(text: &str) -> Result<(), Refusal> {
     read.map(|_| ()).map_err(|_| Code::FormMalformed.into())
 }
 
-/// Called with path, place in the text, and whether nothing stands inside it.
-type Visit<'v> = &'v mut dyn FnMut(&str, Range<usize>, bool) -> Result<(), Refusal>;
+/// Called with a value, and whether nothing stands inside it.
+type VisitPart<'v, 't> = &'v mut dyn FnMut(Value<'_, 't>, bool) -> Result<(), Refusal>;
 
-/// A walk over text that [`check`] found to be JSON.
+/// Walks over text that [`check`] found to be JSON.
+fn walk<'t>(text: &'t str, visit: VisitPart<'_, 't>) -> Result<(), Refusal> {
+    let mut scan = Scan {
+        text,
+        at: 0,
+        path: String::with_capacity(PATH_BYTES),
+        names: Vec::with_capacity(NAMES),
+        visit,
+    };
+    scan.value(0)
+}
+
+/// So long is a path, and so many names stand around a value, without asking for more memory.
+const PATH_BYTES: usize = 64;
+const NAMES: usize = 16;
+
 struct Scan<'a, 'v> {
     text: &'a str,
     at: usize,
     path: String,
-    visit: Visit<'v>,
+    /// Names of all objects that are open so far, those of the innermost last.
+    names: Vec<&'a str>,
+    visit: VisitPart<'v, 'a>,
 }
 
 impl<'a> Scan<'a, '_> {
@@ -155,18 +181,20 @@ impl<'a> Scan<'a, '_> {
                 true
             }
         };
-        (self.visit)(&self.path, start..self.at, whole)
+        let (path, raw) = (&*self.path, self.since(start));
+        (self.visit)(Value { path, raw }, whole)
     }
 
     /// Passes over a string and returns what stands between its quotes.
     fn string(&mut self) -> &'a str {
         self.at += 1;
-        let start = self.at;
-        while let Some(byte) = self.text.as_bytes().get(self.at) {
-            match byte {
-                b'"' => break,
-                b'\\' => self.at += 2,
-                _ => self.at += 1,
+        let (start, bytes) = (self.at, self.text.as_bytes());
+        while let Some(rest) = bytes.get(self.at..) {
+            let stop = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            self.at += stop;
+            match bytes.get(self.at) {
+                Some(b'\\') => self.at += 2,
+                Some(_) | None => break,
             }
         }
         let inner = self.since(start);
@@ -176,7 +204,7 @@ impl<'a> Scan<'a, '_> {
 
     /// Reads an object; tells whether it is empty.
     fn members(&mut self, depth: usize) -> Result<bool, Refusal> {
-        let mut names: Vec<&str> = Vec::new();
+        let first = self.names.len();
         self.at += 1;
         while self.peek() != b'}' {
             if self.peek() == b',' {
@@ -188,27 +216,29 @@ impl<'a> Scan<'a, '_> {
             if name.is_empty() || !name.bytes().all(plain) {
                 return Err(Code::FormMalformed.into());
             }
-            if names.contains(&name) {
+            if self.names.iter().skip(first).any(|other| *other == name) {
                 return Err(Refusal::new(Code::FormDuplicate).field(name));
             }
-            names.push(name);
+            self.names.push(name);
             self.peek();
             self.at += 1; // the colon
             self.inside(name, depth)?;
         }
         self.at += 1;
-        Ok(names.is_empty())
+        let empty = self.names.len() == first;
+        self.names.truncate(first);
+        Ok(empty)
     }
 
     /// Reads a list; tells whether it is empty.
     fn items(&mut self, depth: usize) -> Result<bool, Refusal> {
-        let mut count = 0;
+        let mut count = 0_usize;
         self.at += 1;
         while self.peek() != b']' {
             if self.peek() == b',' {
                 self.at += 1;
             }
-            self.inside(&count.to_string(), depth)?;
+            self.inside(itoa::Buffer::new().format(count), depth)?;
             count += 1;
         }
         self.at += 1;

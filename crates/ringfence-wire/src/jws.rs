@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ringfence_core::refusal::Code;
+use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::{Algorithm, EcdsaForm, Encoding, SignatureEncodings};
 
 use crate::json;
@@ -49,19 +49,40 @@ impl<'a> Jws<'a> {
         members: &[&str],
         scratch: &'a mut JwsScratch,
     ) -> Result<Self, Code> {
+        let read = Self::read_with(token, scratch, &mut |value| {
+            let member = value.path.split('.').next().unwrap_or_default();
+            match members.contains(&member) {
+                true => Ok(()),
+                false => Err(Code::SignatureMalformed.into()),
+            }
+        });
+        read.map_err(|refusal| refusal.code)
+    }
+
+    /// Reads `token`, whose header's members but `alg` are handed to `visit`. It refuses those that may not be there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Jws::read`].
+    pub(crate) fn read_with(
+        token: &'a str,
+        scratch: &'a mut JwsScratch,
+        visit: &mut dyn FnMut(json::Value<'_, 'a>) -> Result<(), Refusal>,
+    ) -> Result<Self, Refusal> {
         let (signed, signature) = token.rsplit_once('.').ok_or(Code::SignatureMalformed)?;
         let (header, payload) = signed.split_once('.').ok_or(Code::SignatureMalformed)?;
         if token.len() > TOKEN_MAX || payload.contains('.') || signature.is_empty() {
-            return Err(Code::SignatureMalformed);
+            return Err(Code::SignatureMalformed.into());
         }
         let decoded = &mut scratch.decoded;
         decoded.clear();
+        decoded.reserve(signed.len());
         decode(header, decoded)?;
         let border = decoded.len();
         decode(payload, decoded)?;
         let (header, payload) = scratch.decoded.split_at(border);
         let header = std::str::from_utf8(header).map_err(|_| Code::SignatureMalformed)?;
-        let algorithm = algorithm(header, members)?;
+        let algorithm = algorithm(header, visit)?;
         Ok(Self {
             header,
             payload,
@@ -131,14 +152,16 @@ pub fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn algorithm(header: &str, members: &[&str]) -> Result<Algorithm, Code> {
+fn algorithm<'t>(
+    header: &'t str,
+    visit: &mut dyn FnMut(json::Value<'_, 't>) -> Result<(), Refusal>,
+) -> Result<Algorithm, Refusal> {
     if !header.trim_start().starts_with('{') {
-        return Err(Code::SignatureMalformed);
+        return Err(Code::SignatureMalformed.into());
     }
     let mut found = None;
     let read = json::values(header, &mut |value| {
-        let (member, inside) = value.path.split_once('.').unwrap_or((value.path, ""));
-        if member == "alg" && inside.is_empty() {
+        if value.path == "alg" {
             let all = [
                 Algorithm::EcdsaP256Sha256,
                 Algorithm::Ed25519,
@@ -156,15 +179,13 @@ fn algorithm(header: &str, members: &[&str]) -> Result<Algorithm, Code> {
             }
             return Ok(());
         }
-        match members.contains(&member) {
-            true => Ok(()),
-            false => Err(Code::SignatureMalformed.into()),
-        }
+        visit(value)
     });
     match read {
-        Ok(()) => found.ok_or(Code::SignatureMalformed),
-        Err(refusal) if refusal.code == Code::SignatureAlgorithm => Err(refusal.code),
-        Err(_) => Err(Code::SignatureMalformed),
+        Ok(()) => found.ok_or(Code::SignatureMalformed.into()),
+        Err(refusal) if refusal.code == Code::SignatureAlgorithm => Err(refusal),
+        Err(refusal) if refusal.code == Code::SignatureMalformed => Err(refusal),
+        Err(_) => Err(Code::SignatureMalformed.into()),
     }
 }
 

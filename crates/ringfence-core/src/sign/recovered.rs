@@ -1,6 +1,6 @@
 //! Signatures over secp256k1 from which their signer is recovered: wallets name no key, they just sign.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use sha3::{Digest as _, Keccak256};
@@ -29,8 +29,14 @@ impl From<[u8; 20]> for Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         f.write_str("0x")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        for byte in self.0 {
+            for half in [byte >> 4, byte & 15] {
+                f.write_char(char::from(DIGITS[usize::from(half)]))?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use ringfence_core::refusal::{Code, Refusal};
 
-use super::{append, find, values};
+use super::{append, find, parts, values};
 
 fn read(text: &str) -> Result<Vec<(String, String)>, Code> {
     let mut all = Vec::new();
@@ -33,6 +33,37 @@ fn values_stand_under_their_names() {
     assert_eq!(seen, wanted);
     assert_eq!(find(text, "b.d"), Ok(Some("[true,null]")));
     assert_eq!(find(text, "b.x"), Ok(None));
+}
+
+#[test]
+fn parts_are_all_values_with_objects_and_lists_behind_what_stands_in_them() {
+    let mut all = Vec::new();
+    parts(r#"{"a":{"b":[1]},"c":"d"}"#, &mut |part| {
+        all.push((part.path.to_owned(), part.raw));
+        Ok::<_, Refusal>(())
+    })
+    .unwrap();
+    let all: Vec<_> = all.iter().map(|(path, raw)| (&**path, *raw)).collect();
+    let wanted = [
+        ("a.b.0", "1"),
+        ("a.b", "[1]"),
+        ("a", r#"{"b":[1]}"#),
+        ("c", r#""d""#),
+        ("", r#"{"a":{"b":[1]},"c":"d"}"#),
+    ];
+    assert_eq!(all, wanted);
+    let twice = parts(r#"{"a":1,"a":2}"#, &mut |_| Ok(()));
+    assert_eq!(twice.unwrap_err().code, Code::FormDuplicate);
+}
+
+#[test]
+fn names_of_other_objects_are_no_duplicates() {
+    let text = r#"{"a":{"b":1,"c":2},"b":{"a":3,"c":{"c":4}},"c":[{"a":5},{"a":6}]}"#;
+    assert_eq!(read(text).unwrap().len(), 6);
+    let inner = r#"{"a":{"b":1},"b":{"c":{},"a":2,"c":3}}"#;
+    assert_eq!(read(inner), Err(Code::FormDuplicate));
+    let outer = r#"{"a":{"b":1,"c":2},"b":3,"a":4}"#;
+    assert_eq!(read(outer), Err(Code::FormDuplicate));
 }
 
 #[test]

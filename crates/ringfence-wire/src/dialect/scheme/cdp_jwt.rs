@@ -4,6 +4,8 @@
 //! coinbase-advanced-py 1.8.4: the latter names one `uri`, as ccxt does with ES256; with EdDSA ccxt names a list of one,
 //! `uris`. ccxt leaves `http://` where it does not talk TLS.
 
+use std::borrow::Cow;
+
 use http::header::{AUTHORIZATION, HOST, HeaderValue};
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::{Algorithm, EcdsaForm, Encoding, HmacForm, SignatureEncodings, Stamp};
@@ -46,14 +48,15 @@ const ENCODINGS: SignatureEncodings = SignatureEncodings {
 };
 const SECOND_US: u64 = 1_000_000;
 
-/// What a token says, as it stands there.
+/// What a token says.
 #[derive(Debug, Default)]
-struct Claims {
-    key_name: String,
-    subject: String,
-    uri: String,
-    issuer: String,
-    nonce: String,
+struct Claims<'a> {
+    key_name: Cow<'a, str>,
+    subject: Cow<'a, str>,
+    uri: Cow<'a, str>,
+    issuer: Cow<'a, str>,
+    nonce: Cow<'a, str>,
+    kind: Option<Cow<'a, str>>,
     not_before: Option<u64>,
     expires: Option<u64>,
 }
@@ -80,60 +83,64 @@ impl CdpJwt {
         &self,
         head: &Head<'a>,
         scratch: &'a mut JwsScratch,
-    ) -> Result<(Jws<'a>, Claims), Refusal> {
+    ) -> Result<(Jws<'a>, Claims<'a>), Refusal> {
         let value = field(head, &AUTHORIZATION)?.ok_or(Code::CredentialMissing)?;
         let token = value.strip_prefix(BEARER).ok_or(Code::CredentialMissing)?;
-        let jws = Jws::read(token, &["kid", "nonce", "typ"], scratch)?;
+        let mut claims = Claims::default();
+        let jws = Jws::read_with(token, scratch, &mut |value| {
+            let said = json::said(value.raw)?;
+            match value.path {
+                "kid" => claims.key_name = said,
+                "nonce" => claims.nonce = said,
+                "typ" => claims.kind = Some(said),
+                member => return Err(malformed(member)),
+            }
+            Ok(())
+        })?;
         if !matches!(
             jws.algorithm,
             Algorithm::EcdsaP256Sha256 | Algorithm::Ed25519
         ) {
             return Err(Code::SignatureAlgorithm.into());
         }
-        let mut claims = Claims::default();
-        json::values(jws.header, &mut |value| {
-            let mut text = String::new();
-            json::append(value.raw, &mut text)?;
-            match value.path {
-                "kid" => claims.key_name = text,
-                "nonce" => claims.nonce = text,
-                "typ" if text != "JWT" => return Err(malformed("typ")),
-                _ => {}
-            }
-            Ok(())
-        })?;
+        if claims.kind.as_ref().is_some_and(|kind| kind != "JWT") {
+            return Err(malformed("typ"));
+        }
         let payload = std::str::from_utf8(jws.payload).map_err(|_| Code::SignatureMalformed)?;
         json::values(payload, &mut |value| self.claim(value, &mut claims))?;
         Ok((jws, claims))
     }
 
     /// Takes one of the claims; what is not known here is refused.
-    fn claim(&self, value: json::Value<'_>, claims: &mut Claims) -> Result<(), Refusal> {
-        let mut text = String::new();
-        json::append(value.raw, &mut text)?;
-        let known = |list: &[String]| list.contains(&text);
+    fn claim<'a>(
+        &self,
+        value: json::Value<'_, 'a>,
+        claims: &mut Claims<'a>,
+    ) -> Result<(), Refusal> {
+        let said = json::said(value.raw)?;
+        let known = |list: &[String]| list.iter().any(|one| *one == said);
         match value.path {
             "aud" | "aud.0" if known(&self.0.audiences) => {}
             "exp" => claims.expires = seconds(value.raw),
             "iat" if seconds(value.raw).is_some() => {}
-            "iss" => claims.issuer = text,
+            "iss" => claims.issuer = said,
             "nbf" => claims.not_before = seconds(value.raw),
-            "sub" => claims.subject = text,
-            "uri" | "uris.0" if claims.uri.is_empty() => claims.uri = text,
+            "sub" => claims.subject = said,
+            "uri" | "uris.0" if claims.uri.is_empty() => claims.uri = said,
             path => return Err(malformed(path)),
         }
         Ok(())
     }
 
     /// Checks that a token is meant for this request.
-    fn check(&self, head: &Head<'_>, claims: &Claims) -> Result<(), Refusal> {
+    fn check(&self, head: &Head<'_>, claims: &Claims<'_>) -> Result<(), Refusal> {
         if claims.subject != claims.key_name {
             return Err(malformed("sub"));
         }
         if claims.nonce.is_empty() {
             return Err(malformed("nonce"));
         }
-        if !self.0.issuers.contains(&claims.issuer) {
+        if !self.0.issuers.iter().any(|one| *one == claims.issuer) {
             return Err(malformed("iss"));
         }
         let own = field(head, &HOST)?;
@@ -153,8 +160,7 @@ impl CdpJwt {
 
 impl SchemeCode for CdpJwt {
     fn read(&self, source: &Source<'_>, proof: &mut Proof) -> Result<(), Refusal> {
-        let mut scratch = JwsScratch::default();
-        let (jws, claims) = self.token(source.head, &mut scratch)?;
+        let (jws, claims) = self.token(source.head, &mut proof.token)?;
         self.check(source.head, &claims)?;
         let time = |claim: Option<u64>, name: &str| {
             let us = claim.and_then(|seconds| seconds.checked_mul(SECOND_US));

@@ -19,6 +19,7 @@ use super::super::{DialectError, Head};
 use super::cdp_jwt::CdpJwt;
 use super::eip712::Eip712;
 use super::{Description, Draft, Scheme, Seal, Signed, Source};
+use crate::jws::JwsScratch;
 
 /// How a dialect's requests are signed.
 #[derive(Debug)]
@@ -88,6 +89,8 @@ pub(in crate::dialect) trait SchemeCode: fmt::Debug + Send + Sync {
 #[derive(Debug, Default)]
 pub(in crate::dialect) struct Proof {
     pub(super) key_id: String,
+    /// Memory for a token's parts.
+    pub(super) token: JwsScratch,
     /// What was signed.
     pub(super) payload: Vec<u8>,
     pub(super) signature: String,

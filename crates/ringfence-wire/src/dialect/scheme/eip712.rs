@@ -4,7 +4,9 @@
 //! can show them. Source: Hyperliquid docs, "Exchange endpoint" and "Signing" (read 2026-11); hyperliquid-python-sdk
 //! 0.24.0, `utils/signing.py`; ccxt 4.5.90.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::{Recovered, Stamp, keccak256};
@@ -18,6 +20,10 @@ use crate::dialect::compile::wrong;
 use crate::dialect::scratch::Pairs;
 use crate::dialect::{DialectError, Head};
 use crate::json;
+
+mod sent;
+
+use sent::{Body, Sent};
 
 /// The words of the scheme, as data.
 #[derive(Debug, Deserialize)]
@@ -63,6 +69,8 @@ pub(super) struct Eip712 {
     written: Written,
     /// Hash of the domain in which actions are signed whole.
     whole: [u8; 32],
+    /// Hashes of what an agent is, and of the chain that it acts on.
+    agent: [[u8; 32]; 2],
 }
 
 const DOMAIN: &[u8] =
@@ -70,15 +78,6 @@ const DOMAIN: &[u8] =
 const AGENT: &[u8] = b"Agent(string source,bytes32 connectionId)";
 /// The chain id of actions that are signed whole, whatever chain is meant.
 const WHOLE_CHAIN: u64 = 1337;
-
-/// What stands in the body, as sent.
-struct Body<'a> {
-    action: &'a str,
-    kind: String,
-    nonce: u64,
-    vault: Option<[u8; 20]>,
-    expires_ms: Option<u64>,
-}
 
 impl Eip712 {
     pub(super) fn compile(written: Written) -> Result<Coded, DialectError> {
@@ -101,16 +100,21 @@ impl Eip712 {
             ahead_ms,
         } = written.time;
         let rule = bounds(window_default_ms, window_max_ms, ahead_ms, "signing")?;
+        let source = match written.chain {
+            Chain::Mainnet => b"a",
+            Chain::Testnet => b"b",
+        };
         let code = Box::new(Self {
             written,
             whole: domain("Exchange", WHOLE_CHAIN),
+            agent: [keccak256(AGENT), keccak256(source)],
         });
         Ok(Coded { code, rule })
     }
 
     /// Returns what is signed of `body`.
     fn digest(&self, body: &Body<'_>) -> Result<[u8; 32], Refusal> {
-        match self.written.user_signed.get(&body.kind) {
+        match self.written.user_signed.get(&*body.kind) {
             Some(action) => self.by_fields(body, action),
             None => Ok(typed(&self.whole, &self.agent(body)?)),
         }
@@ -136,11 +140,8 @@ impl Eip712 {
     }
 
     fn agent(&self, body: &Body<'_>) -> Result<[u8; 32], Refusal> {
-        let source = match self.written.chain {
-            Chain::Mainnet => b"a",
-            Chain::Testnet => b"b",
-        };
-        let hashed = [keccak256(AGENT), keccak256(source), Self::connection(body)?];
+        let [kind, source] = self.agent;
+        let hashed = [kind, source, Self::connection(body)?];
         Ok(keccak256(hashed.as_flattened()))
     }
 
@@ -158,15 +159,16 @@ impl Eip712 {
         let mut take = |name: &str| values.remove(name).ok_or_else(|| missing(name));
         take("type")?;
         let invalid = |name: &str| Refusal::new(Code::FormParameterInvalid).field(name);
-        let chain = text(&take("signatureChainId")?).filter(|id| {
+        let chain = take("signatureChainId")?;
+        let chain = text(&chain).filter(|id| {
             let known = &self.written.signature_chains;
-            known.contains(id)
+            known.iter().any(|one| one == id)
         });
         let chain = chain.as_deref().and_then(chain_id);
         let chain = chain.ok_or_else(|| invalid("signatureChainId"))?;
-        let said = text(&take("hyperliquidChain")?);
+        let said = take("hyperliquidChain")?;
         let own = format!("{:?}", self.written.chain);
-        if said.as_ref() != Some(&own) {
+        if text(&said).is_none_or(|said| said != own) {
             return Err(invalid("hyperliquidChain"));
         }
         let mut kind = format!(
@@ -206,13 +208,14 @@ impl SchemeCode for Eip712 {
         if !source.head.query.is_empty() {
             return Err(Refusal::new(Code::FormMalformed).field("query"));
         }
-        let signature = signature(source.body)?;
-        let body = body(source.body)?;
+        let sent = Sent::read(source.body)?;
+        let (r, s, v) = sent.signature()?;
+        let body = sent.body()?;
         let digest = self.digest(&body)?;
-        let (r, s, v) = signature;
         let recovered = Recovered::from_signature(&digest, &r, &s, v);
         let recovered = recovered.ok_or(Code::SignatureInvalid)?;
-        proof.key_id.push_str(&recovered.address().to_string());
+        // Writing to a text cannot fail.
+        let _ = write!(proof.key_id, "{}", recovered.address());
         proof.payload.extend(digest);
         proof.recovered = Some(recovered);
         let window_ms = self.written.time.window_default_ms;
@@ -240,9 +243,9 @@ impl SchemeCode for Eip712 {
     }
 
     fn steps(&self, source: &Source<'_>) -> Result<Vec<(String, Vec<u8>)>, Refusal> {
-        let body = body(source.body)?;
-        let mut steps = vec![("action".to_owned(), body.kind.clone().into_bytes())];
-        if !self.written.user_signed.contains_key(&body.kind) {
+        let body = Sent::read(source.body)?.body()?;
+        let mut steps = vec![("action".to_owned(), body.kind.as_bytes().to_vec())];
+        if !self.written.user_signed.contains_key(&*body.kind) {
             let mut packed = Vec::new();
             msgpack::append(body.action, &mut packed)?;
             steps.push(("msgpack".to_owned(), packed));
@@ -258,27 +261,28 @@ impl SchemeCode for Eip712 {
     fn sign(&self, draft: &Draft<'_>, seal: &Seal<'_>) -> Result<Signed, Refusal> {
         let nonce = seal.now_us / 1000;
         let action = json::find(draft.body, "action")?.ok_or_else(|| missing("action"))?;
-        let kind = kind(action)?;
+        let kind = json::find(action, "type")?.ok_or_else(|| missing("action.type"))?;
+        let kind = text(kind).ok_or_else(|| invalid("action.type"))?;
         let action = match self.nonce_name(&kind) {
             Some(name) => renewed(action, name, nonce)?,
             None => action.to_owned(),
         };
-        let mut text = format!("{{\"action\":{action},\"nonce\":{nonce}");
+        let mut signed = format!("{{\"action\":{action},\"nonce\":{nonce}");
         for name in ["vaultAddress", "expiresAfter"] {
             if let Some(raw) = json::find(draft.body, name)?.filter(|raw| *raw != "null") {
-                text.push_str(&format!(",\"{name}\":{raw}"));
+                signed.push_str(&format!(",\"{name}\":{raw}"));
             }
         }
-        let digest = self.digest(&body(&format!("{text}}}"))?)?;
+        let digest = self.digest(&Sent::read(&format!("{signed}}}"))?.body()?)?;
         let raw = seal.key.sign_digest(&digest);
         let raw = raw.ok_or(Code::SignatureAlgorithm)?;
         let (r, s, v) = (hex(&raw[..32]), hex(&raw[32..64]), raw[64]);
         let signature = json!({"r": r, "s": s, "v": v});
-        text.push_str(&format!(",\"signature\":{signature}}}"));
+        signed.push_str(&format!(",\"signature\":{signature}}}"));
         Ok(Signed {
             query: draft.query.to_owned(),
             headers: draft.headers.clone(),
-            body: text,
+            body: signed,
         })
     }
 
@@ -351,7 +355,11 @@ fn domain(name: &str, chain: u64) -> [u8; 32] {
 
 /// EIP-712: the digest of typed data in a domain.
 fn typed(domain: &[u8; 32], data: &[u8; 32]) -> [u8; 32] {
-    keccak256(&[b"\x19\x01", &domain[..], data].concat())
+    let mut bytes = [0; 66];
+    bytes[..2].copy_from_slice(b"\x19\x01");
+    bytes[2..34].copy_from_slice(domain);
+    bytes[34..].copy_from_slice(data);
+    keccak256(&bytes)
 }
 
 fn missing(name: &str) -> Refusal {
@@ -362,87 +370,10 @@ fn invalid(name: &str) -> Refusal {
     Refusal::new(Code::FormParameterInvalid).field(name)
 }
 
-/// Reads the parts of a body that are signed; one that has others is refused.
-fn body(text: &str) -> Result<Body<'_>, Refusal> {
-    let mut unknown = None;
-    json::values(text, &mut |value| {
-        let outer = value.path.split('.').next().unwrap_or_default();
-        let known = [
-            "action",
-            "expiresAfter",
-            "nonce",
-            "signature",
-            "vaultAddress",
-        ];
-        if !known.contains(&outer) {
-            unknown = Some(outer.to_owned());
-        }
-        Ok(())
-    })?;
-    if let Some(name) = unknown {
-        return Err(Refusal::new(Code::FormParameterUnknown).field(&name));
-    }
-    let action = json::find(text, "action")?.ok_or_else(|| missing("action"))?;
-    let nonce = json::find(text, "nonce")?.ok_or(Code::TimeMissing)?;
-    let given = |name: &str| Ok::<_, Refusal>(json::find(text, name)?.filter(|raw| *raw != "null"));
-    let malformed = |name: &str| Refusal::new(Code::TimeMalformed).field(name);
-    let expires_ms = given("expiresAfter")?;
-    let expires_ms = expires_ms.map(|raw| number(raw).ok_or_else(|| malformed("expiresAfter")));
-    let vault = given("vaultAddress")?;
-    // ccxt writes it without its `0x`; the same bytes are signed.
-    let plain =
-        |raw: &str| address(raw).or_else(|| bytes(raw.strip_prefix('"')?.strip_suffix('"')?));
-    let vault = vault.map(|raw| plain(raw).ok_or_else(|| invalid("vaultAddress")));
-    Ok(Body {
-        action,
-        kind: kind(action)?,
-        nonce: number(nonce).ok_or_else(|| malformed("nonce"))?,
-        vault: vault.transpose()?,
-        expires_ms: expires_ms.transpose()?,
-    })
-}
-
-fn kind(action: &str) -> Result<String, Refusal> {
-    let raw = json::find(action, "type")?.ok_or_else(|| missing("action.type"))?;
-    text(raw).ok_or_else(|| invalid("action.type"))
-}
-
-type Parts = ([u8; 32], [u8; 32], u8);
-
-/// Reads r, s and v. Some clients leave leading zeros out.
-fn signature(body: &str) -> Result<Parts, Refusal> {
-    let part = |name: &str| json::find(body, name);
-    let (r, s, v) = (
-        part("signature.r")?,
-        part("signature.s")?,
-        part("signature.v")?,
-    );
-    let (Some(r), Some(s), Some(v)) = (r, s, v) else {
-        return Err(Code::SignatureMissing.into());
-    };
-    let malformed = || Refusal::from(Code::SignatureMalformed);
-    let scalar = |raw: &str| {
-        let digits = text(raw)?;
-        let digits = digits
-            .strip_prefix("0x")
-            .filter(|digits| !digits.is_empty())?;
-        let padded = format!("{digits:0>64}");
-        bytes::<32>(&padded)
-    };
-    let v = number(v).and_then(|v| u8::try_from(v).ok());
-    Ok((
-        scalar(r).ok_or_else(malformed)?,
-        scalar(s).ok_or_else(malformed)?,
-        v.ok_or_else(malformed)?,
-    ))
-}
-
 /// Returns what a JSON text stands for; none for another kind of value.
-fn text(raw: &str) -> Option<String> {
-    let mut text = String::new();
+fn text(raw: &str) -> Option<Cow<'_, str>> {
     raw.strip_prefix('"')?;
-    json::append(raw, &mut text).ok()?;
-    Some(text)
+    json::said(raw).ok()
 }
 
 /// Returns what a whole number stands for.
@@ -452,7 +383,7 @@ fn number(raw: &str) -> Option<u64> {
 }
 
 fn address(raw: &str) -> Option<[u8; 20]> {
-    bytes(text(raw)?.strip_prefix("0x")?)
+    bytes(text(raw)?.strip_prefix("0x")?.as_bytes())
 }
 
 fn chain_id(text: &str) -> Option<u64> {
@@ -461,8 +392,8 @@ fn chain_id(text: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok().filter(|_| plain)
 }
 
-fn bytes<const N: usize>(digits: &str) -> Option<[u8; N]> {
-    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+fn bytes<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let (pairs, rest) = digits.as_chunks::<2>();
     if pairs.len() != N || !rest.is_empty() {
         return None;
     }
