@@ -47,6 +47,8 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
         Closed("reads", "signed reads, 32 connections", "read"),
         Closed("tls-orders", "signed orders over TLS 1.3, 32 connections", "order", tls=True),
         Closed("tls-reads", "signed reads over TLS 1.3, 32 connections", "read", tls=True),
+        Closed("http2-orders", "signed orders over HTTP/2, 4 × 8 streams", "order", True, 4, 8),
+        Closed("http2-reads", "signed reads over HTTP/2, 4 × 8 streams", "read", True, 4, 8),
         Closed("thousand", "signed orders, 1,000 connections", "order", connections=1000),
     )
 } | {

@@ -27,13 +27,17 @@ PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbi
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Somebody who passes requests on, and listens. `checks`: verifies signatures itself."""
+    """Somebody who passes requests on, and listens.
+
+    `checks`: verifies signatures itself. `http2`: speaks it on TLS.
+    """
 
     name: str
     plain: str
     tls: str | None = None
     server: Server | None = None
     checks: bool = False
+    http2: bool = False
 
     def pids(self) -> list[int]:
         """Return the processes whose CPU time is its own."""
@@ -169,7 +173,7 @@ def start_peer(peer: Peer, ground: Ground, running: ExitStack) -> tuple[Contende
     server = running.enter_context(
         serving(peer.name, GATE_CORE, command, [plain, tls], folder / "output.log")
     )
-    return Contender(peer.name, plain, tls, server, peer.checks), peer.version(program)
+    return Contender(peer.name, plain, tls, server, peer.checks, http2=True), peer.version(program)
 
 
 def filled(template: str, ground: Ground, folder: Path, plain: str, tls: str) -> str:

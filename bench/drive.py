@@ -34,6 +34,8 @@ class Work:
     run_ms: int
     warm_ms: int
     connections: int = 32
+    streams: int | None = None
+    """So many at once on each connection, by HTTP/2."""
     rate: int | None = None
     ceiling_per_s: int = CEILING_PER_S
     forged: bool = False
@@ -57,6 +59,7 @@ class Work:
         }
         words = ["load", *(word for name, value in said.items() for word in (f"--{name}", value))]
         words += [] if self.rate is None else ["--rate", self.rate]
+        words += [] if self.streams is None else ["--streams", self.streams]
         words += [] if self.ca is None else ["--tls-ca", self.ca]
         words += ["--forged"] * self.forged + ["--shed"] * self.shed
         words += [word for source in self.sources for word in ("--source", source)]

@@ -138,7 +138,7 @@ def ringfence(
     log = folder / "output.log"
     with serving(name, setting.cores, command, [plain, tls], log, START_S) as server:
         wait_ready(server, log)
-        yield Contender(name, plain, tls, server, checks=True)
+        yield Contender(name, plain, tls, server, checks=True, http2=True)
 
 
 def wait_ready(server: Server, log: Path) -> None:

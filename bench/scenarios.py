@@ -44,10 +44,14 @@ class Closed:
     kind: str
     tls: bool = False
     connections: int = 32
+    streams: int | None = None
+    """So many on each connection, by HTTP/2."""
 
     def run(self, stage: Stage, _done: Done) -> list[Table]:
         """Measure every contender that can take part."""
         taking_part = [one for one in stage.contenders if one.tls or not self.tls]
+        if self.streams:
+            taking_part = [one for one in taking_part if one.http2]
         jobs = {one.name: partial(self.measure, stage, one) for one in taking_part}
         answers = stage.interleave(self.key, jobs)
         rows = compared(answers)
@@ -55,7 +59,8 @@ class Closed:
 
     def measure(self, stage: Stage, one: Contender, _round: int) -> Answer:
         """Drive `one` for one round."""
-        return stage.measure(one, self.kind, tls=self.tls, connections=self.connections)
+        streams, count = self.streams, self.connections
+        return stage.measure(one, self.kind, tls=self.tls, connections=count, streams=streams)
 
 
 def compared(answers: dict[str, list[Answer]]) -> list[Row]:

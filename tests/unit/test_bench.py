@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from bench.contender import PEERS, Ground, filled
+from bench.contender import PEERS, TEMPLATES, Ground, filled
 from bench.dialects import orders, worst_us
 from bench.drive import Answer, Work
 from bench.idle import split
@@ -129,6 +129,27 @@ def test_no_secret_is_on_a_command_line(tmp_path: Path) -> None:
     assert str(keys) in words
     assert "c0ffee" not in " ".join(words)
     assert words[words.index("--rate") + 1] == "500"
+    assert "--streams" not in words
+
+
+def test_streams_are_asked_for_by_their_number(tmp_path: Path) -> None:
+    words = Work("127.0.0.1:1", "read", tmp_path, 100, 10, connections=4, streams=8).command()
+    assert words[words.index("--connections") + 1] == "4"
+    assert words[words.index("--streams") + 1] == "8"
+
+
+@pytest.mark.parametrize(
+    ("name", "offer"),
+    [
+        ("nginx", "ssl http2"),
+        ("haproxy", "alpn h2"),
+        ("envoy", "alpn_protocols: [h2"),
+        ("nginx + Lua", "ssl http2"),
+    ],
+)
+def test_every_peer_offers_http2_on_tls(name: str, offer: str) -> None:
+    (peer,) = [peer for peer in PEERS if peer.name == name]
+    assert offer in (TEMPLATES / peer.template).read_text()
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)

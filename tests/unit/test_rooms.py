@@ -24,7 +24,7 @@ MAY_DEPEND_ON = {
 """What each crate may name among our own crates."""
 
 ONLY_IN = {
-    "tokio": {"ringfence-gate"},
+    "tokio": {"ringfence-gate", "ringfence-load"},
     "hyper": {"ringfence-gate"},
     "socket2": {"ringfence-gate"},
     "pyo3": {"ringfence-py"},

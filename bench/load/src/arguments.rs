@@ -18,6 +18,7 @@ const NAMES: &[&str] = &[
     "requests",
     "run-ms",
     "source",
+    "streams",
     "target",
     "tls-ca",
     "tls-name",

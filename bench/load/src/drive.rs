@@ -6,6 +6,8 @@ use std::io;
 use crate::arguments::Arguments;
 use crate::credential;
 use crate::epoll::Epoll;
+use crate::fault;
+use crate::http2;
 use crate::process;
 use crate::report::Report;
 use crate::request::{Kind, Recipe, Requests};
@@ -25,20 +27,22 @@ struct Connection {
 }
 
 /// What the command line asks of a run.
-struct Plan {
-    connections: usize,
-    warm_ns: u64,
-    run_ns: u64,
-    rate: Option<u64>,
+pub(crate) struct Plan {
+    pub(crate) connections: usize,
+    pub(crate) warm_ns: u64,
+    pub(crate) run_ns: u64,
+    pub(crate) rate: Option<u64>,
     /// Drop what finds no connection in time instead of sending it late.
-    shed: bool,
-    cycle: bool,
-    watch: Vec<u32>,
+    pub(crate) shed: bool,
+    pub(crate) cycle: bool,
+    pub(crate) watch: Vec<u32>,
 }
 
 /// Runs `load` and prints its report.
 pub(crate) fn run(arguments: &Arguments) -> io::Result<()> {
-    let route = Route::from_arguments(arguments)?;
+    let streams: Option<usize> = arguments.optional("streams")?;
+    let protocols: &[&[u8]] = if streams.is_some() { &[b"h2"] } else { &[] };
+    let route = Route::from_arguments(arguments, protocols)?;
     let kind: Kind = arguments.required("kind")?;
     let credentials = credential::read(&arguments.required::<String>("credentials")?)?;
     let forged = arguments.flag("forged");
@@ -57,9 +61,10 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<()> {
     let count = arguments.optional("requests")?.unwrap_or(100_000);
     let window_ms = arguments.optional("recv-window-ms")?.unwrap_or(60_000);
     arguments.finish()?;
+    if streams.is_some() && (plan.rate.is_some() || plan.shed) {
+        return Err(fault("--streams goes without --rate and --shed"));
+    }
     let host = route.host();
-    // Connect first: times in the requests should be as fresh as they can be.
-    let mut drive = Drive::connect(route, plan)?;
     let credentials = &credentials[..];
     let recipe = Recipe {
         kind,
@@ -69,28 +74,48 @@ pub(crate) fn run(arguments: &Arguments) -> io::Result<()> {
         window_ms,
         forged,
     };
-    let requests = Requests::make(&recipe)?;
-    drop(host);
-    drive.measure(&requests)?;
-    println!("{}", drive.report.json());
+    // Connect first: times in the requests should be as fresh as they can be.
+    let report = match streams {
+        Some(streams) => http2::run(&route, plan, streams, &recipe)?,
+        None => {
+            let mut drive = Drive::connect(route, plan)?;
+            drive.measure(&Requests::make(&recipe)?)?;
+            drive.report
+        }
+    };
+    println!("{}", report.json());
     Ok(())
 }
 
 /// CPU times at one moment: of the processes watched, and of all cores.
 #[derive(Default)]
-struct Spent {
+pub(crate) struct Spent {
     at_ns: u64,
     cpu_us: Vec<u64>,
     cores_us: Vec<u64>,
 }
 
 impl Spent {
-    fn until(at_ns: u64, watch: &[u32]) -> io::Result<Self> {
+    pub(crate) fn until(at_ns: u64, watch: &[u32]) -> io::Result<Self> {
         Ok(Self {
             at_ns,
             cpu_us: process::cpu_of(watch)?,
             cores_us: process::cores_busy_us()?,
         })
+    }
+
+    /// Puts what was spent since then, until `now_ns`, into `report`.
+    pub(crate) fn close(&self, now_ns: u64, watch: &[u32], report: &mut Report) -> io::Result<()> {
+        let after = Self::until(now_ns, watch)?;
+        let grown = |after: &[u64], before: &[u64]| -> Vec<u64> {
+            let pairs = after.iter().zip(before);
+            pairs.map(|(after, before)| after - before).collect()
+        };
+        let spent = grown(&after.cpu_us, &self.cpu_us);
+        report.cpu_us = watch.iter().copied().zip(spent).collect();
+        report.cores_us = grown(&after.cores_us, &self.cores_us);
+        report.elapsed_us = (now_ns - self.at_ns) / 1000;
+        Ok(())
     }
 }
 
@@ -146,7 +171,9 @@ impl Drive {
             }
             let exhausted = self.next >= requests.len() && !self.plan.cycle;
             if now_ns >= end_ns || exhausted {
-                return self.close_report(&began.unwrap_or_default(), now_ns, exhausted);
+                self.report.exhausted = exhausted;
+                let began = began.unwrap_or_default();
+                return began.close(now_ns, &self.plan.watch, &mut self.report);
             }
             self.send_due(requests, &schedule)?;
             let patience = schedule.patience(self.next, now_ns, !self.free.is_empty());
@@ -156,20 +183,6 @@ impl Drive {
                 self.take(token, requests, &schedule)?;
             }
         }
-    }
-
-    fn close_report(&mut self, before: &Spent, now_ns: u64, exhausted: bool) -> io::Result<()> {
-        let after = Spent::until(now_ns, &self.plan.watch)?;
-        let grown = |after: &[u64], before: &[u64]| -> Vec<u64> {
-            let pairs = after.iter().zip(before);
-            pairs.map(|(after, before)| after - before).collect()
-        };
-        let spent = grown(&after.cpu_us, &before.cpu_us);
-        self.report.cpu_us = self.plan.watch.iter().copied().zip(spent).collect();
-        self.report.cores_us = grown(&after.cores_us, &before.cores_us);
-        self.report.elapsed_us = (now_ns - before.at_ns) / 1000;
-        self.report.exhausted = exhausted;
-        Ok(())
     }
 
     /// Starts every request that is due while a connection is free.

@@ -1,6 +1,6 @@
 //! The load generator and the plain upstream of the benchmark.
 //!
-//! Both run on one thread over epoll and do as little as possible per request, because they
+//! Both run on one thread, over epoll but for HTTP/2 and do as little as possible per request, because they
 //! share a core with each other and must not be what a proxy is waiting for.
 //!
 //! `ringfence-load upstream --listen 127.0.0.1:9000`
@@ -11,6 +11,7 @@ mod credential;
 mod drive;
 mod epoll;
 mod histogram;
+mod http2;
 mod process;
 mod report;
 mod request;
@@ -26,7 +27,7 @@ use arguments::Arguments;
 
 const USAGE: &str = "usage: ringfence-load upstream --listen ADDRESS\n       \
 ringfence-load load --target ADDRESS --credentials FILE --kind order|read --connections N \
---run-ms N [--warm-ms N] [--requests N] [--rate N [--shed]] [--forged] [--source IP]... \
+--run-ms N [--warm-ms N] [--requests N] [--rate N [--shed] | --streams N] [--forged] [--source IP]... \
 [--tls-ca FILE] [--tls-name NAME] [--recv-window-ms N] [--watch PID]...";
 
 fn main() -> ExitCode {

@@ -21,14 +21,14 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Reads `--target`, `--source` (any number), `--tls-ca` and `--tls-name`.
-    pub(crate) fn from_arguments(arguments: &Arguments) -> io::Result<Self> {
+    /// Reads `--target`, `--source` (any number), `--tls-ca` and `--tls-name`. A server is offered `protocols` by ALPN.
+    pub(crate) fn from_arguments(arguments: &Arguments, protocols: &[&[u8]]) -> io::Result<Self> {
         let name: Option<String> = arguments.optional("tls-name")?;
         let name = ServerName::try_from(name.unwrap_or_else(|| "localhost".into()))
             .map_err(io::Error::other)?;
         let tls = match arguments.optional::<String>("tls-ca")? {
             None => None,
-            Some(path) => Some((tls_config(&path)?, name)),
+            Some(path) => Some((tls_config(&path, protocols)?, name)),
         };
         Ok(Self {
             target: arguments.required("target")?,
@@ -42,10 +42,20 @@ impl Route {
         self.target.to_string()
     }
 
+    /// How connections are encrypted, and for whom.
+    pub(crate) fn tls(&self) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
+        self.tls.clone()
+    }
+
+    /// Makes the `nth` connection without TLS. It blocks.
+    pub(crate) fn open(&self, nth: usize) -> io::Result<TcpStream> {
+        let source = self.sources.get(nth % self.sources.len().max(1)).copied();
+        socket::connect(self.target, source)
+    }
+
     /// Makes the `nth` connection: connects, shakes hands, and stops blocking.
     pub(crate) fn connect(&self, nth: usize) -> io::Result<Transport> {
-        let source = self.sources.get(nth % self.sources.len().max(1)).copied();
-        let mut stream = socket::connect(self.target, source)?;
+        let mut stream = self.open(nth)?;
         let tls = match &self.tls {
             None => None,
             Some((config, name)) => {
@@ -105,7 +115,7 @@ impl Transport {
     }
 }
 
-fn tls_config(path: &str) -> io::Result<Arc<ClientConfig>> {
+fn tls_config(path: &str, protocols: &[&[u8]]) -> io::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(path).map_err(io::Error::other)? {
         roots
@@ -117,10 +127,11 @@ fn tls_config(path: &str) -> io::Result<Arc<ClientConfig>> {
         cipher_suites: vec![rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],
         ..rustls::crypto::aws_lc_rs::default_provider()
     };
-    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(io::Error::other)?
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
