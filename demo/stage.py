@@ -87,7 +87,7 @@ def key(state: Path, account: str, scopes: list[str], allow: str) -> Key:
     """Create a credential and return it as its owner sees it, once."""
     wanted = [word for scope in scopes for word in ("--scope", scope)]
     created = ringfence(
-        "key", "create", "-c", str(state / "ringfence.yaml"), "--account", account,
+        "key", "create", "--hmac", "-c", str(state / "ringfence.yaml"), "--account", account,
         "--allow", allow, *wanted,
     )  # fmt: skip
     return Key(created["key_id"], created["secret"])

@@ -4,7 +4,7 @@ JSON goes in and out as UTF-8 bytes. Every call that may block releases the inte
 All of them raise `CoreError`, whose `args` are (code, message, field).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 __all__ = [
@@ -74,6 +74,15 @@ class Engine:
 
     def put_venue_keys(self, venue_keys: bytes) -> int:
         """Put a JSON array of venue keys in the place of all that there were."""
+
+    def hold_accounts(self, accounts: Sequence[str], held: bool) -> int:
+        """Take accounts' credentials out of use, or let each stand where it stands by itself.
+
+        Return after how many microseconds that held.
+        """
+
+    def used_since(self, since_us: int) -> list[tuple[str, int]]:
+        """Return the credentials that were used at `since_us` or later, and when."""
 
     def set_credential_state(self, key_id: str, state: str, detail: bytes) -> tuple[int, bool]:
         """Set a credential's state.

@@ -20,7 +20,12 @@ __all__ = [
     "KeyTextError",
     "LedgerError",
     "MessageError",
+    "PrincipalExistsError",
+    "PrincipalMissingError",
+    "PrincipalStateError",
+    "RoleError",
     "RunningError",
+    "StepUpError",
     "StoreError",
     "VaultError",
     "WitnessError",
@@ -106,6 +111,41 @@ class MessageError(GatewayError):
     hint = "give a request as it stood on the wire, or a WebSocket message in JSON"
 
 
+class PrincipalExistsError(GatewayError):
+    """A principal of this name exists already."""
+
+    code = "principal_exists"
+    hint = "names are never used twice; choose another"
+
+
+class PrincipalMissingError(GatewayError):
+    """No principal has this name."""
+
+    code = "principal_unknown"
+    hint = "`ringfence principal list` shows the names"
+
+
+class PrincipalStateError(GatewayError):
+    """A principal is not, or cannot be, where something needs it to be."""
+
+    code = "principal_state"
+    hint = "`ringfence principal show NAME` tells where it stands"
+
+
+class RoleError(GatewayError):
+    """Whoever asks is no operator, or one whose role does not reach so far."""
+
+    code = "role_missing"
+    hint = "ask an operator whose role allows it"
+
+
+class StepUpError(GatewayError):
+    """Something needs a fresh proof of who asks."""
+
+    code = "step_up_required"
+    hint = "prove again who you are (step-up) and repeat; what only takes rights away needs none"
+
+
 class InternalError(GatewayError):
     """A defect of ours that reached the top."""
 
@@ -131,7 +171,7 @@ class KeyStateError(GatewayError):
     """The credential cannot go from its state to the asked one."""
 
     code = "key_state"
-    hint = "a revoked credential stays revoked; create a new one"
+    hint = "`ringfence key show KEY` tells where it stands"
 
 
 class KeyTextError(GatewayError):

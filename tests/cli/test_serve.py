@@ -35,7 +35,7 @@ def refused(*arguments: str) -> str:
 def create(config: str) -> str:
     """Create a credential and return its id."""
     wanted = ["--account", "alice", "--scope", "read", "--allow", "127.0.0.0/8"]
-    return str(ringfence("key", "create", "-c", config, *wanted)["key_id"])
+    return str(ringfence("key", "create", "--hmac", "-c", config, *wanted)["key_id"])
 
 
 def test_keys_change_in_the_running_gateway_and_stay_changed(config: str, tmp_path: Path) -> None:
@@ -49,13 +49,14 @@ def test_keys_change_in_the_running_gateway_and_stay_changed(config: str, tmp_pa
             assert changed["effective_us"] < 1_000
         assert "key_state" in refused("key", "resume", "-c", config, made)
     states = {one["key_id"]: one["state"] for one in ringfence_list(config)}
-    assert states == {before: "active", made: "revoked"}
+    assert states == {before: "active", made: "deactivated"}
 
     ledger = str(Path(config).parent / "ledger")
     vkey = ringfence("ledger", "vkey", str(Path(config).parent))["vkey"]
     report = ringfence("ledger", "verify", ledger, "--vkey", vkey)
-    assert (report["fault"], report["size"] - report["heartbeats"]["count"]) == (None, 9)
-    # opened, start, configuration loaded, both keys created (one before), three changes, stop
+    assert (report["fault"], report["size"] - report["heartbeats"]["count"]) == (None, 11)
+    # opened, start, configuration loaded, operator, account, both keys created (one before),
+    # three changes, stop
     with running(tmp_path / "log", "serve", "-c", config):
         assert ringfence("status", "-c", config)["credentials"] == 2
         assert "key_state" in refused("key", "resume", "-c", config, made)

@@ -176,7 +176,7 @@ def test_python_binance_trades_on_the_channel_unmodified(
 
 def test_a_revoked_key_s_session_places_not_one_order_after_the_call(stage: Stage) -> None:
     created = ringfence(
-        "key", "create", "-c", str(stage.state / "ringfence.yaml"), "--account", "carol",
+        "key", "create", "--hmac", "-c", str(stage.state / "ringfence.yaml"), "--account", "carol",
         "--allow", "127.0.0.0/8", "--scope", "trade", "--scope", "read",
     )  # fmt: skip
     key = Key(created["key_id"], created["secret"])

@@ -127,6 +127,7 @@ def test_a_revoked_key_is_refused_at_once(stage: Stage) -> None:
     made = ringfence(
         "key",
         "create",
+        "--hmac",
         "-c",
         config,
         "--account",

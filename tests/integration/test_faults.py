@@ -68,7 +68,7 @@ def prepare(state: Path, upstream: str) -> Key:
     assert patched != text
     config.write_text(patched)
     made = ringfence(
-        "key", "create", "-c", str(config), "--account", "alice", "--scope", "read",
+        "key", "create", "--hmac", "-c", str(config), "--account", "alice", "--scope", "read",
         "--scope", "trade", "--allow", "127.0.0.0/8",
     )  # fmt: skip
     return Key(made["key_id"], made["secret"])

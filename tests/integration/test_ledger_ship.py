@@ -39,7 +39,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with running(folder.parent / "log", "serve", "-c", config):
         for number in range(PEOPLE):
             account = ["--account", f"person-{number}", "--scope", "read", "--allow", "10.0.0.0/8"]
-            ringfence("key", "create", "-c", config, *account)
+            ringfence("key", "create", "--hmac", "-c", config, *account)
     return folder
 
 

@@ -35,7 +35,7 @@ def gateway(tmp_path: Path) -> Iterator[tuple[str, Key]]:
     )
     config.write_text(text)
     made = ringfence(
-        "key", "create", "-c", str(config), "--account", "alice", "--scope", "trade",
+        "key", "create", "--hmac", "-c", str(config), "--account", "alice", "--scope", "trade",
         "--allow", "127.0.0.0/8",
     )  # fmt: skip
     venue.trust(read_attestation_key(state / "keys" / "attestation.key"))

@@ -94,7 +94,7 @@ def test_nobody_gets_another_s_receipt_or_learns_that_there_is_one(stage: Stage)
     exchange.create_order(SYMBOL, "market", "buy", 0.01)
     message = exchange.last_response_headers["X-Ringfence-Message"]
     made = ringfence(
-        "key", "create", "-c", str(stage.state / "ringfence.yaml"),
+        "key", "create", "--hmac", "-c", str(stage.state / "ringfence.yaml"),
         "--account", "mallory", "--scope", "read", "--allow", "any",
     )  # fmt: skip
     mallory = SimpleNamespace(key_id=made["key_id"], secret=made["secret"])

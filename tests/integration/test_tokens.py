@@ -96,7 +96,7 @@ def signed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def create(stage: Stage, key_id: str, *scopes: str) -> None:
     wanted = [word for scope in scopes for word in ("--scope", scope)]
     run(
-        "key", "create", "-c", str(stage.state / "ringfence.yaml"), "--account", "carol",
+        "key", "create", "--hmac", "-c", str(stage.state / "ringfence.yaml"), "--account", "carol",
         "--allow", "127.0.0.0/8", "--key-id", key_id, *wanted,
     )  # fmt: skip
 

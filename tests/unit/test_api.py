@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from ringfence.api import Client, KeyService, NewKey, VolumeService, runs
+from ringfence.api import Client, KeyService, NewKey, VolumeService, ensure_owner, runs
 from ringfence.api.person import person
 from ringfence.api.server import app, serving
 from ringfence.config.folder import Folder
@@ -70,8 +70,10 @@ def engine() -> RecordingEngine:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Return an empty store."""
-    return Store.create(tmp_path / "state.db")
+    """Return a store without credentials, whose first operator is who runs this."""
+    made = Store.create(tmp_path / "state.db")
+    ensure_owner(made.principals, os.getuid())
+    return made
 
 
 @pytest.fixture
@@ -92,7 +94,8 @@ def test_a_created_key_is_in_the_engine_and_in_the_ledger(
 ) -> None:
     created = service.create(WANTED, "ann")
     assert created["secret"] == MasterKey(bytes(32)).secret("key-0001", 1)
-    put, (kind, name, detail) = engine.told
+    (_, account, about), put, (kind, name, detail) = engine.told[1:]
+    assert (account, about["principal"], about["kind"]) == ("principal.created", "alice", "account")
     assert (put, kind, name) == (("put", ["key-0001"]), "event", "credential.created")
     assert (detail["credential"], detail["account"], detail["who"]) == ("key-0001", "alice", "ann")
     assert "secret" not in service.one("key-0001")
@@ -105,11 +108,11 @@ def test_a_change_that_the_engine_refuses_is_in_the_store_and_can_be_retried(
     service.create(WANTED, "ann")
     engine.refuses = True
     with pytest.raises(EngineError):
-        service.set_state("key-0001", "revoked", "stolen", "ann")
-    assert store.one("key-0001").state == "revoked"
+        service.step("key-0001", "deactivate", "stolen", "ann")
+    assert store.one("key-0001").state == "deactivated"
     engine.refuses = False
-    assert service.set_state("key-0001", "revoked", "stolen", "ann")["effective_us"] == 7
-    assert engine.told[-1] == ("state", "key-0001", "revoked", {"again": "yes"})
+    assert service.step("key-0001", "deactivate", "stolen", "ann")["effective_us"] == 7
+    assert engine.told[-1] == ("state", "key-0001", "deactivated", {"again": "yes"})
 
 
 def test_what_the_ledger_did_not_take_is_recorded_by_the_next_start(
@@ -117,8 +120,8 @@ def test_what_the_ledger_did_not_take_is_recorded_by_the_next_start(
 ) -> None:
     service.create(WANTED, "ann")
     engine.records = False
-    service.set_state("key-0001", "revoked", "stolen", "bob")
-    assert [change.state for change in store.unrecorded()] == ["revoked"]
+    service.step("key-0001", "deactivate", "stolen", "bob")
+    assert [change.state for change in store.unrecorded()] == ["deactivated"]
     service.record_earlier()
     kind, name, detail = engine.told[-1]
     assert (kind, name) == ("event", "credential.state")
@@ -135,10 +138,10 @@ def test_a_change_that_the_store_refuses_never_reaches_the_engine(
     service: KeyService, engine: RecordingEngine
 ) -> None:
     service.create(WANTED, "ann")
-    service.set_state("key-0001", "revoked", "", "ann")
+    service.step("key-0001", "deactivate", "", "ann")
     before = list(engine.told)
     with pytest.raises(KeyStateError):
-        service.set_state("key-0001", "active", "", "ann")
+        service.step("key-0001", "resume", "", "ann")
     with pytest.raises(KeyExistsError):
         service.create(WANTED, "ann")
     assert engine.told == before
@@ -147,14 +150,14 @@ def test_a_change_that_the_store_refuses_never_reaches_the_engine(
 def test_without_an_engine_only_the_store_changes(store: Store) -> None:
     service = KeyService(store, MasterKey(bytes(32)))
     service.create(WANTED, "ann")
-    assert service.set_state("key-0001", "suspended", "", "ann")["effective_us"] is None
+    assert service.step("key-0001", "suspend", "", "ann")["effective_us"] is None
 
 
 @pytest.mark.parametrize("why", ["a\nb", "\x1b[2J", "x" * 257])
 def test_a_reason_that_would_spoil_a_log_is_refused(service: KeyService, why: str) -> None:
     service.create(WANTED, "ann")
     with pytest.raises(KeyTextError):
-        service.set_state("key-0001", "suspended", why, "ann")
+        service.step("key-0001", "suspend", why, "ann")
 
 
 def test_a_key_that_has_expired_is_not_created(service: KeyService) -> None:
@@ -165,7 +168,7 @@ def test_a_key_that_has_expired_is_not_created(service: KeyService) -> None:
 def test_a_client_does_what_the_service_does(client: Client, engine: RecordingEngine) -> None:
     created = client.create(WANTED)
     assert created["secret"]
-    changed = client.set_state("key-0001", "suspended", "lunch")
+    changed = client.step("key-0001", "suspend", "lunch")
     assert (changed["state"], changed["effective_us"]) == ("suspended", 7)
     assert client.one("key-0001")["history"][-1]["why"] == "lunch"
     assert [key["key_id"] for key in client.all()] == ["key-0001"]
@@ -179,8 +182,8 @@ def test_a_client_does_what_the_service_does(client: Client, engine: RecordingEn
         (lambda client: client.one("../status"), KeyMissingError),
         (lambda client: client.create(NewKey("a b", ["read"], ["::/0"])), KeyTextError),
         (lambda client: client.create(NewKey("a", ["fly"], ["::/0"])), KeyTextError),
-        (lambda client: client.set_state("nobody", "revoked", ""), KeyMissingError),
-        (lambda client: client.set_state("nobody", "gone", ""), KeyTextError),
+        (lambda client: client.step("nobody", "deactivate", ""), KeyMissingError),
+        (lambda client: client.step("nobody", "vanish", ""), KeyStateError),
     ],
 )
 def test_a_refusal_crosses_the_socket_as_itself(client: Client, act: Any, kind: type) -> None:

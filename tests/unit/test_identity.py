@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import itertools
-import sqlite3
 import stat
 import string
 from dataclasses import replace
@@ -22,19 +20,17 @@ from ringfence.config.folder import write_private
 from ringfence.errors import (
     KeyExistsError,
     KeyMissingError,
-    KeyStateError,
     KeyTextError,
     StoreError,
 )
 from ringfence.identity import Credential, MasterKey, Store
 from ringfence.identity.credential import (
-    REACHES,
-    read_account,
     read_allow,
     read_key_id,
     read_scopes,
 )
 from ringfence.identity.keypair import PAIRED, make_pair, public_pem, read_public_key
+from ringfence.identity.principal import read_name
 
 MADE = Credential(
     key_id="key-0001",
@@ -67,91 +63,13 @@ def test_an_id_is_used_once(store: Store) -> None:
     assert store.one(MADE.key_id).account == "alice"
 
 
-@pytest.mark.parametrize(
-    ("before", "after"), list(itertools.product(["pre-active", *REACHES], REACHES))
-)
-def test_a_state_is_reached_only_from_where_it_may(store: Store, before: str, after: str) -> None:
-    store.add(replace(MADE, state=before), "ann")
-    allowed = {
-        ("pre-active", "active"),
-        ("pre-active", "revoked"),
-        ("active", "suspended"),
-        ("active", "revoked"),
-        ("suspended", "active"),
-        ("suspended", "revoked"),
-    }
-    if before == after:
-        # A retry is no error and rewrites nothing.
-        kept = replace(MADE, state=before)
-        assert store.set_state(MADE.key_id, after, "ann", "again", 9) == (kept, None)
-    elif (before, after) in allowed:
-        changed, change = store.set_state(MADE.key_id, after, "ann", "why", 9)
-        assert changed == replace(MADE, state=after) == store.one(MADE.key_id)
-        assert change
-        assert store.history(MADE.key_id)[1:] == [change]
-        assert (change.before, change.state, change.who, change.why) == (
-            before,
-            after,
-            "ann",
-            "why",
-        )
-    else:
-        with pytest.raises(KeyStateError):
-            store.set_state(MADE.key_id, after, "ann", "why", 9)
-        assert store.one(MADE.key_id) == replace(MADE, state=before)
-
-
 def test_an_unknown_id_is_named(store: Store) -> None:
     with pytest.raises(KeyMissingError, match="nobody"):
-        store.set_state("nobody", "revoked", "ann", "", 1)
+        store.step("nobody", "deactivate", "ann", "", 1)
 
 
 def test_the_store_is_for_its_owner_only(store: Store, tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "state.db").stat().st_mode) == 0o600
-
-
-def test_no_store_of_another_version_is_read(store: Store, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "state.db") as db:
-        db.execute("UPDATE schema_version SET version = 99")
-    db.close()
-    with pytest.raises(StoreError, match="schema 99"):
-        Store(tmp_path / "state.db")
-
-
-def test_a_store_of_the_first_version_is_brought_up_and_keeps_what_it_has(
-    store: Store, tmp_path: Path
-) -> None:
-    store.add(MADE, "ann", "because")
-    with sqlite3.connect(tmp_path / "state.db") as db:
-        for column in ("native", "certificates"):
-            db.execute(f"ALTER TABLE credential DROP COLUMN {column}")
-        db.execute("UPDATE schema_version SET version = 1")
-    db.close()
-    for _ in range(2):
-        opened = Store(tmp_path / "state.db")
-        assert opened.all() == [MADE]
-        assert [change.why for change in opened.history(MADE.key_id)] == ["because"]
-    demanding = replace(MADE, key_id="key-0002", native=True, certificates=("00" * 32,))
-    opened.add(demanding, "ann")
-    assert opened.one("key-0002") == demanding
-
-
-def test_an_old_stores_tables_are_those_of_a_new_one(store: Store, tmp_path: Path) -> None:
-    def columns(path: Path) -> set[tuple[object, ...]]:
-        with sqlite3.connect(path) as db:
-            found = db.execute("PRAGMA table_info(credential)").fetchall()
-        db.close()
-        # Name, type, whether it may be null, default.
-        return {row[1:5] for row in found}
-
-    fresh = columns(tmp_path / "state.db")
-    with sqlite3.connect(tmp_path / "state.db") as db:
-        for column in ("native", "certificates"):
-            db.execute(f"ALTER TABLE credential DROP COLUMN {column}")
-        db.execute("UPDATE schema_version SET version = 1")
-    db.close()
-    Store(tmp_path / "state.db")
-    assert columns(tmp_path / "state.db") == fresh
 
 
 def test_a_missing_or_damaged_store_is_refused(tmp_path: Path) -> None:
@@ -192,7 +110,7 @@ def test_secrets_differ_by_id_generation_and_master_key() -> None:
 
 def test_what_the_ledger_lacks_is_kept_until_it_is_recorded(store: Store) -> None:
     made = store.add(MADE, "ann", "for the desk")
-    _, suspended = store.set_state(MADE.key_id, "suspended", "bob", "leaked", 9)
+    _, suspended = store.step(MADE.key_id, "suspend", "bob", "leaked", 9)
     assert suspended
     assert store.unrecorded() == [made, suspended]
     store.mark_recorded([made.serial])
@@ -281,7 +199,7 @@ def test_networks_and_scopes_are_kept_once() -> None:
 
 @given(st.text())
 def test_any_text_is_a_name_or_refused(text: str) -> None:
-    for read in (read_account, read_key_id):
+    for read in (read_name, read_key_id):
         try:
             assert read(text).isascii()
         except KeyTextError as refused:

@@ -229,6 +229,7 @@ fn measure(signer: &Signer, modes: Modes, threads: usize) -> u128 {
                 demands: Demands::default(),
                 expires_us: None,
                 state: State::Active,
+                held: None,
             };
             core.credentials.put(new).unwrap();
         }

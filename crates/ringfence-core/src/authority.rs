@@ -36,7 +36,9 @@ pub fn check(credential: &Credential, act: &Act, now_us: u64) -> Result<Authoriz
         State::Active => {}
         State::PreActive => return Err(Code::CredentialNotActive.into()),
         State::Suspended => return Err(Code::CredentialSuspended.into()),
-        State::Revoked => return Err(Code::CredentialRevoked.into()),
+        State::Deactivated | State::Compromised | State::Destroyed => {
+            return Err(Code::CredentialRevoked.into());
+        }
     }
     if credential
         .expires_us()

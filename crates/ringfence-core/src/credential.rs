@@ -3,7 +3,7 @@
 mod table;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use table::CredentialTable;
@@ -16,7 +16,10 @@ use crate::replay::{Fresh, ReplayMemory, ReplayRoom, Use};
 use crate::session::Demands;
 use crate::sign::{Signed, Verified, VerifyingKey};
 
-/// Where a credential stands in its life.
+/// How exactly the last use is kept.
+const USED_STEP_US: u64 = 1_000_000;
+
+/// Where a credential stands in its life (NIST SP 800-57 part 1, section 7).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub enum State {
@@ -26,16 +29,22 @@ pub enum State {
     Active,
     /// Out of use until resumed.
     Suspended,
-    /// Out of use for ever.
-    Revoked,
+    /// Out of use for ever: taken back, or over.
+    Deactivated,
+    /// Out of use for ever: somebody else may have it.
+    Compromised,
+    /// Out of use for ever, and what verified it is gone.
+    Destroyed,
 }
 
 impl State {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 6] = [
         Self::PreActive,
         Self::Active,
         Self::Suspended,
-        Self::Revoked,
+        Self::Deactivated,
+        Self::Compromised,
+        Self::Destroyed,
     ];
 
     /// Returns the word used everywhere.
@@ -44,8 +53,18 @@ impl State {
             Self::PreActive => "pre-active",
             Self::Active => "active",
             Self::Suspended => "suspended",
-            Self::Revoked => "revoked",
+            Self::Deactivated => "deactivated",
+            Self::Compromised => "compromised",
+            Self::Destroyed => "destroyed",
         }
+    }
+
+    /// Tells whether nothing brings it back into use.
+    pub const fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Deactivated | Self::Compromised | Self::Destroyed
+        )
     }
 
     /// Returns the state called `text`.
@@ -73,6 +92,8 @@ pub struct NewCredential {
     pub expires_us: Option<u64>,
     /// Where it stands.
     pub state: State,
+    /// Whether its account is out of use; none: as it was.
+    pub held: Option<bool>,
 }
 
 /// A credential in the engine, as one [`CredentialTable::put`] described it.
@@ -92,8 +113,10 @@ pub struct Credential {
 /// What a credential keeps however often it is described anew.
 #[derive(Debug)]
 struct Live {
-    /// A [`State`]; written by the table only. `Revoked` is final.
+    /// A [`State`]; written by the table only. Never leaves the final ones.
     state: AtomicU8,
+    /// When something of it was last permitted, in microseconds since the epoch, to [`USED_STEP_US`].
+    used_us: AtomicU64,
     replay: Mutex<ReplayMemory>,
     counters: Counters,
 }
@@ -103,6 +126,8 @@ struct Live {
 struct Account {
     name: Box<str>,
     counters: Counters,
+    /// Whether the principal, or one above it, is out of use. Written by the table only.
+    held: AtomicBool,
 }
 
 impl fmt::Debug for Credential {
@@ -147,13 +172,31 @@ impl Credential {
         self.expires_us
     }
 
-    /// Returns where it stands now.
+    /// Returns where it stands now. An active one whose account is held reads as suspended.
     pub fn state(&self) -> State {
-        // INVARIANT: only `State` values are ever stored; anything else would read as revoked.
+        let state = self.own_state();
+        if state == State::Active && self.account.held.load(Ordering::SeqCst) {
+            return State::Suspended;
+        }
+        state
+    }
+
+    /// Returns where it stands, whoever it acts for.
+    fn own_state(&self) -> State {
+        // INVARIANT: only `State` values are ever stored; anything else would read as destroyed.
         State::ALL
             .get(usize::from(self.live.state.load(Ordering::SeqCst)))
             .copied()
-            .unwrap_or(State::Revoked)
+            .unwrap_or(State::Destroyed)
+    }
+
+    /// Keeps that something of it was permitted at `now_us`.
+    pub(crate) fn used(&self, now_us: u64) {
+        let last_us = self.live.used_us.load(Ordering::Relaxed);
+        // Threads that use one credential would take the cache line from each other every time.
+        if now_us.saturating_sub(last_us) >= USED_STEP_US {
+            self.live.used_us.fetch_max(now_us, Ordering::Relaxed);
+        }
     }
 
     /// Claims a verified signature for `purpose`; exact across threads.
@@ -204,10 +247,13 @@ impl Credential {
         &self.account.counters
     }
 
-    /// Sets the state, unless it is final.
+    /// Sets the state, unless that would leave the final ones.
     fn set_state(&self, state: State) -> Result<(), Code> {
-        let allowed =
-            |now| (now != State::Revoked as u8 || state == State::Revoked).then_some(state as u8);
+        let allowed = |now: u8| {
+            let now = State::ALL.get(usize::from(now)).copied();
+            let kept = now.is_none_or(State::is_final) && !state.is_final();
+            (!kept).then_some(state as u8)
+        };
         self.live
             .state
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, allowed)

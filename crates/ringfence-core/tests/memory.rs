@@ -122,6 +122,7 @@ fn credential(number: u32) -> NewCredential {
         demands: Demands::default(),
         expires_us: Some(NOW_US + 1),
         state: State::Active,
+        held: None,
     }
 }
 

@@ -182,6 +182,22 @@ impl Gate {
         })
     }
 
+    /// Takes all credentials of these accounts out of use, or lets each stand where it stands by itself. Returns after how
+    /// many microseconds that held.
+    pub fn hold_accounts(&self, accounts: &[String], held: bool) -> u64 {
+        let start = Instant::now();
+        let names = accounts.iter().map(String::as_str);
+        self.shared.core.credentials.hold(names, held);
+        let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.changes.send_replace(());
+        effective_us
+    }
+
+    /// Returns the credentials that were used at `since_us` or later, and when; in microseconds since the epoch.
+    pub fn used_since(&self, since_us: u64) -> Vec<(Box<str>, u64)> {
+        self.shared.core.credentials.used_since(since_us)
+    }
+
     /// Records an event. False if the ledger does not take it.
     pub fn event(&self, name: &str, detail: &[(&str, Value<'_>)]) -> bool {
         record::event(&self.shared, name, detail).is_some()

@@ -304,6 +304,9 @@ pub struct CredentialRecord {
     demands: Option<DemandsRecord>,
     expires_us: Option<u64>,
     state: String,
+    /// Whether its account is out of use; none: as it was.
+    #[serde(default)]
+    held: Option<bool>,
 }
 
 /// What a credential asks for beside its signature.
@@ -401,6 +404,7 @@ impl CredentialRecord {
             demands,
             expires_us: self.expires_us,
             state: State::parse(&self.state).ok_or_else(|| wrong(&"unknown state"))?,
+            held: self.held,
             key_id: key_id.into(),
         })
     }

@@ -206,7 +206,8 @@ fn it_may_trade_and_is_silenced_by_a_revocation_on_the_same_connection() {
     let mut stream = stage.connect(&own);
     assert_eq!(exchange(&mut stream, request.as_bytes()), fine());
     let gate = &stage.bench.gate;
-    gate.set_credential_state(&id, State::Revoked, &[]).unwrap();
+    gate.set_credential_state(&id, State::Deactivated, &[])
+        .unwrap();
     let answer = exchange(&mut stream, request.as_bytes());
     assert_eq!(answer, refused("credential_revoked"));
     assert_eq!(stage.venue.heard().len(), 1);

@@ -262,7 +262,7 @@ fn a_revoked_key_s_session_is_silenced_when_the_call_returns_and_closed() {
     assert_eq!(talk.ask(&plain(2, "order.place", order()))["status"], 200);
     let revoked = bench
         .gate
-        .set_credential_state("trader", State::Revoked, &[])
+        .set_credential_state("trader", State::Deactivated, &[])
         .unwrap();
     let since = Instant::now();
     assert!(revoked.effective_us < 1000, "{revoked:?}");
@@ -293,7 +293,7 @@ fn a_session_that_says_nothing_is_closed_when_its_key_is_revoked() {
     let mut talk = logged_on(&bench);
     bench
         .gate
-        .set_credential_state("trader", State::Revoked, &[])
+        .set_credential_state("trader", State::Deactivated, &[])
         .unwrap();
     let reason = "the key of this session is not in force".to_owned();
     assert_eq!(talk.next(), Heard::Closed(1008, reason));

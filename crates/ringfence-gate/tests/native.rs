@@ -272,7 +272,7 @@ fn a_signed_handshake_is_a_logon_for_all_that_follows_it() {
     assert_eq!(said(1, "credential"), "native");
     bench
         .gate
-        .set_credential_state("native", State::Revoked, &[])
+        .set_credential_state("native", State::Deactivated, &[])
         .unwrap();
     talk.say(&plain(8, "order.place", order()));
     assert!(matches!(talk.next(), Heard::Closed(..) | Heard::Text(_)));

@@ -98,7 +98,7 @@ fn a_key_that_is_revoked_after_the_decision_sends_nothing() {
     assert_eq!(bench.entries("decision", 2)[1]["outcome"], "permitted");
     bench
         .gate
-        .set_credential_state(&bench.key.id, State::Revoked, &[])
+        .set_credential_state(&bench.key.id, State::Deactivated, &[])
         .unwrap();
     release.send(()).unwrap();
     assert_eq!(first.answer().unwrap().status, 200);

@@ -114,6 +114,18 @@ impl Engine {
         })
     }
 
+    /// Takes all credentials of these accounts out of use, or lets each stand where it stands by itself; returns after how
+    /// many microseconds that held.
+    fn hold_accounts(&self, py: Python<'_>, accounts: Vec<String>, held: bool) -> PyResult<u64> {
+        py.detach(|| Ok(self.running()?.hold_accounts(&accounts, held)))
+    }
+
+    /// Returns the credentials that were used at `since_us` or later, and when.
+    fn used_since(&self, py: Python<'_>, since_us: u64) -> PyResult<Vec<(String, u64)>> {
+        let used = py.detach(|| Ok::<_, PyErr>(self.running()?.used_since(since_us)))?;
+        Ok(used.into_iter().map(|(id, at)| (id.into(), at)).collect())
+    }
+
     /// Returns the counters as a JSON object.
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let status = py.detach(|| Ok::<_, PyErr>(self.running()?.status()))?;

@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from ringfence.api.asked import Asked, Keys
 from ringfence.api.client import Client, runs
-from ringfence.api.keys import Asked, Keys, KeyService, NewKey
+from ringfence.api.keys import KeyRules, KeyService, Successor
+from ringfence.api.newkey import NewKey
+from ringfence.api.operators import ensure_owner
+from ringfence.api.principals import NewPrincipal, PrincipalService
 from ringfence.api.vault import AskedVault, NewVenueKey, Vaults, VaultService
 from ringfence.api.volumes import AskedVolumes, Volumes, VolumeService
 
@@ -15,13 +19,18 @@ __all__ = [
     "AskedVault",
     "AskedVolumes",
     "Client",
+    "KeyRules",
     "KeyService",
     "Keys",
     "NewKey",
+    "NewPrincipal",
     "NewVenueKey",
+    "PrincipalService",
+    "Successor",
     "VaultService",
     "Vaults",
     "VolumeService",
     "Volumes",
+    "ensure_owner",
     "runs",
 ]

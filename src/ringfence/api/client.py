@@ -6,24 +6,33 @@ import http.client
 import json
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from ringfence import errors
-from ringfence.api.keys import NewKey
+from ringfence.api.keys import Successor
+from ringfence.api.newkey import NewKey
+from ringfence.api.principals import NewPrincipal
 from ringfence.api.reach import reach
 from ringfence.api.vault import NewVenueKey
-from ringfence.errors import GatewayError, KeyMissingError, KeyTextError, RunningError
+from ringfence.errors import GatewayError, KeyMissingError, KeyStateError, RunningError
 
 __all__ = ["Client", "runs"]
 
 TIMEOUT_SECONDS = 10
 DROP_SECONDS = 3_600
 """A volume is read through before it goes: a second for each million entries."""
-STEPS = {"suspended": "suspend", "active": "resume", "revoked": "revoke"}
-"""Each state that can be asked for, and the request that asks for it."""
+STEPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "suspend": ("suspend", {}),
+    "resume": ("resume", {}),
+    "deactivate": ("revoke", {}),
+    "compromise": ("revoke", {"compromised": True}),
+    "destroy": ("destroy", {}),
+}
+"""Each transition of a credential, and the request that asks for it."""
 
 
 class Connection(http.client.HTTPConnection):
@@ -76,11 +85,50 @@ class Client:
         found: dict[str, Any] = self._ask("GET", place(key_id))
         return found
 
-    def set_state(self, key_id: str, state: str, why: str) -> dict[str, Any]:
-        """Bring a credential into `state`, in store and engine."""
-        if state not in STEPS:
-            raise KeyTextError(f"{state!r} is not a state", hint="states: " + ", ".join(STEPS))
-        target = f"{place(key_id)}/{STEPS[state]}"
+    def step(self, key_id: str, asked: str, why: str) -> dict[str, Any]:
+        """Let a credential take a step, in store and engine."""
+        if asked not in STEPS:
+            hint = "transitions: " + ", ".join(STEPS)
+            raise KeyStateError(f"{asked!r} is no transition of a credential", hint=hint)
+        act, more = STEPS[asked]
+        changed: dict[str, Any] = self._ask("POST", f"{place(key_id)}/{act}", {"why": why, **more})
+        return changed
+
+    def rotate(self, key_id: str, wanted: Successor) -> dict[str, Any]:
+        """Give a credential a successor; the answer holds its secret, this once."""
+        made: dict[str, Any] = self._ask("POST", f"{place(key_id)}/rotate", asdict(wanted))
+        return made
+
+    def rescope(self, key_id: str, scopes: Sequence[str], why: str) -> dict[str, Any]:
+        """Put other scopes in the place of a credential's."""
+        body = {"scopes": list(scopes), "why": why}
+        changed: dict[str, Any] = self._ask("POST", f"{place(key_id)}/scopes", body)
+        return changed
+
+    def expire(self, key_id: str, expires_us: int, why: str) -> dict[str, Any]:
+        """Let a credential end at another time."""
+        body = {"expires_us": expires_us, "why": why}
+        changed: dict[str, Any] = self._ask("POST", f"{place(key_id)}/expire", body)
+        return changed
+
+    def create_principal(self, wanted: NewPrincipal) -> dict[str, Any]:
+        """Create a principal."""
+        made: dict[str, Any] = self._ask("POST", "/principals", asdict(wanted))
+        return made
+
+    def principals(self) -> list[dict[str, Any]]:
+        """Return all principals, oldest first."""
+        found: list[dict[str, Any]] = self._ask("GET", "/principals")
+        return found
+
+    def principal(self, name: str) -> dict[str, Any]:
+        """Return one principal and its history."""
+        found: dict[str, Any] = self._ask("GET", f"/principals/{quote(name, safe='')}")
+        return found
+
+    def step_principal(self, name: str, asked: str, why: str) -> dict[str, Any]:
+        """Let a principal take a step, in store and engine."""
+        target = f"/principals/{quote(name, safe='')}/{quote(asked, safe='')}"
         changed: dict[str, Any] = self._ask("POST", target, {"why": why})
         return changed
 

@@ -7,89 +7,82 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
+from ringfence.api.newkey import NewKey, bounded, make
+from ringfence.api.telling import patiently, read_why, told, told_principal
 from ringfence.engine import Engine
-from ringfence.errors import EngineError, KeyTextError
-from ringfence.identity.certificate import ClientCertificate, read_certificate
+from ringfence.errors import EngineError, KeyStateError, KeyTextError
+from ringfence.identity import lifecycle
 from ringfence.identity.credential import (
-    NATIVE,
-    REACHES,
+    HMAC,
     X509,
     Change,
     Credential,
-    read_account,
+    iso,
     read_allow,
-    read_key_id,
     read_scopes,
 )
-from ringfence.identity.keypair import public_pem, read_public_key
-from ringfence.identity.secret import MasterKey, fresh_key_id
+from ringfence.identity.principal import PrincipalChange
+from ringfence.identity.secret import MasterKey
+from ringfence.identity.stepup import require_step_up
 from ringfence.identity.store import Store
 
-__all__ = ["Asked", "KeyService", "Keys", "NewKey"]
+__all__ = ["KeyRules", "KeyService", "Successor"]
 
-MAX_WHY = 256
-"""Characters of a reason that are kept; it goes into the ledger."""
-PATIENCE_SECONDS = 5.0
-POLL_SECONDS = 0.01
+DAY_US = 86_400_000_000
+MAX_OVERLAP_US = 90 * DAY_US
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey:
-    """What a person asks for. `public_key` is PEM text; without it the key is HMAC.
+class KeyRules:
+    """What becomes of credentials by themselves. None: nothing.
 
-    With `certificate` (PEM text), the credential is that certificate. `requires` may hold
-    "native"; `require_certificates` are PEM texts, one of which must be on the connection.
+    Days that one lives whose addresses are not bound, and days without use after which one is
+    suspended.
     """
 
-    account: str
-    scopes: Sequence[str]
-    allow: Sequence[str]
-    key_id: str | None = None
-    expires_us: int | None = None
+    unbound_days: int | None = None
+    unused_days: int | None = None
+
+    @property
+    def unbound_us(self) -> int | None:
+        """The first in µs."""
+        return None if self.unbound_days is None else self.unbound_days * DAY_US
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """What takes over from a credential: PEM texts, or nothing for HMAC; and how long both last."""
+
+    overlap_us: int
     public_key: str | None = None
-    pre_active: bool = False
-    why: str = ""
     certificate: str | None = None
-    requires: Sequence[str] = ()
-    require_certificates: Sequence[str] = ()
-
-
-class Keys(Protocol):
-    """What the service in this process and a client of a running gateway both do."""
-
-    def create(self, wanted: NewKey) -> dict[str, Any]:
-        """Create a credential; the answer holds its secret, this once."""
-        ...
-
-    def all(self) -> list[dict[str, Any]]:
-        """Return all credentials without secrets."""
-        ...
-
-    def one(self, key_id: str) -> dict[str, Any]:
-        """Return one credential without its secret, and its history."""
-        ...
-
-    def set_state(self, key_id: str, state: str, why: str) -> dict[str, Any]:
-        """Change a state; `effective_us` is how long the engine took, None without one."""
-        ...
+    key_id: str | None = None
+    why: str = ""
 
 
 class KeyService:
     """Changes credentials in the store, and in the engine when one runs in this process."""
 
-    def __init__(self, store: Store, master: MasterKey, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        master: MasterKey,
+        engine: Engine | None = None,
+        rules: KeyRules | None = None,
+    ) -> None:
         """Keep what is needed; `engine` is started already."""
-        self._store = store
-        self._master = master
-        self._engine = engine
+        self.store = store
+        self.engine = engine
+        self.rules = rules or KeyRules()
         # Held over store and engine, so that both see changes in one order: a resume that
         # overtook a revoke on its way to the engine would leave the engine open.
-        self._order = threading.Lock()
+        self.order = threading.Lock()
+        self._master = master
 
     def create(self, wanted: NewKey, who: str) -> dict[str, Any]:
         """Create a credential and return it with its secret (HMAC), which is shown this once.
@@ -99,28 +92,18 @@ class KeyService:
         Raises:
             KeyTextError: something about it cannot be read.
             KeyExistsError: its id has been used before.
+            PrincipalStateError: its principal is not in use.
         """
-        made = make(wanted, time.time_ns() // 1_000)
-        secret = None
-        if made.public_key is None:
-            self._master.settle(made.key_id, made.account)
-            secret = self._master.secret(made.key_id, made.generation)
-        failure = None
-        with self._order:
-            change = self._store.add(made, who, read_why(wanted.why))
-            if self._engine is not None:
-                # Its secret is known to nobody yet: a failure must not swallow it.
-                try:
-                    self._engine.put_credentials([made.for_engine(self._master)])
-                    self._event(change, made)
-                    self._store.mark_recorded([change.serial])
-                except EngineError as e:
-                    failure = str(e)
-        return {**made.shown(), "secret": secret, "engine_error": failure}
+        made = make(wanted, now_us(), self.rules.unbound_us)
+        why = read_why(wanted.why)
+        with self.order:
+            self._settle(made)
+            change = self.store.add(made, who, why)
+            return self._shown_once(made, [(change, made)])
 
     def all(self) -> list[dict[str, Any]]:
         """Return all credentials, oldest first."""
-        return [credential.shown() for credential in self._store.all()]
+        return [credential.shown() for credential in self.store.all()]
 
     def one(self, key_id: str) -> dict[str, Any]:
         """Return one credential and its history.
@@ -128,28 +111,105 @@ class KeyService:
         Raises:
             KeyMissingError: there is none of this id.
         """
-        found = self._store.one(key_id).shown()
-        return {**found, "history": [change.shown() for change in self._store.history(key_id)]}
+        found = self.store.one(key_id).shown()
+        return {**found, "history": [change.shown() for change in self.store.history(key_id)]}
 
-    def set_state(self, key_id: str, state: str, why: str, who: str) -> dict[str, Any]:
-        """Bring a credential into `state`, in the engine too.
+    def step(self, key_id: str, asked: str, why: str, who: str) -> dict[str, Any]:
+        """Let a credential take a step of its life (`lifecycle.yaml`), in the engine too.
 
         Raises:
-            KeyTextError: there is no such state, or the reason cannot be kept.
+            KeyTextError: the reason cannot be kept.
             KeyMissingError: there is none of this id.
-            KeyStateError: it cannot get there.
+            KeyStateError: there is no such step from where it is.
             EngineError: the running engine does not follow; the store has the change.
         """
         why = read_why(why)
-        if state not in REACHES:
-            raise KeyTextError(f"{state!r} is not a state", hint="states: " + ", ".join(REACHES))
         effective_us = None
-        with self._order:
-            now_us = time.time_ns() // 1_000
-            changed, change = self._store.set_state(key_id, state, who, why, now_us)
-            if self._engine is not None:
-                effective_us = self._follow(self._engine, key_id, state, change)
+        with self.order:
+            changed, change = self.store.step(key_id, asked, who, why, now_us())
+            if self.engine is not None:
+                effective_us = self._follow(self.engine, changed, change)
         return {**changed.shown(), "effective_us": effective_us}
+
+    def rotate(self, key_id: str, wanted: Successor, who: str) -> dict[str, Any]:
+        """Give a credential a successor and return that, with its secret (HMAC), shown this once.
+
+        Both are good for the overlap; then the old one has expired.
+
+        Raises:
+            KeyTextError: the successor cannot be read, or is of another sort.
+            KeyMissingError: there is none of this id.
+            KeyStateError: it is not active, or has a successor already.
+        """
+        if not 0 <= wanted.overlap_us <= MAX_OVERLAP_US:
+            raise KeyTextError("the overlap is too long", hint="both may last for 90 days at most")
+        why, time_us = read_why(wanted.why), now_us()
+        with self.order:
+            old = self.store.one(key_id)
+            successor = take_over(old, wanted, time_us, self.rules.unbound_us)
+            self._settle(successor)
+            end_us = min(time_us + wanted.overlap_us, old.expires_us or 2**62)
+            ended, begun = self.store.rotate(old, successor, end_us, who, why)
+            ending = replace(old, expires_us=end_us)
+            made = replace(successor, predecessor=key_id)
+            answer = self._shown_once(made, [(begun, made), (ended, ending)])
+        return {**answer, "predecessor_expires_us": end_us}
+
+    def rescope(self, key_id: str, scopes: Sequence[str], why: str, who: str) -> dict[str, Any]:
+        """Put other scopes in the place of a credential's. Fewer at once, more by step-up.
+
+        Raises:
+            KeyTextError: one is none, or would be wrong for its addresses.
+            KeyStateError: it is out of use for ever.
+            StepUpError: one would be new.
+        """
+        wanted = read_scopes(scopes)
+        with self.order:
+            old = self._open(key_id)
+            read_allow(old.allow, wanted)
+            new = [scope for scope in wanted if scope not in old.scopes]
+            if new:
+                require_step_up(who, f"adding {', '.join(new)} to credential {key_id}")
+            what = f"scopes {' '.join(old.scopes)} -> {' '.join(wanted)}"
+            return self._describe(replace(old, scopes=wanted), old, what, why, who)
+
+    def expire(self, key_id: str, expires_us: int, why: str, who: str) -> dict[str, Any]:
+        """Let a credential end at another time. Sooner at once, later by step-up.
+
+        Raises:
+            KeyTextError: it would have ended.
+            KeyStateError: it is out of use for ever.
+            StepUpError: it would end later.
+        """
+        if expires_us <= now_us():
+            hint = "name a time to come; `ringfence key revoke` ends it now"
+            raise KeyTextError("the credential would have expired", hint=hint)
+        with self.order:
+            old = self._open(key_id)
+            if old.expires_us is not None and expires_us > old.expires_us:
+                require_step_up(who, f"letting credential {key_id} last longer")
+            end_us = bounded(expires_us, old.allow, now_us(), self.rules.unbound_us)
+            what = f"ends at {iso(end_us)}"
+            return self._describe(replace(old, expires_us=end_us), old, what, why, who)
+
+    def suspend_unused(self) -> list[str]:
+        """Keep when credentials were last used, and suspend those unused for too long.
+
+        Raises:
+            EngineError: the engine is not there any more.
+        """
+        if self.engine is not None:
+            self.store.keep_uses(dict(self.engine.used_since(now_us() - DAY_US)))
+        days = self.rules.unused_days
+        if days is None:
+            return []
+        found = self.store.unused(now_us() - days * DAY_US)
+        for key_id in found:
+            try:
+                self.step(key_id, "suspend", f"unused for {days} days", "ringfence")
+            except KeyStateError:
+                continue  # Somebody was faster.
+        return found
 
     def record_earlier(self) -> None:
         """Record in the ledger what was changed while no gateway ran.
@@ -157,187 +217,170 @@ class KeyService:
         Raises:
             EngineError: the ledger does not take entries; the next start tries again.
         """
-        with self._order:
-            if not (changes := self._store.unrecorded()):
-                return
-            credentials = {one.key_id: one for one in self._store.all()}
+        with self.order:
             recorded: list[int] = []
             try:
-                for change in changes:
-                    patiently(partial(self._event, change, credentials[change.key_id]))
+                for change in self.store.unrecorded():
+                    credential = self.store.one(change.key_id)
+                    patiently(partial(self._event, change, credential))
                     recorded.append(change.serial)
             finally:
-                self._store.mark_recorded(recorded)
+                self.store.mark_recorded(recorded)
 
-    def _follow(self, engine: Engine, key_id: str, state: str, change: Change | None) -> int:
+    def record_principals(self, changes: Sequence[PrincipalChange]) -> None:
+        """Put changes of principals into the ledger of a running engine. The order is held.
+
+        Raises:
+            EngineError: the ledger does not take entries; the next start tries again.
+        """
+        if self.engine is None:
+            return
+        recorded: list[int] = []
+        try:
+            for change in changes:
+                principal = self.store.principals.one(change.principal)
+                patiently(partial(self.engine.event, *told_principal(change, principal)))
+                recorded.append(change.serial)
+        finally:
+            self.store.principals.mark_recorded(recorded)
+
+    def _settle(self, made: Credential) -> None:
+        """Give a new HMAC credential its place in the tree of keys.
+
+        Raises:
+            KeyExistsError: its id is in use: another place would give that one another secret.
+        """
+        if made.derived:
+            self.store.fresh(made.key_id)
+            self._master.settle(made.key_id, made.account)
+
+    def _open(self, key_id: str) -> Credential:
+        """Return a credential that is not out of use for ever."""
+        found = self.store.one(key_id)
+        if found.state in lifecycle.CREDENTIAL.final:
+            said = f"credential {key_id} is {found.state}"
+            raise KeyStateError(said, hint="what is out of use for ever does not change")
+        return found
+
+    def _describe(
+        self, new: Credential, old: Credential, what: str, why: str, who: str
+    ) -> dict[str, Any]:
+        """Put a new description in the old one's place, in the engine too. The order is held."""
+        why = read_why(why)
+        if new == old:
+            return {**old.shown(), "effective_us": None}
+        change = self.store.describe(new, what, who, why, now_us())
+        effective_us = None
+        if self.engine is not None:
+            start = time.perf_counter_ns()
+            try:
+                self._put([new])
+                effective_us = (time.perf_counter_ns() - start) // 1_000
+                self._event(change, new)
+            except EngineError as e:
+                raise unfollowed(e) from e
+            self.store.mark_recorded([change.serial])
+        return {**new.shown(), "effective_us": effective_us}
+
+    def _shown_once(
+        self, made: Credential, changes: Sequence[tuple[Change, Credential]]
+    ) -> dict[str, Any]:
+        """Let the engine follow, and return a new credential with its secret."""
+        secret = self._master.secret(made.key_id, made.generation) if made.derived else None
+        failure = None
+        if self.engine is not None:
+            # Its secret is known to nobody yet: a failure must not swallow it.
+            try:
+                # An account that is new came with it.
+                self.record_principals(self.store.principals.unrecorded())
+                self._put([credential for _, credential in changes])
+                for change, credential in changes:
+                    self._event(change, credential)
+                    self.store.mark_recorded([change.serial])
+            except EngineError as e:
+                failure = str(e)
+        return {**made.shown(), "secret": secret, "engine_error": failure}
+
+    def _put(self, credentials: Sequence[Credential]) -> None:
+        """Let the engine have credentials, held where their principals are."""
+        if self.engine is not None:
+            held = self.store.principals.held()
+            self.engine.put_credentials(
+                [one.for_engine(self._master, held=one.account in held) for one in credentials]
+            )
+
+    def _follow(self, engine: Engine, changed: Credential, change: Change | None) -> int:
         """Let the engine follow a change that the store has, and return its µs."""
         detail = {"again": "yes"} if change is None else told(change)
         try:
-            done = engine.set_credential_state(key_id, state, detail)
+            done = engine.set_credential_state(changed.key_id, changed.state, detail)
         except EngineError as e:
-            hint = "ask again; or restart the gateway, which starts from the store"
-            said = f"the store has the change, the running engine does not: {e}"
-            raise EngineError(said, code=e.code, hint=hint) from e
+            if e.code != "credential_unknown" or changed.verifiable:
+                raise unfollowed(e) from e
+            # Destroyed before this engine started, so that it never knew it.
+            if change is not None:
+                self._event(change, changed)
+                self.store.mark_recorded([change.serial])
+            return 0
         if change is not None and done.recorded:
-            self._store.mark_recorded([change.serial])
+            self.store.mark_recorded([change.serial])
         return done.effective_us
 
     def _event(self, change: Change, credential: Credential) -> None:
         """Put a change into the ledger. Its serial tells one that comes twice."""
-        if self._engine is None:
+        if self.engine is None:
             return
         about: dict[str, str | int] = {"credential": change.key_id, "state": change.state}
         if change.before is not None:
-            self._engine.event("credential.state", about | told(change))
+            name = "credential.changed" if change.what else "credential.state"
+            self.engine.event(name, about | told(change))
             return
         about |= {"account": credential.account, "algorithm": credential.algorithm}
         about |= {"scopes": " ".join(credential.scopes), "allow": " ".join(credential.allow)}
         if requires := credential.requires():
             about["requires"] = " ".join(requires)
-        self._engine.event("credential.created", about | told(change))
+        if credential.predecessor is not None:
+            about["predecessor"] = credential.predecessor
+        self.engine.event("credential.created", about | told(change))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """`Keys` of a service, on behalf of one person."""
-
-    service: KeyService
-    who: str
-
-    def create(self, wanted: NewKey) -> dict[str, Any]:
-        """As `KeyService.create`."""
-        return self.service.create(wanted, self.who)
-
-    def all(self) -> list[dict[str, Any]]:
-        """As `KeyService.all`."""
-        return self.service.all()
-
-    def one(self, key_id: str) -> dict[str, Any]:
-        """As `KeyService.one`."""
-        return self.service.one(key_id)
-
-    def set_state(self, key_id: str, state: str, why: str) -> dict[str, Any]:
-        """As `KeyService.set_state`."""
-        return self.service.set_state(key_id, state, why, self.who)
+def unfollowed(error: EngineError) -> EngineError:
+    """Return what is said when the store has a change and the running engine does not."""
+    hint = "ask again; or restart the gateway, which starts from the store"
+    said = f"the store has the change, the running engine does not: {error}"
+    return EngineError(said, code=error.code, hint=hint)
 
 
-def patiently(record: Callable[[], None]) -> None:
-    """Call `record` until the ledger's queue has room; many changes may have to go through it.
+def take_over(
+    old: Credential, wanted: Successor, time_us: int, unbound_us: int | None
+) -> Credential:
+    """Return a credential's successor: who, what and from where as before, the key another.
 
+    It lasts as long as the old one was to. HMAC: the next generation.
     Raises:
-        EngineError: it has none for PATIENCE_SECONDS.
+        KeyTextError: it cannot be read, or is of another sort.
     """
-    until = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return record()
-        except EngineError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(POLL_SECONDS)
-
-
-def told(change: Change) -> dict[str, str | int]:
-    """Return what the ledger says about a change beside credential and state."""
-    detail: dict[str, str | int] = {
-        "change": change.serial,
-        "changed_us": change.time_us,
-        "who": change.who,
-    }
-    if change.before is not None:
-        detail["before"] = change.before
-    if change.why:
-        detail["why"] = change.why
-    return detail
-
-
-def read_why(text: str) -> str:
-    """Check a reason.
-
-    Raises:
-        KeyTextError: it cannot be kept.
-    """
-    text = text.strip()
-    if not text.isprintable() or len(text) > MAX_WHY:
-        hint = f"write at most {MAX_WHY} printable characters"
-        raise KeyTextError("the reason cannot be kept", hint=hint)
-    return text
-
-
-def make(wanted: NewKey, now_us: int) -> Credential:
-    """Check what was asked for and return it as a credential.
-
-    Raises:
-        KeyTextError: something about it cannot be read.
-    """
-    named = None if wanted.key_id is None else read_key_id(wanted.key_id)
-    expires_us = wanted.expires_us
-    if wanted.certificate is not None:
-        certificate = own_certificate(wanted, now_us)
-        named, algorithm, material = certificate.thumbprint, X509, certificate.der
-        expires_us = min(certificate.expires_us, expires_us or certificate.expires_us)
-    elif wanted.public_key is not None:
-        algorithm, material = read_public_key(wanted.public_key.encode())
-        if algorithm == "secp256k1-eip712":
-            named = own_address(public_pem(algorithm, material), named)
-    else:
-        algorithm, material = "hmac-sha256", None
-    if expires_us is not None and expires_us <= now_us:
-        raise KeyTextError("the credential would have expired", hint="name a time to come")
-    scopes = read_scopes(wanted.scopes)
-    pems = [pem.encode() for pem in wanted.require_certificates]
-    found = dict.fromkeys(read_certificate(pem, now_us).thumbprint for pem in pems)
-    return Credential(
-        key_id=named or fresh_key_id(),
-        account=read_account(wanted.account),
-        algorithm=algorithm,
-        scopes=scopes,
-        allow=read_allow(wanted.allow, scopes),
-        state="pre-active" if wanted.pre_active else "active",
-        created_us=now_us,
-        expires_us=expires_us,
-        public_key=material,
-        native=read_requires(wanted.requires, algorithm),
-        certificates=tuple(found),
+    same = {HMAC: "nothing", X509: "certificate"}.get(old.algorithm, "public key")
+    given = {"public key": wanted.public_key, "certificate": wanted.certificate}
+    if [name for name, pem in given.items() if pem is not None] != [same][: same != "nothing"]:
+        hint = f"the successor of an {old.algorithm} credential needs: {same}"
+        raise KeyTextError("the successor is of another sort", hint=hint)
+    lasts = None if old.expires_us is None else time_us + old.expires_us - old.created_us
+    asked = NewKey(
+        old.account,
+        old.scopes,
+        old.allow,
+        wanted.key_id,
+        lasts,
+        wanted.public_key,
+        certificate=wanted.certificate,
+        requires=["native"] if old.native else [],
     )
+    made = make(asked, time_us, unbound_us)
+    generation = old.generation + 1 if made.derived else 1
+    return replace(made, generation=generation, certificates=old.certificates)
 
 
-def own_address(address: str, named: str | None) -> str:
-    """Return the id of a wallet's credential: its address, which each signature recovers to.
-
-    Raises:
-        KeyTextError: it is to be called otherwise.
-    """
-    if named not in (None, address):
-        raise KeyTextError("a wallet's id is its address", hint="leave the id out")
-    return address
-
-
-def own_certificate(wanted: NewKey, now_us: int) -> ClientCertificate:
-    """Return the certificate that the credential is.
-
-    Raises:
-        KeyTextError: it cannot be, or something is asked for that only a key has.
-    """
-    if wanted.public_key is not None or wanted.key_id is not None:
-        hint = "leave the key and the id out: its id is the certificate's SHA-256"
-        raise KeyTextError("a certificate brings its own key and id", hint=hint)
-    if wanted.requires or wanted.require_certificates:
-        hint = "to have both, create a key and add --require-certificate"
-        raise KeyTextError("a certificate is all the proof of itself", hint=hint)
-    return read_certificate((wanted.certificate or "").encode(), now_us)
-
-
-def read_requires(words: Sequence[str], algorithm: str) -> bool:
-    """Tell whether the native signature is demanded.
-
-    Raises:
-        KeyTextError: something else is, or the key could not sign so.
-    """
-    for word in words:
-        if word != NATIVE:
-            raise KeyTextError(f"{word!r} cannot be required", hint=f"only {NATIVE} can")
-    if words and algorithm != "ed25519":
-        hint = "add --generate-key FILE, or --public-key with an Ed25519 key"
-        raise KeyTextError(f"an {algorithm} key does not sign natively", hint=hint)
-    return bool(words)
+def now_us() -> int:
+    """Return the time in µs since the epoch."""
+    return time.time_ns() // 1_000

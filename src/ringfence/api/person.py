@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import socket
 import struct
 
-__all__ = ["peer_uid", "person"]
+__all__ = ["login", "peer_uid", "person"]
 
 UCRED = struct.Struct("3i")
 """struct ucred of unix(7): pid, uid, gid."""
@@ -19,6 +20,15 @@ def person(uid: int) -> str:
         return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
     except KeyError:
         return f"uid {uid}"
+
+
+def login(uid: int) -> str:
+    """Return a user's name at this moment, or its number where it has none that names allow."""
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+    return name if re.fullmatch(r"[A-Za-z0-9._@-]+", name) else str(uid)
 
 
 def peer_uid(connection: socket.socket) -> int:

@@ -12,25 +12,45 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ringfence.api.keys import KeyService
+from ringfence.api.operators import Operators
 from ringfence.api.person import peer_uid, person
+from ringfence.api.principals import PrincipalService
 from ringfence.api.reach import reach
 from ringfence.api.routes import keys as key_routes
+from ringfence.api.routes import principals as principal_routes
 from ringfence.api.routes import status
 from ringfence.api.routes import vault as vault_routes
 from ringfence.api.routes import volumes as volume_routes
+from ringfence.api.routes.answers import Refusal
+from ringfence.api.routes.asking import gate
 from ringfence.api.vault import VaultService
 from ringfence.api.volumes import VolumeService
 from ringfence.engine import Engine
-from ringfence.errors import FileError, GatewayError, KeyMissingError
+from ringfence.errors import (
+    FileError,
+    GatewayError,
+    KeyMissingError,
+    PrincipalMissingError,
+    RoleError,
+    StepUpError,
+)
 
-__all__ = ["app", "serving"]
+__all__ = ["app", "endpoints", "serving"]
 
+STATUS: dict[type[GatewayError], int] = {
+    RoleError: 403,
+    StepUpError: 403,
+    KeyMissingError: 404,
+    PrincipalMissingError: 404,
+}
+"""What is not a conflict (409)."""
 START_SECONDS = 10
 STOP_SECONDS = 5
 
@@ -57,13 +77,20 @@ def app(
     `beside` tells how those stand who read the ledger behind the engine; `vault` has the venue
     keys, where it signs for a venue.
     """
-    made = FastAPI(title="Ringfence", openapi_url=None, docs_url=None, redoc_url=None)
+    operators = Operators(keys.store.principals)
+    made = FastAPI(
+        title="Ringfence",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(gate(operators))],
+        responses={status: {"model": Refusal} for status in (*STATUS.values(), 409, 422)},
+    )
 
     @made.exception_handler(GatewayError)
     def refuse(_request: Request, error: GatewayError) -> JSONResponse:
-        status = 404 if isinstance(error, KeyMissingError) else 409
         content = {"code": error.code, "message": str(error), "hint": error.hint}
-        return JSONResponse(content, status_code=status)
+        return JSONResponse(content, status_code=STATUS.get(type(error), 409))
 
     @made.exception_handler(RequestValidationError)
     def misread(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -74,11 +101,20 @@ def app(
         return JSONResponse(content, status_code=422)
 
     made.include_router(status.router(engine, beside))
+    made.include_router(principal_routes.router(PrincipalService(keys)))
     made.include_router(key_routes.router(keys))
     made.include_router(volume_routes.router(volumes))
     if vault is not None:
         made.include_router(vault_routes.router(vault))
+    for endpoint in endpoints(made):
+        operators.knows(endpoint)
     return made
+
+
+def endpoints(made: FastAPI) -> list[str]:
+    """Return every endpoint as `METHOD /path/{parameter}`."""
+    found = iter_route_contexts(made.routes)
+    return [f"{method} {one.path}" for one in found for method in sorted(one.methods or ())]
 
 
 @contextmanager

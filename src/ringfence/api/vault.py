@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ringfence.api.keys import read_why
+from ringfence.api.telling import read_why
 from ringfence.config import Loaded
 from ringfence.config.model import read_name
 from ringfence.engine import Detail, Engine, Request, Seal, Secret, check_dialect, sign_request

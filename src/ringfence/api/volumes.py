@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ringfence import engine
-from ringfence.api.keys import read_why
+from ringfence.api.telling import read_why
 from ringfence.config import Loaded
 from ringfence.config.folder import Folder
 from ringfence.engine import Detail, Volume

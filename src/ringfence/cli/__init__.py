@@ -12,6 +12,7 @@ from ringfence.cli import (
     codes,
     dialect,
     init,
+    key_change,
     key_create,
     key_list,
     key_state,
@@ -29,6 +30,7 @@ from ringfence.cli import (
     ledger_tail,
     ledger_verify,
     ledger_vkey,
+    principal,
     serve,
     status,
     vault,
@@ -56,13 +58,27 @@ app.command("status")(status.status)
 app.command("codes")(codes.codes)
 app.command("version")(version.version)
 
-key = typer.Typer(help="Create, show, suspend, resume and revoke credentials.")
+actor = typer.Typer(help="Keep who acts: organisations, accounts, services and operators.")
+actor.command("create")(principal.create)
+actor.command("list")(principal.list_principals)
+actor.command("show")(principal.show)
+actor.command("tree")(principal.tree)
+actor.command("suspend")(principal.suspend)
+actor.command("resume")(principal.resume)
+actor.command("close")(principal.close)
+app.add_typer(actor, name="principal")
+
+key = typer.Typer(help="Create credentials, and lead them through their lives.")
 key.command("create")(key_create.create)
 key.command("list")(key_list.list_keys)
 key.command("show")(key_list.show)
 key.command("suspend")(key_state.suspend)
 key.command("resume")(key_state.resume)
 key.command("revoke")(key_state.revoke)
+key.command("destroy")(key_state.destroy)
+key.command("rotate")(key_change.rotate)
+key.command("scope")(key_change.scope)
+key.command("expire")(key_change.expire)
 app.add_typer(key, name="key")
 
 safe = typer.Typer(help="Keep the keys that sign for a venue.")

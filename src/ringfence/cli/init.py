@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import platform
 import re
 import secrets
@@ -74,6 +75,7 @@ def lay(folder: Folder, text: str, tls: str | None) -> None:
     """Write everything into the empty `folder`; `tls` is the address to certify."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from ringfence.api import ensure_owner
     from ringfence.config.certificate import issue, private_pem
     from ringfence.identity import Store
     from ringfence.identity.secret import MASTER_BYTES
@@ -89,7 +91,7 @@ def lay(folder: Folder, text: str, tls: str | None) -> None:
         write_private(folder.path / "tls" / "server.pem", files.certificate)
         write_private(folder.path / "tls" / "server.key", files.key)
     (folder.path / "ledger").mkdir(mode=0o700)
-    Store.create(folder.store)
+    ensure_owner(Store.create(folder.store).principals, os.getuid())
 
 
 def report(folder: Path, node: str, vkey: str, plain: bool, as_json: bool) -> None:
@@ -107,7 +109,7 @@ def report(folder: Path, node: str, vkey: str, plain: bool, as_json: bool) -> No
     print(f"\nKeep the ledger vkey elsewhere: it proves later that {node}'s ledger is unchanged.")
     print(
         f"Next: ringfence key create -c {file} --account NAME --scope read --scope trade"
-        f" --allow 127.0.0.1/32\n      ringfence serve -c {file}"
+        f" --allow 127.0.0.1/32 --hmac\n      ringfence serve -c {file}"
     )
 
 

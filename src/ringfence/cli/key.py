@@ -11,11 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ringfence.cli.attach import attached
+from ringfence.cli.say import styled
 
 if TYPE_CHECKING:
-    from ringfence.api import Keys
+    from ringfence.api import KeyRules, Keys, KeyService
+    from ringfence.config import Loaded
+    from ringfence.config.folder import Folder
 
-__all__ = ["KeyArgument", "WhyOption", "keys", "moment", "rows"]
+__all__ = [
+    "KeyArgument",
+    "WhyOption",
+    "effect",
+    "keys",
+    "moment",
+    "rows",
+    "rules_of",
+    "service_of",
+]
 
 WhyOption = Annotated[str, typer.Option("--why", help="The reason; it goes into the ledger.")]
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The credential's id.")]
@@ -29,14 +41,43 @@ def keys(config: Path) -> Iterator[Keys]:
         FileError: there is no such configuration.
         RunningError: the state folder stays held by somebody who does not answer.
     """
-    from ringfence.api import Asked, KeyService
-    from ringfence.identity import Store, open_master
+    from ringfence.api import Asked
 
     with attached(config) as (folder, gateway, who):
         if gateway is not None:
             yield gateway
         else:
-            yield Asked(KeyService(Store(folder.store), open_master(folder)), who)
+            yield Asked(service_of(folder), who)
+
+
+def service_of(folder: Folder) -> KeyService:
+    """Return what changes the store of a folder in which no gateway runs.
+
+    Raises:
+        ConfigError: the folder's configuration cannot be read.
+        StoreError: the store cannot be used.
+    """
+    from ringfence import config
+    from ringfence.api import KeyService, ensure_owner
+    from ringfence.identity import Store, open_master
+
+    loaded = config.load(folder.config)
+    store = Store(loaded.store())
+    ensure_owner(store.principals, folder.path.stat().st_uid)
+    return KeyService(store, open_master(folder, loaded.store()), rules=rules_of(loaded))
+
+
+def rules_of(loaded: Loaded) -> KeyRules:
+    """Return what becomes of credentials by themselves, as the configuration says."""
+    from ringfence.api import KeyRules
+
+    section = loaded.config.keys
+    return KeyRules(section.unbound_days or None, section.unused_days or None)
+
+
+def effect(after_us: int | None) -> str:
+    """Return when a change took effect, as people read it."""
+    return "in the store; no gateway runs" if after_us is None else f"effective after {after_us} µs"
 
 
 def rows(key: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -44,8 +85,13 @@ def rows(key: dict[str, Any]) -> list[tuple[str, Any]]:
     shown = [(name, key[name]) for name in ("key_id", "account", "algorithm", "scopes", "allow")]
     if key["requires"]:
         shown.append(("requires", key["requires"]))
-    shown += [("state", key["state"]), ("created", moment(key["created_us"]))]
-    return [*shown, ("expires", moment(key["expires_us"]))]
+    shown += [("state", styled(key["state"])), ("created", moment(key["created_us"]))]
+    shown.append(("expires", moment(key["expires_us"])))
+    if key["used_us"] is not None:
+        shown.append(("last used", moment(key["used_us"])))
+    if key["predecessor"] is not None:
+        shown.append(("predecessor", key["predecessor"]))
+    return shown
 
 
 def moment(time_us: int | None) -> str | None:

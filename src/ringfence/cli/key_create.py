@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, pairs, s
 from ringfence.config.folder import write_private
 from ringfence.errors import ConfigError, EngineError, FileError, KeyExistsError, KeyTextError
 
-__all__ = ["create"]
+__all__ = ["create", "expiry_us", "pem_text", "public_half", "say_created"]
 
 UNITS_US = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 HMAC = "hmac-sha256"
@@ -39,6 +39,9 @@ def create(
     public_key: Annotated[
         Path | None, typer.Option(help="PEM file with the client's public key.")
     ] = None,
+    hmac: Annotated[
+        bool, typer.Option("--hmac", help="A shared secret, for clients that sign with no other.")
+    ] = False,
     generate_key: Annotated[
         Path | None, typer.Option(help="Write a new private key here and register its half.")
     ] = None,
@@ -58,13 +61,17 @@ def create(
     why: WhyOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Create a credential. Its secret is shown now and never again."""
+    """Create a credential: Ed25519, whose private half stays with the client; or --hmac.
+
+    An HMAC secret is shown now and never again.
+    """
     from ringfence.api import NewKey
 
     expires_us = expiry_us(expires, time.time_ns() // 1_000)
     own = None if certificate is None else pem_text(certificate)
     pems = [pem_text(path) for path in require_certificate or []]
-    with public_half(algorithm, public_key, generate_key) as pem, keys(config) as service:
+    kind = chosen(algorithm, hmac, own, (public_key, generate_key))
+    with public_half(kind, public_key, generate_key) as pem, keys(config) as service:
         wanted = NewKey(
             account,
             scope,
@@ -80,6 +87,15 @@ def create(
         )
         created = service.create(wanted)
     created["private_key_file"] = None if generate_key is None else str(generate_key)
+    say_created(created, generate_key, as_json)
+
+
+def say_created(created: dict[str, Any], generate_key: Path | None, as_json: bool) -> None:
+    """Show a new credential, and its secret this once.
+
+    Raises:
+        EngineError: the running engine did not take it.
+    """
     if as_json:
         say_json(created)
     else:
@@ -92,6 +108,27 @@ def create(
     if (failure := created["engine_error"]) is not None:
         hint = "the credential is in the store; the gateway takes it when it starts again"
         raise EngineError(f"the running engine did not take it: {failure}", hint=hint)
+
+
+def chosen(
+    algorithm: str | None, hmac: bool, certificate: str | None, files: tuple[Path | None, ...]
+) -> str | None:
+    """Return the algorithm that was asked for; None: whatever the file says.
+
+    Raises:
+        KeyTextError: the options contradict each other, or name no key.
+    """
+    if hmac and algorithm not in (None, HMAC):
+        raise KeyTextError(f"--hmac and --algorithm {algorithm} are both given", hint="keep one")
+    if hmac or algorithm == HMAC:
+        if certificate is not None or any(file is not None for file in files):
+            raise KeyTextError("an HMAC key has no file", hint="leave --hmac or the file out")
+        return HMAC
+    if certificate is None and all(file is None for file in files):
+        hint = "add --public-key FILE, or --generate-key FILE for a new pair; a client that"
+        hint += " signs with a shared secret needs --hmac"
+        raise KeyTextError(f"{algorithm or 'ed25519'} needs a public key", hint=hint)
+    return algorithm
 
 
 @contextmanager

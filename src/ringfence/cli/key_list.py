@@ -33,4 +33,5 @@ def show(
     pairs(rows(found))
     for change in found["history"]:
         why = f": {change['why']}" if change["why"] else ""
-        print(f"{moment(change['time_us'])}  {change['state']} by {change['who']}{why}")
+        what = change["what"] or change["state"]
+        print(f"{moment(change['time_us'])}  {what} by {change['who']}{why}")

@@ -1,13 +1,16 @@
-"""`ringfence key suspend`, `resume` and `revoke`."""
+"""`ringfence key suspend`, `resume`, `revoke` and `destroy`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from ringfence.cli.key import KeyArgument, WhyOption, keys
-from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json
+import typer
 
-__all__ = ["resume", "revoke", "suspend"]
+from ringfence.cli.key import KeyArgument, WhyOption, effect, keys
+from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json, styled
+
+__all__ = ["destroy", "resume", "revoke", "suspend"]
 
 
 def suspend(
@@ -17,7 +20,7 @@ def suspend(
     as_json: JsonOption = False,
 ) -> None:
     """Take a credential out of use until it is resumed."""
-    change(config, key_id, "suspended", why, as_json)
+    step(config, key_id, "suspend", why, as_json)
 
 
 def resume(
@@ -27,28 +30,37 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Bring a suspended or pre-active credential into use."""
-    change(config, key_id, "active", why, as_json)
+    step(config, key_id, "resume", why, as_json)
 
 
 def revoke(
     key_id: KeyArgument,
     config: ConfigOption = DEFAULT_CONFIG,
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="Somebody else may have it.")
+    ] = False,
     why: WhyOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Take a credential out of use for ever."""
-    change(config, key_id, "revoked", why, as_json)
+    step(config, key_id, "compromise" if compromised else "deactivate", why, as_json)
 
 
-def change(config: Path, key_id: str, state: str, why: str, as_json: bool) -> None:
-    """Change a state and say when it took effect."""
+def destroy(
+    key_id: KeyArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    why: WhyOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Forget what verifies a credential that is out of use. Its history stays."""
+    step(config, key_id, "destroy", why, as_json)
+
+
+def step(config: Path, key_id: str, asked: str, why: str, as_json: bool) -> None:
+    """Let a credential take a step, and say when it took effect."""
     with keys(config) as service:
-        changed = service.set_state(key_id, state, why)
+        changed = service.step(key_id, asked, why)
     if as_json:
         say_json(changed)
         return
-    after_us = changed["effective_us"]
-    where = (
-        "in the store; no gateway runs" if after_us is None else f"effective after {after_us} µs"
-    )
-    print(f"{key_id} is {changed['state']}, {where}")
+    print(f"{key_id} is {styled(changed['state'])}, {effect(changed['effective_us'])}")

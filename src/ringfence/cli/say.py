@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +13,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["DEFAULT_CONFIG", "ConfigOption", "JsonOption", "pairs", "say_json", "table", "warn"]
+__all__ = [
+    "DEFAULT_CONFIG",
+    "ConfigOption",
+    "JsonOption",
+    "pairs",
+    "say_json",
+    "styled",
+    "table",
+    "warn",
+]
 
 DEFAULT_CONFIG = Path("ringfence.yaml")
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -24,6 +34,25 @@ ConfigOption = Annotated[
 def say_json(answer: Any) -> None:
     """Print `answer` as one line of JSON, at once: a program may wait for it."""
     print(json.dumps(answer, ensure_ascii=False), flush=True)
+
+
+COLOURS = {
+    "active": "32",
+    "pre-active": "36",
+    "suspended": "33",
+    "deactivated": "2",
+    "closed": "2",
+    "destroyed": "2",
+    "compromised": "31",
+}
+"""How states look on a terminal (ECMA-48 SGR)."""
+
+
+def styled(state: str) -> str:
+    """Return a state in its colour, where a person reads it on a terminal and wants colours."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or state not in COLOURS:
+        return state
+    return f"\x1b[{COLOURS[state]}m{state}\x1b[0m"
 
 
 def warn(what: str) -> None:

@@ -10,16 +10,20 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ringfence import config as configuration
+from ringfence.cli.key import rules_of
 from ringfence.cli.ledger_publish import read as read_policy
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json, warn
 from ringfence.config.folder import Folder
 from ringfence.engine import Engine
 from ringfence.errors import EngineError, GatewayError
+
+if TYPE_CHECKING:
+    from ringfence.identity import MasterKey, Store
 
 __all__ = ["serve"]
 
@@ -52,11 +56,19 @@ def serve(
 
 def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bool) -> None:
     """Run until the first of the STOP signals, then drain. The folder is held."""
-    from ringfence.api import KeyService, VaultService, VolumeService
+    from ringfence.api import (
+        KeyService,
+        PrincipalService,
+        VaultService,
+        VolumeService,
+        ensure_owner,
+    )
+    from ringfence.api.keeping import keeping
     from ringfence.api.server import app, serving
     from ringfence.identity import Store, Vault, open_master
 
-    store, master = Store(folder.store), open_master(folder)
+    store, master = Store(loaded.store()), open_master(folder, loaded.store())
+    ensure_owner(store.principals, folder.path.stat().st_uid)
     vault = None if (path := loaded.vault()) is None else Vault(path, master)
     # A vault that cannot be opened stops the start: nothing is written over it.
     signing = {} if vault is None else vault.read()
@@ -64,14 +76,15 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
     snapshot = loaded.snapshot()
     engine = Engine(snapshot)
     addresses = engine.start(
-        [one.for_engine(master) for one in store.all()],
+        credentials(store, master),
         [key.for_engine() for key in signing.values()],
     )
     try:
-        keys = KeyService(store, master, engine)
+        keys = KeyService(store, master, engine, rules_of(loaded))
         try:
             # So that the ledger tells by which configuration its decisions were made.
             engine.event("config.loaded", {"sha256": hashlib.sha256(snapshot).hexdigest()})
+            PrincipalService(keys).record_earlier()
             keys.record_earlier()
         except EngineError as e:
             # Orders are refused then; reads go on, and so do we.
@@ -85,13 +98,22 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
                 kept = VaultService(vault, loaded, record, engine)
             application = app(keys, volumes, engine, readers, kept)
             stack.enter_context(serving(application, folder.socket))
-            ready(addresses, loaded, folder, as_json)
-            signal.sigwait(STOP)
+            with keeping(keys, warn):
+                ready(addresses, loaded, folder, as_json)
+                signal.sigwait(STOP)
             threading.Thread(target=hurry, args=[engine], daemon=True).start()
             # The admin API goes on meanwhile: a key can be revoked while orders drain.
             engine.stop(drain_ms)
     finally:
         engine.stop(0)
+
+
+def credentials(store: Store, master: MasterKey) -> list[dict[str, Any]]:
+    """Return what the engine starts with: all that can be verified, held where principals are."""
+    held = store.principals.held()
+    return [
+        one.for_engine(master, held=one.account in held) for one in store.all() if one.verifiable
+    ]
 
 
 def tell_missing(loaded: configuration.Loaded, there: set[str]) -> None:

@@ -44,7 +44,7 @@ def vaults(config: Path) -> Iterator[Vaults]:
         if gateway is not None:
             yield gateway
             return
-        vault = Vault(path, open_master(folder))
+        vault = Vault(path, open_master(folder, loaded.store()))
         alone = engine.Engine(loaded.snapshot()).event_alone
         yield AskedVault(VaultService(vault, loaded, alone), who)
 

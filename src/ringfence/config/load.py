@@ -57,6 +57,11 @@ class Loaded:
             return self.path(upstream.ca)
         return system_roots() if upstream.url.startswith("https:") else None
 
+    def store(self) -> Path | str:
+        """Return where principals and credentials are: a file, or a URL that may hold a secret."""
+        url = self.config.store.url
+        return self.folder / "ringfence.db" if url is None else url.get_secret_value()
+
     def vault(self) -> Path | None:
         """Return where the sealed venue keys lie; None: nothing is signed for a venue."""
         egress = self.config.egress
@@ -79,6 +84,7 @@ class Loaded:
             content["ledger"][name] = self.path(content["ledger"][name])
         # Nothing that the engine does.
         del content["ledger"]["retention"], content["ledger"]["publish"], content["watch"]
+        del content["store"], content["keys"]
         if content["egress"] is not None:
             del content["egress"]["vault"]
         for issuer in content["issuers"]:

@@ -11,7 +11,15 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 __all__ = ["CONTROLS", "Config", "Instrument", "Limit", "Listener", "Retention", "wrong"]
@@ -370,6 +378,30 @@ class Watch(Section):
     takeover: Takeover | None = Takeover()
 
 
+def read_store_url(text: Any) -> Any:
+    """Check that it is a URL of PostgreSQL. A password may be in it: nothing repeats it."""
+    if not isinstance(text, str) or urlsplit(text).scheme != "postgresql":
+        raise wrong("is not a URL of PostgreSQL", "write postgresql://user@host/database")
+    return text
+
+
+class StoreSection(Section):
+    """Where principals and credentials are. Without `url`: in ringfence.db beside this file."""
+
+    url: Annotated[SecretStr | None, BeforeValidator(read_store_url)] = None
+
+
+class KeysSection(Section):
+    """What becomes of credentials by themselves.
+
+    Days that one lives whose addresses are not bound, as venues have it; and days without use
+    after which one is suspended (0: neither).
+    """
+
+    unbound_days: Annotated[int, Field(ge=0, le=3_650)] = 90
+    unused_days: Annotated[int, Field(ge=0, le=3_650)] = 0
+
+
 class Config(Section):
     """The whole of ringfence.yaml. Paths are still as written: relative to the file's folder."""
 
@@ -389,6 +421,8 @@ class Config(Section):
     guard: Guard
     ledger: Ledger
     watch: Watch = Watch()
+    store: StoreSection = StoreSection()
+    keys: KeysSection = KeysSection()
 
     @model_validator(mode="after")
     def guards_its_keys(self) -> Self:

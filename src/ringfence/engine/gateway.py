@@ -96,11 +96,31 @@ class Engine:
         """Set one credential's state, then record it with `detail`.
 
         Raises:
-            EngineError: the engine does not know the credential, or it is revoked.
+            EngineError: the engine does not know the credential, or it is in a final state.
         """
         with named():
             content = json.dumps(detail).encode()
             return StateChange(*self._engine.set_credential_state(key_id, state, content))
+
+    def hold_accounts(self, accounts: Sequence[str], held: bool) -> int:
+        """Take all credentials of accounts out of use, or let each stand where it stands by itself.
+
+        Return after how many microseconds that held.
+        Raises:
+            EngineError: the engine is not started.
+        """
+        with named():
+            return self._engine.hold_accounts(list(accounts), held)
+
+    def used_since(self, since_us: int) -> list[tuple[str, int]]:
+        """Return the credentials that were used at `since_us` or later, and when, to the second.
+
+        In microseconds since the epoch.
+        Raises:
+            EngineError: the engine is not started.
+        """
+        with named():
+            return self._engine.used_since(since_us)
 
     def event(self, name: str, detail: Detail, *, durable: bool = False) -> None:
         """Record an event in the ledger; `durable`: return when it is.

@@ -8,25 +8,26 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from ringfence.errors import KeyTextError
+from ringfence.errors import KeyTextError, StoreError
 from ringfence.identity.certificate import certificate_pem
 from ringfence.identity.keypair import public_pem
 from ringfence.identity.secret import MasterKey
 
 __all__ = [
     "ALGORITHMS",
+    "ANY",
+    "HMAC",
     "NATIVE",
-    "REACHES",
     "SCOPES",
-    "STATES",
     "X509",
     "Change",
     "Credential",
-    "read_account",
+    "iso",
     "read_allow",
     "read_key_id",
     "read_scopes",
@@ -36,25 +37,20 @@ SCOPES = ("read", "trade", "withdraw", "transfer", "keys")
 X509 = "x509"
 """The algorithm of a credential that is a client certificate: TLS proves it, it signs nothing."""
 NATIVE = "native"
+HMAC = "hmac-sha256"
+"""The only algorithm whose secret is derived; of all others the store has a public key."""
 ALGORITHMS = (
-    "hmac-sha256",
+    HMAC,
     "ed25519",
     "rsa-pkcs1-sha256",
     "ecdsa-p256-sha256",
     "secp256k1-eip712",
 )
-STATES = ("pre-active", "active", "suspended", "revoked")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ANY = "any"
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 """What `any` means to the engine."""
-
-REACHES = {
-    "active": ("pre-active", "suspended", "active"),
-    "suspended": ("active", "suspended"),
-    "revoked": ("pre-active", "active", "suspended", "revoked"),
-}
-"""Each state, and those it can be reached from. Again is fine: a retry must reach the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,7 @@ class Credential:
     `generation` counts the secrets that an HMAC credential has had. Of a client certificate,
     `public_key` is the certificate in DER and `key_id` SHA-256 of that in hexadecimal.
     `native` demands the native signature, `certificates` (SHA-256 in hexadecimal) that one of
-    them is on the connection.
+    them is on the connection. `predecessor` is the credential that it takes over from.
     """
 
     key_id: str
@@ -79,6 +75,18 @@ class Credential:
     generation: int = 1
     native: bool = False
     certificates: tuple[str, ...] = ()
+    predecessor: str | None = None
+    used_us: int | None = None
+
+    @property
+    def derived(self) -> bool:
+        """Whether its secret is derived: HMAC."""
+        return self.algorithm == HMAC
+
+    @property
+    def verifiable(self) -> bool:
+        """Whether there is, or can be, what verifies its signatures: it was not destroyed."""
+        return self.state != "destroyed" and (self.derived or self.public_key is not None)
 
     def requires(self) -> list[str]:
         """Return what it demands beside its signature, as people read it."""
@@ -98,7 +106,9 @@ class Credential:
             "state": self.state,
             "created_us": self.created_us,
             "expires_us": self.expires_us,
+            "used_us": self.used_us,
             "generation": self.generation,
+            "predecessor": self.predecessor,
             "public_key": None if key is None else self.shown_key(key),
         }
 
@@ -106,13 +116,21 @@ class Credential:
         """Return the PEM text of a public key or certificate."""
         return certificate_pem(key) if self.algorithm == X509 else public_pem(self.algorithm, key)
 
-    def for_engine(self, master: MasterKey) -> dict[str, Any]:
-        """Return what the engine takes, with the material that verifies signatures."""
-        material = self.public_key
-        if material is None:
+    def for_engine(self, master: MasterKey, *, held: bool = False) -> dict[str, Any]:
+        """Return what the engine takes, with the material that verifies signatures.
+
+        `held`: its account, or a principal above that, is out of use.
+        Raises:
+            StoreError: its key was destroyed.
+        """
+        if self.derived:
             material = master.secret(self.key_id, self.generation).encode()
-        if self.algorithm == X509:
+        elif self.algorithm == X509:
             material = bytes.fromhex(self.key_id)
+        elif self.public_key is not None:
+            material = self.public_key
+        else:
+            raise StoreError(f"the key of credential {self.key_id} was destroyed")
         return {
             "key_id": self.key_id,
             "algorithm": self.algorithm,
@@ -126,6 +144,7 @@ class Credential:
             },
             "expires_us": self.expires_us,
             "state": self.state,
+            "held": held,
         }
 
 
@@ -133,7 +152,8 @@ class Credential:
 class Change:
     """One step of a credential's life: who brought it from `before` into `state`, why and when.
 
-    `before` is None for its creation. `serial` is never used twice in a store.
+    `before` is None for its creation. `what` says in words what else than the state changed.
+    `approvals` are those that it rests on. `serial` is never used twice in a store.
     """
 
     serial: int
@@ -143,23 +163,20 @@ class Change:
     who: str
     why: str
     time_us: int
+    what: str = ""
+    approvals: tuple[str, ...] = ()
 
     def shown(self) -> dict[str, Any]:
         """Return what people and `--json` see."""
-        names = ("before", "state", "who", "why", "time_us")
-        return {name: getattr(self, name) for name in names}
+        names = ("before", "state", "what", "who", "why", "time_us")
+        return {**{name: getattr(self, name) for name in names}, "approvals": list(self.approvals)}
 
 
-def read_account(text: str) -> str:
-    """Check an account's name.
-
-    Raises:
-        KeyTextError: it is not 1 to 64 letters, digits, '.', '_', '-' or '@'.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9._@-]{1,64}", text):
-        hint = "use 1 to 64 letters, digits, '.', '_', '-' and '@'"
-        raise KeyTextError(f"{text!r} is not an account name", hint=hint)
-    return text
+def iso(time_us: int | None) -> str:
+    """Return a time as people read it, in UTC: 2027-01-31T00:00:00Z; "never" for None."""
+    if time_us is None:
+        return "never"
+    return datetime.fromtimestamp(time_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_key_id(text: str) -> str:
@@ -208,7 +225,15 @@ def read_allow(words: Sequence[str], scopes: Sequence[str]) -> tuple[str, ...]:
         networks = dict.fromkeys(ipaddress.ip_network(word) for word in words)
     except ValueError as e:
         raise KeyTextError(f"not a network: {e}", hint=hint) from e
-    for network in networks:
-        if network.prefixlen == 0:
-            raise KeyTextError(f"{network} is every address", hint="if that is meant, write any")
+    everything = [network for network in joined(networks) if network.prefixlen == 0]
+    if everything:
+        said = f"together they are every address: {everything[0]}"
+        raise KeyTextError(said, hint="if that is meant, write any")
     return tuple(str(network) for network in networks)
+
+
+def joined(networks: Iterable[Network]) -> list[Network]:
+    """Return the same addresses in as few networks as can be."""
+    four = [one for one in networks if isinstance(one, ipaddress.IPv4Network)]
+    six = [one for one in networks if isinstance(one, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six)]

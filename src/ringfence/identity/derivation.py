@@ -13,12 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text, select
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import insert, select
 
 from ringfence.errors import DerivationError, StoreError
-from ringfence.identity.schema import connect_to
+from ringfence.identity.migrations import open_database
+from ringfence.identity.schema import DERIVATION
 from ringfence.identity.slip10 import HARDENED, Node
 
 __all__ = ["DEFAULT_SHARD", "Place", "Places", "ShardKey", "characters"]
@@ -111,35 +110,18 @@ class ShardKey:
         return self._node.below((VAULT_PURPOSE,)).key
 
 
-ROWS = MetaData()
-PLACE = Table(
-    "derivation",
-    ROWS,
-    Column("key_id", Text, primary_key=True),
-    Column("account", Text, nullable=False),
-    Column("shard", Integer, nullable=False),
-)
-
-
 class Places:
     """Which credentials of a store stand in the tree. A row is never changed or removed."""
 
-    def __init__(self, store: Path) -> None:
-        """Open the store's own table, and lay it where there is none.
+    def __init__(self, store: Path | str) -> None:
+        """Open the store's table of them.
 
         Raises:
             StoreError: the store cannot be used.
         """
-        self._path = store
-        if not store.is_file():
-            raise StoreError(f"there is no credential store {store}")
-        self._engine: Engine = connect_to(str(store))
-        try:
-            ROWS.create_all(self._engine)
-            with self._engine.connect() as db:
-                rows = db.execute(select(PLACE)).all()
-        except SQLAlchemyError as e:
-            raise StoreError(f"the credential store {store} failed: {type(e).__name__}") from e
+        self._database = open_database(store)
+        with self._database.transaction() as db:
+            rows = db.execute(select(DERIVATION)).all()
         self._known = {row.key_id: Place(row.account, row.shard) for row in rows}
 
     @property
@@ -157,12 +139,12 @@ class Places:
             StoreError: the store cannot be written, or the id stands elsewhere.
         """
         row = {"key_id": key_id, "account": place.account, "shard": place.shard}
-        try:
-            with self._engine.connect().execution_options(writes=True) as db, db.begin():
-                db.execute(insert(PLACE).values(row).on_conflict_do_nothing())
-                kept = db.execute(select(PLACE).where(PLACE.c.key_id == key_id)).one()
-        except SQLAlchemyError as e:
-            raise StoreError(f"the store {self._path} failed: {type(e).__name__}") from e
+        with self._database.transaction(writes=True) as db:
+            asked = select(DERIVATION).where(DERIVATION.c.key_id == key_id)
+            kept = db.execute(asked).one_or_none()
+            if kept is None:
+                db.execute(insert(DERIVATION).values(row))
+                kept = db.execute(asked).one()
         self._known[key_id] = Place(kept.account, kept.shard)
         if self._known[key_id] != place:
             said = f"the secrets of {key_id} belong to {kept.account} in shard {kept.shard}"

@@ -1,13 +1,10 @@
-"""The tables of the credential store, and how a connection to them behaves."""
+"""The tables of the store, as the newest migration leaves them."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
+    BigInteger,
     Column,
-    Connection,
-    Engine,
     ForeignKey,
     Index,
     Integer,
@@ -15,48 +12,36 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    create_engine,
-    event,
 )
-from sqlalchemy.pool import NullPool
 
-__all__ = [
-    "CHANGE",
-    "CREDENTIAL",
-    "PRINCIPAL",
-    "SCHEMA_VERSION",
-    "STEPS",
-    "TABLES",
-    "VERSION",
-    "connect_to",
-]
-
-SCHEMA_VERSION = 2
-STEPS: dict[int, tuple[str, ...]] = {
-    1: (
-        "ALTER TABLE credential ADD COLUMN native INTEGER NOT NULL DEFAULT '0'",
-        "ALTER TABLE credential ADD COLUMN certificates TEXT NOT NULL DEFAULT '[]'",
-    ),
-}
-"""What brings a store from each version to the next."""
-BUSY_MS = 5_000
-"""How long one process waits for another's write."""
+__all__ = ["CHANGE", "CREDENTIAL", "DERIVATION", "PRINCIPAL", "PRINCIPAL_CHANGE", "TABLES"]
 
 TABLES = MetaData()
 
-VERSION = Table("schema_version", TABLES, Column("version", Integer, nullable=False))
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up only what it calls INTEGER."""
+WHOLE = SERIAL
+"""64 bits on both."""
 
 PRINCIPAL = Table(
     "principal",
     TABLES,
     Column("name", Text, primary_key=True),
-    Column("created_us", Integer, nullable=False),
+    Column("created_us", WHOLE, nullable=False),
+    Column("kind", Text, nullable=False, server_default="account"),
+    # The principal that it stands under. No foreign key: SQLite cannot take one away again.
+    Column("parent", Text),
+    Column("state", Text, nullable=False, server_default="active"),
+    # Of operators: what they may do, and the Unix user that the admin socket knows them by.
+    Column("role", Text),
+    Column("uid", WHOLE),
 )
+Index("principal_by_parent", PRINCIPAL.c.parent)
 
 CREDENTIAL = Table(
     "credential",
     TABLES,
-    Column("serial", Integer, primary_key=True),
+    Column("serial", SERIAL, primary_key=True),
     Column("key_id", Text, nullable=False, unique=True),
     Column("account", Text, ForeignKey("principal.name"), nullable=False),
     Column("algorithm", Text, nullable=False),
@@ -64,56 +49,66 @@ CREDENTIAL = Table(
     Column("generation", Integer, nullable=False),
     Column("scopes", Text, nullable=False),
     Column("allow", Text, nullable=False),
-    Column("created_us", Integer, nullable=False),
-    Column("expires_us", Integer),
+    Column("created_us", WHOLE, nullable=False),
+    Column("expires_us", WHOLE),
     Column("state", Text, nullable=False),
     # What it demands beside its signature; JSON: SHA-256 of certificates in hexadecimal.
     Column("native", Integer, nullable=False, server_default="0"),
     Column("certificates", Text, nullable=False, server_default="[]"),
+    # The credential that it takes over from.
+    Column("predecessor", Text),
+    Column("used_us", WHOLE),
     sqlite_autoincrement=True,
 )
+Index("credential_by_account", CREDENTIAL.c.account)
+Index("credential_by_predecessor", CREDENTIAL.c.predecessor)
 
 CHANGE = Table(
     "change",
     TABLES,
-    Column("serial", Integer, primary_key=True),
+    Column("serial", SERIAL, primary_key=True),
     Column("key_id", Text, ForeignKey("credential.key_id"), nullable=False),
     Column("before", Text),
     Column("state", Text, nullable=False),
     Column("who", Text, nullable=False),
     Column("why", Text, nullable=False),
-    Column("time_us", Integer, nullable=False),
+    Column("time_us", WHOLE, nullable=False),
     # Whether the ledger has it: 0 for what was changed while no gateway ran.
     Column("recorded", Integer, nullable=False),
+    # What else than the state changed, in words; and the approvals it rests on, in JSON.
+    Column("what", Text, nullable=False, server_default=""),
+    Column("approvals", Text, nullable=False, server_default="[]"),
     sqlite_autoincrement=True,
 )
 Index("change_by_key", CHANGE.c.key_id)
-Index("change_to_record", CHANGE.c.serial, sqlite_where=CHANGE.c.recorded == 0)
+Index(
+    "change_to_record",
+    CHANGE.c.serial,
+    sqlite_where=CHANGE.c.recorded == 0,
+    postgresql_where=CHANGE.c.recorded == 0,
+)
 
+PRINCIPAL_CHANGE = Table(
+    "principal_change",
+    TABLES,
+    Column("serial", SERIAL, primary_key=True),
+    Column("principal", Text, ForeignKey("principal.name"), nullable=False),
+    Column("before", Text),
+    Column("state", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("time_us", WHOLE, nullable=False),
+    Column("recorded", Integer, nullable=False),
+    Column("approvals", Text, nullable=False, server_default="[]"),
+    sqlite_autoincrement=True,
+)
+Index("principal_change_by_principal", PRINCIPAL_CHANGE.c.principal)
 
-def connect_to(path: str) -> Engine:
-    """Return an engine on the SQLite file `path`.
-
-    A connection's execution option `writes` takes the write lock at once, so that what a
-    transaction reads is still so when it writes.
-    """
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-    event.listen(engine, "connect", prepare)
-    event.listen(engine, "begin", begin)
-    return engine
-
-
-def prepare(connection: Any, _record: Any) -> None:
-    """Make each SQLite connection durable, strict and patient."""
-    # Transactions are begun by `begin`, not by the driver's guess.
-    connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def begin(connection: Connection) -> None:
-    """Begin a transaction as its execution options say."""
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+# Where the secret of an HMAC credential stands in the tree of keys. No foreign key: it comes first.
+DERIVATION = Table(
+    "derivation",
+    TABLES,
+    Column("key_id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("shard", Integer, nullable=False),
+)

@@ -1,75 +1,49 @@
-"""The credential store: one SQLite file in the state folder. Secrets are never in it.
+"""The store of principals and credentials: SQLite in the state folder, or PostgreSQL by its URL.
 
-A change is durable when a call returns (journal WAL, synchronous FULL). Rows are never deleted,
-so that an id is never used twice and the ledger's names stay explained.
+Secrets are never in it. A change is durable when a call returns. Rows are never deleted, so that
+an id is never used twice and the ledger's names stay explained.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import ColumnElement, bindparam, or_, select, update
 
-from ringfence.errors import KeyExistsError, KeyMissingError, KeyStateError, StoreError
-from ringfence.identity.credential import REACHES, Change, Credential
-from ringfence.identity.schema import (
-    CHANGE,
-    CREDENTIAL,
-    PRINCIPAL,
-    SCHEMA_VERSION,
-    STEPS,
-    TABLES,
-    VERSION,
-    connect_to,
-)
+from ringfence.errors import KeyExistsError, KeyStateError, StoreError
+from ringfence.identity import lifecycle
+from ringfence.identity.credential import Change, Credential, iso
+from ringfence.identity.database import Database
+from ringfence.identity.migrations import migrate, open_database
+from ringfence.identity.rows import change, credential, find, note, place_all, row_of
+from ringfence.identity.schema import CHANGE, CREDENTIAL
+from ringfence.identity.tree import Tree
 
 __all__ = ["Store"]
 
-LISTS = ("scopes", "allow", "certificates")
-"""Columns that hold lists, as JSON."""
-
 
 class Store:
-    """The credentials of one gateway. Any number of processes may hold one."""
+    """The principals and credentials of one gateway. Any number of processes may hold one.
 
-    def __init__(self, path: Path) -> None:
-        """Open the store at `path`, which `create` has laid.
+    `principals` has the tree.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        """Open the store in a file that `create` has laid, or in a database of PostgreSQL.
+
+        An older one is brought to this version's schema; an empty database gets it.
 
         Raises:
-            StoreError: there is none, it is of another version, or it cannot be read.
+            StoreError: there is none, it is of a schema that we do not know, or it cannot be used.
         """
-        if not path.is_file():
-            raise StoreError(f"there is no credential store {path}")
-        self._path = path
-        self._engine = connect_to(str(path))
-        with self._transaction() as db:
-            versions = db.execute(select(VERSION.c.version)).scalars().all()
-        if len(versions) == 1 and versions[0] in STEPS:
-            versions = self._upgrade()
-        if versions != [SCHEMA_VERSION]:
-            said = ", ".join(map(str, versions)) or "none"
-            raise StoreError(f"{path} has schema {said}; this Ringfence reads {SCHEMA_VERSION}")
-
-    def _upgrade(self) -> Sequence[int]:
-        """Bring an older store to this version, all steps or none; return the versions then."""
-        with self._transaction(writes=True) as db:
-            # Another process may have been first.
-            version = db.execute(select(VERSION.c.version)).scalar_one()
-            while version in STEPS:
-                for step in STEPS[version]:
-                    db.exec_driver_sql(step)
-                version += 1
-            db.execute(update(VERSION).values(version=version))
-            return [version]
+        self._database = open_database(place)
+        self.principals = Tree(self._database)
 
     @classmethod
     def create(cls, path: Path) -> Store:
-        """Lay an empty store, readable by its owner only.
+        """Lay an empty store in a file, readable by its owner only.
 
         Raises:
             StoreError: something is there already, or it cannot be written.
@@ -78,31 +52,35 @@ class Store:
             path.touch(mode=0o600, exist_ok=False)
         except OSError as e:
             raise StoreError(f"cannot create {path}: {e.strerror}") from e
-        with connect_to(str(path)).begin() as db:
-            TABLES.create_all(db)
-            db.execute(insert(VERSION).values(version=SCHEMA_VERSION))
+        migrate(Database(path))
         return cls(path)
 
-    def add(self, credential: Credential, who: str, why: str = "") -> Change:
+    def add(
+        self, credential: Credential, who: str, why: str = "", approvals: Sequence[str] = ()
+    ) -> Change:
         """Keep a new credential, and its account if that is new; return its first change.
 
         Raises:
             KeyExistsError: its id has been used before.
+            KeyTextError: it cannot be its principal's.
+            PrincipalStateError: its principal is not in use.
         """
-        return self.add_all([credential], who, why)[0]
+        return self.add_all([credential], who, why, approvals)[0]
 
-    def add_all(self, credentials: Sequence[Credential], who: str, why: str = "") -> list[Change]:
-        """Keep many new credentials together or not at all.
-
-        Raises:
-            KeyExistsError: an id has been used before.
-        """
-        with self._transaction(writes=True) as db:
-            return [place(db, one, who, why) for one in credentials]
+    def add_all(
+        self,
+        credentials: Sequence[Credential],
+        who: str,
+        why: str = "",
+        approvals: Sequence[str] = (),
+    ) -> list[Change]:
+        """Keep many new credentials together or not at all; as `add`."""
+        with self._database.transaction(writes=True) as db:
+            return place_all(db, credentials, who, why, approvals)
 
     def all(self) -> list[Credential]:
         """Return every credential, oldest first."""
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             rows = db.execute(select(CREDENTIAL).order_by(CREDENTIAL.c.serial)).mappings()
             return [credential(row) for row in rows]
 
@@ -112,8 +90,19 @@ class Store:
         Raises:
             KeyMissingError: there is none of this id.
         """
-        with self._transaction() as db:
+        with self._database.transaction() as db:
             return find(db, key_id)
+
+    def fresh(self, key_id: str) -> None:
+        """Make sure that an id was never used.
+
+        Raises:
+            KeyExistsError: it was.
+        """
+        with self._database.transaction() as db:
+            asked = select(CREDENTIAL.c.serial).where(CREDENTIAL.c.key_id == key_id)
+            if db.execute(asked).first() is not None:
+                raise KeyExistsError(f"credential {key_id} exists already")
 
     def history(self, key_id: str) -> list[Change]:
         """Return what became of a credential, oldest first."""
@@ -123,82 +112,120 @@ class Store:
         """Return the changes that the ledger does not have yet, oldest first."""
         return self._changes(CHANGE.c.recorded == 0)
 
-    def _changes(self, which: ColumnElement[bool]) -> list[Change]:
-        with self._transaction() as db:
-            rows = db.execute(select(CHANGE).where(which).order_by(CHANGE.c.serial)).mappings()
-            return [Change(**{name: row[name] for name in Change.__slots__}) for row in rows]
-
     def mark_recorded(self, serials: Sequence[int]) -> None:
         """Keep that the ledger has these changes."""
-        with self._transaction(writes=True) as db:
-            for serial in serials:
-                db.execute(update(CHANGE).where(CHANGE.c.serial == serial).values(recorded=1))
+        if serials:
+            mark = update(CHANGE).where(CHANGE.c.serial == bindparam("done")).values(recorded=1)
+            with self._database.transaction(writes=True) as db:
+                db.execute(mark, [{"done": serial} for serial in serials])
 
-    def set_state(
-        self, key_id: str, state: str, who: str, why: str, now_us: int
+    def step(
+        self,
+        key_id: str,
+        asked: str,
+        who: str,
+        why: str,
+        now_us: int,
+        approvals: Sequence[str] = (),
     ) -> tuple[Credential, Change | None]:
-        """Bring a credential into `state`; return it as it is then, and the change made.
+        """Let a credential take a step of its life; return it as it is then, and the change made.
 
         Being there already is no change and no error: who retries must get through.
 
         Raises:
             KeyMissingError: there is none of this id.
-            KeyStateError: `state` cannot be reached from where it is.
+            KeyStateError: there is no such step from where it is.
         """
-        with self._transaction(writes=True) as db:
+        with self._database.transaction(writes=True) as db:
             found = find(db, key_id)
-            if found.state not in REACHES[state]:
-                said = f"credential {key_id} is {found.state} and cannot become {state}"
-                raise KeyStateError(said)
-            if found.state == state:
+            target = lifecycle.CREDENTIAL.step(f"{key_id}", found.state, asked)
+            if target is None:
                 return found, None
-            db.execute(update(CREDENTIAL).where(CREDENTIAL.c.key_id == key_id).values(state=state))
-            change = note(db, Change(0, key_id, found.state, state, who, why, now_us))
-            return find(db, key_id), change
+            values: dict[str, object] = {"state": target}
+            if target == "destroyed":
+                values["public_key"] = None
+            where = CREDENTIAL.c.key_id == key_id
+            db.execute(update(CREDENTIAL).where(where).values(values))
+            done = tuple(approvals)
+            made = Change(0, key_id, found.state, target, who, why, now_us, "", done)
+            return find(db, key_id), note(db, made)
 
-    @contextmanager
-    def _transaction(self, *, writes: bool = False) -> Iterator[Connection]:
-        """Yield a connection in a transaction; turn the database's failures into ours."""
-        try:
-            with self._engine.connect().execution_options(writes=writes) as db, db.begin():
-                yield db
-        except SQLAlchemyError as e:
-            reason = getattr(e, "orig", None) or type(e).__name__
-            raise StoreError(f"the credential store {self._path} failed: {reason}") from e
+    def describe(
+        self,
+        described: Credential,
+        what: str,
+        who: str,
+        why: str,
+        now_us: int,
+        approvals: Sequence[str] = (),
+    ) -> Change:
+        """Put another description in the place of a credential's; return the change.
 
+        Raises:
+            KeyMissingError: there is none of this id.
+            KeyStateError: it is in another state than the description says.
+        """
+        with self._database.transaction(writes=True) as db:
+            found = find(db, described.key_id)
+            if found.state != described.state:
+                raise KeyStateError(f"credential {found.key_id} is {found.state} by now")
+            where = CREDENTIAL.c.key_id == found.key_id
+            row = row_of(described) | {"used_us": found.used_us}
+            db.execute(update(CREDENTIAL).where(where).values(row))
+            state, done = found.state, tuple(approvals)
+            made = Change(0, found.key_id, state, state, who, why, now_us, what, done)
+            return note(db, made)
 
-def place(db: Connection, credential: Credential, who: str, why: str) -> Change:
-    """Write a new credential and its first change."""
-    row = {name: getattr(credential, name) for name in credential.__slots__}
-    row |= {name: json.dumps(row[name]) for name in LISTS}
-    principal = {"name": credential.account, "created_us": credential.created_us}
-    db.execute(upsert(PRINCIPAL).values(principal).on_conflict_do_nothing())
-    try:
-        db.execute(insert(CREDENTIAL).values(row))
-    except IntegrityError as e:
-        raise KeyExistsError(f"credential {credential.key_id} exists already") from e
-    made_us = credential.created_us
-    return note(db, Change(0, credential.key_id, None, credential.state, who, why, made_us))
+    def rotate(
+        self, old: Credential, successor: Credential, end_us: int, who: str, why: str
+    ) -> list[Change]:
+        """Keep a credential's successor, and that it ends at `end_us`: both or neither.
 
+        Raises:
+            KeyStateError: it is not active, or has a successor already.
+            KeyExistsError: the successor's id has been used before.
+        """
+        with self._database.transaction(writes=True) as db:
+            found = find(db, old.key_id)
+            if found.state != "active":
+                hint = "only an active credential has a successor; create another"
+                raise KeyStateError(f"credential {found.key_id} is {found.state}", hint=hint)
+            asked = select(CREDENTIAL.c.key_id).where(CREDENTIAL.c.predecessor == found.key_id)
+            if (taken := db.execute(asked).scalars().first()) is not None:
+                said = f"credential {found.key_id} has the successor {taken} already"
+                raise KeyStateError(said, hint="rotate the successor")
+            made = place_all(db, [replace(successor, predecessor=found.key_id)], who, why, ())
+            where = CREDENTIAL.c.key_id == found.key_id
+            db.execute(update(CREDENTIAL).where(where).values(expires_us=end_us))
+            what = f"rotated to {successor.key_id}, ends at {iso(end_us)}"
+            ended = Change(
+                0, found.key_id, found.state, found.state, who, why, successor.created_us, what
+            )
+            return [note(db, ended), *made]
 
-def note(db: Connection, change: Change) -> Change:
-    """Write a change that the ledger does not have yet, and return it with its serial."""
-    row = {name: getattr(change, name) for name in Change.__slots__ if name != "serial"}
-    written = insert(CHANGE).values(row | {"recorded": 0}).returning(CHANGE.c.serial)
-    return Change(serial=db.execute(written).scalar_one(), **row)
+    def keep_uses(self, uses: Mapping[str, int]) -> None:
+        """Keep when credentials were last used, in µs since the epoch. No change of their lives."""
+        if uses:
+            where = CREDENTIAL.c.key_id == bindparam("id")
+            keep = update(CREDENTIAL).where(where).values(used_us=bindparam("at"))
+            with self._database.transaction(writes=True) as db:
+                db.execute(keep, [{"id": key_id, "at": at} for key_id, at in uses.items()])
 
+    def unused(self, before_us: int) -> list[str]:
+        """Return the active credentials that were neither used nor changed since `before_us`."""
+        changed = select(CHANGE.c.serial).where(
+            CHANGE.c.key_id == CREDENTIAL.c.key_id, CHANGE.c.time_us >= before_us
+        )
+        used = CREDENTIAL.c.used_us
+        asked = select(CREDENTIAL.c.key_id).where(
+            CREDENTIAL.c.state == "active",
+            or_(used.is_(None), used < before_us),
+            ~changed.exists(),
+        )
+        with self._database.transaction() as db:
+            return list(db.execute(asked).scalars())
 
-def find(db: Connection, key_id: str) -> Credential:
-    """Return one credential, or raise KeyMissingError."""
-    row = db.execute(select(CREDENTIAL).where(CREDENTIAL.c.key_id == key_id)).mappings().first()
-    if row is None:
-        raise KeyMissingError(f"there is no credential {key_id}")
-    return credential(row)
-
-
-def credential(row: RowMapping) -> Credential:
-    """Return a row as a credential."""
-    values = {name: row[name] for name in Credential.__slots__}
-    values |= {name: tuple(json.loads(row[name])) for name in LISTS}
-    values["native"] = bool(row["native"])
-    return Credential(**values)
+    def _changes(self, which: ColumnElement[bool]) -> list[Change]:
+        asked = select(CHANGE).where(which).order_by(CHANGE.c.serial)
+        with self._database.transaction() as db:
+            return [change(row) for row in db.execute(asked).mappings()]

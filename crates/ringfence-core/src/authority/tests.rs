@@ -44,7 +44,9 @@ fn each_state_but_active_is_refused_with_its_own_code() {
         (State::Active, None),
         (State::PreActive, Some(Code::CredentialNotActive)),
         (State::Suspended, Some(Code::CredentialSuspended)),
-        (State::Revoked, Some(Code::CredentialRevoked)),
+        (State::Deactivated, Some(Code::CredentialRevoked)),
+        (State::Compromised, Some(Code::CredentialRevoked)),
+        (State::Destroyed, Some(Code::CredentialRevoked)),
     ] {
         let who = make(|new| new.state = state);
         assert_eq!(code(&who, Operation::OrderPlace, 0), expected);

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::{Account, Credential, Live, NewCredential, State};
@@ -86,9 +86,12 @@ impl CredentialTable {
     ///
     /// # Errors
     ///
-    /// `credential_revoked` when the one with this id was revoked: that is final.
+    /// `credential_revoked` when the one with this id is in a final state and this would leave it.
     pub fn put(&self, new: NewCredential) -> Result<(), Code> {
         let account = self.account(&new.account);
+        if let Some(held) = new.held {
+            account.held.store(held, Ordering::SeqCst);
+        }
         let mut shard = self
             .shard(&new.key_id)
             .write()
@@ -96,13 +99,14 @@ impl CredentialTable {
         let Some(ById(last)) = shard.get(&*new.key_id) else {
             let live = Live {
                 state: AtomicU8::new(new.state as u8),
+                used_us: AtomicU64::new(0),
                 replay: Mutex::new(ReplayMemory::default()),
                 counters: Counters::default(),
             };
             shard.insert(ById(Arc::new(describe(new, account, Arc::new(live)))));
             return Ok(());
         };
-        if last.state() == State::Revoked && new.state != State::Revoked {
+        if last.own_state().is_final() && !new.state.is_final() {
             return Err(Code::CredentialRevoked);
         }
         let state = new.state;
@@ -114,16 +118,40 @@ impl CredentialTable {
         next.set_state(state)
     }
 
-    /// Sets the state of the credential with this id; takes effect before it returns. Revoked stays
-    /// revoked.
+    /// Sets the state of the credential with this id; takes effect before it returns. What is final
+    /// stays final.
     ///
     /// # Errors
     ///
-    /// `credential_unknown`, or `credential_revoked` when it would leave that state.
+    /// `credential_unknown`, or `credential_revoked` when it would leave the final states.
     pub fn set_state(&self, key_id: &str, state: State) -> Result<(), Code> {
         self.get(key_id)
             .ok_or(Code::CredentialUnknown)?
             .set_state(state)
+    }
+
+    /// Takes all credentials of these accounts out of use, or lets each stand where it stands by
+    /// itself; takes effect before it returns.
+    pub fn hold<'a>(&self, accounts: impl IntoIterator<Item = &'a str>, held: bool) {
+        for name in accounts {
+            self.account(name).held.store(held, Ordering::SeqCst);
+        }
+    }
+
+    /// Returns the credentials that were used at `since_us` or later, and when; in microseconds since
+    /// the epoch.
+    pub fn used_since(&self, since_us: u64) -> Vec<(Box<str>, u64)> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            for ById(credential) in shard.iter() {
+                let used_us = credential.live.used_us.load(Ordering::Relaxed);
+                if used_us > 0 && used_us >= since_us {
+                    found.push((credential.key_id.clone(), used_us));
+                }
+            }
+        }
+        found
     }
 
     /// Returns how many credentials there are.
@@ -175,6 +203,7 @@ impl CredentialTable {
         let account = Arc::new(Account {
             name: name.into(),
             counters: Counters::default(),
+            held: AtomicBool::new(false),
         });
         accounts.insert(name.into(), Arc::clone(&account));
         account

@@ -1,4 +1,4 @@
-//! A credential's state is one value that everybody sees at once, and revoked is final.
+//! A credential's state is one value that everybody sees at once, and what is final stays final.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ pub(crate) fn credential(key_id: &str, account: &str) -> NewCredential {
         demands: Demands::default(),
         expires_us: None,
         state: State::Active,
+        held: None,
     }
 }
 
@@ -53,7 +54,7 @@ fn whoever_holds_a_credential_sees_its_state_at_once() {
         State::Suspended,
         State::Active,
         State::PreActive,
-        State::Revoked,
+        State::Deactivated,
     ] {
         table.set_state("k1", state).unwrap();
         assert_eq!(held.state(), state);
@@ -61,19 +62,71 @@ fn whoever_holds_a_credential_sees_its_state_at_once() {
 }
 
 #[test]
-fn revoked_is_final() {
-    let table = table();
-    table.set_state("k1", State::Revoked).unwrap();
-    table.set_state("k1", State::Revoked).unwrap();
-    for state in [State::Active, State::Suspended, State::PreActive] {
-        assert_eq!(table.set_state("k1", state), Err(Code::CredentialRevoked));
-        let again = NewCredential {
-            state,
-            ..credential("k1", "alice")
-        };
-        assert_eq!(table.put(again), Err(Code::CredentialRevoked));
+fn a_final_state_is_left_for_another_final_one_only() {
+    for last in State::ALL.into_iter().filter(|state| state.is_final()) {
+        for state in State::ALL {
+            let table = table();
+            table.set_state("k1", last).unwrap();
+            let expected = match state.is_final() {
+                true => Ok(()),
+                false => Err(Code::CredentialRevoked),
+            };
+            let again = NewCredential {
+                state,
+                ..credential("k1", "alice")
+            };
+            assert_eq!(table.put(again), expected);
+            assert_eq!(table.set_state("k1", state), expected);
+            assert!(table.get("k1").unwrap().state().is_final());
+        }
     }
-    assert_eq!(table.get("k1").unwrap().state(), State::Revoked);
+}
+
+#[test]
+fn an_account_that_is_held_has_no_active_credential_and_loses_no_state() {
+    for state in State::ALL {
+        let table = table();
+        table.put(credential("k2", "bob")).unwrap();
+        table.set_state("k1", state).unwrap();
+        let found = table.get("k1").unwrap();
+        table.hold(["alice"], true);
+        assert_ne!(found.state(), State::Active);
+        assert_eq!(table.get("k2").unwrap().state(), State::Active);
+        table.hold(["alice"], false);
+        assert_eq!(found.state(), state);
+    }
+}
+
+#[test]
+fn a_credential_that_comes_to_a_held_account_is_out_of_use() {
+    let table = table();
+    table.hold(["alice", "carol"], true);
+    for (id, account) in [("k2", "alice"), ("k3", "carol")] {
+        table.put(credential(id, account)).unwrap();
+        // Not even by resuming it.
+        table.set_state(id, State::Active).unwrap();
+        assert_eq!(table.get(id).unwrap().state(), State::Suspended);
+    }
+    let held = NewCredential {
+        held: Some(true),
+        ..credential("k4", "dave")
+    };
+    table.put(held).unwrap();
+    assert_eq!(table.get("k4").unwrap().state(), State::Suspended);
+}
+
+#[test]
+fn the_last_use_is_known_to_the_second() {
+    let table = table();
+    let found = table.get("k1").unwrap();
+    assert!(table.used_since(0).is_empty());
+    for now_us in [5_000_000, 5_999_999, 4_000_000] {
+        found.used(now_us);
+    }
+    assert_eq!(table.used_since(0), [("k1".into(), 5_000_000)]);
+    found.used(6_000_000);
+    assert_eq!(table.used_since(6_000_000), [("k1".into(), 6_000_000)]);
+    assert!(table.used_since(6_000_001).is_empty());
 }
 
 #[test]
@@ -101,8 +154,11 @@ fn a_new_description_keeps_what_was_spent_and_what_the_state_is() {
     // What one holds back, the other cannot spend, also after the change.
     assert!(old.claim(&signed(2), Use::Spend, 1000, &room).is_ok());
     assert!(new.claim(&signed(2), Use::Spend, 1000, &room).is_err());
-    table.set_state("k1", State::Revoked).unwrap();
-    assert_eq!((old.state(), new.state()), (State::Revoked, State::Revoked));
+    table.set_state("k1", State::Deactivated).unwrap();
+    assert_eq!(
+        (old.state(), new.state()),
+        (State::Deactivated, State::Deactivated)
+    );
 }
 
 #[test]
@@ -173,13 +229,13 @@ fn a_revocation_that_returned_is_seen_by_every_thread() {
                     let returned = revoked.load(Ordering::SeqCst) == 1;
                     let state = table.get("k1").unwrap().state();
                     if returned {
-                        assert_eq!(state, State::Revoked);
+                        assert_eq!(state, State::Deactivated);
                         break;
                     }
                 }
             });
         }
-        table.set_state("k1", State::Revoked).unwrap();
+        table.set_state("k1", State::Deactivated).unwrap();
         revoked.store(1, Ordering::SeqCst);
     });
 }

@@ -75,6 +75,9 @@ impl<'c, 'm> Passage<'c, 'm> {
         let budget = self.control(Control::Budget, Self::charge)?;
         let guard = self.control(Control::Guard, |p| p.guard())?;
         let sequence = self.control(Control::Sequence, |p| sequence::check(p.message.operation))?;
+        if let Some(who) = &self.credential {
+            who.used(self.now_us);
+        }
         Ok(Permit {
             credential: self.credential.clone(),
             act,

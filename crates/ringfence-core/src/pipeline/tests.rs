@@ -360,7 +360,7 @@ fn a_permit_obeys_what_returned_while_the_ledger_was_waited_for() {
             Some(Code::CredentialSuspended),
         ),
         (
-            |new| new.state = State::Revoked,
+            |new| new.state = State::Deactivated,
             Some(Code::CredentialRevoked),
         ),
         (
@@ -386,7 +386,9 @@ fn a_permit_obeys_what_returned_while_the_ledger_was_waited_for() {
     }
     let core = core();
     let permit = order("a").send(&core, NOW_US).outcome.unwrap();
-    core.credentials.set_state("k1", State::Revoked).unwrap();
+    core.credentials
+        .set_state("k1", State::Deactivated)
+        .unwrap();
     assert_eq!(
         permit.revalidate(NOW_US).unwrap_err().code,
         Code::CredentialRevoked

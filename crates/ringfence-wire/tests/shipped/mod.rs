@@ -217,6 +217,7 @@ pub(crate) fn core(key_id: &str, key: VerifyingKey, freshness: Mode) -> Core {
         demands: Demands::default(),
         expires_us: None,
         state: State::Active,
+        held: None,
     };
     core.credentials.put(credential).unwrap();
     core

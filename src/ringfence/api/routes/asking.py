@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Body", "Who", "WhyRequest", "who"]
+from ringfence.api.operators import Operators
+
+__all__ = ["Body", "Who", "WhyRequest", "gate", "who"]
 
 
 class Body(BaseModel):
@@ -26,6 +29,17 @@ def who(request: Request) -> str:
     """Return who asks, as `PeerProtocol` found out."""
     # INVARIANT: uvicorn gives every request of a `PeerProtocol` connection its client.
     return request.client.host if request.client else "unknown"
+
+
+def gate(operators: Operators) -> Callable[[Request], None]:
+    """Return what stands before every endpoint: only an operator whose role allows it passes."""
+
+    def check(request: Request) -> None:
+        # INVARIANT: `PeerProtocol` gives the uid for the port; without a client nobody is known.
+        uid = request.client.port if request.client else -1
+        operators.check(uid, f"{request.method} {request.scope['route'].path}")
+
+    return check
 
 
 Who = Annotated[str, Depends(who)]

@@ -1,13 +1,13 @@
-"""`/keys`: credentials."""
+"""`/keys`: credentials and their lives."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter
 from pydantic import Field
 
-from ringfence.api.keys import KeyService, NewKey
+from ringfence.api.keys import KeyService, Successor
+from ringfence.api.newkey import NewKey
+from ringfence.api.routes.answers import Key, KeyCreated, KeyRotated, KeyStep, KeyStory
 from ringfence.api.routes.asking import Body, Who, WhyRequest
 
 __all__ = ["router"]
@@ -29,32 +29,76 @@ class KeyRequest(Body):
     require_certificates: list[str] = Field(default_factory=list)
 
 
+class RevokeRequest(WhyRequest):
+    """The body of POST /keys/{key_id}/revoke."""
+
+    compromised: bool = False
+
+
+class RotateRequest(WhyRequest):
+    """The body of POST /keys/{key_id}/rotate."""
+
+    overlap_us: int
+    public_key: str | None = None
+    certificate: str | None = None
+    key_id: str | None = None
+
+
+class ScopesRequest(WhyRequest):
+    """The body of POST /keys/{key_id}/scopes."""
+
+    scopes: list[str]
+
+
+class ExpireRequest(WhyRequest):
+    """The body of POST /keys/{key_id}/expire."""
+
+    expires_us: int
+
+
 def router(keys: KeyService) -> APIRouter:
     """Return the endpoints on `keys`."""
     made = APIRouter(prefix="/keys")
 
-    @made.get("")
-    def all_keys() -> list[dict[str, Any]]:
+    @made.get("", response_model=list[Key])
+    def all_keys() -> object:
         return keys.all()
 
-    @made.get("/{key_id}")
-    def one_key(key_id: str) -> dict[str, Any]:
+    @made.get("/{key_id}", response_model=KeyStory)
+    def one_key(key_id: str) -> object:
         return keys.one(key_id)
 
-    @made.post("")
-    def create_key(wanted: KeyRequest, who: Who) -> dict[str, Any]:
+    @made.post("", response_model=KeyCreated)
+    def create_key(wanted: KeyRequest, who: Who) -> object:
         return keys.create(NewKey(**wanted.model_dump()), who)
 
-    @made.post("/{key_id}/suspend")
-    def suspend_key(key_id: str, wanted: WhyRequest, who: Who) -> dict[str, Any]:
-        return keys.set_state(key_id, "suspended", wanted.why, who)
+    @made.post("/{key_id}/suspend", response_model=KeyStep)
+    def suspend_key(key_id: str, wanted: WhyRequest, who: Who) -> object:
+        return keys.step(key_id, "suspend", wanted.why, who)
 
-    @made.post("/{key_id}/resume")
-    def resume_key(key_id: str, wanted: WhyRequest, who: Who) -> dict[str, Any]:
-        return keys.set_state(key_id, "active", wanted.why, who)
+    @made.post("/{key_id}/resume", response_model=KeyStep)
+    def resume_key(key_id: str, wanted: WhyRequest, who: Who) -> object:
+        return keys.step(key_id, "resume", wanted.why, who)
 
-    @made.post("/{key_id}/revoke")
-    def revoke_key(key_id: str, wanted: WhyRequest, who: Who) -> dict[str, Any]:
-        return keys.set_state(key_id, "revoked", wanted.why, who)
+    @made.post("/{key_id}/revoke", response_model=KeyStep)
+    def revoke_key(key_id: str, wanted: RevokeRequest, who: Who) -> object:
+        asked = "compromise" if wanted.compromised else "deactivate"
+        return keys.step(key_id, asked, wanted.why, who)
+
+    @made.post("/{key_id}/destroy", response_model=KeyStep)
+    def destroy_key(key_id: str, wanted: WhyRequest, who: Who) -> object:
+        return keys.step(key_id, "destroy", wanted.why, who)
+
+    @made.post("/{key_id}/rotate", response_model=KeyRotated)
+    def rotate_key(key_id: str, wanted: RotateRequest, who: Who) -> object:
+        return keys.rotate(key_id, Successor(**wanted.model_dump()), who)
+
+    @made.post("/{key_id}/scopes", response_model=KeyStep)
+    def rescope_key(key_id: str, wanted: ScopesRequest, who: Who) -> object:
+        return keys.rescope(key_id, wanted.scopes, wanted.why, who)
+
+    @made.post("/{key_id}/expire", response_model=KeyStep)
+    def expire_key(key_id: str, wanted: ExpireRequest, who: Who) -> object:
+        return keys.expire(key_id, wanted.expires_us, wanted.why, who)
 
     return made

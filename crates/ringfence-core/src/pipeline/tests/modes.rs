@@ -187,7 +187,7 @@ fn a_permit_given_without_authority_is_not_asked_for_it_again() {
     let core = observing(Control::Authority, Mode::Observe);
     let permit = order("a").send(&core, NOW_US).outcome.unwrap();
     core.credentials
-        .set_state("k1", crate::credential::State::Revoked)
+        .set_state("k1", crate::credential::State::Deactivated)
         .unwrap();
     assert!(permit.revalidate(NOW_US).is_ok());
 }

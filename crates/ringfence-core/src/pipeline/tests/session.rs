@@ -94,7 +94,9 @@ fn a_revoked_key_is_silenced_on_its_sessions_at_once() {
     let core = core();
     let session = begin(&core);
     let permit = speak(&session, &core, NOW_US).outcome.unwrap();
-    core.credentials.set_state("k1", State::Revoked).unwrap();
+    core.credentials
+        .set_state("k1", State::Deactivated)
+        .unwrap();
     assert_eq!(
         code(speak(&session, &core, NOW_US)),
         Some(Code::CredentialRevoked)

@@ -1,0 +1,113 @@
+"""What the services in this process, for one person, and a client of a gateway both do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ringfence.api.keys import KeyService, Successor
+from ringfence.api.newkey import NewKey
+from ringfence.api.principals import NewPrincipal, PrincipalService
+
+__all__ = ["Asked", "Keys"]
+
+
+class Keys(Protocol):
+    """Credentials and principals; the services say what each does and refuses."""
+
+    def create(self, wanted: NewKey) -> dict[str, Any]:
+        """Create a credential; the answer holds its secret, this once."""
+        ...
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return all credentials without secrets."""
+        ...
+
+    def one(self, key_id: str) -> dict[str, Any]:
+        """Return one credential without its secret, and its history."""
+        ...
+
+    def step(self, key_id: str, asked: str, why: str) -> dict[str, Any]:
+        """Let a credential take a step; `effective_us` is how long the engine took."""
+        ...
+
+    def rotate(self, key_id: str, wanted: Successor) -> dict[str, Any]:
+        """Give a credential a successor; the answer holds its secret, this once."""
+        ...
+
+    def rescope(self, key_id: str, scopes: Sequence[str], why: str) -> dict[str, Any]:
+        """Put other scopes in the place of a credential's."""
+        ...
+
+    def expire(self, key_id: str, expires_us: int, why: str) -> dict[str, Any]:
+        """Let a credential end at another time."""
+        ...
+
+    def create_principal(self, wanted: NewPrincipal) -> dict[str, Any]:
+        """Create a principal."""
+        ...
+
+    def principals(self) -> list[dict[str, Any]]:
+        """Return all principals."""
+        ...
+
+    def principal(self, name: str) -> dict[str, Any]:
+        """Return one principal and its history."""
+        ...
+
+    def step_principal(self, name: str, asked: str, why: str) -> dict[str, Any]:
+        """Let a principal take a step."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`Keys` of the services in this process, on behalf of one person."""
+
+    service: KeyService
+    who: str
+
+    def create(self, wanted: NewKey) -> dict[str, Any]:
+        """As `KeyService.create`."""
+        return self.service.create(wanted, self.who)
+
+    def all(self) -> list[dict[str, Any]]:
+        """As `KeyService.all`."""
+        return self.service.all()
+
+    def one(self, key_id: str) -> dict[str, Any]:
+        """As `KeyService.one`."""
+        return self.service.one(key_id)
+
+    def step(self, key_id: str, asked: str, why: str) -> dict[str, Any]:
+        """As `KeyService.step`."""
+        return self.service.step(key_id, asked, why, self.who)
+
+    def rotate(self, key_id: str, wanted: Successor) -> dict[str, Any]:
+        """As `KeyService.rotate`."""
+        return self.service.rotate(key_id, wanted, self.who)
+
+    def rescope(self, key_id: str, scopes: Sequence[str], why: str) -> dict[str, Any]:
+        """As `KeyService.rescope`."""
+        return self.service.rescope(key_id, scopes, why, self.who)
+
+    def expire(self, key_id: str, expires_us: int, why: str) -> dict[str, Any]:
+        """As `KeyService.expire`."""
+        return self.service.expire(key_id, expires_us, why, self.who)
+
+    def create_principal(self, wanted: NewPrincipal) -> dict[str, Any]:
+        """As `PrincipalService.create`."""
+        return PrincipalService(self.service).create(wanted, self.who)
+
+    def principals(self) -> list[dict[str, Any]]:
+        """As `PrincipalService.all`."""
+        return PrincipalService(self.service).all()
+
+    def principal(self, name: str) -> dict[str, Any]:
+        """As `PrincipalService.one`."""
+        return PrincipalService(self.service).one(name)
+
+    def step_principal(self, name: str, asked: str, why: str) -> dict[str, Any]:
+        """As `PrincipalService.step`."""
+        return PrincipalService(self.service).step(name, asked, why, self.who)

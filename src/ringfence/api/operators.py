@@ -1,0 +1,74 @@
+"""Which operator asks, and whether its role reaches so far, as `roles.yaml` says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from importlib import resources
+
+import yaml
+
+from ringfence.api.person import login
+from ringfence.errors import InternalError, PrincipalExistsError, RoleError
+from ringfence.identity.principal import Principal
+from ringfence.identity.tree import Tree
+
+__all__ = ["ENDPOINTS", "Operators", "ensure_owner"]
+
+
+def read_endpoints() -> Mapping[str, frozenset[str]]:
+    """Return the roles of each endpoint, which is called `METHOD /path/{parameter}`."""
+    content = yaml.safe_load((resources.files("ringfence") / "api" / "roles.yaml").read_bytes())
+    return {name: frozenset(roles) for name, roles in content["endpoints"].items()}
+
+
+ENDPOINTS = read_endpoints()
+
+
+class Operators:
+    """The operators in a store, and what their roles allow."""
+
+    def __init__(self, tree: Tree) -> None:
+        """Keep the store's tree."""
+        self._tree = tree
+
+    def check(self, uid: int, endpoint: str) -> Principal:
+        """Return the operator that the Unix user `uid` is, if it may call `endpoint`.
+
+        Raises:
+            RoleError: it is none, it is out of use, or its role is none of the endpoint's.
+        """
+        found = self._tree.operator(uid)
+        if found is None:
+            hint = "an owner adds one: `ringfence principal create NAME --kind operator`"
+            raise RoleError(f"the user {login(uid)} is no operator", hint=hint)
+        if found.state != "active" or found.name in self._tree.held():
+            hint = "an owner or admin resumes it: `ringfence principal resume`"
+            raise RoleError(f"operator {found.name} is out of use", hint=hint)
+        roles = ENDPOINTS.get(endpoint, frozenset())
+        if found.role not in roles:
+            hint = f"this needs one of: {', '.join(sorted(roles)) or 'nobody'}"
+            raise RoleError(f"operator {found.name} is {found.role}: not allowed", hint=hint)
+        return found
+
+    def knows(self, endpoint: str) -> None:
+        """Make sure that an endpoint has roles.
+
+        Raises:
+            InternalError: it has none.
+        """
+        if not ENDPOINTS.get(endpoint):
+            raise InternalError(f"the endpoint {endpoint} has no roles")
+
+
+def ensure_owner(tree: Tree, uid: int) -> None:
+    """Make the state folder's owner the first operator, where there is none yet."""
+    if tree.operators():
+        return
+    name = f"operator.{login(uid)}"[:64]
+    owner = Principal(name, "operator", time.time_ns() // 1_000, role="owner", uid=uid)
+    try:
+        tree.add(owner, "ringfence", "the state folder's owner")
+    except PrincipalExistsError:
+        # Another gateway on the same database was faster.
+        return

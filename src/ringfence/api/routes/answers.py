@@ -1,0 +1,111 @@
+"""What the endpoints answer: a field that is not here never leaves, whatever a service returns."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+__all__ = [
+    "Change",
+    "Key",
+    "KeyCreated",
+    "KeyRotated",
+    "KeyStep",
+    "KeyStory",
+    "PrincipalAnswer",
+    "PrincipalStep",
+    "PrincipalStory",
+    "Refusal",
+]
+
+
+class Refusal(BaseModel):
+    """What every error answers."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class Change(BaseModel):
+    """One step of a life. Times are microseconds since the Unix epoch."""
+
+    before: str | None
+    state: str
+    what: str = ""
+    who: str
+    why: str
+    time_us: int
+    approvals: list[str]
+
+
+class Key(BaseModel):
+    """A credential, without its secret."""
+
+    key_id: str
+    account: str
+    algorithm: str
+    scopes: list[str]
+    allow: list[str]
+    requires: list[str]
+    state: str
+    created_us: int
+    expires_us: int | None
+    used_us: int | None
+    generation: int
+    predecessor: str | None
+    public_key: str | None
+
+
+class KeyStory(Key):
+    """A credential and what became of it, oldest first."""
+
+    history: list[Change]
+
+
+class KeyStep(Key):
+    """A credential after a change; `effective_us`: how long the engine took, null without one."""
+
+    effective_us: int | None
+
+
+class KeyCreated(Key):
+    """A new credential and, of HMAC, its secret: this once."""
+
+    secret: str | None
+    engine_error: str | None
+
+
+class KeyRotated(KeyCreated):
+    """A successor, and when its predecessor ends."""
+
+    predecessor_expires_us: int
+
+
+class Principal(BaseModel):
+    """A principal; `role` and `uid` are an operator's."""
+
+    name: str
+    kind: str
+    created_us: int
+    parent: str | None
+    state: str
+    role: str | None
+    uid: int | None
+
+
+class PrincipalAnswer(Principal):
+    """A principal; `held`: it, or one above it, is out of use."""
+
+    held: bool
+
+
+class PrincipalStory(PrincipalAnswer):
+    """A principal and what became of it, oldest first."""
+
+    history: list[Change]
+
+
+class PrincipalStep(Principal):
+    """A principal after a change; `effective_us`: how long the engine took, null without one."""
+
+    effective_us: int | None = None

@@ -1,0 +1,53 @@
+"""`/principals`: who acts, under whom, and in what state."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ringfence.api.principals import NewPrincipal, PrincipalService
+from ringfence.api.routes.answers import PrincipalAnswer, PrincipalStep, PrincipalStory
+from ringfence.api.routes.asking import Body, Who, WhyRequest
+
+__all__ = ["router"]
+
+
+class PrincipalRequest(Body):
+    """The body of POST /principals."""
+
+    name: str
+    kind: str = "account"
+    parent: str | None = None
+    role: str | None = None
+    uid: int | None = None
+    why: str = ""
+
+
+def router(principals: PrincipalService) -> APIRouter:
+    """Return the endpoints on `principals`."""
+    made = APIRouter(prefix="/principals")
+
+    @made.get("", response_model=list[PrincipalAnswer])
+    def all_principals() -> object:
+        return principals.all()
+
+    @made.get("/{name}", response_model=PrincipalStory)
+    def one_principal(name: str) -> object:
+        return principals.one(name)
+
+    @made.post("", response_model=PrincipalStep)
+    def create_principal(wanted: PrincipalRequest, who: Who) -> object:
+        return principals.create(NewPrincipal(**wanted.model_dump()), who)
+
+    @made.post("/{name}/suspend", response_model=PrincipalStep)
+    def suspend_principal(name: str, wanted: WhyRequest, who: Who) -> object:
+        return principals.step(name, "suspend", wanted.why, who)
+
+    @made.post("/{name}/resume", response_model=PrincipalStep)
+    def resume_principal(name: str, wanted: WhyRequest, who: Who) -> object:
+        return principals.step(name, "resume", wanted.why, who)
+
+    @made.post("/{name}/close", response_model=PrincipalStep)
+    def close_principal(name: str, wanted: WhyRequest, who: Who) -> object:
+        return principals.step(name, "close", wanted.why, who)
+
+    return made

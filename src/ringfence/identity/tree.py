@@ -1,0 +1,287 @@
+"""The tree of principals in the store: who stands under whom, and what that does to credentials."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
+
+from ringfence.errors import (
+    KeyTextError,
+    PrincipalExistsError,
+    PrincipalMissingError,
+    PrincipalStateError,
+)
+from ringfence.identity import lifecycle
+from ringfence.identity.database import Database
+from ringfence.identity.lifecycle import KINDS
+from ringfence.identity.principal import Principal, PrincipalChange, read_principal
+from ringfence.identity.schema import CREDENTIAL, PRINCIPAL, PRINCIPAL_CHANGE
+
+__all__ = ["Tree", "ready"]
+
+DEPTH = 16
+"""Levels that a tree may have."""
+
+
+class Tree:
+    """The principals of one store."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep the store's database."""
+        self._database = database
+
+    def all(self) -> list[Principal]:
+        """Return every principal, oldest first."""
+        with self._database.transaction() as db:
+            rows = db.execute(select(PRINCIPAL).order_by(PRINCIPAL.c.created_us, PRINCIPAL.c.name))
+            return [principal(row) for row in rows.mappings()]
+
+    def one(self, name: str) -> Principal:
+        """Return one principal.
+
+        Raises:
+            PrincipalMissingError: there is none of this name.
+        """
+        with self._database.transaction() as db:
+            return find(db, name)
+
+    def operator(self, uid: int) -> Principal | None:
+        """Return the operator that a Unix user is, if it is one that is not closed."""
+        with self._database.transaction() as db:
+            return operator(db, uid)
+
+    def operators(self) -> list[Principal]:
+        """Return every operator that is not closed."""
+        return [one for one in self.all() if one.kind == "operator" and one.state != "closed"]
+
+    def add(
+        self, wanted: Principal, who: str, why: str = "", approvals: Sequence[str] = ()
+    ) -> PrincipalChange:
+        """Keep a new principal; return its first change.
+
+        Raises:
+            KeyTextError: it cannot be what it is said to be, or not there.
+            PrincipalExistsError: its name, or an operator's user, is in use.
+            PrincipalMissingError: there is nothing of its parent's name.
+            PrincipalStateError: its parent is not active.
+        """
+        read_principal(wanted)
+        with self._database.transaction(writes=True) as db:
+            return lay(db, wanted, who, why, approvals)
+
+    def history(self, name: str) -> list[PrincipalChange]:
+        """Return what became of a principal, oldest first."""
+        return self._changes(PRINCIPAL_CHANGE.c.principal == name)
+
+    def unrecorded(self) -> list[PrincipalChange]:
+        """Return the changes that the ledger does not have yet, oldest first."""
+        return self._changes(PRINCIPAL_CHANGE.c.recorded == 0)
+
+    def mark_recorded(self, serials: Sequence[int]) -> None:
+        """Keep that the ledger has these changes."""
+        with self._database.transaction(writes=True) as db:
+            for serial in serials:
+                where = PRINCIPAL_CHANGE.c.serial == serial
+                db.execute(update(PRINCIPAL_CHANGE).where(where).values(recorded=1))
+
+    def step(
+        self,
+        name: str,
+        asked: str,
+        who: str,
+        why: str,
+        now_us: int,
+        approvals: Sequence[str] = (),
+    ) -> tuple[Principal, PrincipalChange | None]:
+        """Let a principal take a step of its life; return it as it is then, and the change.
+
+        Raises:
+            PrincipalMissingError: there is none of this name.
+            PrincipalStateError: there is no such step from where it is; something below is open;
+                or no owner would be left.
+        """
+        with self._database.transaction(writes=True) as db:
+            found = find(db, name)
+            target = lifecycle.PRINCIPAL.step(name, found.state, asked)
+            if target is None:
+                return found, None
+            if target == "closed":
+                nothing_open(db, name)
+            if target != "active":
+                an_owner_stays(db, found)
+            where = PRINCIPAL.c.name == name
+            db.execute(update(PRINCIPAL).where(where).values(state=target))
+            change = PrincipalChange(
+                0, name, found.state, target, who, why, now_us, tuple(approvals)
+            )
+            return replace(found, state=target), note(db, change)
+
+    def held(self) -> set[str]:
+        """Return the principals that are out of use: by themselves, or by one above them."""
+        return held_of(self.all())
+
+    def below(self, name: str) -> list[str]:
+        """Return a principal and all under it, from the top."""
+        with self._database.transaction() as db:
+            return below(db, name)
+
+    def _changes(self, which: ColumnElement[bool]) -> list[PrincipalChange]:
+        asked = select(PRINCIPAL_CHANGE).where(which).order_by(PRINCIPAL_CHANGE.c.serial)
+        with self._database.transaction() as db:
+            return [change(row) for row in db.execute(asked).mappings()]
+
+
+def ready(db: Connection, name: str, now_us: int, who: str) -> None:
+    """Make sure that a credential may speak for a principal; a name that is new is an account.
+
+    Raises:
+        KeyTextError: its kind has no API keys.
+        PrincipalStateError: it, or one above it, is not active.
+    """
+    row = db.execute(select(PRINCIPAL).where(PRINCIPAL.c.name == name)).mappings().first()
+    if row is None:
+        lay(db, Principal(name, "account", now_us), who, "", ())
+        return
+    found = principal(row)
+    if not KINDS[found.kind].keys:
+        hint = "name an account, a sub-account or a service"
+        raise KeyTextError(f"{name} is an {found.kind}, which has no keys", hint=hint)
+    in_use(db, found)
+
+
+def in_use(db: Connection, found: Principal | None) -> None:
+    """Make sure that a principal and all above it are active.
+
+    Raises:
+        PrincipalStateError: one is not.
+    """
+    while found is not None:
+        if found.state != "active":
+            hint = f"`ringfence principal resume {found.name}` first"
+            if found.state == "closed":
+                hint = "what is closed stays closed; name another principal"
+            raise PrincipalStateError(f"{found.name} is {found.state}", hint=hint)
+        found = None if found.parent is None else find(db, found.parent)
+
+
+def lay(
+    db: Connection, wanted: Principal, who: str, why: str, approvals: Sequence[str]
+) -> PrincipalChange:
+    """Write a new principal and its first change."""
+    parent = None if wanted.parent is None else find(db, wanted.parent)
+    above = None if parent is None else parent.kind
+    under = KINDS[wanted.kind].under
+    if above not in under:
+        may = ", ".join("nothing" if each is None else each for each in under)
+        there = "by itself" if above is None else f"under the {above} {wanted.parent}"
+        raise KeyTextError(f"a {wanted.kind} cannot stand {there}", hint=f"it stands under: {may}")
+    in_use(db, parent)
+    if len(above_of(db, parent)) >= DEPTH:
+        raise KeyTextError(f"the tree would be deeper than {DEPTH}", hint="name a higher parent")
+    if db.execute(select(PRINCIPAL.c.name).where(PRINCIPAL.c.name == wanted.name)).first():
+        raise PrincipalExistsError(f"principal {wanted.name} exists already")
+    if wanted.uid is not None and (same := operator(db, wanted.uid)) is not None:
+        said = f"the user {wanted.uid} is operator {same.name} already"
+        raise PrincipalExistsError(said, hint="close that one first")
+    row = {name: getattr(wanted, name) for name in wanted.__slots__}
+    db.execute(insert(PRINCIPAL).values(row))
+    made_us, done = wanted.created_us, tuple(approvals)
+    return note(db, PrincipalChange(0, wanted.name, None, wanted.state, who, why, made_us, done))
+
+
+def nothing_open(db: Connection, name: str) -> None:
+    """Make sure that nothing below a principal is open.
+
+    Raises:
+        PrincipalStateError: a principal or a credential is.
+    """
+    # What is closed has nothing open below, and takes nothing new.
+    final = lifecycle.PRINCIPAL.final
+    where = and_(PRINCIPAL.c.parent == name, PRINCIPAL.c.state.not_in(final))
+    inner = db.execute(select(PRINCIPAL.c.name).where(where)).scalars().first()
+    if inner is not None:
+        raise PrincipalStateError(f"{inner} stands under {name} and is open", hint="close it first")
+    final = lifecycle.CREDENTIAL.final
+    where = and_(CREDENTIAL.c.account == name, CREDENTIAL.c.state.not_in(final))
+    open_keys = db.execute(select(func.count()).select_from(CREDENTIAL).where(where)).scalar_one()
+    if open_keys:
+        said = f"{name} has {open_keys} credential(s) that are not deactivated"
+        raise PrincipalStateError(said, hint="`ringfence key revoke` each first")
+
+
+def an_owner_stays(db: Connection, leaving: Principal) -> None:
+    """Make sure that an active owner is left.
+
+    Raises:
+        PrincipalStateError: none would be.
+    """
+    if leaving.role == "owner":
+        where = and_(PRINCIPAL.c.role == "owner", PRINCIPAL.c.state == "active")
+        where = and_(where, PRINCIPAL.c.name != leaving.name)
+        if db.execute(select(PRINCIPAL.c.name).where(where)).first() is None:
+            hint = "`ringfence principal create NAME --kind operator --role owner` first"
+            raise PrincipalStateError(f"{leaving.name} is the last active owner", hint=hint)
+
+
+def below(db: Connection, name: str) -> list[str]:
+    """Return a principal and all under it, from the top."""
+    top = select(PRINCIPAL.c.name).where(PRINCIPAL.c.name == find(db, name).name)
+    under = top.cte("under", recursive=True)
+    under = under.union_all(select(PRINCIPAL.c.name).where(PRINCIPAL.c.parent == under.c.name))
+    return list(db.execute(select(under.c.name)).scalars())
+
+
+def above_of(db: Connection, start: Principal | None) -> list[str]:
+    """Return a principal and all above it, from the bottom."""
+    found: list[str] = []
+    while start is not None:
+        found.append(start.name)
+        start = None if start.parent is None else find(db, start.parent)
+    return found
+
+
+def held_of(principals: Sequence[Principal]) -> set[str]:
+    """Return the names of those that are not in use: by themselves, or by one above them."""
+    known = {one.name: one for one in principals}
+
+    def is_held(one: Principal) -> bool:
+        return one.state != "active" or (one.parent is not None and is_held(known[one.parent]))
+
+    return {one.name for one in principals if is_held(one)}
+
+
+def operator(db: Connection, uid: int) -> Principal | None:
+    """Return the operator that a Unix user is, if it is one that is not closed."""
+    where = (PRINCIPAL.c.uid == uid) & PRINCIPAL.c.state.not_in(lifecycle.PRINCIPAL.final)
+    row = db.execute(select(PRINCIPAL).where(where)).mappings().first()
+    return None if row is None else principal(row)
+
+
+def find(db: Connection, name: str) -> Principal:
+    """Return one principal, or raise PrincipalMissingError."""
+    row = db.execute(select(PRINCIPAL).where(PRINCIPAL.c.name == name)).mappings().first()
+    if row is None:
+        raise PrincipalMissingError(f"there is no principal {name}")
+    return principal(row)
+
+
+def note(db: Connection, made: PrincipalChange) -> PrincipalChange:
+    """Write a change that the ledger does not have yet, and return it with its serial."""
+    row = {name: getattr(made, name) for name in made.__slots__ if name != "serial"}
+    row |= {"recorded": 0, "approvals": json.dumps(made.approvals)}
+    written = insert(PRINCIPAL_CHANGE).values(row).returning(PRINCIPAL_CHANGE.c.serial)
+    return replace(made, serial=db.execute(written).scalar_one())
+
+
+def principal(row: RowMapping) -> Principal:
+    """Return a row as a principal."""
+    return Principal(**{name: row[name] for name in Principal.__slots__})
+
+
+def change(row: RowMapping) -> PrincipalChange:
+    """Return a row as a change."""
+    values = {name: row[name] for name in PrincipalChange.__slots__}
+    return PrincipalChange(**values | {"approvals": tuple(json.loads(row["approvals"]))})
