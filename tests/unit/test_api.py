@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from ringfence.api import Client, KeyService, NewKey, VolumeService, ensure_owner, runs
+from ringfence.api import (
+    Client,
+    KeyRules,
+    KeyService,
+    NewKey,
+    VolumeService,
+    ensure_owner,
+    runs,
+)
 from ringfence.api.person import person
 from ringfence.api.server import app, serving
 from ringfence.config.folder import Folder
@@ -25,8 +36,13 @@ from ringfence.errors import (
     KeyTextError,
     RunningError,
 )
-from ringfence.identity import MasterKey, Store
+from ringfence.identity import Credential, MasterKey, Store
+from ringfence.identity.bulk import engine_records
+from ringfence.identity.derivation import Places
+from ringfence.identity.principal import Principal
 
+MADE = Credential("key-0000", "alice", "ed25519", ("read",), ("10.0.0.0/8",), "active", 1)
+MADE = replace(MADE, public_key=bytes(range(32)))
 WANTED = NewKey("alice", ["read"], ["127.0.0.0/8"], key_id="key-0001")
 
 
@@ -36,6 +52,7 @@ class RecordingEngine:
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.refuses = False
+        self.uses: list[tuple[str, int]] = []
         self.records = True
 
     def put_credentials(self, credentials: list[dict[str, Any]]) -> int:
@@ -48,6 +65,9 @@ class RecordingEngine:
 
     def event(self, name: str, detail: dict[str, str]) -> None:
         self.note("event", name, detail)
+
+    def used_since(self, since_us: int) -> list[tuple[str, int]]:
+        return self.uses
 
     def status(self) -> dict[str, Any]:
         return {"credentials": 1}
@@ -229,3 +249,63 @@ def test_a_state_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
         os.abort()
     with folder.held():
         pass
+
+
+def test_a_key_that_nobody_uses_is_suspended(store: Store, engine: RecordingEngine) -> None:
+    service = KeyService(
+        store, MasterKey(bytes(32)), cast("Engine", engine), KeyRules(unused_days=30)
+    )
+    now_us, day_us = time.time_ns() // 1_000, 86_400_000_000
+    for number, age in enumerate((40, 40, 20)):
+        made = replace(MADE, key_id=f"key-000{number}", created_us=now_us - age * day_us)
+        store.add(made, "ann")
+    engine.uses = [("key-0001", now_us)]
+    assert service.suspend_unused() == ["key-0000"]
+    assert [one.state for one in store.all()] == ["suspended", "active", "active"]
+    assert store.one("key-0001").used_us == now_us
+    assert engine.told[-1][:3] == ("state", "key-0000", "suspended")
+    assert service.suspend_unused() == []
+
+
+@pytest.mark.parametrize(
+    ("allow", "expires_us", "days"), [("any", None, 90), ("10.0.0.0/8", None, None)]
+)
+def test_a_key_for_any_address_ends_sooner(
+    store: Store, allow: str, expires_us: int | None, days: int | None
+) -> None:
+    service = KeyService(store, MasterKey(bytes(32)), rules=KeyRules(unbound_days=90))
+    made = service.create(NewKey("alice", ["read"], [allow], expires_us=expires_us), "ann")
+    lasts = None if made["expires_us"] is None else made["expires_us"] - made["created_us"]
+    assert lasts == (None if days is None else days * 86_400_000_000)
+
+
+def test_an_id_in_use_keeps_its_secret_when_it_is_asked_for_again(
+    store: Store, tmp_path: Path
+) -> None:
+    places = Places(tmp_path / "state.db")
+    service = KeyService(store, MasterKey(bytes(32), places))
+    # From before there was a tree: its secret is that of no place.
+    store.add(replace(MADE, key_id="key-0001"), "ann")
+    with pytest.raises(KeyExistsError):
+        service.create(WANTED, "ann")
+    assert "key-0001" not in places.known
+
+
+def test_all_credentials_reach_the_engine_as_one_by_one(store: Store) -> None:
+    master = MasterKey(bytes(32))
+    store.principals.add(Principal("acme", "organisation", 1), "ann")
+    store.principals.add(Principal("desk", "account", 1, parent="acme"), "ann")
+    made = [
+        MADE,
+        replace(MADE, key_id="key-0001", account="desk", allow=("any",), expires_us=7, native=True),
+        replace(MADE, key_id="key-0002", algorithm="hmac-sha256", public_key=None, generation=3),
+        replace(MADE, key_id="ab" * 32, algorithm="x509", certificates=("00" * 32,)),
+        replace(MADE, key_id="key-0003", state="destroyed", public_key=None),
+        replace(MADE, key_id="key-0004", state="compromised", public_key=None),
+        replace(MADE, key_id="key-0005", state="deactivated"),
+    ]
+    store.add_all(made, "ann")
+    store.principals.step("acme", "suspend", "ann", "", 2)
+    alone = [one.for_engine(master, held=one.account == "desk") for one in made if one.verifiable]
+    assert len(alone) == 5
+    assert json.loads(engine_records(store, master)) == alone

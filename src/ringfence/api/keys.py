@@ -304,9 +304,9 @@ class KeyService:
     def _put(self, credentials: Sequence[Credential]) -> None:
         """Let the engine have credentials, held where their principals are."""
         if self.engine is not None:
-            held = self.store.principals.held()
+            holds = self.store.principals.holds
             self.engine.put_credentials(
-                [one.for_engine(self._master, held=one.account in held) for one in credentials]
+                [one.for_engine(self._master, held=holds(one.account)) for one in credentials]
             )
 
     def _follow(self, engine: Engine, changed: Credential, change: Change | None) -> int:

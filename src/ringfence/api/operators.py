@@ -42,7 +42,7 @@ class Operators:
         if found is None:
             hint = "an owner adds one: `ringfence principal create NAME --kind operator`"
             raise RoleError(f"the user {login(uid)} is no operator", hint=hint)
-        if found.state != "active" or found.name in self._tree.held():
+        if found.state != "active" or self._tree.holds(found.name):
             hint = "an owner or admin resumes it: `ringfence principal resume`"
             raise RoleError(f"operator {found.name} is out of use", hint=hint)
         roles = ENDPOINTS.get(endpoint, frozenset())

@@ -68,7 +68,7 @@ class PrincipalService:
         Raises:
             PrincipalMissingError: there is none of this name.
         """
-        found = self._tree.one(name).shown() | {"held": name in self._tree.held()}
+        found = self._tree.one(name).shown() | {"held": self._tree.holds(name)}
         return {**found, "history": [change.shown() for change in self._tree.history(name)]}
 
     def step(self, name: str, asked: str, why: str, who: str) -> dict[str, Any]:

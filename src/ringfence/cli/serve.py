@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -21,9 +21,6 @@ from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json
 from ringfence.config.folder import Folder
 from ringfence.engine import Engine
 from ringfence.errors import EngineError, GatewayError
-
-if TYPE_CHECKING:
-    from ringfence.identity import MasterKey, Store
 
 __all__ = ["serve"]
 
@@ -66,6 +63,7 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
     from ringfence.api.keeping import keeping
     from ringfence.api.server import app, serving
     from ringfence.identity import Store, Vault, open_master
+    from ringfence.identity.bulk import engine_records
 
     store, master = Store(loaded.store()), open_master(folder, loaded.store())
     ensure_owner(store.principals, folder.path.stat().st_uid)
@@ -76,7 +74,7 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
     snapshot = loaded.snapshot()
     engine = Engine(snapshot)
     addresses = engine.start(
-        credentials(store, master),
+        engine_records(store, master),
         [key.for_engine() for key in signing.values()],
     )
     try:
@@ -106,14 +104,6 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
             engine.stop(drain_ms)
     finally:
         engine.stop(0)
-
-
-def credentials(store: Store, master: MasterKey) -> list[dict[str, Any]]:
-    """Return what the engine starts with: all that can be verified, held where principals are."""
-    held = store.principals.held()
-    return [
-        one.for_engine(master, held=one.account in held) for one in store.all() if one.verifiable
-    ]
 
 
 def tell_missing(loaded: configuration.Loaded, there: set[str]) -> None:

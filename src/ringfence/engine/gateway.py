@@ -46,20 +46,23 @@ class Engine:
 
     def start(
         self,
-        credentials: list[dict[str, Any]],
+        credentials: list[dict[str, Any]] | bytes,
         venue_keys: Sequence[dict[str, Any]] = (),
     ) -> list[str]:
         """Take `credentials`, open the ledger, listen, and return the bound `host:port` texts.
 
-        In the listeners' order. No client meets the gateway before it knows its credentials, and
-        the keys that it signs with for a venue.
+        In the listeners' order. Many credentials come as bytes: the same list in JSON. No client
+        meets the gateway before it knows its credentials, and the keys that it signs with for a
+        venue.
 
         Raises:
             EngineError: a credential, port, certificate, key or the ledger cannot be used.
         """
         with named():
             keys = json.dumps(list(venue_keys)).encode()
-            return self._engine.start(json.dumps(credentials).encode(), keys)
+            if not isinstance(credentials, bytes):
+                credentials = json.dumps(credentials).encode()
+            return self._engine.start(credentials, keys)
 
     def stop(self, drain_ms: int) -> None:
         """Let open requests end for at most `drain_ms`, then close the ledger.

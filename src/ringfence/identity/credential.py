@@ -133,18 +133,24 @@ class Credential:
             raise StoreError(f"the key of credential {self.key_id} was destroyed")
         return {
             "key_id": self.key_id,
-            "algorithm": self.algorithm,
             "material": base64.b64encode(material).decode(),
             "account": self.account,
+            "expires_us": self.expires_us,
+            "held": held,
+            **self.rights(),
+        }
+
+    def rights(self) -> dict[str, Any]:
+        """Return of what the engine takes all that says nothing of whose it is."""
+        return {
+            "algorithm": self.algorithm,
             "scopes": list(self.scopes),
             "allow": list(EVERYWHERE if self.allow == (ANY,) else self.allow),
             "demands": {
                 "coverage": "whole" if self.native else "venue",
                 "certificates": list(self.certificates),
             },
-            "expires_us": self.expires_us,
             "state": self.state,
-            "held": held,
         }
 
 

@@ -6,11 +6,12 @@ an id is never used twice and the ledger's names stay explained.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
 
 from ringfence.errors import KeyExistsError, KeyStateError, StoreError
 from ringfence.identity import lifecycle
@@ -92,6 +93,18 @@ class Store:
         """
         with self._database.transaction() as db:
             return find(db, key_id)
+
+    def rows(self, asked: Select[Any], at_once: int) -> Iterator[Sequence[Any]]:
+        """Yield the rows of a question, `at_once` of them in memory."""
+        with self._database.transaction() as db:
+            yield from db.execution_options(yield_per=at_once).execute(asked)
+
+    def generations(self) -> list[tuple[str, int]]:
+        """Return the HMAC credentials whose secret is not their first, and which it is."""
+        asked = select(CREDENTIAL.c.key_id, CREDENTIAL.c.generation)
+        with self._database.transaction() as db:
+            found = db.execute(asked.where(CREDENTIAL.c.generation > 1)).all()
+            return [(key_id, generation) for key_id, generation in found]
 
     def fresh(self, key_id: str) -> None:
         """Make sure that an id was never used.

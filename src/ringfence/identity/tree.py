@@ -6,7 +6,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from ringfence.errors import (
     KeyTextError,
@@ -68,9 +78,16 @@ class Tree:
             PrincipalMissingError: there is nothing of its parent's name.
             PrincipalStateError: its parent is not active.
         """
-        read_principal(wanted)
+        return self.add_all([wanted], who, why, approvals)[0]
+
+    def add_all(
+        self, wanted: Sequence[Principal], who: str, why: str = "", approvals: Sequence[str] = ()
+    ) -> list[PrincipalChange]:
+        """Keep many new principals together or not at all, as `add`."""
+        for one in wanted:
+            read_principal(one)
         with self._database.transaction(writes=True) as db:
-            return lay(db, wanted, who, why, approvals)
+            return [lay(db, one, who, why, approvals) for one in wanted]
 
     def history(self, name: str) -> list[PrincipalChange]:
         """Return what became of a principal, oldest first."""
@@ -121,7 +138,20 @@ class Tree:
 
     def held(self) -> set[str]:
         """Return the principals that are out of use: by themselves, or by one above them."""
-        return held_of(self.all())
+        start = select(PRINCIPAL.c.name).where(PRINCIPAL.c.state != "active")
+        with self._database.transaction() as db:
+            return set(under(db, start))
+
+    def holds(self, name: str) -> bool:
+        """Tell whether a principal, or one above it, is out of use."""
+        with self._database.transaction() as db:
+            found: str | None = name
+            while found is not None:
+                one = find(db, found)
+                if one.state != "active":
+                    return True
+                found = one.parent
+        return False
 
     def below(self, name: str) -> list[str]:
         """Return a principal and all under it, from the top."""
@@ -228,10 +258,14 @@ def an_owner_stays(db: Connection, leaving: Principal) -> None:
 
 def below(db: Connection, name: str) -> list[str]:
     """Return a principal and all under it, from the top."""
-    top = select(PRINCIPAL.c.name).where(PRINCIPAL.c.name == find(db, name).name)
-    under = top.cte("under", recursive=True)
-    under = under.union_all(select(PRINCIPAL.c.name).where(PRINCIPAL.c.parent == under.c.name))
-    return list(db.execute(select(under.c.name)).scalars())
+    return under(db, select(PRINCIPAL.c.name).where(PRINCIPAL.c.name == find(db, name).name))
+
+
+def under(db: Connection, start: Select[tuple[str]]) -> list[str]:
+    """Return principals and all under them, from the top, each once."""
+    found = start.cte("under", recursive=True)
+    child = select(PRINCIPAL.c.name).where(PRINCIPAL.c.parent == found.c.name)
+    return list(db.execute(select(found.union(child).c.name)).scalars())
 
 
 def above_of(db: Connection, start: Principal | None) -> list[str]:
@@ -241,16 +275,6 @@ def above_of(db: Connection, start: Principal | None) -> list[str]:
         found.append(start.name)
         start = None if start.parent is None else find(db, start.parent)
     return found
-
-
-def held_of(principals: Sequence[Principal]) -> set[str]:
-    """Return the names of those that are not in use: by themselves, or by one above them."""
-    known = {one.name: one for one in principals}
-
-    def is_held(one: Principal) -> bool:
-        return one.state != "active" or (one.parent is not None and is_held(known[one.parent]))
-
-    return {one.name for one in principals if is_held(one)}
 
 
 def operator(db: Connection, uid: int) -> Principal | None:
