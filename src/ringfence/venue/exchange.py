@@ -80,6 +80,8 @@ class Exchange:
         self._random = random.Random(seed)
         self.on_trade: Callable[[Fill], None] = lambda _fill: None
         """Is told each trade."""
+        self.on_change: Callable[[str, Order | None, Fill | None], None] = lambda *_: None
+        """Is told what happens to an account: to an order, by a fill; with neither, to balances."""
         for market in self.markets.values():
             self.quote(market, 0)
 
@@ -159,9 +161,11 @@ class Exchange:
         if order.time_in_force == "FOK" and sum((m.left for m in meets), ZERO) < order.quantity:
             order.status = "EXPIRED"
             self.orders[order.order_id] = order
+            self.on_change(account, order, None)
             return order
         self._lock(order, instrument, meets)
         self.orders[order.order_id] = order
+        self.on_change(account, order, None)
         self._match(market, order, meets, now_ms)
         return order
 
@@ -202,6 +206,7 @@ class Exchange:
             self._lock(order, instrument, [])
             market.book.rest(order)
             raise
+        self.on_change(account, order, None)
         self._match(market, order, meets, now_ms)
         return order
 
@@ -214,7 +219,11 @@ class Exchange:
             if not quantity:
                 break
             self._trade(market, order, maker, quantity, now_ms)
+        status = order.status
         self._settle(market, order, instrument)
+        if order.status != status:
+            self.on_change(order.account, order, None)
+        self.on_change(order.account, None, None)
         if order.account != HOUSE:
             self.quote(market, now_ms)
 
@@ -235,6 +244,8 @@ class Exchange:
         market.book.remove(order)
         order.status = "CANCELED"
         self._release(order, market.instrument)
+        self.on_change(account, order, None)
+        self.on_change(account, None, None)
         return order
 
     def find(
@@ -308,6 +319,9 @@ class Exchange:
         if maker.status == "FILLED":
             market.book.remove(maker)
             self._release(maker, instrument)
+        for order in (taker, maker):
+            self.on_change(order.account, order, fill)
+        self.on_change(maker.account, None, None)
         market.trades.append(fill)
         self.on_trade(fill)
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
+from starlette.websockets import WebSocket
 
 from ringfence.venue.attestation import AttestationError, verify
 from ringfence.venue.exchange import VenueRefusal
@@ -32,6 +33,14 @@ class Authenticator(Protocol):
 
         Raises:
             VenueRefusal: nobody is.
+        """
+        ...
+
+    def listener(self, socket: WebSocket) -> str:
+        """Return the account that listens; nobody's, if the handshake says none.
+
+        Raises:
+            VenueRefusal: what it says does not hold.
         """
         ...
 
@@ -55,10 +64,31 @@ class Caller:
         attestation = request.headers.get("x-ringfence-attestation")
         if attestation is None or self.key is None:
             return self._direct_account(request, body)
+        return self._attested(request, request.method, (attestation, self.key), body)
+
+    def listener(self, socket: WebSocket) -> str:
+        """Return the account that listens; nobody's, if none is attested.
+
+        Raises:
+            VenueRefusal: -2015 when the attestation does not hold.
+        """
+        attestation = socket.headers.get("x-ringfence-attestation")
+        if attestation is None or self.key is None:
+            return ""
+        return self._attested(socket, "GET", (attestation, self.key), b"")
+
+    def _attested(
+        self,
+        request: HTTPConnection,
+        method: str,
+        by: tuple[str, bytes | Ed25519PublicKey],
+        body: bytes,
+    ) -> str:
+        attestation, key = by
         query = request.url.query
         target = request.url.path + (f"?{query}" if query else "")
         try:
-            claims = verify(attestation, self.key, request.method, target, body, time.time())
+            claims = verify(attestation, key, method, target, body, time.time())
         except AttestationError as e:
             raise VenueRefusal(-2015, f"Attestation refused: {e}.", 401) from e
         message = str(claims["jti"])
@@ -67,7 +97,7 @@ class Caller:
         self._spent[message] = None
         if len(self._spent) > SPENT_KEPT:
             self._spent.popitem(last=False)
-        return str(claims["sub"])
+        return str(claims.get("sub", ""))
 
     def _direct_account(self, request: Request, body: bytes) -> str:
         key_id = request.headers.get("x-mbx-apikey", "")

@@ -12,10 +12,11 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from cryptography.exceptions import InvalidSignature
@@ -24,10 +25,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from starlette.requests import Request
+from starlette.websockets import WebSocket
 
 from ringfence.venue.exchange import VenueRefusal
 
-__all__ = ["VERIFIED", "KeyBook", "VenueKey", "read_keys"]
+__all__ = [
+    "VERIFIED",
+    "KeyBook",
+    "VenueKey",
+    "binance_frame",
+    "bybit_frame",
+    "deribit_frame",
+    "okx_frame",
+    "read_keys",
+]
 
 WINDOW_MS = 5_000
 WINDOW_MAX_MS = 60_000
@@ -79,6 +90,10 @@ class KeyBook:
             VenueRefusal: with the venue's own codes.
         """
         return self._verify(self, request, body).account
+
+    def listener(self, _socket: WebSocket) -> str:
+        """Return nobody: who listens logs on by a message."""
+        return ""
 
 
 def binance(book: KeyBook, request: Request, body: bytes) -> VenueKey:
@@ -168,6 +183,66 @@ def kraken(book: KeyBook, request: Request, body: bytes) -> VenueKey:
     if not nonce.isdecimal() or int(nonce) <= book.nonces.get(key.key_id, 0):
         raise VenueRefusal(0, "EAPI:Invalid nonce")
     book.nonces[key.key_id] = int(nonce)
+    return key
+
+
+Keys = Mapping[str, VenueKey]
+
+
+def binance_frame(keys: Keys, params: Mapping[str, Any]) -> VenueKey:
+    """Return the key that signed a message of the WebSocket API.
+
+    Source: web-socket-api.md, "Request security".
+    """
+    values = {name: str(value) for name, value in params.items()}
+    signature = values.pop("signature", "")
+    key = keys.get(values.get("apiKey", ""))
+    if key is None:
+        raise VenueRefusal(-2008, "Invalid Api-Key ID.", 401)
+    check_time(values)
+    payload = "&".join(f"{name}={value}" for name, value in sorted(values.items()))
+    if not key.verifies(payload.encode(), signature):
+        raise VenueRefusal(-1022, "Signature for this request is not valid.")
+    return key
+
+
+def okx_frame(keys: Keys, said: Mapping[str, Any]) -> VenueKey:
+    """Return the key that a `login` is signed with. Source: OKX v5 API docs, "Login"."""
+    key = keys.get(str(said.get("apiKey")))
+    if key is None:
+        raise VenueRefusal(60005, "Invalid apiKey")
+    if said.get("passphrase") != key.passphrase:
+        raise VenueRefusal(60024, "Wrong passphrase")
+    stamp = str(said.get("timestamp"))
+    if not stamp.isdecimal() or abs(time.time() - int(stamp)) > OKX_WINDOW_MS / 1_000:
+        raise VenueRefusal(60006, "Timestamp request expired")
+    payload = f"{stamp}GET/users/self/verify".encode()
+    if not key.verifies(payload, str(said.get("sign")), base=64):
+        raise VenueRefusal(60007, "Invalid sign")
+    return key
+
+
+def bybit_frame(keys: Keys, args: Sequence[Any]) -> VenueKey:
+    """Return the key that an `auth` is signed with. Source: Bybit v5 API docs, "Connect"."""
+    key_id, expires, signature = [*map(str, args), "", "", ""][:3]
+    key = keys.get(key_id)
+    if key is None:
+        raise VenueRefusal(10003, "API key is invalid.")
+    if not expires.isdecimal() or int(expires) <= time.time_ns() // 1_000_000:
+        raise VenueRefusal(10002, "The request time exceeds the time window range.")
+    if not key.verifies(f"GET/realtime{expires}".encode(), signature):
+        raise VenueRefusal(10004, "Error sign, please check your signature generation algorithm.")
+    return key
+
+
+def deribit_frame(keys: Keys, said: Mapping[str, Any]) -> VenueKey:
+    """Return the key of a `public/auth` by client signature. Source: Deribit API docs."""
+    key = keys.get(str(said.get("client_id")))
+    stamp, nonce, data = (str(said.get(name, "")) for name in ("timestamp", "nonce", "data"))
+    fresh = stamp.isdecimal() and abs(time.time_ns() // 1_000_000 - int(stamp)) <= WINDOW_MS
+    payload = f"{stamp}\n{nonce}\n{data}".encode()
+    if key is None or not fresh or not key.verifies(payload, str(said.get("signature"))):
+        raise VenueRefusal(13004, "invalid_credentials")
     return key
 
 

@@ -97,12 +97,13 @@ class PaperVenue:
         self.exchange = Exchange(
             load_instruments(shape.name), config.seed, start=load_start(shape.name)
         )
-        self._streams = Streams(shape.feed(self.exchange))
-        self.exchange.on_trade = self._streams.on_trade
         self._caller = Caller(config.key, config.direct_keys)
         asked: Authenticator = self._caller
         if config.own_keys is not None:
             asked = KeyBook(config.own_keys, config.venue)
+        self._streams = Streams(shape.feed(self.exchange), asked, config.own_keys or {})
+        self.exchange.on_trade = self._streams.on_trade
+        self.exchange.on_change = self._streams.on_change
         app = Starlette(
             routes=[*routes(shape, self.exchange, asked), *self._streams.routes()],
             lifespan=self._lifespan,

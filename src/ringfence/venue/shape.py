@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ringfence.venue.book import Fill
+from ringfence.venue.book import Fill, Order
 from ringfence.venue.exchange import Exchange, VenueRefusal
+from ringfence.venue.keys import VenueKey
 
-__all__ = ["Feed", "Handler", "Listener", "Params", "Shape", "Whole", "now_ms"]
+__all__ = ["Change", "Feed", "Handler", "Heart", "Listener", "Params", "Shape", "Whole", "now_ms"]
 
 Params = dict[str, Any]
 """Query and body of a request together. The objects of a JSON list stand under `items`."""
@@ -47,14 +48,41 @@ class Shape:
     feed: Callable[[Exchange], Feed]
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to an account: to its `order`, by `fill`; with neither, to its balances."""
+
+    account: str
+    order: Order | None
+    fill: Fill | None
+
+
+class Heart(Protocol):
+    """Asks a listener again and again whether it is there."""
+
+    due: float
+    """When next, by the monotonic clock."""
+
+    def beat(self, listener: Listener) -> None:
+        """Ask it, or end it if it has not answered."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Listener:
-    """A client of the market stream: what it wants to hear, and what it has not heard yet."""
+    """A client of a stream: who it is, what it wants to hear, and what it has not heard yet."""
 
     path: str
     query: Mapping[str, str]
     topics: dict[str, Any] = field(default_factory=dict)
     """By topic, what the feed keeps about the subscription."""
+    account: str = ""
+    """Whom the gateway attests, or who has logged on; nobody, if empty."""
+    keys: Mapping[str, VenueKey] = field(default_factory=dict)
+    """By which it may log on."""
+    private: dict[str, Any] = field(default_factory=dict)
+    """By topic, what it wants to hear of its account."""
+    heart: Heart | None = None
     queue: asyncio.Queue[Any] = field(default_factory=lambda: asyncio.Queue(QUEUE_MAX))
     """Events as JSON values, or as texts; None ends it."""
 
@@ -65,7 +93,7 @@ class Listener:
 
 
 class Feed(Protocol):
-    """A venue's market stream."""
+    """A venue's streams."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -82,6 +110,10 @@ class Feed(Protocol):
 
     def traded(self, fill: Fill) -> Iterable[tuple[str, Any]]:
         """Return what there is to tell about a trade, by topic."""
+        ...
+
+    def changed(self, listener: Listener, change: Change) -> Iterable[Any]:
+        """Return what there is to tell this listener about its account."""
         ...
 
     def moment(self, topic: str) -> Any | None:

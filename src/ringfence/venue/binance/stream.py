@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from ringfence.venue.binance import shapes
+from ringfence.venue.binance import shapes, user_data
 from ringfence.venue.book import Fill
 from ringfence.venue.exchange import Exchange
-from ringfence.venue.shape import Listener, now_ms
+from ringfence.venue.shape import Change, Listener, now_ms
 
 __all__ = ["BinanceFeed"]
 
@@ -18,7 +18,7 @@ __all__ = ["BinanceFeed"]
 class BinanceFeed:
     """Source: Binance spot API docs, "WebSocket Streams" (read 2026-11)."""
 
-    paths = ("/ws", "/ws/{names:path}", "/stream")
+    paths = ("/ws", "/ws/{names:path}", "/stream", user_data.PATH)
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -31,6 +31,9 @@ class BinanceFeed:
         listener.topics.update(dict.fromkeys(filter(None, names.split("/"))))
 
     def heard(self, listener: Listener, text: str) -> None:
+        if listener.path == user_data.PATH:
+            listener.say(user_data.answer(listener, text))
+            return
         try:
             wanted = json.loads(text)
             method, names = wanted["method"], list(map(str, wanted.get("params") or []))
@@ -55,6 +58,9 @@ class BinanceFeed:
             "m": fill.maker.side == "BUY", "M": True,
         }  # fmt: skip
         yield f"{symbol.lower()}@trade", event
+
+    def changed(self, listener: Listener, change: Change) -> Iterable[Any]:
+        return user_data.told(self._exchange, listener, change)
 
     def moment(self, topic: str) -> dict[str, Any] | None:
         symbol, _, kind = topic.partition("@")

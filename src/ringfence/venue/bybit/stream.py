@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ringfence.venue.book import Fill
-from ringfence.venue.bybit import shapes
+from ringfence.venue.bybit import private, shapes
 from ringfence.venue.exchange import Exchange
 from ringfence.venue.fields import plain
-from ringfence.venue.shape import Listener, now_ms
+from ringfence.venue.shape import Change, Listener, now_ms
 
 __all__ = ["BybitFeed"]
 
@@ -20,7 +20,7 @@ DEPTHS = ("1", "50", "200", "1000")
 class BybitFeed:
     """Source: Bybit v5 API docs, "WebSocket Stream" (read 2026-11). Books are told as snapshots."""
 
-    paths = ("/v5/public/spot",)
+    paths = ("/v5/public/spot", private.PATH)
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -29,6 +29,9 @@ class BybitFeed:
         """Nothing is told before it is asked for."""
 
     def heard(self, listener: Listener, text: str) -> None:
+        if listener.path == private.PATH:
+            listener.say(private.answer(listener, text))
+            return
         try:
             said = json.loads(text)
             op, names = said["op"], list(map(str, said.get("args") or []))
@@ -67,6 +70,9 @@ class BybitFeed:
             "i": str(fill.trade_id), "BT": False, "RPI": False, "seq": fill.trade_id,
         }  # fmt: skip
         yield topic, {"topic": topic, "type": "snapshot", "ts": fill.time_ms, "data": [row]}
+
+    def changed(self, listener: Listener, change: Change) -> Iterable[Any]:
+        return private.told(self._exchange, listener, change)
 
     def moment(self, topic: str) -> dict[str, Any] | None:
         market = self._market(topic)

@@ -8,9 +8,10 @@ from typing import Any
 
 from ringfence.venue.book import Fill
 from ringfence.venue.day import day
-from ringfence.venue.deribit import shapes
-from ringfence.venue.exchange import Exchange, Market
-from ringfence.venue.shape import Listener, now_ms
+from ringfence.venue.deribit import private, shapes
+from ringfence.venue.exchange import Exchange, Market, VenueRefusal
+from ringfence.venue.keys import deribit_frame
+from ringfence.venue.shape import Change, Listener, now_ms
 
 __all__ = ["DeribitFeed"]
 
@@ -38,6 +39,9 @@ class DeribitFeed:
             listener.say(answer(None, error={"code": -32700, "message": "Parse error"}))
             return
         number = said.get("id")
+        if method.startswith("private/") or method == "public/auth":
+            listener.say(answer(number, **self._private(listener, method, params, channels)))
+            return
         known = [one for one in channels if self._market(one) is not None]
         fixed = {"public/test": VERSION, "public/get_time": now_ms(), "public/hello": VERSION}
         fixed |= {"public/set_heartbeat": "ok", "public/disable_heartbeat": "ok"}
@@ -48,10 +52,47 @@ class DeribitFeed:
             for one in known:
                 listener.topics.pop(one, None)
             listener.say(answer(number, result=known))
+        elif method == "public/unsubscribe_all":
+            listener.topics.clear()
+            listener.say(answer(number, result="ok"))
         elif method in fixed:
+            private.hear_beat(listener, method, params)
             listener.say(answer(number, result=fixed[method]))
         else:
             listener.say(answer(number, error={"code": -32601, "message": "Method not found"}))
+
+    def _private(
+        self, listener: Listener, method: str, params: dict[str, Any], channels: list[str]
+    ) -> dict[str, Any]:
+        """Do what somebody with an account says, and return what the answer has."""
+        try:
+            if method == "public/auth":
+                listener.account = deribit_frame(listener.keys, params).account
+                return {
+                    "result": {"access_token": "paper", "expires_in": 900, "scope": "connection"}
+                }
+            if not listener.account:
+                raise VenueRefusal(13009, "unauthorized")
+        except VenueRefusal as refusal:
+            return {"error": {"code": refusal.code, "message": refusal.message}}
+        if method == "private/unsubscribe_all":
+            listener.topics.clear()
+            listener.private.clear()
+            return {"result": "ok"}
+        known = [c for c in channels if private.is_known(c) or self._market(c) is not None]
+        if method not in ("private/subscribe", "private/unsubscribe"):
+            return {"error": {"code": -32601, "message": "Method not found"}}
+        for one in known:
+            wanted = listener.private if private.is_known(one) else listener.topics
+            if method == "private/subscribe":
+                wanted[one] = None
+            else:
+                wanted.pop(one, None)
+        return {"result": known}
+
+    def changed(self, listener: Listener, change: Change) -> Iterable[Any]:
+        for channel, data in private.told(self._exchange, listener, change):
+            yield told(channel, data)
 
     def _market(self, channel: str) -> Market | None:
         _, _, rest = channel.partition(".")

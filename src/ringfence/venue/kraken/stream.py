@@ -13,7 +13,7 @@ from ringfence.venue.book import SIDES, Fill
 from ringfence.venue.day import day
 from ringfence.venue.exchange import Exchange, Market, VenueRefusal
 from ringfence.venue.kraken import rest, shapes
-from ringfence.venue.shape import Listener, now_ms
+from ringfence.venue.shape import Change, Listener, now_ms
 
 __all__ = ["KrakenFeed"]
 
@@ -101,6 +101,10 @@ class KrakenFeed:
 
     def traded(self, fill: Fill) -> Iterable[tuple[str, Any]]:
         yield f"trade:{fill.taker.symbol}:0", fill
+
+    def changed(self, listener: Listener, change: Change) -> Iterable[Any]:
+        """Nothing: accounts are not told here."""
+        return ()
 
     def moment(self, topic: str) -> Any | None:
         channel, symbol, _ = topic.split(":")

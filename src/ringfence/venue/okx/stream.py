@@ -8,8 +8,8 @@ from typing import Any
 
 from ringfence.venue.book import Fill
 from ringfence.venue.exchange import Exchange
-from ringfence.venue.okx import shapes
-from ringfence.venue.shape import Listener, now_ms
+from ringfence.venue.okx import private, shapes
+from ringfence.venue.shape import Change, Listener, now_ms
 
 __all__ = ["OkxFeed"]
 
@@ -21,7 +21,7 @@ CHANNELS = {"tickers", "trades", "books", *BOOKS}
 class OkxFeed:
     """Source: OKX v5 API docs, "WebSocket" (read 2026-11). `books` is told as snapshots."""
 
-    paths = ("/ws/v5/public",)
+    paths = ("/ws/v5/public", private.PATH)
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -38,6 +38,9 @@ class OkxFeed:
             op, args = said["op"], [dict(arg) for arg in said["args"]]
         except (ValueError, KeyError, TypeError):
             listener.say({"event": "error", "code": "60012", "msg": "Illegal request"})
+            return
+        if listener.path == private.PATH:
+            private.heard(self._exchange, listener, op, args)
             return
         for arg in args:
             topic = f"{arg.get('channel')}:{arg.get('instId')}"
@@ -58,6 +61,9 @@ class OkxFeed:
     def traded(self, fill: Fill) -> Iterable[tuple[str, Any]]:
         topic = f"trades:{fill.taker.symbol}"
         yield topic, told(topic, shapes.trade(fill) | {"count": "1"})
+
+    def changed(self, listener: Listener, change: Change) -> Iterable[Any]:
+        return private.told(self._exchange, listener, change)
 
     def moment(self, topic: str) -> dict[str, Any] | None:
         channel, _, symbol = topic.partition(":")
