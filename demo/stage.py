@@ -33,7 +33,7 @@ class Stage:
     burst: Key
     elsewhere: Key
     streams: str = ""
-    """Where market streams are: the same address, unless they have a listener of their own."""
+    """The same address for WebSockets."""
 
 
 def ringfence(*arguments: str, check: bool = True) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import copy
 import json
 import secrets
 import subprocess
@@ -12,16 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ccxt
+import ccxt.pro
 import pytest
 
 from demo.stage import Stage, key, ringfence, running
-from tests.integration.venues import VENUES, Venue, client
+from tests.integration.venues import PUSHED, VENUES, Venue, client
 
 SECRET = base64.b64encode(secrets.token_bytes(48)).decode()
 """Of a length and an alphabet that suit all of them."""
 PHRASE = secrets.token_urlsafe(12)
 PHRASED = ("okx",)
+ALL = {**PUSHED, **VENUES}
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,11 @@ def put(config: Path, venue: str, secret: str, phrase: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module", params=VENUES)
+@pytest.fixture(scope="module", params=list(ALL))
 def desk(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
-    venue, folder = VENUES[request.param], tmp_path_factory.mktemp(request.param)
+    venue, folder = ALL[request.param], tmp_path_factory.mktemp(request.param)
     own, phrase, state = folder / "venue-keys.json", folder / "phrase", folder / "state"
     row = {"key_id": "venue-key", "account": "firm", "secret": SECRET}
     row |= {"passphrase": PHRASE} if venue.name in PHRASED else {}
@@ -69,8 +72,9 @@ def desk(
         bot = key(state, "desk", ["read", "trade"], "127.0.0.0/8")
         put(config, venue.name, SECRET, phrase)
         with running(folder / "gateway.log", "serve", "-c", str(config)) as gateway:
-            url = f"https://{gateway['addresses'][0]}"
-            stage = Stage(url, state / "tls" / "ca.pem", state, bot, bot, bot)
+            address = gateway["addresses"][0]
+            ca = state / "tls" / "ca.pem"
+            stage = Stage(f"https://{address}", ca, state, bot, bot, bot, f"wss://{address}")
             yield Desk(venue, stage, client(stage, venue.name, bot))
 
 
@@ -95,3 +99,27 @@ def test_the_venue_refuses_what_others_signed_and_the_bot_is_not_blamed(desk: De
     put(config, venue.name, SECRET, phrase)
     placed = bot.create_order(venue.symbol, "limit", "buy", venue.amount, venue.resting)
     bot.cancel_order(placed["id"], venue.symbol)
+
+
+@pytest.mark.parametrize("desk", PUSHED, indirect=True)
+def test_ccxt_pro_hears_the_firm_s_orders_and_fills(desk: Desk) -> None:
+    venue, bot = desk.venue, desk.bot
+
+    async def watch() -> tuple[Any, Any, Any]:
+        exchange = client(desk.stage, venue.name, desk.stage.trader, ccxt.pro)
+        exchange.cafile = str(desk.stage.ca)
+        try:
+            await exchange.load_markets()
+            watching = asyncio.gather(exchange.watch_orders(), exchange.watch_my_trades())
+            await asyncio.sleep(2)  # the subscriptions are on their way
+            bought = await asyncio.to_thread(
+                lambda: bot.create_order(venue.symbol, "market", "buy", venue.amount)
+            )
+            orders, trades = await asyncio.wait_for(watching, 20)
+            return bought, copy.deepcopy(list(orders)), copy.deepcopy(list(trades))
+        finally:
+            await exchange.close()
+
+    bought, orders, trades = asyncio.run(watch())
+    assert {order["id"] for order in orders} == {bought["id"]}
+    assert {trade["order"] for trade in trades} == {bought["id"]}

@@ -37,7 +37,7 @@ def placed(
 ) -> Iterator[Placed]:
     venue = VENUES[request.param]
     folder = tmp_path_factory.mktemp(venue.name) / "stage"
-    with set_stage(folder, venue.profile, venue.name, venue.settled) as stage:
+    with set_stage(folder, venue.profile, venue.name) as stage:
         yield venue, stage
 
 
@@ -73,6 +73,8 @@ def test_ccxt_pro_watches_ticker_book_and_trades(placed: Placed) -> None:
     assert {trade["side"] for trade in trades} == {"buy"}
 
 
+# Deribit's is a channel, which answers such a message (test_pushes.py).
+@pytest.mark.parametrize("placed", ["bybit", "kraken", "okx"], indirect=True)
 @pytest.mark.parametrize(
     "text",
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +11,7 @@ import ccxt
 from demo.attack import Key
 from demo.stage import Stage
 
-__all__ = ["VENUES", "Venue", "client", "rewritten"]
+__all__ = ["PUSHED", "VENUES", "Venue", "client", "rewritten"]
 
 
 @dataclass(frozen=True)
@@ -24,18 +23,8 @@ class Venue:
     symbol: str
     amends: bool
     off_tick: float
-    streams: str | None = None
-    """The dialect of the listener that has its market streams, if it is another."""
     resting: float = 50_000
     amount: float = 0.01
-
-    def settled(self, text: str, _state: Path) -> str:
-        """Return the configuration with a listener for market streams, if they need their own."""
-        if self.streams is None:
-            return text
-        files = "{certificate: tls/server.pem, key: tls/server.key}"
-        row = f"{{name: streams, address: '127.0.0.1:0', dialect: {self.streams}, tls: {files}}}"
-        return text.replace("listeners:\n", f"listeners:\n  - {row}\n", 1)
 
 
 VENUES = {
@@ -43,11 +32,15 @@ VENUES = {
     for venue in (
         Venue("bybit", "bybit-spot", "BTC/USDT", True, 50_000.001),
         Venue("okx", "okx-spot", "BTC/USDT", True, 50_000.01),
-        Venue("deribit", "deribit", "BTC/USDC", False, 50_000.5, "deribit-streams"),
+        Venue("deribit", "deribit", "BTC/USDC", False, 50_000.5),
         Venue("kraken", "kraken-spot", "BTC/USDT", False, 50_000.01),
     )
 }
 """ccxt calls them as we do."""
+
+BINANCE = Venue("binance", "binance-spot", "BTC/USDT", True, 50_000.001)
+PUSHED = {venue.name: venue for venue in (BINANCE, *VENUES.values()) if venue.name != "kraken"}
+"""Those that push an account's orders, fills and balances on a channel."""
 
 
 def rewritten(urls: Any, origin: str) -> Any:
@@ -74,6 +67,8 @@ def client(stage: Stage, name: str, key: Key, library: Any = ccxt) -> Any:
     api = made.urls["api"]
     streams = api.pop("ws", None)
     made.urls["api"] = rewritten(api, stage.gateway)
+    if name == "binance":
+        made.options |= {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
     if streams is not None:
         made.urls["api"]["ws"] = rewritten(streams, stage.streams)
     return made

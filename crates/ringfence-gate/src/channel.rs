@@ -1,6 +1,9 @@
 //! A trading channel: a WebSocket on which each message is judged, recorded and carried like the request that it stands
 //! for (docs/adr/0019). The venue never sees the channel, and an idle one holds no connection to it.
 
+mod follow;
+mod leg;
+mod legs;
 mod mailbox;
 mod speaker;
 mod task;
@@ -8,6 +11,7 @@ mod task;
 use std::io;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -27,6 +31,8 @@ use crate::pipeline::Passing;
 use crate::shared::MessageId;
 use crate::socket::Carrier;
 use crate::stream::Opening;
+use leg::{Gone, Grant};
+use legs::Legs;
 use speaker::{Held, Speaker};
 
 /// Largest message of a client: one order is much smaller.
@@ -52,9 +58,10 @@ pub(crate) struct Opened {
 impl Passing {
     /// Answers the handshake of a channel. Nothing is asked of the venue yet.
     pub(crate) fn open_channel(&self, opening: &Opening, permitted: Permitted) -> Response<Answer> {
-        let lasts_us = self.client.door.speech.dialect.session_us();
+        let path = self.head.uri.path();
+        let lasts_us = self.client.door.speech.dialect.session_us(path);
         let opened = Opened {
-            path: self.head.uri.path().into(),
+            path: path.into(),
             id: self.id.clone(),
             // Of a handshake that is signed natively: then it was a logon.
             session: permitted.permit.session(now_us().saturating_add(lasts_us)),
@@ -86,6 +93,9 @@ pub(crate) struct Channel {
     trimmed: bool,
     /// We have asked whether the client is still there, and it has said nothing since.
     asked: bool,
+    heard_us: u64,
+    /// By whose leave that may be written which was pushed and is not written yet.
+    pushed: Option<Rc<Grant>>,
     /// Nothing more is read; what is under way is answered.
     closing: Option<(CloseCode, &'static str)>,
     /// Our last word is among what is to be written.
@@ -114,6 +124,8 @@ impl Channel {
             paused: false,
             trimmed: false,
             asked: false,
+            heard_us: now_us(),
+            pushed: None,
             closing: None,
             ending: false,
             shut: false,
@@ -135,9 +147,11 @@ impl Channel {
         if self.client.thread.draining.get() {
             self.leave(CloseCode::GOING_AWAY, "the gateway is shutting down");
         }
-        if self.speaker.is_silenced() {
-            self.leave(CloseCode::POLICY, "the key of this session is not in force");
+        let now_us = now_us();
+        if self.speaker.is_silenced(now_us) && self.silence().is_err() {
+            return Poll::Ready(());
         }
+        self.watch_over(now_us);
         loop {
             match self.turn(context) {
                 Err(_) => return Poll::Ready(()),
@@ -158,6 +172,9 @@ impl Channel {
     /// The deadline has passed: the pause is over, or the client takes nothing, or says nothing.
     fn out_of_time(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if std::mem::take(&mut self.paused) {
+            self.renew();
+        } else if self.out.is_empty() && self.speaker.legs.are_full() {
+            self.venue_gone(Gone("the venue takes nothing"));
             self.renew();
         } else if self.ending || !self.out.is_empty() {
             let counters = &self.client.thread.shared.counters;
@@ -180,6 +197,7 @@ impl Channel {
     fn trim(&mut self) {
         self.decoder.shrink(0);
         self.out.trim();
+        self.speaker.legs.trim();
         let rest = self.lane.watch.patience.idle / 2;
         self.lane.watch.deadline.set(rest.saturating_sub(QUIET));
     }
@@ -205,17 +223,104 @@ impl Channel {
     /// Moves what can be moved once; tells whether anything was.
     fn turn(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         self.collect();
+        let mut moved = self.send(context)?;
+        moved |= self.speaker.legs.poll_opening(context);
+        match self.speaker.legs.poll_send(context) {
+            Ok(some) => moved |= some,
+            Err(_) => self.venue_gone(Gone("the venue has gone")),
+        }
+        let writing = self.pushed.is_some() || !self.out.is_empty();
+        if self.ending || self.paused || self.closing.is_some() || writing {
+            return Ok(moved);
+        }
+        // First: whoever logs on with another key hears nothing more of the last one's.
+        moved |= self.turn_near(context)?;
+        moved |= self.turn_legs(context);
+        Ok(moved)
+    }
+
+    /// Writes what it can to the client. What was pushed to somebody is written only if it still may.
+    fn send(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        let shared = Arc::clone(&self.client.thread.shared);
+        let _pushing = self.pushed.as_ref().map(|_| {
+            let pushing = shared.pushing.read();
+            pushing.unwrap_or_else(PoisonError::into_inner)
+        });
+        let lapsed = |grant: &Rc<Grant>| !grant.holds(now_us());
+        if self.pushed.as_ref().is_some_and(lapsed) {
+            self.silence()?;
+        }
         let near = &mut self.near;
-        let mut moved = self
+        let moved = self
             .out
             .poll_send(|bytes| near.poll_write(context, bytes))?;
         // A TLS stream keeps what was written until it is flushed.
-        let _ = near.poll_flush(context)?;
-        if self.ending || self.paused || self.closing.is_some() || !self.out.is_empty() {
-            return Ok(moved);
+        if near.poll_flush(context)?.is_ready() && self.out.is_empty() {
+            self.pushed = None;
         }
-        if self.held.is_some() && self.speaker.mailbox.is_ordered() {
-            return Ok(moved);
+        Ok(moved)
+    }
+
+    /// Ends a channel whose session is nobody's any more, with what was pushed on it and not written yet.
+    fn silence(&mut self) -> io::Result<()> {
+        self.speaker.legs = Legs::default();
+        if self.pushed.take().is_some() {
+            if self.out.sent > 0 || self.out.is_empty() {
+                // Part of it is on its way, where no last word can be put behind it.
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            self.out = Outbox::default();
+        }
+        self.leave(CloseCode::POLICY, "the key of this session is not in force");
+        Ok(())
+    }
+
+    /// Hears what the venue pushes.
+    fn turn_legs(&mut self, context: &mut Context<'_>) -> bool {
+        if self.speaker.legs.are_none() {
+            return false;
+        }
+        let landing = Rc::clone(&self.client.thread.landing);
+        let mut landing = landing.borrow_mut();
+        let legs = &mut self.speaker.legs;
+        match legs.poll_read(context, &mut landing, &mut self.out, &mut self.pushed) {
+            Ok(moved) => moved,
+            Err(gone) => {
+                self.venue_gone(gone);
+                true
+            }
+        }
+    }
+
+    /// Asks whether client and venue are there, where one of them speaks and the other does not.
+    fn watch_over(&mut self, now_us: u64) {
+        if self.ending || self.speaker.legs.are_none() {
+            return;
+        }
+        let half = self.lane.watch.patience.idle / 2;
+        let half_us = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
+        let silent_us = now_us.saturating_sub(self.heard_us);
+        if self.asked && silent_us > half_us.saturating_mul(2) {
+            self.end(CloseCode::GOING_AWAY, "nothing was said for too long");
+        } else if !self.asked && silent_us > half_us {
+            self.asked = true;
+            frame(&mut self.out.bytes, Kind::Ping, b"", None);
+        }
+        if let Err(gone) = self.speaker.legs.watch_over(now_us, half_us) {
+            self.venue_gone(gone);
+        }
+    }
+
+    fn venue_gone(&mut self, gone: Gone) {
+        self.speaker.legs = Legs::default();
+        self.leave(CloseCode::BAD_GATEWAY, gone.0);
+    }
+
+    /// Hears the client, unless a message waits for the one before it.
+    fn turn_near(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        let waits = self.speaker.mailbox.is_ordered() || self.speaker.legs.is_opening();
+        if self.held.is_some() && waits || self.speaker.legs.are_full() {
+            return Ok(false);
         }
         if let Some(held) = self.held.take() {
             self.held = self.speaker.take_up(held);
@@ -226,14 +331,14 @@ impl Channel {
             self.heard(&behind);
             return Ok(true);
         }
-        moved |= self.read(context)?;
-        Ok(moved)
+        self.read(context)
     }
 
     /// Puts answers that are there among what is to be written.
     fn collect(&mut self) {
         let mailbox = &self.speaker.mailbox;
-        while !self.ending && self.out.bytes.len() < WRITE_BYTES {
+        // What was pushed stands alone, so that it can be taken back.
+        while !self.ending && self.pushed.is_none() && self.out.bytes.len() < WRITE_BYTES {
             let Some(answer) = mailbox.take() else { break };
             frame(&mut self.out.bytes, Kind::Text, answer.as_bytes(), None);
         }
@@ -258,6 +363,7 @@ impl Channel {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.asked = false;
+        self.heard_us = now_us();
         self.heard(heard);
         Ok(true)
     }
@@ -324,6 +430,7 @@ impl Channel {
         if !self.ending {
             close(&mut self.out.bytes, code, reason, None);
             self.ending = true;
+            self.speaker.legs = Legs::default();
         }
     }
 
@@ -331,7 +438,7 @@ impl Channel {
     fn renew(&mut self) {
         self.trimmed = false;
         let patience = self.lane.watch.patience;
-        let waiting = self.ending || !self.out.is_empty();
+        let waiting = self.ending || !self.out.is_empty() || self.speaker.legs.are_full();
         self.lane.watch.deadline.set(if waiting {
             patience.body
         } else {

@@ -11,7 +11,7 @@ use http_body_util::Full;
 use ringfence_core::egress::{Egress, VenueKey};
 use ringfence_core::mode::Control;
 use ringfence_core::refusal::{Code, Refusal};
-use ringfence_wire::{Draft, Seal, Signed, Unsigned, essence};
+use ringfence_wire::{Dialect, Draft, Seal, Signed, Unsigned, essence};
 
 use crate::error::GateError;
 use crate::pool::Sent;
@@ -53,6 +53,42 @@ impl Ring {
     }
 }
 
+/// Has something signed with a venue key at `now_us`.
+///
+/// # Errors
+///
+/// `venue_key_missing` if the key has gone, or cannot sign so; what `sign` finds wrong.
+pub(crate) fn seal<T>(
+    ring: &Ring,
+    key: &VenueKey,
+    speech: &Speech,
+    now_us: u64,
+    sign: impl FnOnce(&Dialect, &Seal<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let dialect = &speech.dialect;
+    let sealer = ring.get(key.name());
+    let sealer = sealer.filter(|sealer| *sealer.dialect == *dialect.name());
+    let sealer = sealer.ok_or(Code::VenueKeyMissing)?;
+    let now_us = key.tick(now_us);
+    let mut number = itoa::Buffer::new();
+    let seal = Seal {
+        key_id: &sealer.key_id,
+        key: &sealer.key,
+        passphrase: sealer.passphrase.as_ref().map(|phrase| phrase.as_str()),
+        now_us,
+        nonce: number.format(now_us),
+    };
+    // It is our key that cannot sign, not the client's.
+    sign(dialect, &seal).map_err(|refusal| {
+        let unfit = refusal.code.control() == Some(Control::Identity);
+        if unfit {
+            Code::VenueKeyMissing.into()
+        } else {
+            refusal
+        }
+    })
+}
+
 /// A message to the venue that is signed when it is sent, and again should it have to be sent on another connection:
 /// neither the ledger nor the pool can make its time stale.
 pub(crate) struct Letter {
@@ -71,11 +107,6 @@ impl Letter {
     ///
     /// `venue_key_missing` if the key has gone, or cannot sign so; `http_target_invalid`.
     pub(crate) fn sign(&self, ring: &Ring, now_us: u64) -> Result<Request<Sent>, Refusal> {
-        let dialect = &self.speech.dialect;
-        let sealer = ring.get(self.key.name());
-        let sealer = sealer.filter(|sealer| *sealer.dialect == *dialect.name());
-        let sealer = sealer.ok_or(Code::VenueKeyMissing)?;
-        let now_us = self.key.tick(now_us);
         let draft = Draft {
             method: self.method.as_str(),
             path: &self.message.path,
@@ -83,23 +114,8 @@ impl Letter {
             headers: &self.headers,
             body: &self.message.body,
         };
-        let mut number = itoa::Buffer::new();
-        let seal = Seal {
-            key_id: &sealer.key_id,
-            key: &sealer.key,
-            passphrase: sealer.passphrase.as_ref().map(|phrase| phrase.as_str()),
-            now_us,
-            nonce: number.format(now_us),
-        };
-        let signed = dialect.sign(&draft, &seal);
-        // It is our key that cannot sign, not the client's.
-        let signed = signed.map_err(|refusal| {
-            let unfit = refusal.code.control() == Some(Control::Identity);
-            if unfit {
-                Code::VenueKeyMissing.into()
-            } else {
-                refusal
-            }
+        let signed = seal(ring, &self.key, &self.speech, now_us, |dialect, seal| {
+            dialect.sign(&draft, seal)
         });
         self.write(signed?)
     }

@@ -135,7 +135,7 @@ impl Gate {
     /// [`GateError::Credential`].
     pub fn put_credentials(&self, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
         let count = put(&self.shared.core.credentials, records);
-        self.changes.send_replace(());
+        self.silence();
         count
     }
 
@@ -148,7 +148,15 @@ impl Gate {
         let egress = self.shared.core.egress.as_ref();
         let egress =
             egress.ok_or_else(|| GateError::config("egress", "there is no such section"))?;
-        self.shared.ring.put(egress, records)
+        let count = self.shared.ring.put(egress, records);
+        self.silence();
+        count
+    }
+
+    /// Waits until what is being pushed to somebody has been written, and has every channel look whose it is now.
+    fn silence(&self) {
+        drop(self.shared.pushing.write());
+        self.changes.send_replace(());
     }
 
     /// Sets a credential's state, then records it; a ledger that takes nothing does not stand in a revocation's way.
@@ -169,7 +177,7 @@ impl Gate {
             .set_state(key_id, state)
             .map_err(|code| refused(key_id, code))?;
         let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.changes.send_replace(());
+        self.silence();
         let mut fields = vec![
             ("credential", Value::Text(key_id)),
             ("state", Value::Text(state.as_str())),
@@ -189,7 +197,7 @@ impl Gate {
         let names = accounts.iter().map(String::as_str);
         self.shared.core.credentials.hold(names, held);
         let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.changes.send_replace(());
+        self.silence();
         effective_us
     }
 

@@ -3,7 +3,7 @@
 use http::Response;
 use http::header::DATE;
 use ringfence_core::budget::{Subject, Told};
-use ringfence_core::egress::Egress;
+use ringfence_core::egress::{Egress, VenueKey};
 use ringfence_core::pipeline::Permit;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_ledger::Value;
@@ -36,9 +36,17 @@ impl Passing {
             self.hold(egress, permit, (stop, wait_ms), now_us / 1000);
         }
         let key = permit.venue_key()?;
-        let news = key.note(verdict.key_refused.is_some(), now_us);
-        let code = verdict.key_refused?;
-        if news {
+        let Some(code) = verdict.key_refused else {
+            key.note(false, now_us);
+            return None;
+        };
+        self.key_refused(key, &code, status);
+        Some(Code::VenueKeyRefused.into())
+    }
+
+    /// Notes that the venue refused our key.
+    pub(crate) fn key_refused(&self, key: &VenueKey, code: &str, status: u16) {
+        if key.note(true, now_us()) {
             let code: String = code.chars().filter(|c| !c.is_control()).take(64).collect();
             let detail = [
                 ("key", Value::Text(key.name())),
@@ -48,7 +56,6 @@ impl Passing {
             ];
             let _ = record::event(&self.client.thread.shared, "venue.key_refused", &detail);
         }
-        Some(Code::VenueKeyRefused.into())
     }
 
     /// Raises what we know of the venue's limits to what it says.

@@ -17,12 +17,9 @@ use crate::client::Client;
 use crate::clock::now_us;
 use crate::outbox::{KEPT_BYTES, Outbox, QUIET};
 use crate::socket::Carrier;
-use crate::stream::Far;
+use crate::stream::{FRAMES, Far, VENUE_MESSAGE_BYTES};
 use crate::watch::Watch;
 
-/// Largest message of a venue. A whole book with all its levels is smaller.
-const VENUE_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
-const FRAMES: u32 = 1024;
 const SECOND_US: u64 = 1_000_000;
 /// How long a client has to go after our last word.
 const LINGER: Duration = Duration::from_secs(1);

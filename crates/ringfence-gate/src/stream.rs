@@ -36,6 +36,10 @@ use crate::shared::Venue;
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const SWITCH: HeaderValue = HeaderValue::from_static("Upgrade");
 
+/// Largest message of a venue. A whole book with all its levels is smaller.
+pub(crate) const VENUE_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const FRAMES: u32 = 1024;
+
 /// The venue's end of a stream.
 pub(crate) type Far = TokioIo<Upgraded>;
 
@@ -107,7 +111,7 @@ impl Passing {
         answer
     }
 
-    async fn open_far(&self, mut request: Request<Sent>) -> Result<Far, Trouble> {
+    pub(crate) async fn open_far(&self, mut request: Request<Sent>) -> Result<Far, Trouble> {
         let venue = &self.client.thread.shared.venue;
         let key = fresh_key()?;
         let headers = request.headers_mut();

@@ -241,7 +241,7 @@ fn a_logon_s_signature_is_good_for_one_logon_and_nothing_else() {
 fn a_session_ends_in_its_time() {
     let venue = Venue::fine();
     let bench = bench(&venue, |snapshot| {
-        snapshot["dialects"]["test"]["channel"]["session"]["seconds"] = 1.into();
+        snapshot["dialects"]["test"]["channels"][0]["session"]["seconds"] = 1.into();
     });
     let mut talk = logged_on(&bench);
     assert_eq!(

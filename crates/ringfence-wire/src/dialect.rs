@@ -28,7 +28,7 @@ use ringfence_core::guard::OrderKind;
 use ringfence_core::refusal::{Code, Refusal};
 
 pub use about::{AnsweredOrder, OrderIds};
-pub use channel::{Asked, Heading, Said, Spoke, Spoken};
+pub use channel::{Asked, Following, Heading, Leg, Said, Spoke, Spoken};
 pub use definition::BodyKind;
 pub use frame::Steps;
 pub use read::{Head, Outgoing, Reading};
@@ -61,7 +61,7 @@ pub struct Dialect {
     transfer_names: Option<FundsNames>,
     answers: told::Answers,
     stream_messages: StreamMessages,
-    channel: Option<Channel>,
+    channels: Vec<Channel>,
     routes: RouteTable,
     weight_header: Option<String>,
     orders_header: Option<String>,

@@ -12,7 +12,7 @@ pub mod ratelimit;
 pub mod websocket;
 
 pub use dialect::{
-    AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft, Head, Heading,
-    Mints, OrderIds, Outgoing, Reading, Rendered, Route, Said, Scratch, Seal, Signed, Spoke,
-    Spoken, Steps, Stop, Unsigned, Verdict, essence, http_date_us,
+    AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft, Following, Head,
+    Heading, Leg, Mints, OrderIds, Outgoing, Reading, Rendered, Route, Said, Scratch, Seal, Signed,
+    Spoke, Spoken, Steps, Stop, Unsigned, Verdict, essence, http_date_us,
 };

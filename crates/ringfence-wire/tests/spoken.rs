@@ -15,7 +15,7 @@ use ringfence_core::sign::{Algorithm, VerifyingKey};
 use ringfence_wire::{Dialect, Heading, Said, Spoke};
 use serde_json::{Value, json};
 use shipped::attempt::{ARENAS, KEY_ID};
-use shipped::channel::{Came, hear, request};
+use shipped::channel::{Came, hear, path, request};
 use shipped::{core, dialects, suite};
 
 static DIALECTS: LazyLock<BTreeMap<String, Dialect>> = LazyLock::new(dialects);
@@ -197,9 +197,11 @@ fn answers_have_the_venue_s_form_and_the_message_s_id() {
         let heading = Heading {
             id: id.into(),
             method: method.into(),
+            ..Heading::default()
         };
-        let text = DIALECTS[dialect]
-            .speak(&heading, &said(status, body))
+        let dialect = &DIALECTS[dialect];
+        let text = dialect
+            .speak(path(dialect), &heading, &said(status, body))
             .unwrap();
         serde_json::from_str(&text).unwrap()
     };
@@ -261,27 +263,35 @@ fn answers_have_the_venue_s_form_and_the_message_s_id() {
     let login = Heading {
         id: "\"\"".into(),
         method: "login".into(),
+        ..Heading::default()
     };
+    let private = "/ws/v5/private";
     let okx = &DIALECTS["okx"];
-    let text = okx.speak_own(Spoke::Logon, &login, &said(200, "")).unwrap();
+    let text = okx
+        .speak_own(private, Spoke::Logon, &login, &said(200, ""))
+        .unwrap();
     assert_eq!(
         text,
         r#"{"event":"login","code":"0","msg":"","connId":"c1"}"#
     );
-    let (text, status) =
-        okx.speak_refusal(Some(&login), &Code::SignatureInvalid.into(), &said(0, ""));
+    let (text, status) = okx.speak_refusal(
+        private,
+        Some(&login),
+        &Code::SignatureInvalid.into(),
+        &said(0, ""),
+    );
     assert!(
         text.starts_with(r#"{"event":"error","code":"50113","msg":""#) && status == 401,
         "{text}"
     );
-    let (text, _) = okx.speak_refusal(None, &Code::FormMalformed.into(), &said(0, ""));
+    let (text, _) = okx.speak_refusal(private, None, &Code::FormMalformed.into(), &said(0, ""));
     assert!(
         text.starts_with(r#"{"event":"error","code":"60012","msg":""#),
         "{text}"
     );
     // What is no JSON is no answer.
-    assert_eq!(okx.speak(&login, &said(200, "<html>")), None);
-    assert_eq!(okx.channel_text("ping"), Some("pong"));
+    assert_eq!(okx.speak(private, &login, &said(200, "<html>")), None);
+    assert_eq!(okx.channel_text(private, "ping"), Some("pong"));
 }
 
 /// A core that knows one key, and messages signed by it.

@@ -17,6 +17,7 @@ use ringfence_wire::{Asked, Dialect, Heading, Outgoing, Reading, Said, Spoke, Sp
 use tokio::task::spawn_local;
 
 use super::Opened;
+use super::legs::Legs;
 use super::mailbox::{Mailbox, UnderWay};
 use super::task::Task;
 use crate::carry::{Permitted, Recorded};
@@ -26,34 +27,36 @@ use crate::lane::Lane;
 use crate::pipeline::{Asking, Passing, SaidOn, Turned};
 use crate::shared::MessageId;
 
-type Edge = (EdgePass, Trace);
+pub(super) type Edge = (EdgePass, Trace);
 
 /// Who is connected, and who acts.
 pub(super) struct Speaker {
-    client: Rc<Client>,
+    pub(super) client: Rc<Client>,
     lane: Rc<Lane>,
-    path: Rc<str>,
-    connection: MessageId,
+    pub(super) path: Rc<str>,
+    pub(super) connection: MessageId,
     connected_us: u64,
-    session: Option<Session>,
+    pub(super) session: Option<Session>,
     since_us: u64,
     pub(super) mailbox: Rc<Mailbox>,
+    /// The venue's ends of it.
+    pub(super) legs: Legs,
     /// How long nothing more is to be read, after a message of a flood.
     pub(super) pause: Option<Duration>,
 }
 
 /// A message that waits for the one before it.
 pub(super) struct Held {
-    text: String,
-    edge: Edge,
-    started_us: u64,
+    pub(super) text: String,
+    pub(super) edge: Edge,
+    pub(super) started_us: u64,
 }
 
 /// A message that is being judged.
-struct Hearing<'t> {
-    text: &'t str,
-    edge: Edge,
-    started_us: u64,
+pub(super) struct Hearing<'t> {
+    pub(super) text: &'t str,
+    pub(super) edge: Edge,
+    pub(super) started_us: u64,
 }
 
 impl Speaker {
@@ -68,14 +71,15 @@ impl Speaker {
             session: opened.session,
             since_us: now_us,
             mailbox: Rc::default(),
+            legs: Legs::default(),
             pause: None,
         }
     }
 
     /// Tells whether the key of the session is no longer good for anything.
-    pub(super) fn is_silenced(&self) -> bool {
+    pub(super) fn is_silenced(&self, now_us: u64) -> bool {
         let session = self.session.as_ref();
-        session.is_some_and(|session| !session.is_in_force())
+        session.is_some_and(|session| !session.is_in_force()) || self.legs.are_silenced(now_us)
     }
 
     /// Hears one message, and returns it if it has to wait for the one before it.
@@ -111,27 +115,41 @@ impl Speaker {
 
     fn judge(&mut self, hearing: Hearing<'_>) -> Option<Held> {
         let client = Rc::clone(&self.client);
+        if self.legs.is_opening() {
+            // Who acts must not change under a leg that is being opened.
+            return Some(Held {
+                text: hearing.text.to_owned(),
+                edge: hearing.edge,
+                started_us: hearing.started_us,
+            });
+        }
         let dialect = &client.door.speech.dialect;
-        if let Some(answer) = dialect.channel_text(hearing.text) {
+        if let Some(answer) = dialect.channel_text(&self.path, hearing.text) {
             self.mailbox.post(answer.to_owned());
             return None;
         }
         let mut frames = client.thread.frames.borrow_mut();
-        let heading = match dialect.heading(hearing.text, &mut frames) {
+        let heading = match dialect.heading(&self.path, hearing.text, &mut frames) {
             Ok(heading) => heading,
             Err(refusal) => {
                 self.refuse(None, refusal, &hearing);
                 return None;
             }
         };
-        match dialect.spoken(&heading, hearing.text, &mut frames) {
+        let legs = &self.legs;
+        let spoken = dialect.spoken(&self.path, &heading, hearing.text, &mut frames, |leg| {
+            legs.is_open(leg)
+        });
+        match spoken {
             Err(refusal) => self.refuse(Some(&heading), refusal, &hearing),
+            Ok(Spoken::Follows(following)) => self.follow(&heading, following, hearing),
             Ok(Spoken::Asks(asked)) => return self.ask(&heading, &asked, hearing),
             Ok(Spoken::Logon(claim, window)) => self.log_on(&heading, claim, window, hearing),
             Ok(Spoken::Status) => self.own(Spoke::Status, &heading),
             Ok(Spoken::Reply) => self.own(Spoke::Reply, &heading),
             Ok(Spoken::Logout) => {
                 self.session = None;
+                self.legs.leave_private();
                 self.own(Spoke::Logout, &heading);
             }
         }
@@ -172,7 +190,7 @@ impl Speaker {
     }
 
     #[allow(clippy::result_large_err)] // moved once
-    fn permit(
+    pub(super) fn permit(
         &self,
         passing: &Passing,
         asked: &Asked<'_>,
@@ -255,10 +273,12 @@ impl Speaker {
             Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
             Ok(permitted) => {
                 let dialect = &self.client.door.speech.dialect;
-                let lasts_us = dialect.session_us();
+                let lasts_us = dialect.session_us(&self.path);
                 self.since_us = now_us();
                 let until_us = self.since_us.saturating_add(lasts_us);
                 self.session = permitted.permit.session(until_us);
+                // What is pushed to another is pushed no longer.
+                self.legs.keep_private(self.session.as_ref());
                 if let Recorded::Reading(reading) = permitted.recorded {
                     reading.answered(200);
                 }
@@ -271,7 +291,7 @@ impl Speaker {
     fn own(&self, spoke: Spoke, heading: &Heading) {
         let dialect = &self.client.door.speech.dialect;
         // INVARIANT: compiling made sure that what has a name has an answer, and none needs a body.
-        if let Some(answer) = dialect.speak_own(spoke, heading, &self.said()) {
+        if let Some(answer) = dialect.speak_own(&self.path, spoke, heading, &self.said()) {
             self.mailbox.post(answer);
         }
     }
@@ -289,7 +309,12 @@ impl Speaker {
     }
 
     /// Records and answers a refusal that comes before the core has seen the message.
-    fn refuse(&self, heading: Option<&Heading>, refusal: Refusal, hearing: &Hearing<'_>) {
+    pub(super) fn refuse(
+        &self,
+        heading: Option<&Heading>,
+        refusal: Refusal,
+        hearing: &Hearing<'_>,
+    ) {
         // Without a target it always can be written.
         if let Ok(passing) = self.passing(heading, None, hearing.started_us) {
             let turned = passing.turn_early(refusal, hearing.edge.1, None);
@@ -302,8 +327,11 @@ impl Speaker {
         let client = Rc::clone(&self.client);
         let held = client.over(&over.refusal, started_us);
         self.pause = Some(held).filter(|held| !held.is_zero());
-        let mut frames = client.thread.frames.borrow_mut();
-        let heading = client.door.speech.dialect.heading(text, &mut frames).ok();
+        let (dialect, mut frames) = (
+            &client.door.speech.dialect,
+            client.thread.frames.borrow_mut(),
+        );
+        let heading = dialect.heading(&self.path, text, &mut frames).ok();
         let code = over.refusal.code;
         if let Ok(passing) = self.passing(heading.as_ref(), None, started_us) {
             if over.first {
@@ -317,18 +345,18 @@ impl Speaker {
         }
     }
 
-    fn tell(&self, heading: Option<&Heading>, refusal: &Refusal, passing: &Passing) {
+    pub(super) fn tell(&self, heading: Option<&Heading>, refusal: &Refusal, passing: &Passing) {
         let dialect = &self.client.door.speech.dialect;
         let said = Said {
             trace: passing.id.as_str(),
             ..self.said()
         };
-        let (answer, _) = dialect.speak_refusal(heading, refusal, &said);
+        let (answer, _) = dialect.speak_refusal(&self.path, heading, refusal, &said);
         self.mailbox.post(answer);
     }
 
     /// Makes the request that a message stands for.
-    fn passing(
+    pub(super) fn passing(
         &self,
         heading: Option<&Heading>,
         asked: Option<&Asked<'_>>,

@@ -39,13 +39,14 @@ impl Task {
             Ok(response) => self.speak(response, operation.changes_state()).await,
             Err(refusal) => Err(refusal),
         };
+        let path = self.path();
         let (answer, status) = match spoken {
             Ok(answered) => answered,
             Err(refusal) => {
                 let client = &self.passing.client;
                 client.thread.shared.counters.refuse(refusal.code);
                 let dialect = &client.door.speech.dialect;
-                dialect.speak_refusal(Some(&self.heading), &refusal, &self.said(0, ""))
+                dialect.speak_refusal(path, Some(&self.heading), &refusal, &self.said(0, ""))
             }
         };
         if let Some(reading) = reading {
@@ -78,11 +79,17 @@ impl Task {
         };
         let text = std::str::from_utf8(&body).map_err(|_| broken())?;
         let dialect = &self.passing.client.door.speech.dialect;
-        let spoken = dialect.speak(&self.heading, &self.said(status, text));
+        let spoken = dialect.speak(self.path(), &self.heading, &self.said(status, text));
         Ok((spoken.ok_or_else(broken)?, status))
     }
 
-    fn said<'a>(&'a self, status: u16, body: &'a str) -> Said<'a> {
+    /// Where the channel was opened.
+    pub(super) fn path(&self) -> &str {
+        let said = self.passing.said.as_ref();
+        said.map_or("", |said| &said.path)
+    }
+
+    pub(super) fn said<'a>(&'a self, status: u16, body: &'a str) -> Said<'a> {
         Said {
             status,
             body,

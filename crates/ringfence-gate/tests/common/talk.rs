@@ -163,7 +163,7 @@ pub(crate) fn with_channel() -> Value {
     dialect["frames"] = json!([{
         "name": "request", "when": {"params.signature": "", "params.apiKey": ""}, "signing": signing,
     }]);
-    dialect["channel"] = json!({
+    dialect["channels"] = json!([{
         "paths": ["/channel"], "id": "id", "id_kinds": ["integer", "text"], "id_absent": "null",
         "method": "method", "parameters": "params", "own": ["apiKey", "signature"], "frame": "request",
         "time": {"parameter": "params.timestamp", "window_parameter": "params.recvWindow"},
@@ -180,7 +180,7 @@ pub(crate) fn with_channel() -> Value {
         "answer": "{\"id\":{id},\"status\":{status},\"result\":{body}}",
         "error": "{\"id\":{id},\"status\":{status},\"error\":{body}}",
         "malformed": "{\"id\":null,\"status\":{status},\"error\":{\"msg\":\"malformed\",\"why\":{message}}}",
-    });
+    }]);
     dialect
 }
 

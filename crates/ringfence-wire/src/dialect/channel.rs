@@ -5,6 +5,7 @@
 //! request would.
 
 mod compile;
+mod feed;
 mod template;
 
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ use super::scheme::{Scheme, Signing};
 use super::scratch::Pairs;
 use super::{Dialect, Frame, Head, Route, Scratch};
 use crate::{form, json};
+use feed::{Feed, Follow};
+pub use feed::{Following, Leg};
 use template::Template;
 pub use template::{Said, Spoke};
 
@@ -32,12 +35,15 @@ const METHOD_BYTES: usize = 64;
 /// How a channel's messages are written.
 #[derive(Debug)]
 pub(super) struct Channel {
+    paths: Box<[Box<str>]>,
     id: Name,
     id_kinds: Box<[IdKind]>,
     id_absent: Option<Box<str>>,
     method: Name,
     /// Parameters that mean nothing to a route.
     own: Box<[Box<str>]>,
+    /// Where parameters stand.
+    parameters: Box<str>,
     beside: Box<[Box<str>]>,
     /// Which of the dialect's frames a message is that is signed itself.
     frame: Option<usize>,
@@ -47,6 +53,7 @@ pub(super) struct Channel {
     replies: HashMap<Box<str>, Template>,
     texts: HashMap<Box<str>, Box<str>>,
     session: Option<Session>,
+    feed: Option<Feed>,
     answer: Template,
     error: Template,
     malformed: Template,
@@ -77,6 +84,8 @@ struct Session {
 pub struct Heading {
     /// Its id, as JSON.
     pub id: String,
+    /// Whether the message itself has one.
+    pub has_id: bool,
     /// The name of what it asks.
     pub method: String,
 }
@@ -86,6 +95,8 @@ pub struct Heading {
 pub enum Spoken<'a> {
     /// What a request may ask, too.
     Asks(Asked<'a>),
+    /// What only the venue's own WebSocket can do.
+    Follows(Following<'a>),
     /// To begin a session.
     Logon(Claim<'a>, Window),
     /// To be told of the session.
@@ -124,15 +135,26 @@ impl Asked<'_> {
 }
 
 impl Dialect {
+    fn channel(&self, path: &str) -> Option<&Channel> {
+        let mut channels = self.channels.iter();
+        channels.find(|channel| channel.paths.iter().any(|one| **one == *path))
+    }
+
+    /// Returns where channels are opened.
+    pub fn channel_paths(&self) -> impl Iterator<Item = &str> {
+        let paths = self.channels.iter().flat_map(|channel| &channel.paths);
+        paths.map(|path| &**path)
+    }
+
     /// Returns what the gateway answers to a text that is no JSON, where the venue has such.
-    pub fn channel_text(&self, text: &str) -> Option<&str> {
-        let channel = self.channel.as_ref()?;
+    pub fn channel_text(&self, path: &str, text: &str) -> Option<&str> {
+        let channel = self.channel(path)?;
         channel.texts.get(text).map(|answer| &**answer)
     }
 
     /// Returns how long a session lasts, in microseconds; a day where the venue has none and a handshake began it.
-    pub fn session_us(&self) -> u64 {
-        let session = self.channel.as_ref().and_then(|c| c.session.as_ref());
+    pub fn session_us(&self, path: &str) -> u64 {
+        let session = self.channel(path).and_then(|c| c.session.as_ref());
         u64::from(session.map_or(DAY_SECONDS, |session| session.seconds)) * 1_000_000
     }
 
@@ -142,20 +164,27 @@ impl Dialect {
     ///
     /// `form_malformed` or `form_duplicate` for what is no JSON, or could be read in two ways; `form_parameter_missing`
     /// or `form_parameter_invalid` for its id. No answer can repeat that.
-    pub fn heading(&self, text: &str, scratch: &mut Scratch) -> Result<Heading, Refusal> {
-        let channel = self.channel.as_ref().ok_or(Code::RouteUnknown)?;
+    pub fn heading(
+        &self,
+        path: &str,
+        text: &str,
+        scratch: &mut Scratch,
+    ) -> Result<Heading, Refusal> {
+        let channel = self.channel(path).ok_or(Code::RouteUnknown)?;
         scratch.read_frame(text)?;
         let pairs = scratch.pairs();
         let method = pairs.get_typed(&channel.method);
         let method = method.filter(|(name, quoted)| *quoted && name.len() <= METHOD_BYTES);
         Ok(Heading {
             id: channel.id_of(pairs)?,
+            has_id: channel.has_id(pairs),
             // One that is no text is none that is known.
             method: method.map_or(String::new(), |(name, _)| name.to_owned()),
         })
     }
 
-    /// Reads what a message wants; [`Dialect::heading`] has read `text` into `scratch`.
+    /// Reads what a message wants; [`Dialect::heading`] has read `text` into `scratch`. `open` tells which of the
+    /// channel's legs are.
     ///
     /// # Errors
     ///
@@ -163,12 +192,21 @@ impl Dialect {
     /// scheme finds missing.
     pub fn spoken<'a>(
         &'a self,
+        path: &str,
         heading: &Heading,
         text: &str,
         scratch: &'a mut Scratch,
+        open: impl Fn(Leg) -> bool,
     ) -> Result<Spoken<'a>, Refusal> {
-        let channel = self.channel.as_ref().ok_or(Code::RouteUnknown)?;
+        let channel = self.channel(path).ok_or(Code::RouteUnknown)?;
         let name = heading.method.as_str();
+        let follow = channel.feed.as_ref().and_then(|feed| feed.get(name));
+        let other = channel.methods.contains_key(name);
+        if let Some(follow) = follow
+            && (!other || open(follow.leg))
+        {
+            return self.follows(channel, follow, heading, text, scratch);
+        }
         if let Some(method) = channel.methods.get(name) {
             return self.asked(channel, method, text, scratch);
         }
@@ -197,6 +235,36 @@ impl Dialect {
         Ok(Spoken::Logon(claim, scheme.rule))
     }
 
+    fn follows<'a>(
+        &'a self,
+        channel: &'a Channel,
+        follow: &'a Follow,
+        heading: &Heading,
+        text: &str,
+        scratch: &'a mut Scratch,
+    ) -> Result<Spoken<'a>, Refusal> {
+        let route = &follow.route;
+        let message = channel.follow(follow, heading, scratch.pairs())?;
+        let scheme = self.own_scheme(channel, route, scratch)?;
+        if let Some(scheme) = scheme {
+            scratch.sign(scheme, &NOWHERE, text)?;
+        }
+        let scratch: &'a Scratch = scratch;
+        Ok(Spoken::Follows(Following {
+            leg: follow.leg,
+            opens: follow.opens,
+            logon: follow.logon,
+            message,
+            asked: Asked {
+                route,
+                query: String::new(),
+                body: String::new(),
+                claim: claim(scheme, scratch)?,
+                stamp: None,
+            },
+        }))
+    }
+
     fn asked<'a>(
         &'a self,
         channel: &'a Channel,
@@ -221,10 +289,6 @@ impl Dialect {
             BodyKind::Json => channel.body(method, text, scratch.pairs())?,
             BodyKind::Form => channel.form(method, scratch.pairs())?,
         };
-        let claim = scheme.map(|scheme| {
-            let claim = scheme.claim(&NOWHERE, scratch)?;
-            Ok::<_, Refusal>((claim, scheme.rule))
-        });
         let (query, body) = match &*route.method {
             "POST" | "PUT" => (String::new(), parameters),
             _ => (parameters, String::new()),
@@ -233,7 +297,7 @@ impl Dialect {
             route,
             query,
             body,
-            claim: claim.transpose()?,
+            claim: claim(scheme, scratch)?,
             stamp,
         }))
     }
@@ -261,6 +325,14 @@ impl Dialect {
     }
 }
 
+fn claim<'a>(
+    scheme: Option<&Scheme>,
+    scratch: &'a Scratch,
+) -> Result<Option<(Claim<'a>, Window)>, Refusal> {
+    let claim = scheme.map(|scheme| Ok((scheme.claim(&NOWHERE, scratch)?, scheme.rule)));
+    claim.transpose()
+}
+
 fn stamp(scheme: &Scheme, time: &(Name, Name), pairs: &Pairs) -> Result<Stamp, Refusal> {
     let (time, window) = time;
     let written = pairs.get(time).ok_or(Code::TimeMissing)?;
@@ -269,6 +341,12 @@ fn stamp(scheme: &Scheme, time: &(Name, Name), pairs: &Pairs) -> Result<Stamp, R
 }
 
 impl Channel {
+    /// Tells whether a message has an id of its own.
+    fn has_id(&self, pairs: &Pairs) -> bool {
+        let found = pairs.get_typed(&self.id);
+        found.is_some_and(|found| found != ("null", false))
+    }
+
     /// Returns a message's id as JSON.
     fn id_of(&self, pairs: &Pairs) -> Result<String, Refusal> {
         let field = self.id.as_str();

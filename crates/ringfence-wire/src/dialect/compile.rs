@@ -52,10 +52,15 @@ impl Dialect {
             ));
         }
         let routes = routes::compile(&written, signing.as_ref())?;
-        let channel = written.channel.as_ref();
-        let channel =
-            channel.map(|channel| Channel::compile(channel, &routes, &frames, signing.as_ref()));
-        let channel = channel.transpose()?;
+        let channels = written.channels.iter().enumerate();
+        let channels = channels.map(|(index, channel)| {
+            let compiled = Channel::compile(channel, &routes, &frames, signing.as_ref());
+            compiled.map_err(|error| DialectError {
+                field: format!("channels[{index}].{}", error.field),
+                ..error
+            })
+        });
+        let channels = channels.collect::<Result<_, _>>()?;
         let carries_order = routes.iter().any(|route| route.operation.carries_order());
         if carries_order && written.order_fields.is_none() {
             return Err(wrong("order_fields", "the guard needs them: it is missing"));
@@ -85,7 +90,7 @@ impl Dialect {
             answers: Answers::compile(&written.venue_errors, &written.usage_headers.remaining)?,
             order_names: names,
             stream_messages: written.stream_messages,
-            channel,
+            channels,
             routes,
             weight_header: header_template(written.usage_headers.weight, "usage_headers.weight")?,
             orders_header: header_template(written.usage_headers.orders, "usage_headers.orders")?,

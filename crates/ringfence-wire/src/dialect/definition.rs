@@ -37,8 +37,9 @@ pub(super) struct Definition {
     /// What a client may say on a stream.
     #[serde(default)]
     pub(super) stream_messages: StreamMessages,
-    /// The WebSocket on which clients ask what they may ask by HTTP too.
-    pub(super) channel: Option<ChannelDefinition>,
+    /// The WebSockets on which clients ask what they may ask by HTTP too, and what is pushed to them.
+    #[serde(default)]
+    pub(super) channels: Vec<ChannelDefinition>,
     /// Method and path to operation.
     pub(super) routes: Vec<RouteDefinition>,
     /// Where the fields of a withdrawal stand; without them egress lets none pass.

@@ -26,7 +26,7 @@ pub(super) use code::{Proof, Signing};
 pub use describe::Description;
 pub(super) use place::Place;
 pub use sign::{Draft, Seal, Signed, essence};
-pub(super) use time::read as read_time;
+pub(super) use time::{read as read_time, write as write_time};
 pub use unsigned::Unsigned;
 
 use super::definition::{PassphraseForm, Unit};
@@ -61,6 +61,11 @@ impl Scheme {
             values: true,
             ..self
         }
+    }
+
+    /// Returns how its times are written.
+    pub(super) const fn unit(&self) -> Unit {
+        self.unit
     }
 
     /// Returns the name of the parameter that holds the signature, where one does.

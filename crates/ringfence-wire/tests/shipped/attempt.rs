@@ -41,13 +41,10 @@ pub(crate) static ARENAS: LazyLock<Vec<Arena>> = LazyLock::new(|| {
 });
 
 /// Dialects that none of these keys sign for, and why.
-pub(crate) const KEYLESS: [(&str, &str); 2] = [
-    ("deribit-streams", "it has nothing but market streams"),
-    (
-        "hyperliquid",
-        "typed data of an action is signed, by another curve",
-    ),
-];
+pub(crate) const KEYLESS: [(&str, &str); 1] = [(
+    "hyperliquid",
+    "typed data of an action is signed, by another curve",
+)];
 
 /// Returns a key of the first kind that the dialect signs with.
 pub(crate) fn fitting(dialect: &Dialect) -> Option<Pair> {

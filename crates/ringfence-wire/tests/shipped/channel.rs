@@ -22,6 +22,11 @@ pub(crate) enum Came {
     Own,
 }
 
+/// The first path on which the dialect has a channel; nothing is heard where there is none.
+pub(crate) fn path(dialect: &Dialect) -> &str {
+    dialect.channel_paths().next().unwrap_or_default()
+}
+
 /// Decides on a message at `now_us`; at its own time without one. What is refused comes with the answer.
 pub(crate) fn hear(
     dialect: &Dialect,
@@ -29,21 +34,22 @@ pub(crate) fn hear(
     text: &str,
     now_us: Option<u64>,
 ) -> Result<Came, (Code, Value)> {
-    if dialect.channel_text(text).is_some() {
+    let path = path(dialect);
+    if dialect.channel_text(path, text).is_some() {
         return Ok(Came::Own);
     }
     let mut scratch = Scratch::default();
-    let heading = match dialect.heading(text, &mut scratch) {
+    let heading = match dialect.heading(path, text, &mut scratch) {
         Ok(heading) => heading,
         Err(refusal) => return Err(answered(dialect, None, &refusal)),
     };
-    let spoken = dialect.spoken(&heading, text, &mut scratch);
+    let spoken = dialect.spoken(path, &heading, text, &mut scratch, |_| true);
     let came = spoken.and_then(|spoken| judge(dialect, core, &spoken, now_us));
     came.map_err(|refusal| answered(dialect, Some(&heading), &refusal))
 }
 
 fn answered(dialect: &Dialect, heading: Option<&Heading>, refusal: &Refusal) -> (Code, Value) {
-    let (answer, _) = dialect.speak_refusal(heading, refusal, &Said::default());
+    let (answer, _) = dialect.speak_refusal(path(dialect), heading, refusal, &Said::default());
     // Whatever is refused, the answer is JSON.
     (refusal.code, serde_json::from_str(&answer).unwrap())
 }
@@ -56,6 +62,7 @@ fn judge(
 ) -> Result<Came, Refusal> {
     match spoken {
         Spoken::Asks(asked) => ask(dialect, core, asked, now_us).map(Came::Asked),
+        Spoken::Follows(following) => ask(dialect, core, &following.asked, now_us).map(Came::Asked),
         Spoken::Logon(claim, window) => {
             let message = message(Operation::SessionLogon, true, Some(*claim));
             decide(core, &message, window, now_us)?;
@@ -129,10 +136,13 @@ fn decide(
 
 /// Returns what a message is as a request, whoever sent it: method, target and body; or why it is none.
 pub(crate) fn request(dialect: &Dialect, text: &str) -> Result<(String, String, String), Code> {
-    let mut scratch = Scratch::default();
+    let (path, mut scratch) = (path(dialect), Scratch::default());
     let code = |refusal: Refusal| refusal.code;
-    let heading = dialect.heading(text, &mut scratch).map_err(code)?;
-    let Spoken::Asks(asked) = dialect.spoken(&heading, text, &mut scratch).map_err(code)? else {
+    let heading = dialect.heading(path, text, &mut scratch).map_err(code)?;
+    let Spoken::Asks(asked) = dialect
+        .spoken(path, &heading, text, &mut scratch, |_| true)
+        .map_err(code)?
+    else {
         return Err(Code::RouteUnknown);
     };
     let mut scratch = Scratch::default();

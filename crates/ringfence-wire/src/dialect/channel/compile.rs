@@ -10,6 +10,7 @@ use super::super::name::Name;
 use super::super::route::RouteTable;
 use super::super::scheme::Signing;
 use super::super::{DialectError, Frame};
+use super::feed::Feed;
 use super::template::Template;
 use super::{Channel, Method, Session};
 
@@ -28,27 +29,29 @@ impl Channel {
     ) -> Result<Self, DialectError> {
         let against = Against { routes, frames };
         if written.paths.is_empty() {
-            return Err(wrong("channel.paths", "without a path nobody can open it"));
+            return Err(wrong("paths", "without a path nobody can open it"));
         }
         if written.id_kinds.is_empty() {
-            return Err(wrong("channel.id_kinds", "an id is something"));
+            return Err(wrong("id_kinds", "an id is something"));
         }
         if written.time.is_some() && !matches!(signing, Some(Signing::Canonical(_))) {
             return Err(wrong(
-                "channel.time",
+                "time",
                 "it needs `signing`, by whose unit it is read",
             ));
         }
         let frame = written.frame.as_ref();
-        let frame = frame.map(|name| against.frame(name, "channel.frame"));
+        let frame = frame.map(|name| against.frame(name, "frame"));
         let time = written.time.as_ref();
-        let template = |text, field: &str| Template::compile(text, &format!("channel.{field}"));
+        let template = |text, field: &str| Template::compile(text, field);
         let channel = Self {
+            paths: boxed(&written.paths),
             id: Name::from(&*written.id),
             id_kinds: written.id_kinds.as_slice().into(),
             id_absent: written.id_absent.as_deref().map(Box::from),
             method: Name::from(&*written.method),
             own: boxed(&written.own),
+            parameters: written.parameters.as_str().into(),
             beside: boxed(&written.beside),
             frame: frame.transpose()?,
             time: time.map(|time| {
@@ -67,6 +70,10 @@ impl Channel {
                 Some(session) => Some(against.session(session)?),
                 None => None,
             },
+            feed: match &written.feed {
+                Some(feed) => Some(Feed::compile(feed, frames)?),
+                None => None,
+            },
             answer: template(&written.answer, "answer")?,
             error: template(&written.error, "error")?,
             malformed: template(&written.malformed, "malformed")?,
@@ -81,13 +88,17 @@ impl Channel {
             let more = [&session.status, &session.logout].into_iter().flatten();
             std::iter::once(&session.logon).chain(more.map(|(name, _)| name))
         });
+        // A route may be asked on the feed's leg, too, where one is open.
+        let feed = self.feed.iter().flat_map(Feed::names);
+        let feed = feed.filter(|name| !self.methods.contains_key(*name));
         let mut all: Vec<_> = self.methods.keys().chain(self.replies.keys()).collect();
+        all.extend(feed);
         all.extend(session);
         let count = all.len();
         all.sort();
         all.dedup();
         if all.len() < count {
-            return Err(wrong("channel.methods", "one name means two things"));
+            return Err(wrong("methods", "one name means two things"));
         }
         Ok(())
     }
@@ -101,7 +112,7 @@ type Replies = HashMap<Box<str>, Template>;
 
 fn replies(written: &BTreeMap<String, String>) -> Result<Replies, DialectError> {
     let compiled = written.iter().map(|(name, text)| {
-        let template = Template::compile(text, &format!("channel.replies.{name}"))?;
+        let template = Template::compile(text, &format!("replies.{name}"))?;
         Ok((name.as_str().into(), template))
     });
     compiled.collect()
@@ -130,7 +141,7 @@ impl Against<'_> {
         written: &MethodDefinition,
         channel: &ChannelDefinition,
     ) -> Result<Method, DialectError> {
-        let field = format!("channel.methods.{name}.route");
+        let field = format!("methods.{name}.route");
         let missing = || wrong(&field, format!("no route {:?}", written.route));
         let (verb, path) = written.route.split_once(' ').ok_or_else(missing)?;
         let route = self.routes.find(verb, path).ok_or_else(missing)?;
@@ -140,7 +151,7 @@ impl Against<'_> {
         }
         if route.body == BodyKind::Json && !channel.own.is_empty() {
             let what = "JSON goes on as sent: nothing of it can be the channel's own";
-            return Err(wrong("channel.own", what));
+            return Err(wrong("own", what));
         }
         if route.body == BodyKind::Json && !matches!(verb, "POST" | "PUT") {
             return Err(wrong(&field, "a route without a body takes no JSON"));
@@ -153,7 +164,7 @@ impl Against<'_> {
     }
 
     fn session(&self, written: &SessionDefinition) -> Result<Session, DialectError> {
-        const FIELD: &str = "channel.session";
+        const FIELD: &str = "session";
         let SessionDefinition {
             seconds,
             logon,
@@ -169,14 +180,14 @@ impl Against<'_> {
             None => Ok(None),
         };
         if *seconds == 0 {
-            return Err(wrong("channel.session.seconds", "a session lasts a while"));
+            return Err(wrong("session.seconds", "a session lasts a while"));
         }
         let error = logon.error.as_ref();
         let error = error.map(|text| template(text, "logon.error"));
         Ok(Session {
             seconds: *seconds,
             logon: logon.method.as_str().into(),
-            frame: self.frame(&logon.frame, "channel.session.logon.frame")?,
+            frame: self.frame(&logon.frame, "session.logon.frame")?,
             answer: template(&logon.answer, "logon.answer")?,
             error: error.transpose()?,
             status: reply(status, "status")?,

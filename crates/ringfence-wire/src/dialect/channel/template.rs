@@ -32,6 +32,18 @@ pub struct Said<'a> {
     pub trace: &'a str,
     /// What was wrong, for people.
     pub message: &'a str,
+    /// How we log on at the venue.
+    pub seal: Sealing<'a>,
+}
+
+/// What a logon at the venue is written from, beside the key.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Sealing<'a> {
+    pub nonce: &'a str,
+    pub passphrase: &'a str,
+    pub signature: &'a str,
+    pub time: &'a str,
 }
 
 /// Which of the gateway's own answers is meant.
@@ -63,10 +75,14 @@ enum Part {
     Key,
     Message,
     Method,
+    Nonce,
     Now,
+    Passphrase,
+    Signature,
     Since,
     Status,
     Text(Box<str>),
+    Time,
     Trace,
 }
 
@@ -80,9 +96,13 @@ impl Part {
             "key" => Self::Key,
             "message" => Self::Message,
             "method" => Self::Method,
+            "nonce" => Self::Nonce,
             "now_ms" => Self::Now,
+            "passphrase" => Self::Passphrase,
+            "signature" => Self::Signature,
             "since_ms" => Self::Since,
             "status" => Self::Status,
+            "time" => Self::Time,
             "trace" => Self::Trace,
             _ => Self::Member(name.strip_prefix("body.")?.into()),
         })
@@ -118,11 +138,15 @@ impl Template {
         };
         let sample = Said {
             body: "{}",
+            seal: Sealing {
+                time: "0",
+                ..Sealing::default()
+            },
             ..Said::default()
         };
         let heading = Heading {
             id: "1".into(),
-            method: String::new(),
+            ..Heading::default()
         };
         let sample = template.fill(&heading, &sample).unwrap_or_default();
         match serde_json::from_str::<IgnoredAny>(&sample) {
@@ -165,6 +189,10 @@ impl Template {
                 Part::Now => drop(write!(out, "{}", said.now_ms)),
                 Part::Status => drop(write!(out, "{}", said.status)),
                 Part::Text(text) => out.push_str(text),
+                Part::Nonce => quote(said.seal.nonce, &mut out),
+                Part::Passphrase => quote(said.seal.passphrase, &mut out),
+                Part::Signature => quote(said.seal.signature, &mut out),
+                Part::Time => out.push_str(said.seal.time),
                 Part::Trace => quote(said.trace, &mut out),
             }
         }
@@ -179,8 +207,8 @@ fn quote(text: &str, out: &mut String) {
 
 impl Dialect {
     /// Returns what a route answered as a message; none if the answer is no JSON.
-    pub fn speak(&self, heading: &Heading, said: &Said<'_>) -> Option<String> {
-        let channel = self.channel.as_ref()?;
+    pub fn speak(&self, path: &str, heading: &Heading, said: &Said<'_>) -> Option<String> {
+        let channel = self.channel(path)?;
         match said.status {
             200..300 => channel.answer.fill(heading, said),
             _ => channel.error.fill(heading, said),
@@ -188,8 +216,14 @@ impl Dialect {
     }
 
     /// Returns one of the gateway's own answers.
-    pub fn speak_own(&self, spoke: Spoke, heading: &Heading, said: &Said<'_>) -> Option<String> {
-        let channel = self.channel.as_ref()?;
+    pub fn speak_own(
+        &self,
+        path: &str,
+        spoke: Spoke,
+        heading: &Heading,
+        said: &Said<'_>,
+    ) -> Option<String> {
+        let channel = self.channel(path)?;
         let session = channel.session.as_ref();
         let reply = match spoke {
             Spoke::Reply => channel.replies.get(heading.method.as_str()),
@@ -203,6 +237,7 @@ impl Dialect {
     /// Returns a refusal as a message, and its status; without a heading nothing of the message could be read.
     pub fn speak_refusal(
         &self,
+        path: &str,
         heading: Option<&Heading>,
         refusal: &Refusal,
         said: &Said<'_>,
@@ -218,9 +253,9 @@ impl Dialect {
         };
         let unknown = Heading {
             id: "null".into(),
-            method: String::new(),
+            ..Heading::default()
         };
-        let spoken = self.channel.as_ref().and_then(|channel| match heading {
+        let spoken = self.channel(path).and_then(|channel| match heading {
             Some(heading) => channel.refusal(heading).fill(heading, &said),
             None => channel.malformed.fill(&unknown, &said),
         });

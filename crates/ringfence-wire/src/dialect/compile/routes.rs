@@ -36,11 +36,12 @@ pub(super) fn compile(
     if signing.is_some() && !table.add(receipts()) {
         return Err(wrong("routes", format!("{RECEIPTS} is the gateway's own")));
     }
-    if let Some(channel) = &written.channel {
+    for (index, channel) in written.channels.iter().enumerate() {
+        let field = format!("channels[{index}].paths");
         for path in &channel.paths {
-            if !table.add(opening(path, channel.weight)?) {
+            if !table.add(opening(path, channel.weight, &field)?) {
                 let what = format!("{path} is a route already");
-                return Err(wrong("channel.paths", what));
+                return Err(wrong(&field, what));
             }
         }
     }
@@ -48,13 +49,11 @@ pub(super) fn compile(
 }
 
 /// Opening a channel asks for nothing yet: what its messages ask is judged one by one.
-fn opening(path: &str, weight: u32) -> Result<Route, DialectError> {
+fn opening(path: &str, weight: u32, field: &str) -> Result<Route, DialectError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.".contains(&b);
     if !path.starts_with('/') || !path.bytes().all(plain) {
-        return Err(wrong(
-            "channel.paths",
-            "a path has no query, no escapes and no open segments",
-        ));
+        let what = "a path has no query, no escapes and no open segments";
+        return Err(wrong(field, what));
     }
     Ok(Route {
         id: 0,

@@ -36,6 +36,8 @@ pub(in crate::dialect) struct ChannelDefinition {
     /// What a message may ask.
     pub(in crate::dialect) methods: BTreeMap<String, MethodDefinition>,
     pub(in crate::dialect) session: Option<SessionDefinition>,
+    /// What the venue tells of itself.
+    pub(in crate::dialect) feed: Option<FeedDefinition>,
     /// What the gateway answers by itself, by name.
     #[serde(default)]
     pub(in crate::dialect) replies: BTreeMap<String, String>,
@@ -101,6 +103,80 @@ pub(in crate::dialect) struct LogonDefinition {
 pub(in crate::dialect) struct ReplyDefinition {
     pub(in crate::dialect) method: String,
     pub(in crate::dialect) answer: String,
+}
+
+/// What only a WebSocket to the venue can do: a leg of the channel, opened by the first message that may ask for it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct FeedDefinition {
+    /// Where the venue's end is opened.
+    pub(in crate::dialect) path: String,
+    /// What every message to it says beside.
+    #[serde(default)]
+    pub(in crate::dialect) fixed: BTreeMap<String, String>,
+    /// Where the list of topics stands.
+    pub(in crate::dialect) topics_at: Option<String>,
+    /// Where a topic's name stands, if it is an object.
+    pub(in crate::dialect) topic_name: Option<String>,
+    /// What else may stand in it.
+    #[serde(default)]
+    pub(in crate::dialect) topic_fields: Vec<String>,
+    /// Lists of topics by name; `*` is one part between points.
+    #[serde(default)]
+    pub(in crate::dialect) topics: BTreeMap<String, Vec<String>>,
+    pub(in crate::dialect) methods: BTreeMap<String, FollowDefinition>,
+    /// How we say who acts, in egress.
+    pub(in crate::dialect) logon: Option<FeedLogon>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct FollowDefinition {
+    pub(in crate::dialect) operation: String,
+    #[serde(default = "yes")]
+    pub(in crate::dialect) signed: bool,
+    #[serde(default = "one")]
+    pub(in crate::dialect) weight: u32,
+    /// Whose leg it is said on; by default that of who signed.
+    pub(in crate::dialect) leg: Option<LegName>,
+    /// What it is called at the venue, if not alike.
+    pub(in crate::dialect) says: Option<String>,
+    /// The lists that its topics are of; without any it has none.
+    #[serde(default)]
+    pub(in crate::dialect) topics: Vec<String>,
+    /// Where whole numbers may stand.
+    #[serde(default)]
+    pub(in crate::dialect) numbers: Vec<String>,
+    /// Whether it says itself who acts, in egress: then it is written as the logon.
+    #[serde(default)]
+    pub(in crate::dialect) logon: bool,
+    /// Whether it opens the leg. What does not is said only where one is open.
+    #[serde(default = "yes")]
+    pub(in crate::dialect) opens: bool,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::dialect) enum LegName {
+    Private,
+    Public,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct FeedLogon {
+    pub(in crate::dialect) message: String,
+    /// The kind of frame that it is.
+    pub(in crate::dialect) frame: String,
+    /// How much later than now its time is.
+    #[serde(default)]
+    pub(in crate::dialect) later_ms: u64,
+    /// What the answer says if it was taken; an empty text is anything.
+    pub(in crate::dialect) accepted: BTreeMap<String, String>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 const fn one() -> u32 {

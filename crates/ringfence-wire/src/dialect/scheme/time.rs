@@ -30,7 +30,7 @@ pub(in crate::dialect) fn read(unit: Unit, text: &str) -> Option<u64> {
 }
 
 /// Writes a time as `unit` has it.
-pub(super) fn write(unit: Unit, us: u64) -> String {
+pub(in crate::dialect) fn write(unit: Unit, us: u64) -> String {
     match unit {
         Unit::Digits | Unit::Us => us.to_string(),
         Unit::Iso8601 => format!("{}.{:03}Z", date(us / 1_000_000), us / 1000 % 1000),

@@ -1,0 +1,227 @@
+//! A message that goes to the venue's own WebSocket: judged like any other, then said there anew.
+
+use std::rc::Rc;
+
+use http::HeaderMap;
+use ringfence_core::operation::Operation;
+use ringfence_core::pipeline::Permit;
+use ringfence_core::refusal::{Code, Refusal};
+use ringfence_core::session::Session;
+use ringfence_wire::{Following, Heading, Leg as Which, Outgoing};
+use tokio::time::timeout;
+
+use super::leg::{Grant, Leg};
+use super::mailbox::UnderWay;
+use super::speaker::{Hearing, Speaker};
+use super::task::Task;
+use crate::carry::{Permitted, Recorded};
+use crate::clock::now_us;
+use crate::egress::seal;
+use crate::exchange::Trouble;
+use crate::forward;
+use crate::pipeline::Passing;
+
+/// The status that the ledger keeps of what was passed on: the venue's own answer goes to the client unread.
+const PASSED_ON: u16 = 202;
+
+/// What is said on a leg.
+struct Saying {
+    message: String,
+    /// In egress it is written as the logon, with our key.
+    logon: bool,
+}
+
+impl Speaker {
+    /// Has a message judged, and says it on its leg; opens that if need be.
+    pub(super) fn follow(
+        &mut self,
+        heading: &Heading,
+        following: Following<'_>,
+        hearing: Hearing<'_>,
+    ) {
+        let (leg, asked) = (following.leg, &following.asked);
+        if !following.opens && !self.legs.is_open(leg) {
+            let refusal = Refusal::new(Code::FormParameterInvalid).field(&heading.method);
+            return self.refuse(Some(heading), refusal, &hearing);
+        }
+        let passing = match self.passing(Some(heading), Some(asked), hearing.started_us) {
+            Ok(passing) => Rc::new(passing),
+            Err(refusal) => return self.refuse(Some(heading), refusal, &hearing),
+        };
+        let own = asked.claim.is_some();
+        match self.permit(&passing, asked, hearing.edge) {
+            Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
+            Ok(permitted) => {
+                let until_us = self.until_us(own);
+                let saying = Saying {
+                    message: following.message,
+                    logon: following.logon,
+                };
+                self.pass_on(heading, (leg, saying), passing, (permitted, until_us));
+            }
+        }
+    }
+
+    /// Until when that may be passed on which a message asks for that is permitted now.
+    fn until_us(&self, own: bool) -> u64 {
+        let now_us = now_us();
+        let dialect = &self.client.door.speech.dialect;
+        let lasts_us = now_us.saturating_add(dialect.session_us(&self.path));
+        match &self.session {
+            _ if own => lasts_us,
+            Some(session) => session.until_us(),
+            None => {
+                let vouched = self.client.session(now_us);
+                vouched.as_ref().map_or(lasts_us, Session::until_us)
+            }
+        }
+    }
+
+    fn pass_on(
+        &mut self,
+        heading: &Heading,
+        (leg, saying): (Which, Saying),
+        passing: Rc<Passing>,
+        (permitted, until_us): (Permitted, u64),
+    ) {
+        let credential = permitted.permit.credential().cloned();
+        let other = credential.is_some() && !self.legs.is_of(credential.as_deref());
+        if leg == Which::Private && other {
+            // Of another key: what is pushed is one account's.
+            self.legs.leave_private();
+        }
+        let task = Task {
+            passing,
+            heading: heading.clone(),
+            connection: self.connection.clone(),
+            under_way: UnderWay::new(&self.mailbox, false),
+        };
+        match self.legs.get(leg) {
+            Some(open) => task.say(open, &saying, permitted, until_us),
+            None => {
+                let opening = Box::pin(task.open(saying, permitted, until_us));
+                self.legs.open(leg, opening);
+            }
+        }
+    }
+}
+
+impl Task {
+    /// Says it on a leg that is open.
+    fn say(self, leg: &mut Leg, saying: &Saying, permitted: Permitted, until_us: u64) {
+        let Permitted {
+            permit, recorded, ..
+        } = permitted;
+        let written = match permit.venue_key() {
+            Some(_) if saying.logon => self.sealed(&permit),
+            Some(_) | None => Ok(saying.message.clone()),
+        };
+        match written {
+            Ok(message) => {
+                leg.say(&message);
+                if permit.credential().is_some() {
+                    leg.grant = Rc::new(Grant { permit, until_us });
+                }
+                answered(recorded, PASSED_ON);
+            }
+            Err(refusal) => self.refused(&refusal, recorded),
+        }
+    }
+
+    /// Opens a leg and says it there. None if it could not be opened; the client is told then.
+    async fn open(self, saying: Saying, permitted: Permitted, until_us: u64) -> Option<Leg> {
+        let Permitted {
+            permit,
+            outgoing,
+            operation,
+            recorded,
+            ..
+        } = permitted;
+        let grant = Rc::new(Grant { permit, until_us });
+        match self.opened(&grant, outgoing, operation, &saying).await {
+            Ok((leg, answer)) => {
+                answered(recorded, PASSED_ON);
+                if let Some(answer) = answer {
+                    self.under_way.end(answer);
+                }
+                Some(leg)
+            }
+            Err(refusal) => {
+                self.refused(&refusal, recorded);
+                None
+            }
+        }
+    }
+
+    async fn opened(
+        &self,
+        grant: &Rc<Grant>,
+        outgoing: Outgoing,
+        operation: Operation,
+        saying: &Saying,
+    ) -> Result<(Leg, Option<String>), Refusal> {
+        let (passing, permit) = (&self.passing, &grant.permit);
+        let shared = &passing.client.thread.shared;
+        let request = forward::request(permit, passing, outgoing, operation)?;
+        shared.core.revalidate(permit, now_us())?;
+        let far = passing.open_far(request).await;
+        let far = far.map_err(|trouble| trouble.refusal(false))?;
+        let mut leg = Leg::new(&passing.client.thread, far, Rc::clone(grant));
+        if permit.venue_key().is_none() {
+            leg.say(&saying.message);
+            return Ok((leg, None));
+        }
+        shared.core.revalidate(permit, now_us())?;
+        leg.say(&self.sealed(permit)?);
+        let answer = timeout(shared.venue.response_timeout, leg.answer()).await;
+        let answer = answer.map_err(|_| Trouble::Silent.refusal(false))?;
+        let answer = answer.map_err(|_| Trouble::Broken.refusal(false))?;
+        self.accepted(permit, &answer)?;
+        if saying.logon {
+            return Ok((leg, Some(answer)));
+        }
+        leg.say(&saying.message);
+        Ok((leg, None))
+    }
+
+    /// Writes how we log on with the key that the permit names.
+    fn sealed(&self, permit: &Permit) -> Result<String, Refusal> {
+        let shared = &self.passing.client.thread.shared;
+        let speech = &self.passing.client.door.speech;
+        let key = permit.venue_key().ok_or(Code::VenueKeyMissing)?;
+        seal(&shared.ring, key, speech, now_us(), |dialect, seal| {
+            dialect.seal_leg(self.path(), &self.heading.id, seal)
+        })
+    }
+
+    /// Checks that the venue took our key.
+    fn accepted(&self, permit: &Permit, answer: &str) -> Result<(), Refusal> {
+        let dialect = &self.passing.client.door.speech.dialect;
+        let key = permit.venue_key().ok_or(Code::VenueKeyMissing)?;
+        if dialect.leg_accepts(self.path(), answer) {
+            key.note(false, now_us());
+            return Ok(());
+        }
+        let verdict = dialect.verdict(200, &HeaderMap::new(), answer.as_bytes(), now_us());
+        let code = verdict.key_refused.unwrap_or_else(|| "logon".into());
+        self.passing.key_refused(key, &code, 200);
+        Err(Code::VenueKeyRefused.into())
+    }
+
+    fn refused(self, refusal: &Refusal, recorded: Recorded) {
+        let client = &self.passing.client;
+        client.thread.shared.counters.refuse(refusal.code);
+        let dialect = &client.door.speech.dialect;
+        let said = self.said(0, "");
+        let (answer, status) =
+            dialect.speak_refusal(self.path(), Some(&self.heading), refusal, &said);
+        answered(recorded, status);
+        self.under_way.end(answer);
+    }
+}
+
+fn answered(recorded: Recorded, status: u16) {
+    if let Recorded::Reading(reading) = recorded {
+        reading.answered(status);
+    }
+}

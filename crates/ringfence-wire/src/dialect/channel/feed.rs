@@ -1,0 +1,284 @@
+//! What a channel's client may have the venue push: methods and topics that are listed, and messages written anew.
+
+mod compile;
+
+use std::collections::HashMap;
+
+use ringfence_core::refusal::{Code, Refusal};
+use serde_json::{Map, Value};
+
+use super::super::frame::NOWHERE;
+use super::super::name::Name;
+use super::super::route::{Route, When};
+use super::super::scheme::{Seal, write_time};
+use super::super::scratch::Pairs;
+use super::super::{Dialect, Scratch, says};
+use super::template::{Sealing, Template};
+use super::{Asked, Channel, Heading, Said, inside};
+
+/// Longest value of a topic's field.
+const FIELD_BYTES: usize = 256;
+
+/// Whose WebSocket to the venue a message goes to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Leg {
+    /// That of the credential that acts.
+    Private,
+    /// Nobody's.
+    Public,
+}
+
+/// A message that goes to the venue's own WebSocket.
+#[derive(Debug)]
+pub struct Following<'a> {
+    /// As the controls see it.
+    pub asked: Asked<'a>,
+    /// On which leg it is said.
+    pub leg: Leg,
+    /// Whether that is opened for it.
+    pub opens: bool,
+    /// Whether it is a logon in itself, in egress.
+    pub logon: bool,
+    /// As it is said to the venue.
+    pub message: String,
+}
+
+/// What a channel's client may have the venue push.
+#[derive(Debug)]
+pub(super) struct Feed {
+    fixed: Box<[(Box<str>, Box<str>)]>,
+    topics: Option<Topics>,
+    methods: HashMap<Box<str>, Follow>,
+    logon: Option<Logon>,
+}
+
+/// Where topics stand, and how.
+#[derive(Debug)]
+struct Topics {
+    at: Box<str>,
+    /// Where the name stands in one, if it is no text.
+    name: Option<Box<str>>,
+    fields: Box<[Box<str>]>,
+}
+
+/// One thing that the venue is asked for on a leg.
+#[derive(Debug)]
+pub(super) struct Follow {
+    pub(super) route: Route,
+    pub(super) leg: Leg,
+    pub(super) opens: bool,
+    pub(super) logon: bool,
+    says: Option<Box<str>>,
+    /// Its topics; `*` is one part between points.
+    topics: Box<[Box<str>]>,
+    numbers: Box<[Name]>,
+}
+
+#[derive(Debug)]
+struct Logon {
+    message: Template,
+    frame: usize,
+    later_us: u64,
+    accepted: When,
+}
+
+impl Dialect {
+    /// Returns how we say on a leg of a channel who acts; `id` is that of the message, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// `signature_missing` where the dialect has no such logon, or not by this kind of key.
+    pub fn seal_leg(&self, path: &str, id: &str, seal: &Seal<'_>) -> Result<String, Refusal> {
+        let missing = || Refusal::new(Code::SignatureMissing);
+        let logon = self.leg_logon(path).ok_or_else(missing)?;
+        let frame = self.frames.get(logon.frame).ok_or_else(missing)?;
+        let scheme = &frame.scheme;
+        let heading = Heading {
+            id: id.to_owned(),
+            ..Heading::default()
+        };
+        let time = write_time(scheme.unit(), seal.now_us.saturating_add(logon.later_us));
+        let write = |signature: &str| {
+            let said = Said {
+                key: Some(seal.key_id),
+                seal: Sealing {
+                    nonce: seal.nonce,
+                    passphrase: seal.passphrase.unwrap_or_default(),
+                    signature,
+                    time: &time,
+                },
+                ..Said::default()
+            };
+            logon.message.fill(&heading, &said).ok_or_else(missing)
+        };
+        let mut scratch = Scratch::default();
+        let unsigned = write("")?;
+        scratch.read_frame(&unsigned)?;
+        scratch.sign(scheme, &NOWHERE, &unsigned)?;
+        let key = seal.key;
+        let signature = key.sign(scratch.payload(), scheme.encodings, scheme.hmac);
+        write(&signature.ok_or_else(missing)?)
+    }
+
+    /// Tells whether the venue's answer says that our logon was taken.
+    pub fn leg_accepts(&self, path: &str, answer: &str) -> bool {
+        let mut scratch = Scratch::default();
+        let read = scratch.read_frame(answer);
+        let logon = self.leg_logon(path);
+        read.is_ok() && logon.is_some_and(|logon| says(&logon.accepted, &scratch))
+    }
+
+    fn leg_logon(&self, path: &str) -> Option<&Logon> {
+        self.channel(path)?.feed.as_ref()?.logon.as_ref()
+    }
+}
+
+impl Feed {
+    pub(super) fn get(&self, name: &str) -> Option<&Follow> {
+        self.methods.get(name)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &Box<str>> {
+        self.methods.keys()
+    }
+}
+
+impl Channel {
+    /// Writes a message to the venue anew from what it may say.
+    pub(super) fn follow(
+        &self,
+        follow: &Follow,
+        heading: &Heading,
+        pairs: &Pairs,
+    ) -> Result<String, Refusal> {
+        let feed = self.feed.as_ref().ok_or(Code::RouteUnknown)?;
+        let mut out = Map::new();
+        for (name, value) in &feed.fixed {
+            out.insert(name.to_string(), Value::from(&**value));
+        }
+        if heading.has_id {
+            let id = serde_json::from_str(&heading.id).map_err(|_| Code::FormMalformed)?;
+            put(&mut out, self.id.as_str(), id);
+        }
+        let method = follow.says.as_deref().unwrap_or(&heading.method);
+        put(&mut out, self.method.as_str(), Value::from(method));
+        for name in &follow.numbers {
+            if let Some((text, quoted)) = pairs.get_typed(name) {
+                let number: Option<i64> = text.parse().ok().filter(|_| !quoted);
+                let wrong = || Refusal::new(Code::FormParameterInvalid).field(name.as_str());
+                put(&mut out, name.as_str(), number.ok_or_else(wrong)?.into());
+            }
+        }
+        let topics = feed.topics.as_ref().filter(|_| !follow.topics.is_empty());
+        let said = match topics {
+            Some(topics) => topics.read(pairs)?,
+            None => Vec::new(),
+        };
+        self.all_known(follow, topics, pairs)?;
+        if let Some(topics) = topics {
+            for topic in &said {
+                topics.check(topic, &follow.topics)?;
+            }
+            put(&mut out, &topics.at, said.into());
+        }
+        Ok(Value::from(out).to_string())
+    }
+
+    /// Checks that nothing else stands in the message.
+    fn all_known(
+        &self,
+        follow: &Follow,
+        topics: Option<&Topics>,
+        pairs: &Pairs,
+    ) -> Result<(), Refusal> {
+        let times = self.time.iter().flat_map(|(time, window)| [time, window]);
+        for (_, name, value) in pairs.iter() {
+            let own = inside(name, &self.parameters)
+                .is_some_and(|name| self.own.iter().any(|own| **own == *name));
+            let number = follow.numbers.iter().any(|one| one.as_str() == name);
+            let time = times.clone().any(|one| one.as_str() == name);
+            let topic = topics.is_some_and(|topics| inside(name, &topics.at).is_some());
+            let empty = name == &*self.parameters && matches!(value, "{}" | "[]" | "null");
+            if !(own || number || time || topic || empty || self.may_stand(name)) {
+                return Err(Refusal::new(Code::FormParameterUnknown).field(name));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Topics {
+    /// Returns the topics that a message names.
+    fn read(&self, pairs: &Pairs) -> Result<Vec<Value>, Refusal> {
+        let mut all: Vec<Value> = Vec::new();
+        let mut last = "";
+        for (_, name, value) in pairs.iter() {
+            let Some(place) = inside(name, &self.at) else {
+                continue;
+            };
+            let wrong = || Refusal::new(Code::FormParameterInvalid).field(name);
+            let quoted = pairs.get_typed(&Name::from(name));
+            if !quoted.is_some_and(|(_, quoted)| quoted) || value.len() > FIELD_BYTES {
+                return Err(wrong());
+            }
+            let Some((index, field)) = place.split_once('.') else {
+                all.push(value.into());
+                continue;
+            };
+            let known = self.name.iter().chain(&self.fields);
+            if !known.into_iter().any(|known| **known == *field) {
+                return Err(Refusal::new(Code::FormParameterUnknown).field(name));
+            }
+            if index != last {
+                all.push(Map::new().into());
+                last = index;
+            }
+            let Some(Value::Object(topic)) = all.last_mut() else {
+                return Err(wrong());
+            };
+            topic.insert(field.to_owned(), value.into());
+        }
+        if all.is_empty() {
+            return Err(Refusal::new(Code::FormParameterMissing).field(&self.at));
+        }
+        Ok(all)
+    }
+
+    fn check(&self, topic: &Value, listed: &[Box<str>]) -> Result<(), Refusal> {
+        let name = match &self.name {
+            Some(place) => topic.get(&**place),
+            None => Some(topic),
+        };
+        let name = name.and_then(Value::as_str);
+        let known = name.is_some_and(|name| listed.iter().any(|one| fits(one, name)));
+        let unknown = || Refusal::new(Code::FormParameterInvalid).field(&self.at);
+        known.then_some(()).ok_or_else(unknown)
+    }
+}
+
+/// Tells whether `name` is `pattern` with one plain part in place of each `*`.
+fn fits(pattern: &str, name: &str) -> bool {
+    let (mut wanted, mut given) = (pattern.split('.'), name.split('.'));
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some("*"), Some(part)) if !part.is_empty() && part.bytes().all(plain) => {}
+            (Some(wanted), Some(part)) if wanted == part && wanted != "*" => {}
+            (_, _) => return false,
+        }
+    }
+}
+
+/// Puts `value` at a name with points, whose parts are objects.
+fn put(out: &mut Map<String, Value>, name: &str, value: Value) {
+    match name.split_once('.') {
+        None => drop(out.insert(name.to_owned(), value)),
+        Some((outer, rest)) => {
+            let inner = out.entry(outer).or_insert_with(|| Map::new().into());
+            if let Value::Object(inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+    }
+}

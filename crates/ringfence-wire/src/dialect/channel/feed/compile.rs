@@ -1,0 +1,154 @@
+//! From the written feed to the compiled one. Every error names the field.
+
+use std::collections::BTreeMap;
+
+use ringfence_core::operation::Operation;
+
+use super::super::super::compile::wrong;
+use super::super::super::definition::{
+    BodyKind, FeedDefinition, FeedLogon, FollowDefinition, LegName,
+};
+use super::super::super::name::{Name, Names};
+use super::super::super::{DialectError, Frame, Route};
+use super::super::template::Template;
+use super::{Feed, Follow, Leg, Logon, Topics};
+
+impl Feed {
+    pub(in crate::dialect::channel) fn compile(
+        written: &FeedDefinition,
+        frames: &[Frame],
+    ) -> Result<Self, DialectError> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.".contains(&b);
+        if !written.path.starts_with('/') || !written.path.bytes().all(plain) {
+            return Err(wrong("feed.path", "a path has no query and no escapes"));
+        }
+        if written.topics_at.is_none() && !written.topics.is_empty() {
+            return Err(wrong(
+                "feed.topics_at",
+                "where the topics stand: it is missing",
+            ));
+        }
+        let methods = written.methods.iter().map(|(name, method)| {
+            let follow = follow(written, method, &format!("feed.methods.{name}"))?;
+            Ok((name.as_str().into(), follow))
+        });
+        let fixed = written.fixed.iter();
+        let boxed = |names: &[String]| names.iter().map(|name| name.as_str().into()).collect();
+        Ok(Self {
+            fixed: fixed
+                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+                .collect(),
+            topics: written.topics_at.as_ref().map(|at| Topics {
+                at: at.as_str().into(),
+                name: written.topic_name.as_deref().map(Box::from),
+                fields: boxed(&written.topic_fields),
+            }),
+            methods: methods.collect::<Result<_, _>>()?,
+            logon: match &written.logon {
+                Some(logon) => Some(compile_logon(logon, frames)?),
+                None => None,
+            },
+        })
+    }
+}
+
+fn follow(
+    feed: &FeedDefinition,
+    written: &FollowDefinition,
+    field: &str,
+) -> Result<Follow, DialectError> {
+    let operation = match Operation::parse(&written.operation) {
+        Some(operation @ (Operation::AccountRead | Operation::MarketRead)) => operation,
+        Some(_) | None => {
+            let what = "what is pushed is account.read or market.read";
+            return Err(wrong(&format!("{field}.operation"), what));
+        }
+    };
+    if operation == Operation::AccountRead && !written.signed {
+        return Err(wrong(
+            &format!("{field}.signed"),
+            "it is somebody's account",
+        ));
+    }
+    if written.logon && feed.logon.is_none() {
+        return Err(wrong(&format!("{field}.logon"), "the feed has none"));
+    }
+    let leg = match (written.leg, written.signed) {
+        (Some(LegName::Private), _) | (None, true) => Leg::Private,
+        (Some(LegName::Public), _) | (None, false) => Leg::Public,
+    };
+    if leg == Leg::Private && !written.signed && written.opens {
+        let what = "it is opened for somebody";
+        return Err(wrong(&format!("{field}.opens"), what));
+    }
+    Ok(Follow {
+        route: route(feed, written, operation),
+        leg,
+        opens: written.opens,
+        logon: written.logon,
+        says: written.says.as_deref().map(Box::from),
+        topics: topics(&feed.topics, &written.topics, field)?,
+        numbers: written.numbers.iter().map(|n| Name::from(&**n)).collect(),
+    })
+}
+
+/// What a message is to the controls: the opening of the venue's end.
+fn route(feed: &FeedDefinition, written: &FollowDefinition, operation: Operation) -> Route {
+    Route {
+        id: 0,
+        method: "GET".into(),
+        path: feed.path.as_str().into(),
+        operation,
+        signed: written.signed,
+        stream: false,
+        channel: false,
+        body: BodyKind::default(),
+        when: Box::default(),
+        order_names: None,
+        mints: None,
+        side: None,
+        weight: written.weight,
+        orders: 0,
+        weight_by: Box::default(),
+        parameters: Some(Names::from_iter([])),
+    }
+}
+
+fn topics(
+    lists: &BTreeMap<String, Vec<String>>,
+    named: &[String],
+    field: &str,
+) -> Result<Box<[Box<str>]>, DialectError> {
+    let mut all = Vec::new();
+    for name in named {
+        let list = lists.get(name).filter(|list| !list.is_empty());
+        let list = list.ok_or_else(|| {
+            wrong(
+                &format!("{field}.topics"),
+                format!("no list of topics {name:?}"),
+            )
+        })?;
+        all.extend(list.iter().map(|topic| topic.as_str().into()));
+    }
+    Ok(all.into())
+}
+
+fn compile_logon(written: &FeedLogon, frames: &[Frame]) -> Result<Logon, DialectError> {
+    let frame = frames
+        .iter()
+        .position(|frame| *frame.name == *written.frame);
+    let missing = || wrong("feed.logon.frame", format!("no frame {:?}", written.frame));
+    if written.accepted.is_empty() {
+        let what = "without it no answer says that it was taken";
+        return Err(wrong("feed.logon.accepted", what));
+    }
+    let accepted = written.accepted.iter();
+    Ok(Logon {
+        message: Template::compile(&written.message, "feed.logon.message")?,
+        frame: frame.ok_or_else(missing)?,
+        later_us: written.later_ms.saturating_mul(1000),
+        accepted: accepted
+            .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
+            .collect(),
+    })
+}
