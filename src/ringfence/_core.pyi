@@ -12,6 +12,7 @@ __all__ = [
     "Cosigner",
     "Engine",
     "LedgerReader",
+    "PolicySet",
     "WitnessRequest",
     "accept_checkpoint",
     "attach_cosignature",
@@ -28,6 +29,8 @@ __all__ = [
     "find_message",
     "ledger_vkey",
     "ledger_volumes",
+    "policy_actions",
+    "policy_schema",
     "prove_entry",
     "prove_growth",
     "publish_ledger",
@@ -153,6 +156,25 @@ class WitnessRequest:
 
 def check_snapshot(snapshot: bytes) -> None:
     """Refuse a snapshot that `Engine` would refuse, without opening a socket."""
+
+@final
+class PolicySet:
+    """A valid policy set."""
+
+    def __new__(cls, definition: bytes) -> PolicySet:
+        """Take the definition as JSON; `CoreError` `policy_refused` has a line for each problem."""
+
+    def describe(self) -> bytes:
+        """Return the policies and what the validator thinks strange, as JSON."""
+
+    def decide(self, question: bytes) -> bytes:
+        """Answer one request, JSON for JSON."""
+
+def policy_actions() -> bytes:
+    """Return the actions that policies speak of, as JSON."""
+
+def policy_schema() -> str:
+    """Return the schema's text."""
 
 def check_dialect(dialect: bytes) -> bytes:
     """Compile a dialect and return a JSON summary: its routes and its holes."""

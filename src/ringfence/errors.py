@@ -20,9 +20,11 @@ __all__ = [
     "KeyTextError",
     "LedgerError",
     "MessageError",
+    "PolicyError",
     "PrincipalExistsError",
     "PrincipalMissingError",
     "PrincipalStateError",
+    "PropertyError",
     "RoleError",
     "RunningError",
     "StepUpError",
@@ -186,6 +188,20 @@ class LedgerError(GatewayError):
 
     code = "ledger_invalid"
     hint = "keep a copy of the folder as it is; a gateway that is started on it refuses orders"
+
+
+class PolicyError(GatewayError):
+    """A policy, or a table of requests that tests policies, is wrong."""
+
+    code = "policy_invalid"
+    hint = "docs/policy.md has examples; `ringfence policy show --schema` lists the words"
+
+
+class PropertyError(GatewayError):
+    """A property cannot be read, or not be proved either way."""
+
+    code = "property_invalid"
+    hint = "docs/policy.md says what can be proved; `ringfence policy prove --list` has examples"
 
 
 class RunningError(GatewayError):

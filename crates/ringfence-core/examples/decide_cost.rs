@@ -129,6 +129,7 @@ fn core(modes: Modes) -> Core {
     });
     Core {
         egress: None,
+        policy: None,
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1_000_000_000, 1000, 65_536),
         budget: BudgetTable::new(limits.to_vec(), 1_000_000).unwrap(),
@@ -191,6 +192,7 @@ fn decide_all(core: &Core, batch: &Batch) {
             }),
             session: None,
             certificate: None,
+            transport: "http/1.1",
             funds: None,
             order: Some(OrderText {
                 symbol: "BTCUSDT",

@@ -81,6 +81,38 @@ impl Decimal {
         }
     }
 
+    /// Returns it in ten-thousandths, rounded up.
+    ///
+    /// # Errors
+    ///
+    /// [`Inexact`] when that takes more than 63 bits.
+    pub fn ceil_4(self) -> Result<i64, Inexact> {
+        const TEN_THOUSANDTH: u128 = 10_u128.pow(SCALE - 4);
+        let units = self.0.unsigned_abs().div_ceil(TEN_THOUSANDTH);
+        i64::try_from(units).map_err(|_| Inexact)
+    }
+
+    /// Returns `self * other` in ten-thousandths, rounded up.
+    ///
+    /// # Errors
+    ///
+    /// [`Inexact`] when that takes more than 63 bits.
+    pub fn product_ceil_4(self, other: Self) -> Result<i64, Inexact> {
+        // In units of 10^-36, of which 10^32 are a ten-thousandth. Everything is below 2^254, and a quotient that is
+        // kept is below 2^63: it is found bit by bit, from above.
+        const BITS: u32 = 63;
+        let (a, b) = (self.0.unsigned_abs(), other.0.unsigned_abs());
+        let product = wide_mul(a, b);
+        let fits = |units: u128| wide_mul(units, 10_u128.pow(32)) >= product;
+        let least = (0..BITS).rev().fold(0_u128, |below, bit| {
+            let tried = below | 1 << bit;
+            // `below` is too little, or nothing; the result is one more than the most that is too little.
+            if fits(tried) { below } else { tried }
+        });
+        let units = if fits(0) { 0 } else { least + 1 };
+        i64::try_from(units).map_err(|_| Inexact)
+    }
+
     /// Compares `self * other` with `bound` exactly, in 256 bits.
     pub fn product_cmp(self, other: Self, bound: Self) -> std::cmp::Ordering {
         // self.0 * other.0 is in units of 10^-36, bound.0 in 10^-18. Both operands are below 2^127,

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::decimal::Decimal;
+use crate::decimal::{Decimal, Inexact};
 use crate::refusal::{Code, Refusal};
 
 /// What may be traded and within which bounds.
@@ -136,6 +136,32 @@ impl Guard {
             }
         }
         Ok(Guarded(()))
+    }
+
+    /// Returns what an order is worth at most in quote currency, in ten-thousandths, rounded up: by its price, or where
+    /// that binds nobody by the band's upper end. `None` when it does not say enough.
+    ///
+    /// # Errors
+    ///
+    /// [`Inexact`] when a number in it is none, or it is worth more than 63 bits hold.
+    pub fn worth(&self, order: &OrderText<'_>) -> Result<Option<i64>, Inexact> {
+        let kind = if order.amends {
+            Some(&AMENDMENT)
+        } else {
+            self.kinds.get(order.kind)
+        };
+        let band = self.instruments.get(order.symbol);
+        let price = match (order.price, kind.is_none_or(|kind| kind.needs_price)) {
+            (Some(text), true) => Some(Decimal::parse(text)?),
+            (Some(_) | None, _) => band.map(|band| band.price_max),
+        };
+        match (order.quantity, order.quote_quantity, price) {
+            (Some(quantity), None, Some(price)) => {
+                Decimal::parse(quantity)?.product_ceil_4(price).map(Some)
+            }
+            (None, Some(amount), _) => Decimal::parse(amount)?.ceil_4().map(Some),
+            (Some(_) | None, Some(_) | None, _) => Ok(None),
+        }
     }
 
     /// Returns the proof of a message that carries no order.

@@ -17,6 +17,7 @@ use crate::funds::FundsText;
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
+use crate::policy::Policy;
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, ReplayRoom};
 use crate::sequence::Legal;
@@ -38,6 +39,8 @@ pub struct Message<'a> {
     pub session: Option<&'a Session>,
     /// The client certificate on the connection.
     pub certificate: Option<Thumbprint>,
+    /// How it came, in the ledger's word.
+    pub transport: &'static str,
     /// The order that it carries.
     pub order: Option<OrderText<'a>>,
     /// The funds that it moves.
@@ -199,6 +202,8 @@ pub struct Core {
     pub modes: Modes,
     /// Whose keys sign for the venue, where we do.
     pub egress: Option<Egress>,
+    /// What judges behind the scopes, where something does.
+    pub policy: Option<Arc<dyn Policy>>,
 }
 
 impl Core {

@@ -52,6 +52,8 @@ pub enum Detail {
     Field(Box<str>),
     /// The budget that is used up.
     Limit(LimitDetail),
+    /// What the policies decided, for the ledger: which policies there are is no client's business.
+    Policies(Box<str>),
     /// The scope that the credential lacks.
     Scope(&'static str),
 }
@@ -131,7 +133,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code.hint())?;
         match &self.detail {
-            Detail::None => Ok(()),
+            Detail::None | Detail::Policies(_) => Ok(()),
             Detail::Distance(us) => write!(f, " [{} ms past the limit]", us.div_ceil(1000)),
             Detail::Field(name) => write!(f, " [{name}]"),
             Detail::Limit(limit) => write!(

@@ -106,6 +106,7 @@ fn core() -> Core {
         room: ReplayRoom::new(262_144, 4_194_304),
         modes: Modes::default(),
         egress: None,
+        policy: None,
     }
 }
 
@@ -161,6 +162,7 @@ fn send(core: &Core, number: u32, payload: &str) -> usize {
         }),
         session: None,
         certificate: None,
+        transport: "http/1.1",
         funds: None,
         order: Some(OrderText {
             symbol: "BTCUSDT",

@@ -124,6 +124,7 @@ impl Passing {
             claim: asking.reading.claim,
             session: asking.session,
             certificate: client.certificate(now_us),
+            transport: self.decided().transport.as_str(),
             order: asking.reading.order,
             funds: asking.reading.funds,
             cost: asking.reading.cost,

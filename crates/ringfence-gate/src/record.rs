@@ -335,6 +335,7 @@ fn detail_text(refusal: &Refusal) -> Option<String> {
         Detail::Distance(us) => Some(format!("{us} us past the limit")),
         Detail::Field(name) => Some(name.to_string()),
         Detail::Limit(limit) => Some(limit.name.to_string()),
+        Detail::Policies(policies) => Some(policies.to_string()),
         Detail::Scope(scope) => Some((*scope).to_owned()),
     }
 }

@@ -18,8 +18,11 @@ use ringfence_core::egress::Egress;
 use ringfence_core::guard::{Guard, Instrument};
 use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::pipeline::Core;
+use ringfence_core::policy::Policy;
 use ringfence_core::replay::ReplayRoom;
 use ringfence_ledger::Ledger;
+use ringfence_policy::live::Live;
+use ringfence_policy::set::PolicySet;
 use ringfence_wire::Dialect;
 use ringfence_wire::issuer::Issuers;
 use rustls::ClientConfig;
@@ -109,6 +112,7 @@ impl Parts {
             room: ReplayRoom::new(freshness.capacity_per_credential, freshness.capacity),
             modes: modes(snapshot)?,
             egress: egress(snapshot)?,
+            policy: policy(snapshot)?,
         };
         let attestor = Attestor::open(&snapshot.attestation)?;
         Ok(Self {
@@ -311,6 +315,27 @@ fn egress(snapshot: &Snapshot) -> Result<Option<Egress>, GateError> {
         return Err(GateError::config(field, "egress needs it to enforce"));
     }
     config.compile().map(Some)
+}
+
+/// Policies that a control is told to leave out would not be asked, and nobody would notice.
+fn policy(snapshot: &Snapshot) -> Result<Option<Arc<dyn Policy>>, GateError> {
+    let Some(definition) = &snapshot.policy else {
+        return Ok(None);
+    };
+    if modes(snapshot)?.of(Control::Authority) == Mode::Off {
+        let what =
+            "policies are a part of it; do not turn it off, or take the section `policy` out";
+        return Err(GateError::config("controls.authority", what));
+    }
+    let set = PolicySet::compile(definition.clone());
+    let set = set.map_err(|problems| GateError::config("policy", listed(&problems)))?;
+    Ok(Some(Arc::new(Live::new(set))))
+}
+
+/// Returns problems as one text, a line each.
+fn listed(problems: &[ringfence_policy::source::Problem]) -> String {
+    let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 fn modes(snapshot: &Snapshot) -> Result<Modes, GateError> {

@@ -39,6 +39,9 @@ pub struct Snapshot {
     /// Whose keys sign for the venue, where we do.
     #[serde(default)]
     pub egress: Option<EgressConfig>,
+    /// What is judged behind the scopes.
+    #[serde(default)]
+    pub policy: Option<ringfence_policy::set::Definition>,
     /// Whose tokens are taken.
     #[serde(default)]
     pub issuers: Vec<IssuerConfig>,

@@ -94,7 +94,11 @@ impl Passing {
             Detail::Field(name) => {
                 ["ath", "cnf", "dpop", "htm", "htu", "jti", "jwk"].contains(&&**name)
             }
-            Detail::None | Detail::Distance(_) | Detail::Limit(_) | Detail::Scope(_) => {
+            Detail::None
+            | Detail::Distance(_)
+            | Detail::Limit(_)
+            | Detail::Policies(_)
+            | Detail::Scope(_) => {
                 matches!(refusal.code, Code::ReplaySeen | Code::TimeStale)
             }
         };

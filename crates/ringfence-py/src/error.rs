@@ -7,6 +7,7 @@ use ringfence_core::refusal::Refusal;
 use ringfence_core::sign::KeyError;
 use ringfence_gate::GateError;
 use ringfence_ledger::LedgerError;
+use ringfence_policy::source::Problem;
 use ringfence_wire::DialectError;
 
 create_exception!(
@@ -45,6 +46,12 @@ pub(crate) fn ledger(error: LedgerError) -> PyErr {
 /// Maps a dialect's errors.
 pub(crate) fn dialect(error: DialectError) -> PyErr {
     at("dialect_invalid", error.what, error.field)
+}
+
+/// Maps problems of policies, a line each.
+pub(crate) fn policy(problems: &[Problem]) -> PyErr {
+    let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    core("policy_refused", lines.join("\n"))
 }
 
 /// Maps a refusal.

@@ -6,6 +6,7 @@ mod dialect;
 mod engine;
 mod error;
 mod ledger;
+mod policy;
 mod scheme;
 mod tlog;
 mod token;
@@ -38,7 +39,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ledger::LedgerReader>()?;
     module.add_class::<witness::Cosigner>()?;
     module.add_class::<witness::WitnessRequest>()?;
+    module.add_class::<policy::PolicySet>()?;
     module.add_function(wrap_pyfunction!(codes, module)?)?;
+    module.add_function(wrap_pyfunction!(policy::policy_actions, module)?)?;
+    module.add_function(wrap_pyfunction!(policy::policy_schema, module)?)?;
     module.add_function(wrap_pyfunction!(engine::check_snapshot, module)?)?;
     module.add_function(wrap_pyfunction!(dialect::check_dialect, module)?)?;
     module.add_function(wrap_pyfunction!(dialect::dialect_read, module)?)?;

@@ -1,5 +1,7 @@
 //! Signing schemes, for people and tests: verify a captured message, sign one.
 
+use std::collections::BTreeMap;
+
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_core::refusal::{Code, Refusal};
@@ -129,7 +131,8 @@ pub(crate) fn described(dialect: &Dialect) -> Value {
         json!({
             "algorithms": scheme.algorithms,
             "payload": scheme.payload,
-            "places": places.collect::<serde_json::Map<_, Value>>(),
+            // Sorted: a map of JSON keeps the order in which it was filled.
+            "places": places.collect::<BTreeMap<String, Value>>(),
         })
     })
 }

@@ -30,6 +30,10 @@ from ringfence.cli import (
     ledger_tail,
     ledger_verify,
     ledger_vkey,
+    policy_check,
+    policy_prove,
+    policy_show,
+    policy_test,
     principal,
     serve,
     status,
@@ -108,6 +112,13 @@ hold.command("list")(ledger_hold.list_holds)
 hold.command("lift")(ledger_hold.lift)
 ledger.add_typer(hold, name="hold")
 app.add_typer(ledger, name="ledger")
+
+policy = typer.Typer(help="Check, test and prove the policies behind the scopes.")
+policy.command("check")(policy_check.check)
+policy.command("show")(policy_show.show)
+policy.command("test")(policy_test.test)
+policy.command("prove")(policy_prove.prove)
+app.add_typer(policy, name="policy")
 
 witness = typer.Typer(help="Watch that logs only grow, and cosign it.")
 witness.command("init")(witness_init.init)

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from ringfence import engine
 from ringfence.config.model import Config
+from ringfence.config.policy import definition
 from ringfence.config.problem import lines, nearest
 from ringfence.config.text import Document, Place, read_document
 from ringfence.errors import ConfigError, EngineError, FileError
@@ -74,6 +75,17 @@ class Loaded:
             return set()
         return {*egress.accounts.values(), *([egress.default] if egress.default else [])}
 
+    def policies(self) -> dict[str, Any] | None:
+        """Return the policies with their texts; None: only scopes decide.
+
+        Raises:
+            FileError: a file is not there or cannot be read.
+        """
+        policy = self.config.policy
+        if policy is None:
+            return None
+        return definition(self.document.path.parent, policy.path, policy.organisations)
+
     def snapshot(self) -> bytes:
         """Return what the engine takes: absolute paths, dialects inlined, JSON."""
         content = self.config.model_dump(mode="json")
@@ -87,6 +99,7 @@ class Loaded:
         del content["store"], content["keys"]
         if content["egress"] is not None:
             del content["egress"]["vault"]
+        content["policy"] = self.policies()
         for issuer in content["issuers"]:
             issuer["keys"] = key_set(Path(self.path(issuer.pop("jwks"))))
         content["upstream"]["ca"] = self.roots()
@@ -130,6 +143,7 @@ def check(loaded: Loaded) -> None:
             engine.check_dialect(file.value)
         except EngineError as e:
             problems.append(file.problem(placed(e.field), str(e)))
+    problems.extend(policy_problems(loaded))
     if not problems:
         try:
             engine.check_snapshot(loaded.snapshot())
@@ -137,6 +151,18 @@ def check(loaded: Loaded) -> None:
             problems.append(loaded.document.problem(placed(e.field), str(e)))
     if problems:
         raise ConfigError(problems)
+
+
+def policy_problems(loaded: Loaded) -> Iterator[str]:
+    """Yield what is wrong with the policies, each with file, line and column."""
+    try:
+        policies = loaded.policies()
+        if policies is not None:
+            engine.PolicySet(policies)
+    except FileError as e:
+        yield loaded.document.problem(("policy", "path"), str(e))
+    except EngineError as e:
+        yield from str(e).splitlines()
 
 
 def placed(field: str) -> Place:

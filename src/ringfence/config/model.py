@@ -402,6 +402,14 @@ class KeysSection(Section):
     unused_days: Annotated[int, Field(ge=0, le=3_650)] = 0
 
 
+class Policy(Section):
+    """What is judged behind the scopes. `path` names a file, a folder or a pattern of them."""
+
+    path: FileName
+    organisations: dict[Name, Annotated[tuple[Name, ...], Field(strict=False)]] = {}
+    """The accounts of each organisation."""
+
+
 class Config(Section):
     """The whole of ringfence.yaml. Paths are still as written: relative to the file's folder."""
 
@@ -410,6 +418,7 @@ class Config(Section):
     listeners: Annotated[tuple[Listener, ...], Field(min_length=1, max_length=64, strict=False)]
     upstream: Upstream
     egress: Egress | None = None
+    policy: Policy | None = None
     issuers: Annotated[tuple[Issuer, ...], Field(max_length=16, strict=False)] = ()
     attestation: Attestation = Attestation()
     engine: EngineSection = EngineSection()
@@ -436,6 +445,14 @@ class Config(Section):
             if self.egress is None and limit.subject in ("venue", "upstream"):
                 what = f"has {limit.name}, whose subject is {limit.subject}"
                 raise wrong(what, "that needs the section `egress`", "budget.limits")
+        return self
+
+    @model_validator(mode="after")
+    def asks_its_policies(self) -> Self:
+        """Refuse policies that nothing would ask."""
+        if self.policy is not None and self.controls.authority == "off":
+            hint = "policies are a part of it; say enforce or observe"
+            raise wrong("is off, and there is a policy", hint, "controls.authority")
         return self
 
     @model_validator(mode="after")

@@ -32,6 +32,14 @@ from ringfence.engine.ledger import (
     verify_ledger,
     volume_classes,
 )
+from ringfence.engine.policy import (
+    Action,
+    Answer,
+    PolicySet,
+    WrittenPolicy,
+    policy_actions,
+    policy_schema,
+)
 from ringfence.engine.tlog import (
     Accepted,
     Policy,
@@ -57,6 +65,8 @@ from ringfence.engine.witness import Cosigner, WitnessRequest
 
 __all__ = [
     "Accepted",
+    "Action",
+    "Answer",
     "Cosigner",
     "Detail",
     "Engine",
@@ -64,6 +74,7 @@ __all__ = [
     "LedgerReader",
     "LedgerReport",
     "Policy",
+    "PolicySet",
     "PolicyWitness",
     "Receipt",
     "RefusalCode",
@@ -73,6 +84,7 @@ __all__ = [
     "StateChange",
     "Volume",
     "WitnessRequest",
+    "WrittenPolicy",
     "accept_checkpoint",
     "attach_cosignature",
     "check_dialect",
@@ -82,6 +94,8 @@ __all__ = [
     "find_message",
     "ledger_vkey",
     "ledger_volumes",
+    "policy_actions",
+    "policy_schema",
     "prove_entry",
     "prove_growth",
     "publish_ledger",

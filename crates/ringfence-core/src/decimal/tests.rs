@@ -236,3 +236,31 @@ proptest! {
         prop_assert_eq!(Decimal::parse(&text).is_ok(), plain && fits, "{}", text);
     }
 }
+
+#[test]
+fn rounding_up_keeps_what_a_bound_says() {
+    let of = |text: &str| Decimal::parse(text).unwrap();
+    let cases = [
+        ("0", "0", 0),
+        ("1", "1", 10_000),
+        ("0.0001", "1", 1),
+        ("0.00005", "1", 1),
+        ("0.000000000000000001", "0.000000000000000001", 1),
+        ("30000", "0.01", 3_000_000),
+        ("250000.000000000000000001", "1", 2_500_000_001),
+        ("922337203685477.5807", "1", i64::MAX),
+        ("3", "0.3333333333333333", 10_000),
+    ];
+    for (a, b, wanted) in cases {
+        assert_eq!(of(a).product_ceil_4(of(b)), Ok(wanted), "{a} * {b}");
+        assert_eq!(of(b).product_ceil_4(of(a)), Ok(wanted), "{b} * {a}");
+        if b == "1" {
+            assert_eq!(of(a).ceil_4(), Ok(wanted), "{a}");
+        }
+    }
+    let much = of("922337203685477.5808");
+    assert_eq!(much.ceil_4(), Err(Inexact));
+    assert_eq!(much.product_ceil_4(of("1")), Err(Inexact));
+    let most = of("99999999999999999999");
+    assert_eq!(most.product_ceil_4(most), Err(Inexact));
+}

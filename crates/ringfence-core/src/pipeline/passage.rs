@@ -11,6 +11,7 @@ use crate::egress::VenueKey;
 use crate::freshness::Window;
 use crate::guard::{Guard, Guarded};
 use crate::mode::{Control, Mode};
+use crate::policy::Asked;
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, Use};
 use crate::sequence;
@@ -217,12 +218,35 @@ impl<'c, 'm> Passage<'c, 'm> {
             return authority::check_anonymous(act.operation).map_err(Refusal::new);
         };
         let authorized = authority::check(who, act, self.now_us)?;
+        if let Some(policy) = &self.core.policy {
+            policy.check(&self.asked(who, act))?;
+        }
         if let Some(egress) = &self.core.egress
             && act.operation.reaches_venue()
         {
             self.venue_key = Some(Arc::clone(egress.key(who.account())?));
         }
         Ok(authorized)
+    }
+
+    fn asked<'a>(&'a self, who: &'a Credential, act: &Act) -> Asked<'a> {
+        Asked {
+            account: who.account(),
+            key_id: who.key_id(),
+            scopes: who.scopes(),
+            algorithm: who.key().algorithm().as_str(),
+            operation: act.operation,
+            peer: act.peer,
+            now_us: self.now_us,
+            coverage: act.coverage,
+            certificate: act.certificate.is_some(),
+            transport: self.message.transport,
+            // No message carries one yet.
+            step_up: None,
+            order: self.message.order.as_ref(),
+            funds: self.message.funds.as_ref(),
+            guard: &self.core.guard,
+        }
     }
 
     fn charge(&mut self) -> Result<Charged, Refusal> {

@@ -27,6 +27,7 @@ use crate::sign::{Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stam
 
 mod modes;
 mod order;
+mod policy;
 mod session;
 
 const NOW_US: u64 = 1_700_000_000_000_000;
@@ -99,6 +100,7 @@ fn core() -> Core {
         room: ReplayRoom::new(100, 1000),
         modes: Modes::default(),
         egress: None,
+        policy: None,
     }
 }
 
@@ -194,6 +196,7 @@ impl Draft<'_> {
             claim: Some(claim),
             session,
             certificate: self.certificate,
+            transport: "http/1.1",
             order: self.order,
             funds: None,
             cost: self.cost,

@@ -159,6 +159,8 @@ codes! {
         "This API key may not be used from this address; ask its operator to allow it.";
     ScopeMissing "scope_missing" Client AUTHORITY,
         "This API key lacks the scope for this operation; ask its operator for it.";
+    PolicyForbids "policy_forbids" Client AUTHORITY,
+        "The gateway's policy does not allow this; ask its operator, who finds the reason in the ledger.";
     VenueKeyMissing "venue_key_missing" Gateway AUTHORITY,
         "No venue key is there to sign for this account; ask the operator to put one into the vault.";
     BudgetExceeded "budget_exceeded" Client BUDGET,

@@ -89,7 +89,9 @@ impl ErrorTable {
         let about = match &refusal.detail {
             Detail::Limit(limit) => limit.counts.as_str(),
             Detail::Field(name) => name,
-            Detail::None | Detail::Distance(_) | Detail::Scope(_) => return Some(&answers.usual),
+            Detail::None | Detail::Distance(_) | Detail::Policies(_) | Detail::Scope(_) => {
+                return Some(&answers.usual);
+            }
         };
         let named = answers.about.iter().find(|(name, _)| **name == *about);
         Some(named.map_or(&answers.usual, |(_, answer)| answer))
@@ -151,7 +153,11 @@ impl Answer {
                 (Part::Field, Detail::Field(name)) => message.push_str(name),
                 (
                     Part::Field,
-                    Detail::None | Detail::Distance(_) | Detail::Limit(_) | Detail::Scope(_),
+                    Detail::None
+                    | Detail::Distance(_)
+                    | Detail::Limit(_)
+                    | Detail::Policies(_)
+                    | Detail::Scope(_),
                 ) => {}
                 (Part::Hint, _) => {
                     // Writing to a String cannot fail.

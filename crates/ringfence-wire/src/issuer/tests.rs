@@ -117,9 +117,11 @@ impl World {
         let read = self.issuers.read(&headers, &ASKED, NOW * 1_000_000);
         read.map_err(|refusal| match refusal.detail {
             Detail::Field(name) => format!("{} {name}", refusal.code.as_str()),
-            Detail::None | Detail::Distance(_) | Detail::Limit(_) | Detail::Scope(_) => {
-                refusal.code.as_str().to_owned()
-            }
+            Detail::None
+            | Detail::Distance(_)
+            | Detail::Limit(_)
+            | Detail::Policies(_)
+            | Detail::Scope(_) => refusal.code.as_str().to_owned(),
         })
     }
 

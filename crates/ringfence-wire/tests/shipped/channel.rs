@@ -115,6 +115,7 @@ fn message(operation: Operation, signed: bool, claim: Option<Claim<'_>>) -> Mess
         claim,
         session: None,
         certificate: None,
+        transport: "http/1.1",
         order: None,
         funds: None,
         cost: Cost::default(),

@@ -126,6 +126,7 @@ impl Sent {
             claim: reading.claim,
             session: None,
             certificate: None,
+            transport: "http/1.1",
             order: reading.order,
             funds: reading.funds,
             cost: reading.cost,
@@ -185,6 +186,7 @@ pub(crate) fn decide_frame(dialect: &Dialect, core: &Core, text: &str) -> Result
         claim: Some(claim),
         session: None,
         certificate: None,
+        transport: "http/1.1",
         order: None,
         funds: None,
         cost: Cost::default(),
@@ -207,6 +209,7 @@ pub(crate) fn core(key_id: &str, key: VerifyingKey, freshness: Mode) -> Core {
             .with(Control::Freshness, freshness)
             .with(Control::Guard, Mode::Off),
         egress: None,
+        policy: None,
     };
     let credential = NewCredential {
         key_id: key_id.into(),

@@ -27,6 +27,7 @@ fn speak(session: &Session, core: &Core, now_us: u64) -> Decision {
         claim: None,
         session: Some(session),
         certificate: None,
+        transport: "http/1.1",
         order: Some(GOOD_ORDER),
         funds: None,
         cost: Cost {

@@ -1,0 +1,95 @@
+//! What policies refuse does not pass, and what they are asked is what the message says.
+
+use std::sync::{Arc, Mutex};
+
+use super::{GOOD_ORDER, NOW_US, core, order, read};
+use crate::mode::{Control, Mode, Modes};
+use crate::operation::Operation;
+use crate::pipeline::{Core, Trace};
+use crate::policy::{Asked, Policy};
+use crate::refusal::{Code, Detail, Refusal};
+
+/// Forbids changes, and keeps what it was asked.
+#[derive(Debug, Default)]
+struct ReadOnly(Mutex<Vec<String>>);
+
+impl Policy for ReadOnly {
+    fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+        let worth = asked.order.map(|order| asked.guard.worth(order));
+        let said = format!(
+            "{} {} {} {:?} {} {worth:?}",
+            asked.account,
+            asked.key_id,
+            asked.operation.as_str(),
+            asked.peer,
+            asked.transport
+        );
+        self.0.lock().unwrap().push(said);
+        if asked.operation.changes_state() {
+            let policies = Detail::Policies("forbidden by read-only".into());
+            return Err(Refusal::new(Code::PolicyForbids).with(policies));
+        }
+        Ok(())
+    }
+}
+
+fn guarded(mode: Mode) -> (Core, Arc<ReadOnly>) {
+    let policy = Arc::new(ReadOnly::default());
+    let core = Core {
+        modes: Modes::default().with(Control::Authority, mode),
+        policy: Some(Arc::clone(&policy) as Arc<dyn Policy>),
+        ..core()
+    };
+    (core, policy)
+}
+
+#[test]
+fn what_a_policy_forbids_passes_only_where_no_policy_is_asked() {
+    let (with, policy) = guarded(Mode::Enforce);
+    let refusal = order("a").refusal(&with).unwrap();
+    assert_eq!(refusal.code, Code::PolicyForbids);
+    // The client is not told which policies there are.
+    assert!(!refusal.to_string().contains("read-only"));
+    assert_eq!(read("b").code(&with), None);
+    assert_eq!(policy.0.lock().unwrap().len(), 2);
+    let without = Core {
+        policy: None,
+        ..core()
+    };
+    assert_eq!(order("a").code(&without), None);
+}
+
+#[test]
+fn a_policy_sees_who_asks_what_from_where_and_for_how_much() {
+    let (core, policy) = guarded(Mode::Enforce);
+    let _ = order("a").refusal(&core);
+    let asked = policy.0.lock().unwrap().remove(0);
+    let worth = core.guard.worth(&GOOD_ORDER).unwrap().unwrap();
+    assert!(worth > 0);
+    let end = format!("http/1.1 Some(Ok(Some({worth})))");
+    assert!(
+        asked.starts_with("alice k1 order.place ") && asked.ends_with(&end),
+        "{asked}"
+    );
+}
+
+#[test]
+fn scopes_come_first() {
+    let (core, policy) = guarded(Mode::Enforce);
+    let withdrawal = super::Draft {
+        operation: Operation::WithdrawCreate,
+        order: None,
+        ..order("a")
+    };
+    assert_eq!(withdrawal.code(&core), Some(Code::ScopeMissing));
+    assert!(policy.0.lock().unwrap().is_empty());
+}
+
+#[test]
+fn an_observed_policy_is_recorded_and_refuses_nothing() {
+    let (core, _) = guarded(Mode::Observe);
+    let decision = order("a").send(&core, NOW_US);
+    assert!(decision.outcome.is_ok());
+    let seen = decision.trace[Control::Authority as usize];
+    assert_eq!(seen, Trace::WouldRefuse(Code::PolicyForbids));
+}

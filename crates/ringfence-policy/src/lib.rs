@@ -1,0 +1,30 @@
+//! Policies: what scopes cannot say, in Cedar, behind the scopes.
+//!
+//! Pure: no clock, no I/O. A crate of its own, so that whoever builds the core alone does not compile Cedar with it
+//! (docs/adr/0024).
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`source`] | texts of policies, and where in them something is wrong |
+//! | [`action`] | the schema, and what the engine's operations are called in it |
+//! | [`question`] | requests as data, for people and provers |
+//! | [`reads`] | which parts of a request a policy reads, found at load |
+//! | [`request`] | one request as policies see it |
+//! | [`set`] | policies compiled and indexed; the decision |
+//! | [`cache`] | decisions kept by exactly what was read |
+//! | [`live`] | the set in force, as the core asks it |
+//! | [`tree`] | conditions as data, for proofs |
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod cache;
+pub mod live;
+pub mod question;
+pub mod reads;
+pub mod request;
+pub mod set;
+pub mod source;
+pub mod tree;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! The policy set in force, as the core asks it.
+
+use ringfence_core::decimal::Decimal;
+use ringfence_core::policy::{Asked, Policy};
+use ringfence_core::refusal::{Code, Detail, Refusal};
+use ringfence_core::session::Coverage;
+
+use crate::action::Action;
+use crate::request::{Funds, Kind, Order, Request};
+use crate::set::{PolicySet, Verdict};
+
+/// A policy set in force.
+#[derive(Debug)]
+pub struct Live(PolicySet);
+
+impl Live {
+    /// Puts a set in force.
+    pub const fn new(set: PolicySet) -> Self {
+        Self(set)
+    }
+}
+
+impl Policy for Live {
+    fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+        let request = request(asked)?;
+        let verdict = self.0.decide(&request);
+        let refuse = |policies: String| {
+            Err(Refusal::new(Code::PolicyForbids).with(Detail::Policies(policies.into())))
+        };
+        match &*verdict {
+            Verdict::Permitted(_) => Ok(()),
+            Verdict::Unpermitted => refuse("no policy permits it".to_owned()),
+            Verdict::Forbidden(ids) => refuse(format!("forbidden by {}", named(ids))),
+            Verdict::Failed(ids) => refuse(format!("failed: {}", named(ids))),
+        }
+    }
+}
+
+/// Policies that are named in an entry; of more, only how many there are.
+const NAMED: usize = 8;
+
+fn named(ids: &[String]) -> String {
+    let mut text = ids[..ids.len().min(NAMED)].join(", ");
+    if ids.len() > NAMED {
+        text.push_str(&format!(" and {} more", ids.len() - NAMED));
+    }
+    text
+}
+
+/// Reads what the core asks. A number that is none, or too large for Cedar, is not judged: it is refused.
+fn request<'a>(asked: &Asked<'a>) -> Result<Request<'a>, Refusal> {
+    let action = Action::from(asked.operation);
+    let order = asked.order.filter(|_| action.carries_order());
+    let funds = asked.funds.filter(|_| action.moves_funds());
+    Ok(Request {
+        kind: Kind::Account,
+        principal: asked.account,
+        action,
+        instrument: order.map(|order| order.symbol),
+        credential: asked.key_id,
+        scopes: asked.scopes,
+        algorithm: asked.algorithm,
+        address: asked.peer,
+        now_us: asked.now_us,
+        coverage: match asked.coverage {
+            Coverage::Venue => "venue",
+            Coverage::Whole => "native",
+        },
+        certificate: asked.certificate,
+        transport: asked.transport,
+        step_up: asked.step_up,
+        order: match order {
+            None => None,
+            Some(order) => Some(Order {
+                side: some(order.side),
+                kind: some(order.kind),
+                price: number(order.price, "price")?,
+                quantity: number(order.quantity, "quantity")?,
+                notional: match asked.guard.worth(order) {
+                    Ok(worth) => worth,
+                    Err(_) => return Err(unfit("notional")),
+                },
+                amends: order.amends,
+            }),
+        },
+        funds: match funds {
+            None => None,
+            Some(funds) => {
+                let [network, address, tag] = funds.to;
+                Some(Funds {
+                    asset: funds.asset,
+                    amount: number(funds.amount, "amount")?,
+                    network,
+                    address,
+                    tag,
+                })
+            }
+        },
+    })
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn number(text: Option<&str>, field: &str) -> Result<Option<i64>, Refusal> {
+    text.map(|text| {
+        let number = Decimal::parse(text).map_err(|_| unfit(field))?;
+        number.ceil_4().map_err(|_| unfit(field))
+    })
+    .transpose()
+}
+
+fn unfit(field: &str) -> Refusal {
+    let what = format!("{field} is no number that policies can judge");
+    Refusal::new(Code::PolicyForbids).with(Detail::Policies(what.into()))
+}

@@ -1,0 +1,348 @@
+//! Which parts of a request a policy reads. Found at load, so that decisions can be kept by exactly these.
+//!
+//! A number that is only ever compared with literals is read as its place between them: two numbers with no literal
+//! between them cannot be told apart by any policy.
+
+// `children` names every kind of expression, so none can be left out; elsewhere one kind is looked for among many.
+#![allow(clippy::wildcard_enum_match_arm)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, Var};
+
+use crate::source::{Problem, Source};
+
+/// A part of the context.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[allow(missing_docs)] // the words of the schema
+pub enum Part {
+    Address,
+    Algorithm,
+    Certificate,
+    Coverage,
+    Credential,
+    Day,
+    Funds,
+    FundsAddress,
+    FundsAmount,
+    FundsAsset,
+    FundsNetwork,
+    FundsTag,
+    Hour,
+    Order,
+    OrderAmends,
+    OrderNotional,
+    OrderPrice,
+    OrderQuantity,
+    OrderSide,
+    OrderType,
+    Scopes,
+    StepUp,
+    StepUpAge,
+    StepUpStrength,
+    Time,
+    Transport,
+}
+
+/// How a part may be looked at.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Kind {
+    /// As it is.
+    Plain,
+    /// A whole number.
+    Long,
+    /// Rounded up: only bounds from above are exact.
+    Decimal,
+    /// Attributes of it.
+    Record,
+}
+
+const PARTS: [(&str, Part, Kind); 26] = [
+    ("address", Part::Address, Kind::Plain),
+    ("algorithm", Part::Algorithm, Kind::Plain),
+    ("certificate", Part::Certificate, Kind::Plain),
+    ("coverage", Part::Coverage, Kind::Plain),
+    ("credential", Part::Credential, Kind::Plain),
+    ("day", Part::Day, Kind::Long),
+    ("funds", Part::Funds, Kind::Record),
+    ("funds.address", Part::FundsAddress, Kind::Plain),
+    ("funds.amount", Part::FundsAmount, Kind::Decimal),
+    ("funds.asset", Part::FundsAsset, Kind::Plain),
+    ("funds.network", Part::FundsNetwork, Kind::Plain),
+    ("funds.tag", Part::FundsTag, Kind::Plain),
+    ("hour", Part::Hour, Kind::Long),
+    ("order", Part::Order, Kind::Record),
+    ("order.amends", Part::OrderAmends, Kind::Plain),
+    ("order.notional", Part::OrderNotional, Kind::Decimal),
+    ("order.price", Part::OrderPrice, Kind::Decimal),
+    ("order.quantity", Part::OrderQuantity, Kind::Decimal),
+    ("order.side", Part::OrderSide, Kind::Plain),
+    ("order.type", Part::OrderType, Kind::Plain),
+    ("scopes", Part::Scopes, Kind::Plain),
+    ("stepUp", Part::StepUp, Kind::Record),
+    ("stepUp.age", Part::StepUpAge, Kind::Long),
+    ("stepUp.strength", Part::StepUpStrength, Kind::Plain),
+    ("time", Part::Time, Kind::Long),
+    ("transport", Part::Transport, Kind::Plain),
+];
+
+impl Part {
+    /// Returns its place in the context.
+    pub fn path(self) -> &'static str {
+        // INVARIANT: the table has a line for each part, in their order; a test holds it.
+        PARTS[self as usize].0
+    }
+
+    /// Returns all parts.
+    pub fn all() -> impl Iterator<Item = Self> {
+        PARTS.iter().map(|(_, part, _)| *part)
+    }
+}
+
+/// What policies read.
+#[derive(Clone, Debug, Default)]
+pub struct Reads {
+    /// Parts of which the value matters.
+    values: BTreeSet<Part>,
+    /// Literals that a part is compared with.
+    bounds: BTreeMap<Part, BTreeSet<i64>>,
+}
+
+/// Literals between which a value lies, as one number: even when it is one of them, odd when it is not.
+pub(crate) fn bucket(bounds: &[i64], value: i64) -> u32 {
+    match bounds.binary_search(&value) {
+        Ok(index) => 2 * index as u32,
+        Err(index) => (2 * index as u32).wrapping_sub(1),
+    }
+}
+
+impl Reads {
+    /// Adds what `other` reads.
+    pub fn merge(&mut self, other: &Self) {
+        self.values.extend(&other.values);
+        for (part, bounds) in &other.bounds {
+            self.bounds.entry(*part).or_default().extend(bounds);
+        }
+    }
+
+    /// Returns the parts that are read.
+    pub fn parts(&self) -> BTreeSet<Part> {
+        self.values
+            .iter()
+            .chain(self.bounds.keys())
+            .copied()
+            .collect()
+    }
+
+    /// Returns the literals that stand for a part's value, or nothing when its value itself matters.
+    pub fn bounds(&self, part: Part) -> Option<Vec<i64>> {
+        match self.bounds.get(&part) {
+            Some(bounds) if !self.values.contains(&part) => Some(bounds.iter().copied().collect()),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Notes what a condition reads.
+    ///
+    /// # Errors
+    ///
+    /// The place of a look at the context that is not exact, or at all of it at once.
+    pub(crate) fn note(&mut self, expr: &Expr, source: &Source) -> Result<(), Problem> {
+        match expr.expr_kind() {
+            ExprKind::GetAttr { .. } | ExprKind::Var(Var::Context) => self.look(expr, source),
+            ExprKind::HasAttr { expr: base, attr } => self.has(base, &[attr.as_str()], source),
+            ExprKind::ExtHasAttr { expr: base, attrs } => {
+                let attrs: Vec<_> = attrs.iter().map(|attr| attr.as_str()).collect();
+                self.has(base, &attrs, source)
+            }
+            ExprKind::BinaryApp { op, arg1, arg2 } => self.binary(*op, arg1, arg2, source),
+            ExprKind::ExtensionFunctionApp { fn_name, args } => {
+                match (args.as_slice(), fn_name.to_string()) {
+                    ([a, b], name)
+                        if name.starts_with("lessThan") || name.starts_with("greaterThan") =>
+                    {
+                        self.decimal(&name, a, b, expr, source)
+                    }
+                    (all, _) => all.iter().try_for_each(|arg| self.note(arg, source)),
+                }
+            }
+            _ => children(expr)
+                .into_iter()
+                .try_for_each(|child| self.note(child, source)),
+        }
+    }
+
+    fn look(&mut self, expr: &Expr, source: &Source) -> Result<(), Problem> {
+        match path(expr) {
+            None => match expr.expr_kind() {
+                ExprKind::GetAttr { expr, .. } => self.note(expr, source),
+                _ => Ok(()),
+            },
+            Some(text) => match PARTS.iter().find(|(name, ..)| *name == text) {
+                Some((_, part, Kind::Plain | Kind::Long)) => {
+                    self.values.insert(*part);
+                    Ok(())
+                }
+                Some((_, _, Kind::Decimal)) => Err(at(
+                    expr,
+                    source,
+                    "it is rounded up, so only a bound from above is exact: write .lessThanOrEqual(decimal(\"…\")) \
+                     or .greaterThan(decimal(\"…\"))",
+                )),
+                Some((_, _, Kind::Record)) | None => Err(at(
+                    expr,
+                    source,
+                    "looks at many attributes at once; name the one that is meant",
+                )),
+            },
+        }
+    }
+
+    fn has(&mut self, base: &Expr, attrs: &[&str], source: &Source) -> Result<(), Problem> {
+        let Some(mut text) = path(base) else {
+            return self.note(base, source);
+        };
+        for attr in attrs {
+            if !text.is_empty() {
+                text.push('.');
+            }
+            text.push_str(attr);
+            if let Some((_, part, _)) = PARTS.iter().find(|(name, ..)| *name == text) {
+                // Whether it is there is part of where it lies.
+                self.bounds.entry(*part).or_default();
+            }
+        }
+        Ok(())
+    }
+
+    fn binary(&mut self, op: BinaryOp, a: &Expr, b: &Expr, source: &Source) -> Result<(), Problem> {
+        let compares = matches!(op, BinaryOp::Eq | BinaryOp::Less | BinaryOp::LessEq);
+        for (one, other) in [(a, b), (b, a)] {
+            if let (true, Some(part), ExprKind::Lit(Literal::Long(bound))) =
+                (compares, part(one, Kind::Long), other.expr_kind())
+            {
+                self.bounds.entry(part).or_default().insert(*bound);
+                return Ok(());
+            }
+        }
+        self.note(a, source)?;
+        self.note(b, source)
+    }
+
+    fn decimal(
+        &mut self,
+        name: &str,
+        a: &Expr,
+        b: &Expr,
+        whole: &Expr,
+        source: &Source,
+    ) -> Result<(), Problem> {
+        let (left, right) = (part(a, Kind::Decimal), part(b, Kind::Decimal));
+        let found = match (left, right) {
+            (Some(part), None) => {
+                literal(b).map(|bound| (part, bound, ["lessThanOrEqual", "greaterThan"]))
+            }
+            (None, Some(part)) => {
+                literal(a).map(|bound| (part, bound, ["lessThan", "greaterThanOrEqual"]))
+            }
+            (Some(_), Some(_)) | (None, None) => None,
+        };
+        match found {
+            Some((part, bound, exact)) if exact.contains(&name) => {
+                self.bounds.entry(part).or_default().insert(bound);
+                Ok(())
+            }
+            Some((_, _, exact)) => Err(at(
+                whole,
+                source,
+                &format!(
+                    "{name} is not exact on a number that is rounded up; use {} or {}",
+                    exact[0], exact[1]
+                ),
+            )),
+            None => {
+                self.note(a, source)?;
+                self.note(b, source)
+            }
+        }
+    }
+}
+
+fn at(expr: &Expr, source: &Source, what: &str) -> Problem {
+    source.at(expr.source_loc().map_or(0, |loc| loc.start()), what)
+}
+
+/// Returns `order.price` of `context.order.price`; empty for the context itself.
+fn path(expr: &Expr) -> Option<String> {
+    match expr.expr_kind() {
+        ExprKind::Var(Var::Context) => Some(String::new()),
+        ExprKind::GetAttr { expr, attr } => path(expr).map(|base| match base.as_str() {
+            "" => attr.to_string(),
+            base => format!("{base}.{attr}"),
+        }),
+        _ => None,
+    }
+}
+
+fn part(expr: &Expr, kind: Kind) -> Option<Part> {
+    let path = path(expr)?;
+    let mut parts = PARTS.iter();
+    parts
+        .find(|(name, _, k)| *name == path && *k == kind)
+        .map(|(_, part, _)| *part)
+}
+
+/// Returns a `decimal("…")` in ten-thousandths.
+fn literal(expr: &Expr) -> Option<i64> {
+    let ExprKind::ExtensionFunctionApp { fn_name, args } = expr.expr_kind() else {
+        return None;
+    };
+    match (fn_name.to_string().as_str(), args.as_slice()) {
+        ("decimal", [arg]) => match arg.expr_kind() {
+            ExprKind::Lit(Literal::String(text)) => ten_thousandths(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Reads what Cedar takes for a decimal: a sign, digits, a point, one to four digits.
+pub(crate) fn ten_thousandths(text: &str) -> Option<i64> {
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let (whole, fraction) = digits.split_once('.')?;
+    if fraction.is_empty() || fraction.len() > 4 || whole.is_empty() {
+        return None;
+    }
+    let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let padded = format!("{fraction:0<4}");
+    if !plain(whole) || !plain(fraction) {
+        return None;
+    }
+    let units = format!("{whole}{padded}").parse::<i128>().ok()? * sign;
+    i64::try_from(units).ok()
+}
+
+/// Returns the parts of an expression, where none of them is looked at in a way of its own.
+pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
+    match expr.expr_kind() {
+        ExprKind::If {
+            test_expr,
+            then_expr,
+            else_expr,
+        } => vec![test_expr, then_expr, else_expr],
+        ExprKind::And { left, right } | ExprKind::Or { left, right } => vec![left, right],
+        ExprKind::UnaryApp { arg, .. } => vec![arg],
+        ExprKind::BinaryApp { arg1, arg2, .. } => vec![arg1, arg2],
+        ExprKind::ExtensionFunctionApp { args, .. } => args.iter().collect(),
+        ExprKind::GetAttr { expr, .. }
+        | ExprKind::HasAttr { expr, .. }
+        | ExprKind::ExtHasAttr { expr, .. }
+        | ExprKind::Like { expr, .. }
+        | ExprKind::Is { expr, .. } => vec![expr],
+        ExprKind::Set(items) => items.iter().collect(),
+        ExprKind::Record(fields) => fields.values().collect(),
+        ExprKind::Lit(_) | ExprKind::Var(_) | ExprKind::Slot(_) | ExprKind::Unknown(_) => {
+            Vec::new()
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! A policy set, compiled: validated, indexed by what each policy is about, decided by Cedar's own evaluator.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use cedar_policy::{
+    ActionConstraint, Authorizer, Decision, Effect, Entities, Entity, EntityUid, Policy,
+    PolicySet as CedarSet, PrincipalConstraint, ResourceConstraint, Schema, ValidationMode,
+    Validator,
+};
+use serde::Deserialize;
+
+use crate::action::{self, Action};
+use crate::cache::Cache;
+use crate::reads::{Part, Reads};
+use crate::request::{Kind, Request};
+use crate::source::{Problem, Source, start};
+
+/// What the configuration says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// The policies' files.
+    pub files: Vec<Source>,
+    /// Accounts of each organisation.
+    #[serde(default)]
+    pub organisations: BTreeMap<String, Vec<String>>,
+}
+
+/// What the policies say of one request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// These failed, which permits nothing.
+    Failed(Vec<String>),
+    /// These forbid it.
+    Forbidden(Vec<String>),
+    /// These permit it, and none forbids it.
+    Permitted(Vec<String>),
+    /// None permits it.
+    Unpermitted,
+}
+
+impl Verdict {
+    /// Returns the word for people and programs.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::Forbidden(_) => "forbidden",
+            Self::Permitted(_) => "permitted",
+            Self::Unpermitted => "unpermitted",
+        }
+    }
+
+    /// Returns the deciding policies' ids, sorted.
+    pub fn policies(&self) -> &[String] {
+        match self {
+            Self::Failed(ids) | Self::Forbidden(ids) | Self::Permitted(ids) => ids,
+            Self::Unpermitted => &[],
+        }
+    }
+}
+
+/// A policy and where it is written.
+#[derive(Debug)]
+pub struct Written {
+    /// The policy.
+    pub policy: Policy,
+    /// Its file, as an index.
+    pub source: usize,
+    /// What it reads.
+    pub reads: Reads,
+}
+
+/// What may decide on an action: Cedar evaluates only sets whose key is in the request.
+#[derive(Debug, Default)]
+struct Relevant {
+    always: CedarSet,
+    principal: HashMap<EntityUid, CedarSet>,
+    resource: HashMap<EntityUid, CedarSet>,
+    parts: Vec<Part>,
+    plan: Vec<(Part, Option<Vec<i64>>)>,
+    uid: Option<EntityUid>,
+}
+
+/// A valid policy set.
+#[derive(Debug)]
+pub struct PolicySet {
+    definition: Definition,
+    policies: Vec<Written>,
+    warnings: Vec<Problem>,
+    /// By action.
+    relevant: Vec<Relevant>,
+    entities: Entities,
+    /// Organisations of an account.
+    parents: HashMap<String, Vec<EntityUid>>,
+    venue: EntityUid,
+    cache: Cache,
+}
+
+impl PolicySet {
+    /// Compiles a definition.
+    ///
+    /// # Errors
+    ///
+    /// Every problem found, with its place. A set without any policy is one: it would refuse everything.
+    pub fn compile(definition: Definition) -> Result<Self, Vec<Problem>> {
+        let one = |problem| vec![problem];
+        let schema = action::schema().map_err(one)?;
+        let policies = read(&definition)?;
+        let warnings = validate(&definition, &policies, schema.clone())?;
+        let (entities, parents) = tree(&definition, &schema).map_err(one)?;
+        let relevant = Action::all().map(|action| index(action, &policies));
+        Ok(Self {
+            relevant: relevant.collect::<Result<_, _>>().map_err(one)?,
+            entities,
+            parents,
+            venue: action::uid("Venue", "venue").map_err(one)?,
+            cache: Cache::default(),
+            definition,
+            policies,
+            warnings,
+        })
+    }
+
+    /// Returns the policies in the order in which they are written.
+    pub fn policies(&self) -> &[Written] {
+        &self.policies
+    }
+
+    /// Returns the definition that it was compiled from.
+    pub const fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// Returns what Cedar's validator thinks strange.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// Returns the decisions that are kept.
+    pub const fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Decides, from the cache where all that is read was seen before.
+    pub fn decide(&self, request: &Request<'_>) -> Arc<Verdict> {
+        let plan = &self.relevant[request.action.index()].plan;
+        let mut key = Vec::with_capacity(192);
+        if !request.key(plan, &mut key) {
+            return Arc::new(self.evaluate(request));
+        }
+        if let Some(verdict) = self.cache.get(&key) {
+            return verdict;
+        }
+        let verdict = Arc::new(self.evaluate(request));
+        self.cache.put(key, &verdict);
+        verdict
+    }
+
+    /// Decides by Cedar, without looking into the cache.
+    pub fn evaluate(&self, request: &Request<'_>) -> Verdict {
+        self.ask(request)
+            .unwrap_or_else(|problem| Verdict::Failed(vec![problem.to_string()]))
+    }
+
+    fn ask(&self, request: &Request<'_>) -> Result<Verdict, Problem> {
+        // INVARIANT: there is one for each action.
+        let relevant = &self.relevant[request.action.index()];
+        let principal = action::uid(request.kind.as_str(), request.principal)?;
+        let resource = match request.action.carries_order() {
+            true => action::uid("Instrument", request.instrument.unwrap_or_default())?,
+            false => self.venue.clone(),
+        };
+        let above = match request.kind {
+            Kind::Account => self.parents.get(request.principal),
+            Kind::Operator | Kind::Service => None,
+        };
+        let above = above.map(Vec::as_slice).unwrap_or_default();
+        let by_principal = std::iter::once(&principal).chain(above);
+        let sets: Vec<_> = by_principal
+            .filter_map(|uid| relevant.principal.get(uid))
+            .chain(relevant.resource.get(&resource))
+            .chain(std::iter::once(&relevant.always))
+            .filter(|set| !set.is_empty())
+            .collect();
+        let Some(uid) = relevant.uid.clone() else {
+            return Ok(Verdict::Unpermitted);
+        };
+        let context = request.context(&relevant.parts)?;
+        let question = cedar_policy::Request::new(principal, uid, resource, context, None)
+            .map_err(|e| Problem::whole("request", e))?;
+        Ok(self.combine(&sets, &question))
+    }
+
+    /// One set of policies gives what its parts give together: any forbid forbids, then any permit permits.
+    fn combine(&self, sets: &[&CedarSet], question: &cedar_policy::Request) -> Verdict {
+        let authorizer = Authorizer::new();
+        let (mut failed, mut forbid, mut permit) = (Vec::new(), Vec::new(), Vec::new());
+        for set in sets {
+            let response = authorizer.is_authorized(question, set, &self.entities);
+            let diagnostics = response.diagnostics();
+            failed.extend(diagnostics.errors().map(|error| match error {
+                cedar_policy::AuthorizationError::PolicyEvaluationError(e) => {
+                    e.policy_id().to_string()
+                }
+            }));
+            let reasons = diagnostics.reason().map(ToString::to_string);
+            match response.decision() {
+                Decision::Allow => permit.extend(reasons),
+                Decision::Deny => forbid.extend(reasons),
+            }
+        }
+        for ids in [&mut failed, &mut forbid, &mut permit] {
+            ids.sort();
+        }
+        // A forbid that cannot be evaluated would not forbid: no policy fails open.
+        match (failed.is_empty(), forbid.is_empty(), permit.is_empty()) {
+            (false, ..) => Verdict::Failed(failed),
+            (true, false, _) => Verdict::Forbidden(forbid),
+            (true, true, false) => Verdict::Permitted(permit),
+            (true, true, true) => Verdict::Unpermitted,
+        }
+    }
+}
+
+fn read(definition: &Definition) -> Result<Vec<Written>, Vec<Problem>> {
+    let (mut written, mut problems) = (Vec::new(), Vec::new());
+    let mut ids = BTreeSet::new();
+    for (number, source) in definition.files.iter().enumerate() {
+        let policies = match source.parse() {
+            Ok(policies) => policies,
+            Err(found) => {
+                problems.extend(found);
+                continue;
+            }
+        };
+        for policy in policies {
+            if !ids.insert(policy.id().clone()) {
+                let what = format!("the id {} is there twice; rename one", policy.id());
+                problems.push(source.at(start(&policy), what));
+                continue;
+            }
+            let mut reads = Reads::default();
+            let condition = policy.as_ref().non_scope_constraints();
+            match condition.map_or(Ok(()), |expr| reads.note(expr, source)) {
+                Ok(()) => written.push(Written {
+                    policy,
+                    source: number,
+                    reads,
+                }),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    if written.is_empty() && problems.is_empty() {
+        problems.push(Problem::whole(
+            "policy",
+            "no policy is there, so everything would be refused; write one, or take the section out",
+        ));
+    }
+    if problems.is_empty() {
+        Ok(written)
+    } else {
+        Err(problems)
+    }
+}
+
+fn validate(
+    definition: &Definition,
+    policies: &[Written],
+    schema: Schema,
+) -> Result<Vec<Problem>, Vec<Problem>> {
+    let mut all = CedarSet::new();
+    for written in policies {
+        let added = all.add(written.policy.clone());
+        added.map_err(|e| vec![Problem::whole("policy", e)])?;
+    }
+    let result = Validator::new(schema).validate(&all, ValidationMode::Strict);
+    let place = |id: &cedar_policy::PolicyId, found: &dyn miette::Diagnostic| {
+        let written = policies.iter().find(|w| w.policy.id() == id);
+        written.map_or_else(
+            || Problem::whole("policy", found),
+            |w| definition.files[w.source].found(found, start(&w.policy)),
+        )
+    };
+    let errors = result.validation_errors();
+    let mut problems: Vec<_> = errors.map(|e| place(e.policy_id(), e)).collect();
+    problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let warnings = result.validation_warnings();
+    Ok(warnings.map(|w| place(w.policy_id(), w)).collect())
+}
+
+type Parents = HashMap<String, Vec<EntityUid>>;
+
+fn tree(definition: &Definition, schema: &Schema) -> Result<(Entities, Parents), Problem> {
+    let mut parents = Parents::new();
+    let mut entities = Vec::new();
+    for (name, accounts) in &definition.organisations {
+        let organisation = action::uid("Organisation", name)?;
+        entities.push(Entity::with_uid(organisation.clone()));
+        for account in accounts {
+            let above = parents.entry(account.clone()).or_default();
+            above.push(organisation.clone());
+        }
+    }
+    for (account, above) in &parents {
+        let uid = action::uid("Account", account)?;
+        let above = above.iter().cloned().collect();
+        entities.push(Entity::new_no_attrs(uid, above));
+    }
+    let wrong = |e| Problem::whole("policy.organisations", e);
+    let actions = schema.action_entities().map_err(wrong)?;
+    let made = actions.add_entities(entities, None).map_err(wrong)?;
+    Ok((made, parents))
+}
+
+/// Sorts what may decide on `action` by what it is about.
+fn index(action: Action, policies: &[Written]) -> Result<Relevant, Problem> {
+    let mut relevant = Relevant {
+        uid: Some(action.uid()?),
+        ..Relevant::default()
+    };
+    let mut reads = Reads::default();
+    for written in policies.iter().filter(|w| is_about(&w.policy, action)) {
+        reads.merge(&written.reads);
+        let policy = &written.policy;
+        let set = match (policy.principal_constraint(), policy.resource_constraint()) {
+            (
+                PrincipalConstraint::Eq(uid)
+                | PrincipalConstraint::In(uid)
+                | PrincipalConstraint::IsIn(_, uid),
+                _,
+            ) => relevant.principal.entry(uid).or_default(),
+            (
+                PrincipalConstraint::Any | PrincipalConstraint::Is(_),
+                ResourceConstraint::Eq(uid)
+                | ResourceConstraint::In(uid)
+                | ResourceConstraint::IsIn(_, uid),
+            ) => relevant.resource.entry(uid).or_default(),
+            (
+                PrincipalConstraint::Any | PrincipalConstraint::Is(_),
+                ResourceConstraint::Any | ResourceConstraint::Is(_),
+            ) => &mut relevant.always,
+        };
+        let added = set.add(policy.clone());
+        added.map_err(|e| Problem::whole("policy", e))?;
+    }
+    relevant.parts = reads.parts().into_iter().collect();
+    let parts = relevant.parts.iter();
+    relevant.plan = parts.map(|part| (*part, reads.bounds(*part))).collect();
+    Ok(relevant)
+}
+
+/// Tells whether a policy's scope can take in `action`.
+pub(crate) fn is_about(policy: &Policy, action: Action) -> bool {
+    let named = |uid: &EntityUid| {
+        let id = uid.id();
+        let id: &str = id.as_ref();
+        id == action.as_str() || action.groups().contains(&id)
+    };
+    match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::In(uids) => uids.iter().any(named),
+        ActionConstraint::Eq(uid) => {
+            let id = uid.id();
+            let id: &str = id.as_ref();
+            id == action.as_str()
+        }
+    }
+}
+
+/// Returns the word for a policy's effect.
+pub(crate) fn effect(policy: &Policy) -> &'static str {
+    match policy.effect() {
+        Effect::Permit => "permit",
+        Effect::Forbid => "forbid",
+    }
+}

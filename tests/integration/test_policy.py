@@ -1,0 +1,79 @@
+"""A real client's message passes when the policies permit it, and the ledger says which did not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ccxt
+import pytest
+
+from demo.stage import Stage, set_stage
+from demo.trade import SYMBOL, client
+from ringfence.engine import LedgerReader
+
+POLICIES = """
+@id("all") permit (principal, action, resource);
+@id("notional") forbid (principal, action in Action::"carries-order", resource)
+when { context has order.notional && context.order.notional.greaterThan(decimal("200.0")) };
+@id("not-acme") forbid (principal in Organisation::"acme", action, resource);
+@id("sell") forbid (principal, action in Action::"carries-order", resource)
+when { context has order.side && context.order.side == "SELL" };
+"""
+RESTING = 20_000
+
+
+def settled(text: str, state: Path) -> str:
+    """Write the policies into the state folder, and name them in the configuration."""
+    (state / "policy").mkdir()
+    (state / "policy" / "10.cedar").write_text(POLICIES)
+    return f"{text}\npolicy:\n  path: policy/*.cedar\n  organisations:\n    acme: [bob]\n"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Yield a stage whose gateway has policies."""
+    with set_stage(tmp_path_factory.mktemp("stage") / "demo", settle=settled) as built:
+        yield built
+
+
+@pytest.fixture
+def alice(stage: Stage) -> Any:
+    """Return an unmodified client of alice's."""
+    return client(stage.gateway, stage.ca, stage.trader.key_id, stage.trader.secret)
+
+
+def refused_by(stage: Stage) -> set[str]:
+    """Return what the ledger says of the policies' refusals."""
+    read = LedgerReader(stage.state / "ledger", 0).read(100_000)
+    entries = [json.loads(entry) for _, entry in read]
+    refusals = [entry["refusal"] for entry in entries if entry.get("refusal")]
+    return {one["detail"] for one in refusals if one["code"] == "policy_forbids"}
+
+
+def test_an_order_up_to_the_bound_passes_and_one_above_it_does_not(
+    stage: Stage, alice: Any
+) -> None:
+    placed = alice.create_order(SYMBOL, "limit", "buy", 0.01, RESTING)
+    assert alice.fetch_order(placed["id"], SYMBOL)["status"] == "open"
+    with pytest.raises(ccxt.PermissionDenied) as refusal:
+        alice.create_order(SYMBOL, "limit", "buy", 0.01001, RESTING)
+    assert "policy does not allow" in str(refusal.value)
+    assert "notional" not in str(refusal.value)
+    assert "forbidden by notional" in refused_by(stage)
+    alice.cancel_all_orders(SYMBOL)
+
+
+def test_all_policies_that_forbid_are_named(stage: Stage, alice: Any) -> None:
+    with pytest.raises(ccxt.PermissionDenied):
+        alice.create_order(SYMBOL, "limit", "sell", 0.02, RESTING)
+    assert "forbidden by notional, sell" in refused_by(stage)
+
+
+def test_an_organisation_is_known_by_its_accounts(stage: Stage) -> None:
+    bob = client(stage.gateway, stage.ca, stage.burst.key_id, stage.burst.secret)
+    with pytest.raises(ccxt.PermissionDenied):
+        bob.create_order(SYMBOL, "limit", "buy", 0.001, RESTING)
+    assert "forbidden by not-acme" in refused_by(stage)
