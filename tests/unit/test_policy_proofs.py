@@ -84,6 +84,13 @@ def test_a_written_property_is_read_and_misread_by_line(tmp_path: Path) -> None:
         read_property(str(file))
 
 
+def test_nothing_is_proved_of_what_no_policy_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("never:\n  operation: market.read\n  when: context.hour < 6\n")
+    with pytest.raises(PropertyError, match=r"market\.read needs no credential"):
+        read_property(str(file))
+
+
 @pytest.mark.parametrize(
     ("condition", "what"),
     [

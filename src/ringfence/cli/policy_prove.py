@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ringfence import config
 from ringfence.cli.policy_show import PathOption, policies_of
 from ringfence.cli.say import (
     DEFAULT_CONFIG,
@@ -45,6 +46,9 @@ def prove(
     except ImportError as e:
         hint = "pip install 'ringfence[prove]'"
         raise PropertyError("the solver z3 is not installed", hint=hint) from e
+    if path is None and config.load(file).config.controls.authority != "enforce":
+        hint = "say controls.authority: enforce, or name the policies with --policies"
+        raise PropertyError("the control authority only observes: it refuses nothing", hint=hint)
     proof = proof_of(policies_of(path, file), read_property(wanted))
     said = {"property": proof.property.title, "proved": proof.counterexample is None}
     if as_json:

@@ -30,7 +30,9 @@ def policies_of(path: str | None, file: Path) -> engine.PolicySet:
         FileError, ConfigError: a file cannot be read.
         PolicyError: the configuration has none.
     """
-    said = definition(Path(), path) if path is not None else config.load(file).policies()
+    if path is not None:
+        return engine.PolicySet(definition(Path(), path))
+    said = config.load(file).policies()
     if said is None:
         raise PolicyError(f"{file} has no section `policy`", hint="name policies with --policies")
     return engine.PolicySet(said)

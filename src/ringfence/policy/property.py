@@ -13,6 +13,9 @@ from ringfence.errors import EngineError, PropertyError
 
 __all__ = ["Property", "read_property", "shipped_properties"]
 
+ANONYMOUS = {"market.read"}
+"""Whoever asks these is not known, so that no policy is asked: nothing can be proved of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Property:
@@ -91,4 +94,6 @@ def named(said: Any, where: str) -> list[str]:
         found += [action for action in fits if action not in found]
     if not found:
         raise PropertyError(f"{where}: name an operation")
+    for name in ANONYMOUS.intersection(found):
+        raise PropertyError(f"{where}: {name} needs no credential, so that no policy is asked")
     return found
