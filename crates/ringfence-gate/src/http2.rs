@@ -186,7 +186,8 @@ impl Conversation {
                     self.accepted += 1;
                     let opened = Opened::new(&self.streams);
                     let client = Rc::clone(&self.client);
-                    spawn_local(stream::serve(client, request, respond, opened));
+                    // In a box: a task's future is moved thrice, and this one is some kilobytes.
+                    spawn_local(Box::pin(stream::serve(client, request, respond, opened)));
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => {
