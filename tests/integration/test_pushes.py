@@ -279,7 +279,7 @@ def test_deribit_s_heartbeat_is_the_client_s_to_answer(placed: Placed) -> None:
             said = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             opened.send(json.dumps(said))
 
-        say(1, "public/set_heartbeat", interval=10)
+        say(1, "public/set_heartbeat", interval=1)
         assert json.loads(opened.recv(timeout=5))["result"] == "ok"
         with pytest.raises(ConnectionClosed) as ended:
             while True:

@@ -14,7 +14,8 @@ from ringfence.venue.shape import Change, Listener
 __all__ = ["hear_beat", "is_known", "told"]
 
 KINDS = ("user.orders.", "user.trades.", "user.changes.", "user.portfolio.")
-LEAST_SECONDS = 10
+LEAST_SECONDS = 1
+"""Deribit's own least is 10."""
 
 
 def is_known(channel: str) -> bool:
