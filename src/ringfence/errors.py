@@ -96,7 +96,7 @@ class FactorError(GatewayError):
     """A passkey, one-time code or recovery code is refused. Its code says which and why."""
 
     code = "factor_refused"
-    hint = "`ringfence mfa list` shows your factors; begin again"
+    hint = "begin again, with a factor that is enrolled for you"
 
 
 class FileError(GatewayError):

@@ -2,6 +2,8 @@
 
 Three strengths, weakest first: a recovery code lets its holder enrol anew and nothing else, a
 one-time code can be phished, a passkey cannot.
+
+Pure parts: nothing keeps a factor or asks for one yet.
 """
 
 from __future__ import annotations

@@ -310,7 +310,7 @@ def check_counter(kept: int, shown: int) -> None:
     """
     if (kept or shown) and shown <= kept:
         said = f"the passkey's counter went from {kept} to {shown}: there is a copy of it"
-        hint = "remove it with `ringfence mfa remove` and enrol another; security has been told"
+        hint = "take it out of use, enrol another, and tell security"
         raise FactorError(said, code="passkey_counter", hint=hint)
 
 
