@@ -28,7 +28,7 @@ def deribit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Yield a gateway in front of the paper venue in Deribit's shape."""
     venue = VENUES["deribit"]
     folder = tmp_path_factory.mktemp("minted") / "demo"
-    with set_stage(folder, venue.profile, venue.name) as built:
+    with set_stage(folder, venue.profile, venue.name, venue.settled) as built:
         yield built
 
 
@@ -106,6 +106,12 @@ def test_what_is_no_token_of_ours_is_nobody(deribit: Stage) -> None:
     for wrong in (token[:-1], token + "A", token.swapcase(), secrets.token_urlsafe(32), "x"):
         refused = ask(deribit, ACCOUNT, wrong, currency="USDC")
         assert refused.json()["error"]["code"] == 13004
+
+
+def test_a_token_makes_no_token_that_would_outlive_it(deribit: Stage) -> None:
+    token = minted(deribit, deribit.trader)
+    refused = ask(deribit, AUTH, token, grant_type="client_signature")
+    assert refused.json()["error"]["code"] == 13004, refused.text
 
 
 def test_one_key_has_sixteen_tokens_and_no_more(deribit: Stage) -> None:

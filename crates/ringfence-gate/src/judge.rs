@@ -82,6 +82,10 @@ impl Passing {
                 // Who of the two acts would be for each reader to say.
                 return Err(Refusal::new(Code::SignatureTwofold).field("authorization"));
             }
+            if route.mints().is_some() && reading.claim.is_none() {
+                // Who acts by a token, or a certificate, has none made that outlives it.
+                return Err(Code::SignatureMissing.into());
+            }
             if let Some(proof) = &proof {
                 reading.claim = Some(proof.claim());
                 reading.window = PROOF_WINDOW;
