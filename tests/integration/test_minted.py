@@ -28,7 +28,7 @@ def deribit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Yield a gateway in front of the paper venue in Deribit's shape."""
     venue = VENUES["deribit"]
     folder = tmp_path_factory.mktemp("minted") / "demo"
-    with set_stage(folder, venue.profile, venue.name, venue.settled) as built:
+    with set_stage(folder, venue.profile, venue.name) as built:
         yield built
 
 
