@@ -21,7 +21,7 @@ from ringfence.engine import Engine
 from ringfence.errors import EngineError, VaultError
 from ringfence.identity import MasterKey, Vault, VenueKey
 from ringfence.identity.keypair import make_pair
-from ringfence.identity.vault import read_material
+from ringfence.identity.vault import exact, read_material
 
 SECRET = secrets.token_urlsafe(48)
 PHRASE = secrets.token_urlsafe(12)
@@ -271,3 +271,11 @@ def test_every_dialect_says_what_its_venue_s_refusals_mean() -> None:
         moves = {route["operation"] for route in written["routes"]}
         assert ("withdraw.create" in moves) == ("withdraw_fields" in written), name
         assert ("transfer.create" in moves) == ("transfer_fields" in written), name
+
+
+def test_base64_that_another_text_would_mean_too_is_refused() -> None:
+    # 'QQ==' and 'QR==' are both b'A' to a decoder that ignores the spare bits.
+    assert exact(b"QQ==") == exact("QQ==") == b"A"
+    for text in (b"QR==", b"QQ=", b"QQ==\n", b" QQ=="):
+        with pytest.raises(ValueError):
+            exact(text)

@@ -102,7 +102,7 @@ class Vault:
             raise VaultError(f"cannot read {self._path}: {e.strerror}") from e
         head, _, sealed = content.partition(b"\n")
         try:
-            raw = base64.b64decode(sealed.strip(), validate=True)
+            raw = exact(sealed.removesuffix(b"\n"))
             opened = self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], head)
             rows = json.loads(opened)
             keys = [opened_key(row) for row in rows]
@@ -125,6 +125,20 @@ class Vault:
         nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, json.dumps(rows).encode(), head)
         replace_private(self._path, head + b"\n" + base64.b64encode(sealed) + b"\n")
+
+
+def exact(text: bytes | str) -> bytes:
+    """Return what base64 `text` stands for, and for which no other text would stand.
+
+    Python ignores the last digit's spare bits, so a changed file could be read as the same one.
+
+    Raises:
+        ValueError: it is no base64, or another text means the same (RFC 4648 3.5).
+    """
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw) != (text.encode() if isinstance(text, str) else text):
+        raise ValueError("not the one way to write it")
+    return raw
 
 
 def opened_key(row: dict[str, Any]) -> VenueKey:
