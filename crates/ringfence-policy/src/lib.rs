@@ -1,7 +1,7 @@
 //! Policies: what scopes cannot say, in Cedar, behind the scopes.
 //!
 //! Pure: no clock, no I/O. A crate of its own, so that whoever builds the core alone does not compile Cedar with it
-//! (docs/adr/0025).
+//! (docs/adr/0026).
 //!
 //! | module | owns |
 //! |---|---|
