@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import ssl
+import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from jsonschema import Draft202012Validator
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from demo.attack import Key, order_text, post, signed
 from demo.stage import Stage, ringfence
 from ringfence.engine import LedgerReader
+from ringfence.errors import EngineError
 from ringfence.ledger.export import record
 from ringfence.ledger.export.ocsf import VERSION, ocsf
+from ringfence.watch import Rules, Takeover, Watcher, watcher
+from ringfence.watch.seen import Seen
 
 
 def order(stage: Stage, key: Key, secret: str, source: str = "127.0.0.1") -> int:
@@ -97,6 +103,35 @@ def test_a_bound_key_that_signs_rightly_from_elsewhere_is_told(stage: Stage) -> 
     assert order(stage, key, key.secret) == 403
     (found,) = findings(stage, key.key_id)
     assert found["sign"] == "takeover.address_refused"
+
+
+def test_what_the_ledger_did_not_take_is_told_when_it_does(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = stage.trader
+    for source in ("127.0.0.1", "127.7.7.7"):
+        assert order(stage, key, key.secret, source) == 200
+    monkeypatch.setattr(watcher, "PAUSE_SECONDS", 0.01)
+    told: list[str] = []
+    troubles: list[str] = []
+    recorded = threading.Event()
+
+    def record_later(name: str, _detail: Mapping[str, str | int]) -> None:
+        if not troubles:
+            raise EngineError("the queue is full")
+        told.append(name)
+        if name == "takeover.network_new":
+            recorded.set()
+
+    seen = Seen(tmp_path / "watch.db")
+    takeover = Takeover(Rules(), seen)
+    ledger = stage.state / "ledger"
+    with Watcher(
+        ledger, tmp_path / "cursor", seen, takeover, record=record_later, tell=troubles.append
+    ):
+        assert recorded.wait(10)
+    assert troubles == ["nobody watches for stolen keys: the queue is full"]
+    assert told[-2:] == ["takeover.address_new", "takeover.network_new"]
 
 
 def test_without_the_detector_nothing_is_found(stage: Stage, tmp_path: Path) -> None:

@@ -87,14 +87,18 @@ class Watcher:
         }
 
     def _run(self) -> None:
+        entries: Entries = []
         while not self._ended.is_set():
             try:
-                entries = self._consumer.take(BATCH)
+                # What failed is tried again: the consumer gives each entry once.
+                entries = entries or self._consumer.take(BATCH)
                 self._batch(entries)
                 self._trouble = None
                 pause = 0.0 if entries else POLL_SECONDS
+                entries = []
             except (GatewayError, sqlite3.Error) as e:
                 self._seen.roll_back()
+                self._usual.clear()
                 pause = PAUSE_SECONDS
                 if self._trouble != str(e):
                     self._trouble = str(e)
