@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ringfence.cli.attach import attached
-from ringfence.cli.say import styled
+from ringfence.cli.say import say_json, styled
 
 if TYPE_CHECKING:
     from ringfence.api import KeyRules, Keys, KeyService
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 __all__ = [
     "KeyArgument",
     "WhyOption",
-    "effect",
     "keys",
     "moment",
     "rows",
     "rules_of",
+    "say_changed",
     "service_of",
 ]
 
@@ -75,9 +75,14 @@ def rules_of(loaded: Loaded) -> KeyRules:
     return KeyRules(section.unbound_days or None, section.unused_days or None)
 
 
-def effect(after_us: int | None) -> str:
-    """Return when a change took effect, as people read it."""
-    return "in the store; no gateway runs" if after_us is None else f"effective after {after_us} µs"
+def say_changed(said: str, changed: dict[str, Any], as_json: bool) -> None:
+    """Say what became of a credential or principal, and when it took effect."""
+    if as_json:
+        say_json(changed)
+        return
+    after_us = changed["effective_us"]
+    when = "in the store; no gateway runs" if after_us is None else f"effective after {after_us} µs"
+    print(f"{said}, {when}")
 
 
 def rows(key: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ringfence.cli.key import KeyArgument, WhyOption, effect, keys, moment
+from ringfence.cli.key import KeyArgument, WhyOption, keys, moment, say_changed
 from ringfence.cli.key_create import expiry_us, pem_text, public_half, say_created
-from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json
+from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption
 from ringfence.errors import KeyTextError
 
 __all__ = ["expire", "rotate", "scope"]
@@ -63,10 +63,7 @@ def scope(
     """Put other scopes in the place of a credential's: fewer at once, more by step-up."""
     with keys(config) as service:
         changed = service.rescope(key_id, scope, why)
-    if as_json:
-        say_json(changed)
-        return
-    print(f"{key_id} may {', '.join(changed['scopes'])}, {effect(changed['effective_us'])}")
+    say_changed(f"{key_id} may {', '.join(changed['scopes'])}", changed, as_json)
 
 
 def expire(
@@ -80,10 +77,7 @@ def expire(
     end_us = expiry_us(when, time.time_ns() // 1_000)
     with keys(config) as service:
         changed = service.expire(key_id, end_us or 0, why)
-    if as_json:
-        say_json(changed)
-        return
-    print(f"{key_id} ends {moment(changed['expires_us'])}, {effect(changed['effective_us'])}")
+    say_changed(f"{key_id} ends {moment(changed['expires_us'])}", changed, as_json)
 
 
 def span_us(text: str) -> int:

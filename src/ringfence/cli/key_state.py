@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ringfence.cli.key import KeyArgument, WhyOption, effect, keys
-from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json, styled
+from ringfence.cli.key import KeyArgument, WhyOption, keys, say_changed
+from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, styled
 
 __all__ = ["destroy", "resume", "revoke", "suspend"]
 
@@ -60,7 +60,4 @@ def step(config: Path, key_id: str, asked: str, why: str, as_json: bool) -> None
     """Let a credential take a step, and say when it took effect."""
     with keys(config) as service:
         changed = service.step(key_id, asked, why)
-    if as_json:
-        say_json(changed)
-        return
-    print(f"{key_id} is {styled(changed['state'])}, {effect(changed['effective_us'])}")
+    say_changed(f"{key_id} is {styled(changed['state'])}", changed, as_json)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ringfence.cli.key import WhyOption, effect, keys, moment
+from ringfence.cli.key import WhyOption, keys, moment, say_changed
 from ringfence.cli.say import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -121,10 +121,7 @@ def step(config: Path, name: str, asked: str, why: str, as_json: bool) -> None:
     """Let a principal take a step, and say when it took effect."""
     with keys(config) as service:
         changed = service.step_principal(name, asked, why)
-    if as_json:
-        say_json(changed)
-        return
-    print(f"{name} is {styled(changed['state'])}, {effect(changed['effective_us'])}")
+    say_changed(f"{name} is {styled(changed['state'])}", changed, as_json)
 
 
 def branches(found: list[dict[str, Any]], parent: str | None) -> list[dict[str, Any]]:

@@ -62,9 +62,8 @@ def record(index: int, content: bytes, personal: Personal | None = None) -> Reco
     result = str(entry.get("outcome") or entry.get("result") or "event")
     known = mapping()
     words = dict(known["results"].get(result, known["results"]["event"]))
-    if (entry.get("refusal") or {}).get("code") in known["grave_codes"]:
-        words |= known["grave"]
-    if "event" in entry and of_event(entry["event"]).get("grave"):
+    refused = (entry.get("refusal") or {}).get("code") in known["grave_codes"]
+    if refused or ("event" in entry and of_event(entry["event"]).get("grave")):
         words |= known["grave"]
     return Record(index, leaf, entry, result, named(entry, result), words)
 
