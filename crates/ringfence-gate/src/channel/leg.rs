@@ -128,11 +128,23 @@ impl Leg {
     }
 
     fn heard(&mut self, mut bytes: &[u8], to_near: &mut Outbox) -> Result<bool, Gone> {
+        self.hear(&mut bytes, |text| {
+            frame(&mut to_near.bytes, Kind::Text, text.as_bytes(), None);
+            true
+        })?;
+        self.decoder.shrink(KEPT_BYTES);
+        Ok(true)
+    }
+
+    /// Answers the venue's pings, and hands over its texts as long as `more` are wanted.
+    fn hear(&mut self, bytes: &mut &[u8], mut more: impl FnMut(&str) -> bool) -> Result<(), Gone> {
         loop {
-            match self.decoder.next(&mut bytes) {
-                Ok(None) => break,
+            match self.decoder.next(bytes) {
+                Ok(None) => return Ok(()),
                 Ok(Some(Event::Text(text))) => {
-                    frame(&mut to_near.bytes, Kind::Text, text.as_bytes(), None);
+                    if !more(text) {
+                        return Ok(());
+                    }
                 }
                 Ok(Some(Event::Ping(payload))) => {
                     frame(
@@ -147,8 +159,6 @@ impl Leg {
                 Ok(Some(Event::Binary(_))) | Err(_) => return Err(BROKEN),
             }
         }
-        self.decoder.shrink(KEPT_BYTES);
-        Ok(true)
     }
 
     /// Waits until all is said, and for the first message that the venue answers.
@@ -170,26 +180,14 @@ impl Leg {
             if read.is_err() || bytes.is_empty() {
                 return Poll::Ready(Err(GONE));
             }
-            loop {
-                match self.decoder.next(&mut bytes) {
-                    Ok(None) => break,
-                    Ok(Some(Event::Text(text))) => {
-                        let text = text.to_owned();
-                        self.behind = bytes.to_vec();
-                        return Poll::Ready(Ok(text));
-                    }
-                    Ok(Some(Event::Ping(payload))) => {
-                        frame(
-                            &mut self.out.bytes,
-                            Kind::Pong,
-                            payload,
-                            Some(self.thread.masks.take()),
-                        );
-                    }
-                    Ok(Some(Event::Pong(_))) => {}
-                    Ok(Some(Event::Close(_))) => return Poll::Ready(Err(GONE)),
-                    Ok(Some(Event::Binary(_))) | Err(_) => return Poll::Ready(Err(BROKEN)),
-                }
+            let mut answer = None;
+            self.hear(&mut bytes, |text| {
+                answer = Some(text.to_owned());
+                false
+            })?;
+            if let Some(text) = answer {
+                self.behind = bytes.to_vec();
+                return Poll::Ready(Ok(text));
             }
         }
     }

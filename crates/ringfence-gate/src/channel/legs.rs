@@ -86,11 +86,9 @@ impl Legs {
     pub(super) fn is_of(&self, credential: Option<&Credential>) -> bool {
         let leg = self.private.as_deref();
         let of = leg.and_then(|leg| leg.grant.credential());
-        let name = |credential: &Credential| {
-            let (key, account) = (credential.key_id(), credential.account());
-            (key.to_owned(), account.to_owned())
-        };
-        of.is_some() && of.map(|of| name(of)) == credential.map(name)
+        of.zip(credential).is_some_and(|(of, credential)| {
+            of.key_id() == credential.key_id() && of.account() == credential.account()
+        })
     }
 
     /// Tells whether what is pushed may no longer be passed on.
