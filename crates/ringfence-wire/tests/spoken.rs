@@ -365,7 +365,7 @@ fn values_that_would_sign_alike_are_not_taken_for_each_other() {
             r#""clientOrderId":"a&newClientOrderId=a","#,
         ),
         (
-            r#""price":"30000","quantity":"0.01","#,
+            r#""quantity":"0.01","price":"30000","#,
             r#""price":"30000&quantity=0.01","#,
         ),
         (
