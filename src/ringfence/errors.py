@@ -142,10 +142,27 @@ class RoleError(GatewayError):
 
 
 class StepUpError(GatewayError):
-    """Something needs a fresh proof of who asks."""
+    """Something needs a fresh proof of who asks: `strength`, and at most `max_age_s` old.
+
+    RFC 9470 calls them acr_values and max_age.
+    """
 
     code = "step_up_required"
-    hint = "prove again who you are (step-up) and repeat; what only takes rights away needs none"
+    hint = "`ringfence mfa step-up`, then ask again; what only takes rights away needs none"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        max_age_s: int = 0,
+        strength: str = "",
+    ) -> None:
+        """Keep what is wanted."""
+        super().__init__(message, hint=hint, code=code)
+        self.max_age_s = max_age_s
+        self.strength = strength
 
 
 class InternalError(GatewayError):

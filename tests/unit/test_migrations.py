@@ -15,7 +15,7 @@ from ringfence.errors import StoreError
 from ringfence.identity import Credential, Store
 from ringfence.identity.database import Database
 from ringfence.identity.migrations import HEAD, migrate, version
-from ringfence.identity.migrations.versions import schema_3
+from ringfence.identity.migrations.versions import schema_4
 from ringfence.identity.principal import Principal
 from ringfence.identity.schema import TABLES
 
@@ -134,7 +134,7 @@ def test_an_unknown_schema_is_not_read(empty: Path | str) -> None:
 
 
 def test_the_newest_migration_is_the_one_that_the_code_reads() -> None:
-    assert schema_3.revision == str(HEAD)
+    assert schema_4.revision == str(HEAD)
 
 
 def test_a_password_is_in_no_error(

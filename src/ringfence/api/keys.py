@@ -169,7 +169,8 @@ class KeyService:
             read_allow(old.allow, wanted)
             new = [scope for scope in wanted if scope not in old.scopes]
             if new:
-                require_step_up(who, f"adding {', '.join(new)} to credential {key_id}")
+                what = f"adding {', '.join(new)} to credential {key_id}"
+                require_step_up("key.scope", what, None, now_us(), enrolled=False)
             what = f"scopes {' '.join(old.scopes)} -> {' '.join(wanted)}"
             return self._describe(replace(old, scopes=wanted), old, what, why, who)
 
@@ -187,7 +188,8 @@ class KeyService:
         with self.order:
             old = self._open(key_id)
             if old.expires_us is not None and expires_us > old.expires_us:
-                require_step_up(who, f"letting credential {key_id} last longer")
+                what = f"letting credential {key_id} last longer"
+                require_step_up("key.expire", what, None, now_us(), enrolled=False)
             end_us = bounded(expires_us, old.allow, now_us(), self.rules.unbound_us)
             what = f"ends at {iso(end_us)}"
             return self._describe(replace(old, expires_us=end_us), old, what, why, who)

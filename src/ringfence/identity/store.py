@@ -42,6 +42,11 @@ class Store:
         self._database = open_database(place)
         self.principals = Tree(self._database)
 
+    @property
+    def database(self) -> Database:
+        """The database under it, for what else is kept there."""
+        return self._database
+
     @classmethod
     def create(cls, path: Path) -> Store:
         """Lay an empty store in a file, readable by its owner only.

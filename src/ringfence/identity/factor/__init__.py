@@ -10,5 +10,6 @@ from __future__ import annotations
 
 from ringfence.identity.factor.challenge import Challenges
 from ringfence.identity.factor.passkey import Passkey, RelyingParty
+from ringfence.identity.factor.store import Factors
 
-__all__ = ["Challenges", "Passkey", "RelyingParty"]
+__all__ = ["Challenges", "Factors", "Passkey", "RelyingParty"]
