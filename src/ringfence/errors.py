@@ -25,6 +25,7 @@ __all__ = [
     "PrincipalMissingError",
     "PrincipalStateError",
     "PropertyError",
+    "RequestError",
     "RoleError",
     "RunningError",
     "StepUpError",
@@ -132,6 +133,13 @@ class PrincipalStateError(GatewayError):
 
     code = "principal_state"
     hint = "`ringfence principal show NAME` tells where it stands"
+
+
+class RequestError(GatewayError):
+    """A request to the admin API that no endpoint takes."""
+
+    code = "request_invalid"
+    hint = "GET /openapi.json on the admin socket says what every endpoint takes and answers"
 
 
 class RoleError(GatewayError):

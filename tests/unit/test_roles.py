@@ -28,6 +28,7 @@ STRANGER, SUSPENDED = 4_100_000, 4_200_000
 # What each role may do, said once more: a role that grows is a change of this table, too.
 GRANTED = """
                                   owner admin security support auditor
+GET /openapi.json                 x     x     x        x       x
 GET /status                       x     x     x        x       x
 GET /principals                   x     x     x        x       x
 GET /principals/{name}            x     x     x        x       x

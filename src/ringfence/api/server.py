@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ringfence.api.keys import KeyService
@@ -38,6 +39,7 @@ from ringfence.errors import (
     GatewayError,
     KeyMissingError,
     PrincipalMissingError,
+    RequestError,
     RoleError,
     StepUpError,
 )
@@ -84,7 +86,7 @@ def app(
         docs_url=None,
         redoc_url=None,
         dependencies=[Depends(gate(operators))],
-        responses={status: {"model": Refusal} for status in (*STATUS.values(), 409, 422)},
+        responses={status: {"model": Refusal} for status in (400, *STATUS.values(), 409, 422)},
     )
 
     @made.exception_handler(GatewayError)
@@ -96,9 +98,17 @@ def app(
     def misread(_request: Request, error: RequestValidationError) -> JSONResponse:
         # FastAPI's own answer would hold what was sent, and that may be a secret.
         fields = {".".join(str(part) for part in one["loc"]) for one in error.errors()}
-        said = "the request cannot be read: " + ", ".join(sorted(fields))
-        content = {"code": "internal", "message": said, "hint": GatewayError.hint}
-        return JSONResponse(content, status_code=422)
+        return refused(422, "the request cannot be read: " + ", ".join(sorted(fields)))
+
+    @made.exception_handler(HTTPException)
+    def lost(_request: Request, error: HTTPException) -> JSONResponse:
+        return refused(
+            error.status_code, f"the request is not taken: {error.detail}", error.headers
+        )
+
+    @made.get("/openapi.json")
+    def openapi() -> dict[str, Any]:
+        return made.openapi()
 
     made.include_router(status.router(engine, beside))
     made.include_router(principal_routes.router(PrincipalService(keys)))
@@ -109,6 +119,12 @@ def app(
     for endpoint in endpoints(made):
         operators.knows(endpoint)
     return made
+
+
+def refused(status: int, said: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the answer to a request that no endpoint takes."""
+    content = {"code": RequestError.code, "message": said, "hint": RequestError.hint}
+    return JSONResponse(content, status_code=status, headers=headers)
 
 
 def endpoints(made: FastAPI) -> list[str]:

@@ -6,6 +6,9 @@ from pydantic import BaseModel
 
 __all__ = [
     "Change",
+    "Dropped",
+    "Erased",
+    "Hold",
     "Key",
     "KeyCreated",
     "KeyRotated",
@@ -15,6 +18,9 @@ __all__ = [
     "PrincipalStep",
     "PrincipalStory",
     "Refusal",
+    "VenueKey",
+    "VenueKeyPut",
+    "VenueKeyRemoved",
 ]
 
 
@@ -109,3 +115,57 @@ class PrincipalStep(Principal):
     """A principal after a change; `effective_us`: how long the engine took, null without one."""
 
     effective_us: int | None = None
+
+
+class VenueKey(BaseModel):
+    """A key that signs for a venue, without what signs; `passphrase`: it has one."""
+
+    name: str
+    dialect: str
+    key_id: str
+    algorithm: str
+    added_us: int
+    passphrase: bool
+
+
+class VenueKeyPut(VenueKey):
+    """A key now in the vault; `used`: an account has it, `in_force`: the gateway signs with it."""
+
+    used: bool
+    in_force: bool
+
+
+class VenueKeyRemoved(VenueKey):
+    """A key that is gone; `in_force`: the engine has followed."""
+
+    in_force: bool
+
+
+class Hold(BaseModel):
+    """A hold on volumes. Months are `YYYY-MM`; null leaves that side open."""
+
+    name: str
+    since: str | None
+    until: str | None
+    who: str
+    why: str
+    placed_us: int
+
+
+class Dropped(BaseModel):
+    """A volume that is gone: its entries by class, its bytes, and until when it had to be kept."""
+
+    month: str
+    trade: int
+    security: int
+    size_bytes: int
+    until: str
+    holds: list[str]
+
+
+class Erased(BaseModel):
+    """What went of one volume."""
+
+    volume: str
+    field: str
+    count: int

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 
+from ringfence.api.routes.answers import VenueKey, VenueKeyPut, VenueKeyRemoved
 from ringfence.api.routes.asking import Body, Who, WhyRequest
 from ringfence.api.vault import NewVenueKey, VaultService
 
@@ -27,16 +26,16 @@ def router(vault: VaultService) -> APIRouter:
     """Return the endpoints on `vault`."""
     made = APIRouter(prefix="/vault")
 
-    @made.get("")
-    def venue_keys() -> list[dict[str, Any]]:
+    @made.get("", response_model=list[VenueKey])
+    def venue_keys() -> object:
         return vault.venue_keys()
 
-    @made.post("")
-    def put_venue_key(wanted: VenueKeyRequest, who: Who) -> dict[str, Any]:
+    @made.post("", response_model=VenueKeyPut)
+    def put_venue_key(wanted: VenueKeyRequest, who: Who) -> object:
         return vault.put_venue_key(NewVenueKey(**wanted.model_dump()), who)
 
-    @made.post("/{name}/remove")
-    def remove_venue_key(name: str, wanted: WhyRequest, who: Who) -> dict[str, Any]:
+    @made.post("/{name}/remove", response_model=VenueKeyRemoved)
+    def remove_venue_key(name: str, wanted: WhyRequest, who: Who) -> object:
         return vault.remove_venue_key(name, wanted.why, who)
 
     return made

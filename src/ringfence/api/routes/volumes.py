@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 
+from ringfence.api.routes.answers import Dropped, Erased, Hold
 from ringfence.api.routes.asking import Body, Who, WhyRequest
 from ringfence.api.volumes import VolumeService
 
@@ -33,24 +32,24 @@ def router(volumes: VolumeService) -> APIRouter:
     """Return the endpoints on `volumes`."""
     made = APIRouter()
 
-    @made.get("/holds")
-    def all_holds() -> list[dict[str, Any]]:
+    @made.get("/holds", response_model=list[Hold])
+    def all_holds() -> object:
         return volumes.holds()
 
-    @made.post("/holds")
-    def place_hold(wanted: HoldRequest, who: Who) -> dict[str, Any]:
+    @made.post("/holds", response_model=Hold)
+    def place_hold(wanted: HoldRequest, who: Who) -> object:
         return volumes.hold(wanted.name, wanted.since, wanted.until, wanted.why, who)
 
-    @made.post("/holds/{name}/lift")
-    def lift_hold(name: str, wanted: WhyRequest, who: Who) -> dict[str, Any]:
+    @made.post("/holds/{name}/lift", response_model=Hold)
+    def lift_hold(name: str, wanted: WhyRequest, who: Who) -> object:
         return volumes.lift(name, wanted.why, who)
 
-    @made.post("/volumes/{month}/drop")
-    def drop_volume(month: str, wanted: WhyRequest, who: Who) -> dict[str, Any]:
+    @made.post("/volumes/{month}/drop", response_model=Dropped)
+    def drop_volume(month: str, wanted: WhyRequest, who: Who) -> object:
         return volumes.drop(month, wanted.why, who)
 
-    @made.post("/erase")
-    def erase(wanted: EraseRequest, who: Who) -> list[dict[str, Any]]:
+    @made.post("/erase", response_model=list[Erased])
+    def erase(wanted: EraseRequest, who: Who) -> object:
         return volumes.erase(wanted.address, wanted.until, wanted.why, who)
 
     return made
