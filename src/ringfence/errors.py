@@ -28,6 +28,7 @@ __all__ = [
     "RequestError",
     "RoleError",
     "RunningError",
+    "SealError",
     "StepUpError",
     "StoreError",
     "VaultError",
@@ -234,6 +235,17 @@ class RunningError(GatewayError):
 
     code = "gateway_running"
     hint = "`ringfence status` tells whether one runs"
+
+
+class SealError(GatewayError):
+    """The state folder's keys are sealed and cannot be opened, or cannot be sealed as asked.
+
+    Codes: `seal_locked` (what opens it is not within reach), `seal_wrong_key`, `seal_damaged`,
+    `seal_rolled_back`, and `seal_failed` for all else.
+    """
+
+    code = "seal_failed"
+    hint = "nothing was written; `ringfence vault status` tells what opens the folder"
 
 
 class StoreError(GatewayError):

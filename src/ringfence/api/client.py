@@ -148,6 +148,11 @@ class Client:
         done: dict[str, Any] = self._ask("POST", target, {"why": why})
         return done
 
+    def tell_rewrap(self, before: str, after: str, version: int, why: str) -> None:
+        """Have the ledger told what is about to become of the seal."""
+        body = {"before": before, "after": after, "version": version, "why": why}
+        self._ask("POST", "/seal/rewrap", body)
+
     def holds(self) -> list[dict[str, Any]]:
         """Return the holds in force, oldest first."""
         found: list[dict[str, Any]] = self._ask("GET", "/holds")

@@ -26,11 +26,13 @@ from ringfence.api.principals import PrincipalService
 from ringfence.api.reach import reach
 from ringfence.api.routes import keys as key_routes
 from ringfence.api.routes import principals as principal_routes
+from ringfence.api.routes import seal as seal_routes
 from ringfence.api.routes import status
 from ringfence.api.routes import vault as vault_routes
 from ringfence.api.routes import volumes as volume_routes
 from ringfence.api.routes.answers import Refusal
 from ringfence.api.routes.asking import gate
+from ringfence.api.seal import SealService
 from ringfence.api.vault import VaultService
 from ringfence.api.volumes import VolumeService
 from ringfence.engine import Engine
@@ -73,6 +75,7 @@ def app(
     engine: Engine,
     beside: Callable[[], dict[str, Any]] | None = None,
     vault: VaultService | None = None,
+    seal: SealService | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
@@ -116,6 +119,8 @@ def app(
     made.include_router(volume_routes.router(volumes))
     if vault is not None:
         made.include_router(vault_routes.router(vault))
+    if seal is not None:
+        made.include_router(seal_routes.router(seal))
     for endpoint in endpoints(made):
         operators.knows(endpoint)
     return made

@@ -37,7 +37,9 @@ from ringfence.cli import (
     principal,
     serve,
     status,
+    unlock,
     vault,
+    vault_seal,
     venue,
     version,
     witness_contradictions,
@@ -55,6 +57,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.callback()(unlock.options)
 app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("serve")(serve.serve)
@@ -85,10 +88,13 @@ key.command("scope")(key_change.scope)
 key.command("expire")(key_change.expire)
 app.add_typer(key, name="key")
 
-safe = typer.Typer(help="Keep the keys that sign for a venue.")
+safe = typer.Typer(help="Keep the keys that sign for a venue, and the folder's own, sealed.")
 safe.command("put")(vault.put)
 safe.command("list")(vault.list_keys)
 safe.command("remove")(vault.remove)
+safe.command("status")(vault_seal.status)
+safe.command("rewrap")(vault_seal.rewrap)
+safe.command("unseal-check")(vault_seal.unseal_check)
 app.add_typer(safe, name="vault")
 
 ledger = typer.Typer(help="Verify, prove and read the ledger.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +11,24 @@ import typer
 
 from ringfence import config
 from ringfence.cli.say import JsonOption, say_json
+from ringfence.cli.unlock import unlock
+from ringfence.config.folder import Folder
 from ringfence.errors import ConfigError
 
 __all__ = ["check"]
+
+
+@contextmanager
+def checked(loaded: config.Loaded) -> Iterator[dict[str, str]]:
+    """Yield where sealed keys can be read; a folder without a seal needs no opening."""
+    from ringfence.identity.opened import opened_state
+    from ringfence.identity.seal.folder import seal_path
+
+    if not seal_path(Folder(loaded.folder)).exists():
+        yield {}
+        return
+    with opened_state(loaded, unlock()) as state:
+        yield state.files
 
 
 def check(
@@ -21,7 +38,9 @@ def check(
     """Check a configuration; every mistake is named by file, line and field."""
     problems: list[str] = []
     try:
-        config.check(config.load(file))
+        loaded = config.load(file)
+        with checked(loaded) as files:
+            config.check(loaded, files)
     except ConfigError as e:
         if not as_json:
             raise

@@ -10,13 +10,18 @@ import secrets
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ringfence.cli.say import JsonOption, pairs, say_json
+from ringfence.cli.unlock import unlock
+from ringfence.cli.vault_seal import elsewhere
 from ringfence.config.folder import Folder, write_private
 from ringfence.errors import ConfigError, FileError
+
+if TYPE_CHECKING:
+    from ringfence.config import Loaded
 
 __all__ = ["init"]
 
@@ -33,6 +38,9 @@ def init(
     egress: Annotated[
         bool, typer.Option("--egress", help="Stand before a firm's bots, and sign for the venue.")
     ] = False,
+    seal: Annotated[
+        str, typer.Option(help="folder, passphrase, file:PATH, pkcs11:URI or transit:URL.")
+    ] = "folder",
     as_json: JsonOption = False,
 ) -> None:
     """Lay a state folder. Nothing that exists is overwritten."""
@@ -55,6 +63,7 @@ def init(
         lay(Folder(draft), text, None if plain else listen)
         loaded = config.load(draft / "ringfence.yaml")
         config.check(loaded)
+        seal_with(seal, Folder(draft), loaded, folder)
         vkey = engine.ledger_vkey(
             Path(loaded.path(loaded.config.ledger.key)), loaded.config.ledger.origin
         )
@@ -68,7 +77,25 @@ def init(
         raise FileError(f"cannot create {folder}: {e.strerror}") from e
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    report(folder, name, vkey, plain, as_json)
+    report(folder, name, vkey, plain, as_json, seal)
+
+
+def seal_with(word: str, draft: Folder, loaded: Loaded, folder: Path) -> None:
+    """Seal the keys of what was laid, unless the folder itself is to be all that keeps them."""
+    from ringfence.identity.opened import key_files
+    from ringfence.identity.seal.folder import rewrap
+    from ringfence.identity.seal.kek import make_kek
+
+    if word == "folder":
+        return
+    elsewhere(word, folder)
+    source = unlock()
+    kek = make_kek(word, source)
+    try:
+        rewrap(draft, None, kek, key_files(loaded))
+    finally:
+        source.forget()
+        kek.close()
 
 
 def lay(folder: Folder, text: str, tls: str | None) -> None:
@@ -94,7 +121,7 @@ def lay(folder: Folder, text: str, tls: str | None) -> None:
     ensure_owner(Store.create(folder.store).principals, os.getuid())
 
 
-def report(folder: Path, node: str, vkey: str, plain: bool, as_json: bool) -> None:
+def report(folder: Path, node: str, vkey: str, plain: bool, as_json: bool, seal: str) -> None:
     """Say what was laid and what comes next."""
     file = folder / "ringfence.yaml"
     ca = None if plain else str(folder / "tls" / "ca.pem")
@@ -106,6 +133,11 @@ def report(folder: Path, node: str, vkey: str, plain: bool, as_json: bool) -> No
     if ca is not None:
         print("\nThe certificate is for development: it is signed by a CA made just now. Replace")
         print(f"{folder / 'tls'}/server.pem and server.key by your own before others connect.")
+    if seal == "folder":
+        print(
+            "\nThe keys lie in the folder in the clear, for its owner alone: who has a copy of it"
+        )
+        print("has them. `ringfence vault rewrap --to …` seals them under a key from elsewhere.")
     print(f"\nKeep the ledger vkey elsewhere: it proves later that {node}'s ledger is unchanged.")
     print(
         f"Next: ringfence key create -c {file} --account NAME --scope read --scope trade"

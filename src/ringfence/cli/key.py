@@ -12,6 +12,7 @@ import typer
 
 from ringfence.cli.attach import attached
 from ringfence.cli.say import say_json, styled
+from ringfence.cli.unlock import unlock
 
 if TYPE_CHECKING:
     from ringfence.api import KeyRules, Keys, KeyService
@@ -64,7 +65,7 @@ def service_of(folder: Folder) -> KeyService:
     loaded = config.load(folder.config)
     store = Store(loaded.store())
     ensure_owner(store.principals, folder.path.stat().st_uid)
-    return KeyService(store, open_master(folder, loaded.store()), rules=rules_of(loaded))
+    return KeyService(store, open_master(folder, loaded.store(), unlock()), rules=rules_of(loaded))
 
 
 def rules_of(loaded: Loaded) -> KeyRules:

@@ -14,6 +14,7 @@ from ringfence import engine
 from ringfence.cli.attach import attached
 from ringfence.cli.key import moment
 from ringfence.cli.say import JsonOption, say_json, table
+from ringfence.cli.unlock import unlock
 
 if TYPE_CHECKING:
     from ringfence.api import Volumes
@@ -29,11 +30,16 @@ WhyOption = Annotated[str, typer.Option("--why", help="The reason; it goes into 
 def volumes(state: Path) -> Iterator[Volumes]:
     """Yield the running gateway's volumes, or the state folder's while no gateway can start."""
     from ringfence.api import AskedVolumes, VolumeService
+    from ringfence.identity.opened import opened_state
 
     loaded = configuration.load(state / "ringfence.yaml")
     with attached(state / "ringfence.yaml") as (_folder, gateway, who):
-        alone = engine.Engine(loaded.snapshot()).event_alone
-        yield gateway or AskedVolumes(VolumeService(loaded, alone), who)
+        if gateway is not None:
+            yield gateway
+            return
+        with opened_state(loaded, unlock()) as opened:
+            alone = engine.Engine(opened.snapshot()).event_alone
+            yield AskedVolumes(VolumeService(loaded, alone), who)
 
 
 def place(

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ringfence import config as configuration
 from ringfence import engine
-from ringfence.cli.attach import attached
+from ringfence.cli.ledger_hold import volumes
 from ringfence.cli.say import JsonOption, say_json, table
 from ringfence.config.folder import Folder
 from ringfence.errors import LedgerError
 from ringfence.ledger.hold import read_holds
 from ringfence.ledger.retention import Kept, droppable, survey
-
-if TYPE_CHECKING:
-    from ringfence.api import Volumes
 
 __all__ = ["retain"]
 
@@ -79,15 +76,11 @@ def go(state: Path, loaded: configuration.Loaded, going: list[Kept], why: str) -
     Raises:
         LedgerError: the ledger is not as it was written, or a volume must be kept after all.
     """
-    from ringfence.api import AskedVolumes, VolumeService
-
     section = loaded.config.ledger
     vkey = engine.ledger_vkey(Path(loaded.path(section.key)), section.origin)
     report = engine.verify_ledger(Path(loaded.path(section.directory)), vkey)
     if report.fault is not None:
         said = f"the ledger is damaged, so nothing goes: {report.fault['sentence']}"
         raise LedgerError(said, hint="see `ringfence ledger verify`", code=CODE)
-    with attached(state / "ringfence.yaml") as (_folder, gateway, who):
-        alone = engine.Engine(loaded.snapshot()).event_alone
-        volumes: Volumes = gateway or AskedVolumes(VolumeService(loaded, alone), who)
-        return [str(volumes.drop(one.month, why)["month"]) for one in going]
+    with volumes(state) as service:
+        return [str(service.drop(one.month, why)["month"]) for one in going]

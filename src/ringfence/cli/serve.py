@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,9 +18,13 @@ from ringfence import config as configuration
 from ringfence.cli.key import rules_of
 from ringfence.cli.ledger_publish import read as read_policy
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json, warn
+from ringfence.cli.unlock import unlock
 from ringfence.config.folder import Folder
 from ringfence.engine import Engine
 from ringfence.errors import EngineError, GatewayError
+
+if TYPE_CHECKING:
+    from ringfence.identity.opened import Opened
 
 __all__ = ["serve"]
 
@@ -38,20 +42,24 @@ def serve(
 
     SIGTERM or SIGINT drains it; a second one ends at once what is still open.
     """
+    from ringfence.identity.opened import opened_state
+    from ringfence.identity.seal.memory import forbid_dumps
+
+    forbid_dumps()
     loaded = configuration.load(config)
-    configuration.check(loaded)
     folder = Folder(loaded.folder)
     # Blocked before any thread starts, so that every thread inherits it and only our sigwait
     # receives them.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     try:
-        with folder.held():
-            run(loaded, folder, drain_ms, as_json)
+        with folder.held(), opened_state(loaded, unlock()) as state:
+            state.check()
+            run(state, folder, drain_ms, as_json)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bool) -> None:
+def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     """Run until the first of the STOP signals, then drain. The folder is held."""
     from ringfence.api import (
         KeyService,
@@ -61,22 +69,27 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
         ensure_owner,
     )
     from ringfence.api.keeping import keeping
+    from ringfence.api.seal import SealService
     from ringfence.api.server import app, serving
-    from ringfence.identity import Store, Vault, open_master
+    from ringfence.identity import Store, Vault
     from ringfence.identity.bulk import engine_records
 
-    store, master = Store(loaded.store()), open_master(folder, loaded.store())
+    loaded, master = state.loaded, state.master
+    store = Store(loaded.store())
     ensure_owner(store.principals, folder.path.stat().st_uid)
     vault = None if (path := loaded.vault()) is None else Vault(path, master)
     # A vault that cannot be opened stops the start: nothing is written over it.
     signing = {} if vault is None else vault.read()
     tell_missing(loaded, set(signing))
     snapshot = loaded.snapshot()
-    engine = Engine(snapshot)
+    engine = Engine(state.snapshot())
     addresses = engine.start(
         engine_records(store, master),
         [key.for_engine() for key in signing.values()],
     )
+    # The engine has read its keys; nobody else can from here on.
+    state.close()
+    del signing
     try:
         keys = KeyService(store, master, engine, rules_of(loaded))
         try:
@@ -94,7 +107,8 @@ def run(loaded: configuration.Loaded, folder: Folder, drain_ms: int, as_json: bo
             if vault is not None:
                 record = partial(engine.event, durable=True)
                 kept = VaultService(vault, loaded, record, engine)
-            application = app(keys, volumes, engine, readers, kept)
+            seal = SealService(partial(engine.event, durable=True))
+            application = app(keys, volumes, engine, readers, kept, seal)
             stack.enter_context(serving(application, folder.socket))
             with keeping(keys, warn):
                 ready(addresses, loaded, folder, as_json)

@@ -16,6 +16,7 @@ from ringfence import engine
 from ringfence.cli.attach import attached
 from ringfence.cli.key import WhyOption, moment
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json, table
+from ringfence.cli.unlock import unlock
 from ringfence.errors import FileError, VaultError
 
 if TYPE_CHECKING:
@@ -34,19 +35,21 @@ def vaults(config: Path) -> Iterator[Vaults]:
         VaultError: this gateway signs for no venue.
     """
     from ringfence.api import AskedVault, VaultService
-    from ringfence.identity import Vault, open_master
+    from ringfence.identity import Vault
+    from ringfence.identity.opened import opened_state
 
     loaded = configuration.load(config)
     path = loaded.vault()
     if path is None:
         raise VaultError("this gateway signs for no venue", hint="write a section `egress` first")
-    with attached(config) as (folder, gateway, who):
+    with attached(config) as (_folder, gateway, who):
         if gateway is not None:
             yield gateway
             return
-        vault = Vault(path, open_master(folder, loaded.store()))
-        alone = engine.Engine(loaded.snapshot()).event_alone
-        yield AskedVault(VaultService(vault, loaded, alone), who)
+        with opened_state(loaded, unlock()) as state:
+            alone = engine.Engine(state.snapshot()).event_alone
+            vault = Vault(path, state.master)
+            yield AskedVault(VaultService(vault, loaded, alone), who)
 
 
 def put(

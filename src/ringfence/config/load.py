@@ -6,7 +6,7 @@ import json
 import os
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -86,14 +86,23 @@ class Loaded:
             return None
         return definition(self.document.path.parent, policy.path, policy.organisations)
 
-    def snapshot(self) -> bytes:
-        """Return what the engine takes: absolute paths, dialects inlined, JSON."""
+    def snapshot(self, instead: Mapping[str, str] | None = None) -> bytes:
+        """Return what the engine takes: absolute paths, dialects inlined, JSON.
+
+        `instead` tells where to read a file that cannot be read where it lies.
+        """
+        other = instead or {}
+
+        def lies(text: str) -> str:
+            path = self.path(text)
+            return other.get(os.path.normpath(path), path)
+
         content = self.config.model_dump(mode="json")
         content["dialects"] = {name: file.value for name, file in self.dialects.items()}
         content["attestation"]["issuer"] = self.config.attestation.issuer or self.config.node
-        content["attestation"]["key"] = self.path(self.config.attestation.key)
+        content["attestation"]["key"] = lies(self.config.attestation.key)
         for name in ("directory", "key"):
-            content["ledger"][name] = self.path(content["ledger"][name])
+            content["ledger"][name] = lies(content["ledger"][name])
         # Nothing that the engine does.
         del content["ledger"]["retention"], content["ledger"]["publish"], content["watch"]
         del content["store"], content["keys"]
@@ -107,7 +116,7 @@ class Loaded:
             tls = listener["tls"] or {}
             for name in ("certificate", "key", "client_ca"):
                 if tls.get(name) is not None:
-                    tls[name] = self.path(tls[name])
+                    tls[name] = lies(tls[name])
         return json.dumps(content, ensure_ascii=False).encode()
 
 
@@ -131,8 +140,10 @@ def load(path: Path) -> Loaded:
     return loaded
 
 
-def check(loaded: Loaded) -> None:
+def check(loaded: Loaded, instead: Mapping[str, str] | None = None) -> None:
     """Let the engine check the configuration too, without opening a socket.
+
+    `instead`: as `Loaded.snapshot` takes it.
 
     Raises:
         ConfigError: what the engine refuses, at its line in the configuration or in the dialect.
@@ -146,7 +157,7 @@ def check(loaded: Loaded) -> None:
     problems.extend(policy_problems(loaded))
     if not problems:
         try:
-            engine.check_snapshot(loaded.snapshot())
+            engine.check_snapshot(loaded.snapshot(instead))
         except EngineError as e:
             problems.append(loaded.document.problem(placed(e.field), str(e)))
     if problems:

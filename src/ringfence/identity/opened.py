@@ -1,22 +1,152 @@
-"""The state folder's secrets, as the commands and the gateway use them."""
+"""The state folder's secrets, as the commands and the gateway use them.
+
+Keys that the engine reads from a file are given to it as files that are in memory alone.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ringfence import config as configuration
+from ringfence.config import Loaded
 from ringfence.config.folder import Folder
+from ringfence.errors import SealError, StoreError
 from ringfence.identity.derivation import Places
+from ringfence.identity.seal.folder import MASTER, Opening, open_folder
+from ringfence.identity.seal.item import is_sealed
+from ringfence.identity.seal.unlock import Unlock, wiped
 from ringfence.identity.secret import MasterKey
 
-__all__ = ["open_master"]
+__all__ = ["Opened", "key_files", "laid", "open_master", "opened_state"]
 
 
-def open_master(folder: Folder, store: Path | str | None = None) -> MasterKey:
+@dataclass(slots=True)
+class Opened:
+    """A state folder whose keys can be used. `files`: where the engine finds each sealed key."""
+
+    loaded: Loaded
+    master: MasterKey
+    files: dict[str, str] = field(default_factory=dict)
+    _handles: list[int] = field(default_factory=list)
+
+    def snapshot(self) -> bytes:
+        """Return what the engine takes."""
+        return self.loaded.snapshot(self.files)
+
+    def check(self) -> None:
+        """Let the engine check the configuration, keys and all.
+
+        Raises:
+            ConfigError: what it refuses.
+        """
+        configuration.check(self.loaded, self.files)
+
+    def take(self, opening: Opening, name: str) -> None:
+        """Lay an item's content into memory for the engine."""
+        if not hasattr(os, "memfd_create"):
+            raise SealError("sealed keys need Linux, whose files can be in memory alone")
+        with wiped(opening.content(name)) as content:
+            handle = os.memfd_create("ringfence", os.MFD_CLOEXEC)
+            self._handles.append(handle)
+            os.fchmod(handle, 0o600)
+            os.write(handle, content)
+        self.files[str(self.loaded.folder / name)] = f"/proc/self/fd/{handle}"
+
+    def close(self) -> None:
+        """Let go of the files in memory. The engine has read them when it has started."""
+        while self._handles:
+            os.close(self._handles.pop())
+        self.files.clear()
+
+
+@contextmanager
+def opened_state(loaded: Loaded, unlock: Unlock) -> Iterator[Opened]:
+    """Open a state folder. The seal's own keys are wiped before this yields.
+
+    Raises:
+        SealError: its seal cannot be opened.
+        StoreError: the master key or the store cannot be read.
+    """
+    folder = Folder(loaded.folder)
+    with ExitStack() as stack:
+        with open_folder(folder, unlock) as opening:
+            if opening is not None:
+                unsealed(loaded, opening)
+            state = stack.enter_context(laid(loaded, opening))
+        yield state
+
+
+@contextmanager
+def laid(loaded: Loaded, opening: Opening | None, clear: Sequence[str] = ()) -> Iterator[Opened]:
+    """Yield a folder whose seal is open, without the items `clear`, which the engine can read.
+
+    Raises:
+        SealError: a file is not the one that belongs to the seal.
+    """
+    state = Opened(loaded, master_of(Folder(loaded.folder), opening, loaded.store()))
+    try:
+        for name in () if opening is None else opening.book.items:
+            if opening is not None and name != MASTER and name not in clear:
+                state.take(opening, name)
+        yield state
+    finally:
+        state.close()
+
+
+def unsealed(loaded: Loaded, opening: Opening) -> None:
+    """Refuse keys in the folder that the seal does not know.
+
+    Raises:
+        SealError: one lies in the clear.
+    """
+    for name in key_files(loaded):
+        if name not in opening.book.items:
+            hint = "`ringfence vault rewrap` seals it"
+            raise SealError(f"{name} lies in the clear in a sealed folder", hint=hint)
+
+
+def key_files(loaded: Loaded) -> list[str]:
+    """Return the folder's files that hold keys, by their paths in it; no others."""
+    config = loaded.config
+    named = [MASTER, config.attestation.key, config.ledger.key]
+    named += [one.tls.key for one in config.listeners if one.tls is not None]
+    found = []
+    for text in named:
+        path = Path(os.path.normpath(loaded.folder / text))
+        if path.is_relative_to(loaded.folder):
+            found.append(path.relative_to(loaded.folder).as_posix())
+    return list(dict.fromkeys(found))
+
+
+def open_master(
+    folder: Folder, store: Path | str | None = None, unlock: Unlock | None = None
+) -> MasterKey:
     """Return the master key of a state folder, which knows where its credentials stand.
 
     `store` is a file or a URL; without it, the folder's own.
 
     Raises:
+        SealError: the folder's seal cannot be opened.
         StoreError: the master key or the store cannot be read.
     """
-    return MasterKey.read(folder.master_key, Places(store or folder.store))
+    with open_folder(folder, unlock or Unlock()) as opening:
+        return master_of(folder, opening, store or folder.store)
+
+
+def master_of(folder: Folder, opening: Opening | None, store: Path | str) -> MasterKey:
+    """Return the master key, from the seal if there is one."""
+    places = Places(store)
+    if opening is None:
+        if folder.master_key.is_file() and is_sealed(folder.master_key.read_bytes()):
+            said = f"{folder.master_key} is sealed, and its seal is gone"
+            raise SealError(said, code="seal_rolled_back")
+        return MasterKey.read(folder.master_key, places)
+    with wiped(opening.content(MASTER)) as text:
+        try:
+            return MasterKey(bytes.fromhex(text.decode("ascii")), places)
+        except ValueError:
+            raise StoreError("the master key is not a line of hexadecimal digits") from None

@@ -1,0 +1,45 @@
+"""What the ledger is told of the state folder's seal, before it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ringfence.api.telling import read_why
+from ringfence.engine import Detail
+from ringfence.errors import SealError
+
+__all__ = ["SealService", "named"]
+
+Record = Callable[[str, Detail], None]
+"""Puts an event into the ledger; durable on return."""
+MAX_WORD = 512
+
+
+class SealService:
+    """Tells the ledger who is about to rewrap the folder, and to what."""
+
+    def __init__(self, record: Record) -> None:
+        """Keep where it is told."""
+        self._record = record
+
+    def rewrap(self, before: str, after: str, version: int, who: str, why: str) -> None:
+        """Record that a seal is about to become `version`, under `after`.
+
+        Raises:
+            SealError: the words cannot be kept.
+            EngineError: the ledger does not take it; then nothing must be changed.
+        """
+        for word in (before, after):
+            if not 0 < len(word) <= MAX_WORD or not word.isprintable():
+                raise SealError("what opens the seal cannot be told so")
+        detail: dict[str, str | int] = {"before": before, "after": after, "version": version}
+        detail["who"] = who
+        why = read_why(why)
+        self._record("seal.rewrap", detail | ({"why": why} if why else {}))
+
+
+def named(kek: dict[str, Any]) -> str:
+    """Return a key encryption key as the ledger and people name it: `file /media/key/kek`."""
+    place = kek.get("path") or kek.get("uri") or kek.get("url")
+    return kek["kind"] if place is None else f"{kek['kind']} {place}"
