@@ -57,7 +57,7 @@ fn tell(reading: &Reading<'_>) -> String {
     let claim = reading
         .claim
         .map(|claim| (claim.key_id, claim.payload, claim.stamp));
-    format!("{claim:?} {:?} {:?}", reading.order, reading.cost)
+    format!("{claim:?} {:?} {:?}", reading.orders, reading.cost)
 }
 
 fn again(route: &Route, head: &Head<'_>, body: &[u8], told: &str, signed: bool) {

@@ -35,8 +35,9 @@ RAISES = {
     "BadRequest": """http_malformed http_header_too_large http_body_too_large http_timeout
         http_flood http_method_unknown http_target_invalid http_framing_ambiguous
         http_upgrade_unsupported route_unknown form_malformed form_duplicate
-        form_parameter_unknown form_parameter_missing form_parameter_invalid order_side_invalid
-        order_type_unknown order_field_missing number_inexact.amount quantity_invalid.amount""",
+        form_parameter_unknown form_parameter_missing form_parameter_invalid form_batch_too_long
+        order_side_invalid order_type_unknown order_field_missing
+        number_inexact.amount quantity_invalid.amount""",
     # Nothing was sent, or it was a read: trying again is right.
     # And never that the client's own key is bad, where it is the gateway's that is.
     "OperationFailed": """internal venue_unreachable venue_timeout venue_malformed venue_key_missing

@@ -194,14 +194,14 @@ fn decide_all(core: &Core, batch: &Batch) {
             certificate: None,
             transport: "http/1.1",
             funds: None,
-            order: Some(OrderText {
+            orders: &[OrderText {
                 symbol: "BTCUSDT",
                 side: "BUY",
                 kind: "LIMIT",
                 price: Some("30000.00"),
                 quantity: Some("0.01000000"),
                 ..OrderText::default()
-            }),
+            }],
             cost: Cost {
                 weight: 1,
                 orders: 1,

@@ -96,6 +96,26 @@ impl Guard {
         Self { instruments, kinds }
     }
 
+    /// Checks every order of a message: all are inside their bounds, or none passes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Guard::check`], of the first order that breaks a bound; of several it says which, counted from 0.
+    pub fn check_all(&self, orders: &[OrderText<'_>]) -> Result<Guarded, Refusal> {
+        if let [order] = orders {
+            return self.check(order);
+        }
+        if orders.is_empty() {
+            return Err(refuse(Code::OrderFieldMissing, "symbol"));
+        }
+        for (index, order) in orders.iter().enumerate() {
+            let _checked = self
+                .check(order)
+                .map_err(|refusal| refusal.of_order(index))?;
+        }
+        Ok(Guarded(()))
+    }
+
     /// Checks `order`.
     ///
     /// # Errors

@@ -41,8 +41,8 @@ pub struct Message<'a> {
     pub certificate: Option<Thumbprint>,
     /// How it came, in the ledger's word.
     pub transport: &'static str,
-    /// The order that it carries.
-    pub order: Option<OrderText<'a>>,
+    /// The orders that it carries: none, one, or those of a batch.
+    pub orders: &'a [OrderText<'a>],
     /// The funds that it moves.
     pub funds: Option<FundsText<'a>>,
     /// What it costs.

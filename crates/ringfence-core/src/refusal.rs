@@ -113,6 +113,22 @@ impl Refusal {
         self.with(Detail::Field(name[..end].into()))
     }
 
+    /// Says of which order of a batch it is, counted from 0: `px` becomes `1.px`, and nothing becomes `1`.
+    #[must_use]
+    pub fn of_order(self, index: usize) -> Self {
+        match &self.detail {
+            Detail::Field(name) => {
+                let name = format!("{index}.{name}");
+                self.field(&name)
+            }
+            Detail::None
+            | Detail::Distance(_)
+            | Detail::Limit(_)
+            | Detail::Policies(_)
+            | Detail::Scope(_) => self.field(&index.to_string()),
+        }
+    }
+
     /// Adds when to try again.
     #[must_use]
     pub fn retry_after(self, after_ms: u64) -> Self {

@@ -13,7 +13,7 @@ use ringfence_core::pipeline::Permit;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_ledger::{Fate, Mode, Ticket};
 use ringfence_wire::http::strip_response;
-use ringfence_wire::{AnsweredOrder, Outgoing};
+use ringfence_wire::{AnsweredOrder, Each, Outgoing};
 use tokio::task::spawn_local;
 
 use crate::body::{Answer, Content};
@@ -42,8 +42,8 @@ pub(crate) struct Permitted {
 
 /// How a permission stands in the ledger.
 pub(crate) enum Recorded {
-    /// In line, to be durable before anything is sent; nothing if the ledger does not take it.
-    Intent(Option<Ticket>),
+    /// In line, to be durable before anything is sent; nothing if the ledger does not take it. And the route that it is on.
+    Intent(Option<Ticket>, u16),
     /// To be appended with its answer.
     Reading(Reading),
 }
@@ -96,8 +96,9 @@ impl Passing {
                 });
                 (asked, Some(reading))
             }
-            Recorded::Intent(ticket) => {
-                (self.change(ticket, permit, outgoing, operation).await, None)
+            Recorded::Intent(ticket, route) => {
+                let changed = self.change((ticket, route), permit, outgoing, operation);
+                (changed.await, None)
             }
         }
     }
@@ -105,7 +106,7 @@ impl Passing {
     /// Has what changes state recorded, done, and its outcome recorded.
     async fn change(
         &self,
-        ticket: Option<Ticket>,
+        (ticket, route): (Option<Ticket>, u16),
         permit: &Permit,
         outgoing: Outgoing,
         operation: Operation,
@@ -123,13 +124,13 @@ impl Passing {
             .await;
         match asked {
             Ok(response) => {
-                let order = self.answered_order(&response, operation);
+                let orders = self.answered_orders(&response, operation, route);
                 let heard = self.heard(permit, &response, sent_us);
                 outcome.settle(&Ended {
                     result: Fate::Answered,
                     reason: heard.as_ref().map(|refusal| refusal.code.as_str()),
                     status: Some(response.status().as_u16()),
-                    order: order.as_ref(),
+                    orders: orders.as_slice(),
                 });
                 heard.map_or(Ok(response), Err)
             }
@@ -146,18 +147,19 @@ impl Passing {
 
     /// What the venue's answer says of the order that the message placed, changed or cancelled. An answer that is
     /// streamed is too long to be about one order, and is not waited for.
-    fn answered_order(
+    fn answered_orders(
         &self,
         response: &Response<Content>,
         operation: Operation,
-    ) -> Option<AnsweredOrder> {
-        let about_order = operation.carries_order() || operation.is_about_orders();
-        let Content::Whole(Some(body)) = response.body() else {
-            return None;
-        };
-        let order = (about_order && response.status().is_success())
-            .then(|| self.client.door.speech.dialect.answered(body))?;
-        (order != AnsweredOrder::default()).then_some(order)
+        route: u16,
+    ) -> Each<AnsweredOrder> {
+        let about_orders = operation.carries_order() || operation.is_about_orders();
+        match response.body() {
+            Content::Whole(Some(body)) if about_orders && response.status().is_success() => {
+                self.client.door.speech.dialect.answered(route, body)
+            }
+            Content::Whole(_) | Content::Stream { .. } => Each::None,
+        }
     }
 
     async fn ask(

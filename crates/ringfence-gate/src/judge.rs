@@ -129,7 +129,7 @@ impl Passing {
             session: asking.session,
             certificate: client.certificate(now_us),
             transport: self.decided().transport.as_str(),
-            order: asking.reading.order,
+            orders: asking.reading.orders.as_slice(),
             funds: asking.reading.funds,
             cost: asking.reading.cost,
         };
@@ -167,8 +167,8 @@ impl Passing {
             credential: decision.credential.as_deref(),
             claimed: decision.claimed.as_deref(),
             proof: decision.credential.as_ref().and_then(|_| proof(asking)),
-            order: asking.reading.order.as_ref(),
-            about: asking.reading.about.as_ref(),
+            orders: asking.reading.orders.as_slice(),
+            about: asking.reading.about.as_slice(),
             trace: decision.trace,
             refusal: decision.outcome.as_ref().err(),
             decided_us,
@@ -176,9 +176,10 @@ impl Passing {
         };
         let recorded = match &decision.outcome {
             Err(refusal) => Err(self.turn(decided, refusal)),
-            Ok(_) if asking.operation.changes_state() => {
-                Ok(Recorded::Intent(record::intent(&thread.shared, &decided)))
-            }
+            Ok(_) if asking.operation.changes_state() => Ok(Recorded::Intent(
+                record::intent(&thread.shared, &decided),
+                asking.reading.route,
+            )),
             Ok(_) => Ok(Recorded::Reading(record::reading(thread, &decided))),
         };
         let usages = decision.usages;

@@ -52,8 +52,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) claimed: Option<&'a Credential>,
     /// How it was proved, where not by the venue's own signature.
     pub(crate) proof: Option<&'static str>,
-    pub(crate) order: Option<&'a OrderText<'a>>,
-    pub(crate) about: Option<&'a OrderIds<'a>>,
+    pub(crate) orders: &'a [OrderText<'a>],
+    pub(crate) about: &'a [OrderIds<'a>],
     pub(crate) trace: [Trace; 8],
     pub(crate) refusal: Option<&'a Refusal>,
     /// What the client was answered, where the decision was the answer.
@@ -83,8 +83,8 @@ impl<'a> Decided<'a> {
             credential: None,
             claimed: None,
             proof: None,
-            order: None,
-            about: None,
+            orders: &[],
+            about: &[],
             trace: [Trace::NotReached; 8],
             refusal: None,
             status: None,
@@ -100,7 +100,7 @@ impl<'a> Decided<'a> {
         };
         let account = credential.account();
         receipts.note(account, self.message, ticket);
-        if let Some(id) = self.order.and_then(|order| order.client_order_id) {
+        for id in self.orders.iter().filter_map(|order| order.client_order_id) {
             receipts.note(account, id, ticket);
         }
     }
@@ -119,8 +119,11 @@ impl<'a> Decided<'a> {
                 detail: detail.as_deref(),
             },
         };
+        let (about, abouts) = apart(self.about, order_ids);
+        let (order, orders) = apart(self.orders, order_fields);
         let entry = DecisionEntry {
-            about: self.about.map(order_ids),
+            about,
+            abouts: &abouts,
             account: self.credential.map(Credential::account),
             address: ledger.address(self.peer),
             claimed: self.claimed.map(Credential::key_id),
@@ -132,7 +135,8 @@ impl<'a> Decided<'a> {
             message: self.message,
             method: self.method,
             operation: self.operation.map(Operation::as_str),
-            order: self.order.map(order_fields),
+            order,
+            orders: &orders,
             verdict,
             path: self.path,
             proof: self.proof,
@@ -224,9 +228,9 @@ impl Drop for Reading {
 pub(crate) struct Ended<'a> {
     pub(crate) result: Fate,
     pub(crate) reason: Option<&'a str>,
-    /// The venue's status, and what its answer says of an order.
+    /// The venue's status, and what its answer says of each order.
     pub(crate) status: Option<u16>,
-    pub(crate) order: Option<&'a AnsweredOrder>,
+    pub(crate) orders: &'a [AnsweredOrder],
 }
 
 impl<'a> Ended<'a> {
@@ -235,7 +239,7 @@ impl<'a> Ended<'a> {
             result,
             reason: Some(reason),
             status: None,
-            order: None,
+            orders: &[],
         }
     }
 }
@@ -243,10 +247,12 @@ impl<'a> Ended<'a> {
 /// Appends what became of a forwarded message.
 pub(crate) fn outcome(shared: &Shared, message: &str, ended: &Ended<'_>, since_us: u64) {
     let time_us = now_us();
+    let (order, orders) = apart(ended.orders, answered_order);
     let entry = OutcomeEntry {
         latency_us: Some(time_us.saturating_sub(since_us)),
         message,
-        order: ended.order.map(answered_order),
+        order,
+        orders: &orders,
         reason: ended.reason,
         result: ended.result,
         status: ended.status,
@@ -297,6 +303,14 @@ fn controls(trace: &[Trace; 8]) -> Controls<'static> {
         budget: saw(Control::Budget),
         guard: saw(Control::Guard),
         sequence: saw(Control::Sequence),
+    }
+}
+
+/// Returns what an entry says of the only order, or of those of a batch. One order allocates nothing.
+fn apart<'a, T, U>(all: &'a [T], say: impl Fn(&'a T) -> U) -> (Option<U>, Vec<U>) {
+    match all {
+        [one] => (Some(say(one)), Vec::new()),
+        all => (None, all.iter().map(say).collect()),
     }
 }
 

@@ -67,6 +67,7 @@ fn write(directory: &Path, origin: &str, key: &str, trade: bool, number: usize) 
 fn intent(message: &str) -> DecisionEntry<'_> {
     DecisionEntry {
         about: None,
+        abouts: &[],
         account: Some("alice"),
         address: std::net::IpAddr::from([192, 0, 2, 1]).into(),
         claimed: None,
@@ -82,6 +83,7 @@ fn intent(message: &str) -> DecisionEntry<'_> {
         method: "POST",
         operation: Some("order.place"),
         order: None,
+        orders: &[],
         verdict: Verdict::Permitted,
         path: "/api/v3/order",
         proof: None,
@@ -98,6 +100,7 @@ fn outcome(message: &str) -> OutcomeEntry<'_> {
         latency_us: Some(900),
         message,
         order: None,
+        orders: &[],
         reason: None,
         result: Fate::Answered,
         status: Some(200),

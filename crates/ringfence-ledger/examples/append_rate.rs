@@ -30,6 +30,7 @@ fn encode(number: u64, out: &mut Vec<u8>) {
     };
     DecisionEntry {
         about: None,
+        abouts: &[],
         account: None,
         address: std::net::IpAddr::from([127, 0, 0, 1]).into(),
         claimed: None,
@@ -42,6 +43,7 @@ fn encode(number: u64, out: &mut Vec<u8>) {
         method: "POST",
         operation: Some("order.place"),
         order: None::<OrderFields<'_>>,
+        orders: &[],
         verdict: Verdict::Permitted,
         path: "/api/v3/order",
         proof: None,

@@ -37,6 +37,7 @@ fn write(directory: PathBuf, entries: u64, reason: Option<&str>) {
             latency_us: Some(900),
             message: &format!("0badcafe0badcafe-{number}"),
             order: None,
+            orders: &[],
             reason,
             result: Fate::Answered,
             status: Some(200),

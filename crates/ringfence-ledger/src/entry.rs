@@ -23,6 +23,9 @@ pub const NAME_BYTES: usize = 128;
 pub const FIELD_BYTES: usize = 64;
 /// Longest refusal detail, reason or event text kept, in bytes before escaping.
 pub const DETAIL_BYTES: usize = 256;
+/// Room for the orders of a batch, in bytes as encoded; how many have none is said in `orders_left_out`. Fifty orders as
+/// clients write them take half of it.
+pub const ORDERS_BYTES: usize = 20 * 1024;
 /// Most fields in the detail of an event; what comes later in key order is left out.
 pub const DETAIL_FIELDS: usize = 32;
 
@@ -110,6 +113,8 @@ pub enum Verdict<'a> {
 pub struct DecisionEntry<'a> {
     /// The order that a cancel, an amendment or a query is about, refused ones too.
     pub about: Option<OrderIds<'a>>,
+    /// The same of a batch, order by order.
+    pub abouts: &'a [OrderIds<'a>],
     /// The account that the credential acts for.
     pub account: Option<&'a str>,
     /// The client's address.
@@ -134,6 +139,8 @@ pub struct DecisionEntry<'a> {
     pub operation: Option<&'a str>,
     /// The order, for order operations, refused ones too.
     pub order: Option<OrderFields<'a>>,
+    /// The same of a batch, order by order; as many as [`ORDERS_BYTES`] have room for.
+    pub orders: &'a [OrderFields<'a>],
     /// Permitted or refused.
     pub verdict: Verdict<'a>,
     /// The path without the query.
@@ -163,6 +170,11 @@ impl DecisionEntry<'_> {
         if let Some(ids) = &self.about {
             ids.encode(entry.value("about"));
         }
+        if !self.abouts.is_empty() {
+            let out = entry.value("abouts");
+            let left = json::list(out, self.abouts, ORDERS_BYTES, OrderIds::encode);
+            entry.maybe_integer("abouts_left_out", (left > 0).then_some(left as u64));
+        }
         entry.maybe_text("account", self.account, NAME_BYTES);
         address(entry.value("address"), self.address);
         entry.maybe_text("claimed", self.claimed, NAME_BYTES);
@@ -177,6 +189,11 @@ impl DecisionEntry<'_> {
         entry.maybe_text("operation", self.operation, FIELD_BYTES);
         if let Some(order) = &self.order {
             order.encode(entry.value("order"));
+        }
+        if !self.orders.is_empty() {
+            let out = entry.value("orders");
+            let left = json::list(out, self.orders, ORDERS_BYTES, OrderFields::encode);
+            entry.maybe_integer("orders_left_out", (left > 0).then_some(left as u64));
         }
         self.verdict.encode(&mut entry, self.path, self.proof);
         entry.maybe_text("route", self.route, PATH_BYTES);
@@ -308,6 +325,8 @@ pub struct OutcomeEntry<'a> {
     pub message: &'a str,
     /// The order, as the venue's answer has it.
     pub order: Option<AnsweredOrder<'a>>,
+    /// The same of a batch, order by order.
+    pub orders: &'a [AnsweredOrder<'a>],
     /// Why, where the venue did not answer.
     pub reason: Option<&'a str>,
     /// What became of it.
@@ -331,6 +350,11 @@ impl OutcomeEntry<'_> {
         entry.text("message", self.message, NAME_BYTES);
         if let Some(order) = &self.order {
             order.encode(entry.value("order"));
+        }
+        if !self.orders.is_empty() {
+            let out = entry.value("orders");
+            let left = json::list(out, self.orders, ORDERS_BYTES, AnsweredOrder::encode);
+            entry.maybe_integer("orders_left_out", (left > 0).then_some(left as u64));
         }
         entry.maybe_text("reason", self.reason, DETAIL_BYTES);
         entry.word("result", self.result.as_str());

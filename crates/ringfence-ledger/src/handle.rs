@@ -337,6 +337,7 @@ fn settle_intents(log: &mut Log, found: &Found, clock: Clock) -> Result<u64, Led
             latency_us: None,
             message: &message,
             order: None,
+            orders: &[],
             reason: Some("crash"),
             result: Fate::Unknown,
             status: None,

@@ -98,6 +98,31 @@ impl<'o> Object<'o> {
     }
 }
 
+/// Writes as many of `items` as `bytes` have room for. Returns how many are left out.
+pub(crate) fn list<T>(
+    out: &mut Vec<u8>,
+    items: &[T],
+    bytes: usize,
+    encode: impl Fn(&T, &mut Vec<u8>),
+) -> usize {
+    let start = out.len();
+    out.push(b'[');
+    for (index, item) in items.iter().enumerate() {
+        let before = out.len();
+        if index > 0 {
+            out.push(b',');
+        }
+        encode(item, out);
+        if out.len() - start >= bytes {
+            out.truncate(before);
+            out.push(b']');
+            return items.len() - index;
+        }
+    }
+    out.push(b']');
+    0
+}
+
 pub(crate) fn boolean(out: &mut Vec<u8>, value: bool) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }

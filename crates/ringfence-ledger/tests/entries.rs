@@ -69,6 +69,7 @@ fn parsed(entry: &[u8]) -> Json {
 fn decision<'a>() -> DecisionEntry<'a> {
     DecisionEntry {
         about: None,
+        abouts: &[],
         account: None,
         address: IpAddr::from([192, 0, 2, 7]).into(),
         claimed: None,
@@ -81,6 +82,7 @@ fn decision<'a>() -> DecisionEntry<'a> {
         method: "GET",
         operation: None,
         order: None,
+        orders: &[],
         verdict: Verdict::Permitted,
         path: "/",
         proof: None,
@@ -102,6 +104,7 @@ fn encoded(encode: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
 #[test]
 fn a_refused_order_is_written_byte_for_byte() {
     let entry = DecisionEntry {
+        abouts: &[],
         about: Some(OrderIds {
             symbol: None,
             client_order_id: Some("older"),
@@ -123,6 +126,7 @@ fn a_refused_order_is_written_byte_for_byte() {
         credential: Some("key-1"),
         method: "POST",
         operation: Some("order.place"),
+        orders: &[],
         order: Some(OrderFields {
             symbol: "BTCUSDT",
             side: "BUY",
@@ -169,6 +173,7 @@ fn outcomes_and_events_are_written_byte_for_byte() {
     let outcome = OutcomeEntry {
         latency_us: Some(5),
         message: "0badcafe-1",
+        orders: &[],
         order: Some(AnsweredOrder {
             client_order_id: None,
             status: Some("NEW"),
@@ -220,6 +225,7 @@ fn long_texts_are_cut_at_a_character_and_marked() {
     let exact = "n".repeat(NAME_BYTES);
     let entry = DecisionEntry {
         about: None,
+        abouts: &[],
         account: Some(&exact),
         ..decision()
     };
@@ -232,6 +238,7 @@ fn the_longest_entries_fit_a_bundle() {
     let code = worst.as_str();
     let entry = DecisionEntry {
         about: None,
+        abouts: &[],
         account: Some(code),
         address: "2001:db8:1111:2222:3333:4444:5555:6666"
             .parse::<IpAddr>()
@@ -255,6 +262,7 @@ fn the_longest_entries_fit_a_bundle() {
         message: code,
         method: code,
         operation: Some(code),
+        orders: &[],
         order: Some(OrderFields {
             symbol: code,
             side: code,
@@ -312,6 +320,7 @@ proptest! {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = &texts;
         let maybe = |text: &'static str| some.then_some(text);
         let entry = DecisionEntry {
+            abouts: &[],
             about: some.then_some(OrderIds { symbol: Some(a), client_order_id: Some(b), venue_order_id: None }),
             account: some.then_some(a),
             address: address.into(),
@@ -324,6 +333,7 @@ proptest! {
             message: f,
             method: g,
             operation: maybe("order.place"),
+            orders: &[],
             order: some.then_some(OrderFields {
                 symbol: h, side: i, kind: j, price: Some(k), ..OrderFields::default()
             }),
@@ -436,4 +446,79 @@ fn other_spellings_are_refused() {
     ] {
         assert_eq!(check(text.as_bytes()), Ok(()), "{text}");
     }
+}
+
+/// An order as clients write it.
+const ORDER: OrderFields<'static> = OrderFields {
+    symbol: "BTC-USDT",
+    side: "BUY",
+    kind: "limit",
+    price: Some("30000.1"),
+    stop_price: None,
+    quantity: Some("0.01"),
+    quote_quantity: None,
+    client_order_id: Some("e847386590ce4dBCc7f2a1b4c4509f82"),
+};
+
+#[test]
+fn a_batch_is_listed_order_by_order() {
+    let entry = DecisionEntry {
+        order: None,
+        orders: &[ORDER; 50],
+        abouts: &[OrderIds {
+            venue_order_id: Some("7"),
+            ..OrderIds::default()
+        }; 2],
+        ..decision()
+    };
+    let json = parsed(&encoded(|out| entry.encode(out)));
+    let orders = json["orders"].as_array().unwrap();
+    assert_eq!(orders.len(), 50);
+    assert_eq!(orders[49]["price"], "30000.1");
+    assert_eq!(json["abouts"][1]["venue_order_id"], "7");
+    assert!(json.get("orders_left_out").is_none());
+}
+
+#[test]
+fn what_an_entry_has_no_room_for_is_counted_and_the_entry_fits_a_bundle() {
+    let worst = "\u{1}".repeat(600);
+    let order = OrderFields {
+        symbol: &worst,
+        side: &worst,
+        kind: &worst,
+        price: Some(&worst),
+        stop_price: Some(&worst),
+        quantity: Some(&worst),
+        quote_quantity: Some(&worst),
+        client_order_id: Some(&worst),
+    };
+    let ids = OrderIds {
+        symbol: Some(&worst),
+        client_order_id: Some(&worst),
+        venue_order_id: Some(&worst),
+    };
+    let entry = DecisionEntry {
+        account: Some(&worst),
+        credential: Some(&worst),
+        dialect: &worst,
+        listener: &worst,
+        message: &worst,
+        method: &worst,
+        operation: Some(&worst),
+        path: &worst,
+        proof: Some(&worst),
+        route: Some(&worst),
+        order: None,
+        orders: &[order; 50],
+        abouts: &[ids; 50],
+        ..decision()
+    };
+    let written = encoded(|out| entry.encode(out));
+    assert!(written.len() <= 65_535, "{}", written.len());
+    let json = parsed(&written);
+    let kept = json["orders"].as_array().unwrap().len() as u64;
+    assert!(kept > 0);
+    assert_eq!(json["orders_left_out"], 50 - kept);
+    let kept = json["abouts"].as_array().unwrap().len() as u64;
+    assert_eq!(json["abouts_left_out"], 50 - kept);
 }

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use ringfence_core::guard::OrderText;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_wire::http::captured;
 use ringfence_wire::{Dialect, Head, Scratch};
@@ -87,16 +88,8 @@ pub(crate) fn dialect_read<'py>(
         "signature": reading.claim.map(|claim| String::from_utf8_lossy(claim.signature)),
         "time_us": reading.claim.map(|claim| claim.stamp.time_us),
         "window_us": reading.claim.map(|claim| claim.stamp.window_us),
-        "order": reading.order.map(|order| json!({
-            "symbol": order.symbol,
-            "side": order.side,
-            "type": order.kind,
-            "price": order.price,
-            "stop_price": order.stop_price,
-            "quantity": order.quantity,
-            "quote_quantity": order.quote_quantity,
-            "client_order_id": order.client_order_id,
-        })),
+        "order": reading.orders.one().map(shown),
+        "orders": reading.orders.as_slice().iter().map(shown).collect::<Vec<_>>(),
         "unsigned": unsigned,
         "forward": {
             "target": outgoing.target,
@@ -109,4 +102,18 @@ pub(crate) fn dialect_read<'py>(
 pub(crate) fn compile(dialect: &[u8]) -> PyResult<Dialect> {
     let value = serde_json::from_slice(dialect).map_err(unreadable)?;
     Dialect::from_json(&value).map_err(wrong)
+}
+
+fn shown(order: &OrderText<'_>) -> serde_json::Value {
+    json!({
+
+            "symbol": order.symbol,
+            "side": order.side,
+            "type": order.kind,
+            "price": order.price,
+            "stop_price": order.stop_price,
+            "quantity": order.quantity,
+            "quote_quantity": order.quote_quantity,
+            "client_order_id": order.client_order_id,
+    })
 }

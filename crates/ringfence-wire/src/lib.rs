@@ -12,7 +12,8 @@ pub mod ratelimit;
 pub mod websocket;
 
 pub use dialect::{
-    AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft, Following, Head,
-    Heading, Leg, Mints, OrderIds, Outgoing, Reading, Rendered, Route, Said, Scratch, Seal, Signed,
-    Spoke, Spoken, Steps, Stop, Unsigned, Verdict, essence, http_date_us,
+    Abouts, AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft, Each,
+    Following, Head, Heading, Leg, Mints, OrderIds, Orders, Outgoing, Reading, Rendered, Route,
+    Said, Scratch, Seal, Signed, Spoke, Spoken, Steps, Stop, Unsigned, Verdict, essence,
+    http_date_us,
 };

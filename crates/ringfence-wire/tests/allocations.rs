@@ -92,7 +92,7 @@ fn a_second_order_is_read_without_allocating() {
         let before = COUNT.get();
         let route = dialect.route(head.method, head.path).unwrap();
         let reading = dialect.read(route, &head, body, &mut scratch).unwrap();
-        assert_eq!(reading.order.unwrap().symbol, "BTCUSDT");
+        assert_eq!(reading.orders.one().unwrap().symbol, "BTCUSDT");
         *count = COUNT.get() - before;
     }
     assert!(allocated[0] > 0, "the count does not count");

@@ -111,7 +111,15 @@ fn what_is_not_the_request_s_is_refused() {
         (
             "okx",
             format!(r#"{{"id":"1","op":"batch-orders","args":[{one},{one}]}}"#),
-            unknown,
+            Ok(()),
+        ),
+        (
+            "okx",
+            format!(
+                r#"{{"id":"1","op":"batch-orders","args":[{one}{}]}}"#,
+                format!(",{one}").repeat(20)
+            ),
+            Err(Code::FormBatchTooLong),
         ),
         (
             "okx",

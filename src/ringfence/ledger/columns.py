@@ -92,6 +92,7 @@ SCHEMA = pa.schema(
         ),
         *(pa.field(f"{name}_number", WHOLE) for name in NUMBERS),
         pa.field("controls", pa.struct([pa.field(name, pa.string()) for name in CONTROLS])),
+        pa.field("order_ids", pa.list_(pa.string())),
         pa.field("detail", pa.string()),
     ]
 )
@@ -113,6 +114,8 @@ PLAIN = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"
 """What fits the decimal columns exactly. Nothing is rounded: what does not fit is text only."""
 
 MARK = b'"kind":"event"'
+BATCH_MARKS = (b'"orders":[', b'"abouts":[')
+BATCH_IDS = ("client_order_id", "venue_order_id")
 
 
 def batch(entries: Sequence[tuple[int, bytes]], personal: Personal | None = None) -> pa.RecordBatch:
@@ -148,6 +151,8 @@ def batch(entries: Sequence[tuple[int, bytes]], personal: Personal | None = None
             columns[name] = pc.struct_field(parsed[section], field)
     for name in NUMBERS:
         columns[f"{name}_number"] = decimals(columns[name])
+    ids = [batch_ids(entry) for _, entry in entries]
+    columns["order_ids"] = pa.array(ids, pa.list_(pa.string()))
     columns["detail"] = pa.array([detail(entry) for _, entry in entries], pa.string())
     table = pa.table([columns[field.name] for field in SCHEMA], schema=SCHEMA)
     return table.combine_chunks().to_batches()[0]
@@ -165,6 +170,15 @@ def detail(entry: bytes) -> str | None:
         return None
     found = json.loads(entry).get("detail")
     return None if found is None else json.dumps(found, sort_keys=True, separators=(",", ":"))
+
+
+def batch_ids(entry: bytes) -> list[str]:
+    """Return what the orders of a batch are called; nothing for what is no batch."""
+    if not any(mark in entry for mark in BATCH_MARKS):
+        return []
+    found = json.loads(entry)
+    orders = [*found.get("orders", ()), *found.get("abouts", ())]
+    return [one[name] for one in orders for name in BATCH_IDS if name in one]
 
 
 def time_us(entry: bytes) -> int:

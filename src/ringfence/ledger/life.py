@@ -18,7 +18,10 @@ from ringfence.ledger.query import ORDER_IDS, ask
 __all__ = ["Life", "Stage", "life"]
 
 SQL = f"""
-WITH asked AS (SELECT DISTINCT message FROM entries WHERE ? IN ({", ".join(ORDER_IDS)})),
+WITH asked AS (
+    SELECT DISTINCT message FROM entries
+    WHERE ? IN ({", ".join(ORDER_IDS)}) OR list_contains(order_ids, ?)
+),
 ids AS (
     SELECT DISTINCT unnest([{", ".join(ORDER_IDS[:-1])}]) AS id
     FROM entries WHERE message IN (FROM asked)
@@ -34,7 +37,7 @@ SELECT index, time, kind, coalesce(outcome, result) AS outcome, operation, code,
 FROM entries
 WHERE message IN (FROM concerned)
 ORDER BY index
-"""  # noqa: S608  names are ours, the value is a parameter
+"""  # noqa: S608  names are ours, values are parameters
 """The order is looked up by any id; whatever else is called by its ids concerns it too."""
 
 
@@ -93,7 +96,7 @@ def life(db: duckdb.DuckDBPyConnection, order: str, account: str | None = None) 
     Raises:
         LedgerError: the ledger has no such order, or several.
     """
-    records = list(ask(db, SQL, [order]).records())
+    records = list(ask(db, SQL, [order, order]).records())
     owners = {one["message"]: one["account"] for one in records if one["kind"] == "decision"}
     accounts = {name for name in owners.values() if name is not None}
     if account is None and len(accounts) > 1:

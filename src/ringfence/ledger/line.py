@@ -55,11 +55,11 @@ def decision(entry: dict[str, Any]) -> list[Part]:
     if proof := entry.get("proof"):
         words.append(f"by {proof}")
     words += [entry["method"], entry["path"]]
-    if order := entry.get("order"):
+    for order in [entry["order"]] if "order" in entry else entry.get("orders", []):
         size = order.get("quantity") or order.get("quote_quantity") or "-"
         price = f"@{order['price']}" if order.get("price") else ""
         words.append(f"{order['side']} {size} {order['symbol']} {order['type']}{price}")
-    if about := entry.get("about"):
+    for about in [entry["about"]] if "about" in entry else entry.get("abouts", []):
         words.append("about " + " ".join(about[name] for name in sorted(about)))
     if "status" in entry:
         words.append(f"-> {entry['status']}")
@@ -70,7 +70,7 @@ def decision(entry: dict[str, Any]) -> list[Part]:
 def outcome(entry: dict[str, Any]) -> list[Part]:
     """Return what became of a message that was sent to the venue."""
     words = [str(entry[name]) for name in ("status", "reason") if entry.get(name) is not None]
-    if order := entry.get("order"):
+    for order in [entry["order"]] if "order" in entry else entry.get("orders", []):
         words.append("order " + " ".join(order[name] for name in sorted(order)))
     result = entry["result"]
     said = [("outcome", ""), (result, STYLES.get(result, ""))]

@@ -36,7 +36,8 @@ FILTERS = {
     "credential": "credential = ?",
     "message": "message = ?",
     "operation": "operation = ?",
-    "order": f"message IN (SELECT message FROM entries WHERE ? IN ({', '.join(ORDER_IDS)}))",  # noqa: S608  names are ours
+    "order": f"message IN (SELECT message FROM entries WHERE ? IN ({', '.join(ORDER_IDS)})"  # noqa: S608  names are ours
+    " OR list_contains(order_ids, ?))",
     "outcome": "? IN (outcome, result)",
     "since": "time >= ?",
     "symbol": "? IN (symbol, about_symbol)",

@@ -414,3 +414,29 @@ fn an_amendment_is_held_to_the_same_bounds_without_side_and_type() {
         Some(Code::OrderTypeUnknown)
     );
 }
+
+#[test]
+fn of_several_orders_one_bad_one_refuses_all_and_is_named() {
+    let cheap = OrderText {
+        price: Some("0.001"),
+        ..LIMIT
+    };
+    let refused =
+        |orders: &[OrderText<'_>]| guard().check_all(orders).err().map(|r| (r.code, r.detail));
+    assert_eq!(refused(&[LIMIT]), None);
+    assert_eq!(refused(&[LIMIT, MARKET, LIMIT]), None);
+    let named = |field: &str| Detail::Field(field.into());
+    assert_eq!(refused(&[cheap]), Some((Code::PriceBand, named("price"))));
+    assert_eq!(
+        refused(&[LIMIT, cheap, cheap]),
+        Some((Code::PriceBand, named("1.price")))
+    );
+    assert_eq!(
+        refused(&[LIMIT, LIMIT, cheap]),
+        Some((Code::PriceBand, named("2.price")))
+    );
+    assert_eq!(
+        refused(&[]),
+        Some((Code::OrderFieldMissing, named("symbol")))
+    );
+}

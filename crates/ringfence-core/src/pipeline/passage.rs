@@ -9,7 +9,7 @@ use crate::credential::Credential;
 use crate::edge::EdgePass;
 use crate::egress::VenueKey;
 use crate::freshness::Window;
-use crate::guard::{Guard, Guarded};
+use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode};
 use crate::policy::Asked;
 use crate::refusal::{Code, Refusal};
@@ -219,7 +219,13 @@ impl<'c, 'm> Passage<'c, 'm> {
         };
         let authorized = authority::check(who, act, self.now_us)?;
         if let Some(policy) = &self.core.policy {
-            policy.check(&self.asked(who, act))?;
+            // Each order of a batch is asked about as if it came alone: a policy sees every one of them.
+            match self.message.orders {
+                [] => policy.check(&self.asked(who, act, None))?,
+                orders => orders
+                    .iter()
+                    .try_for_each(|order| policy.check(&self.asked(who, act, Some(order))))?,
+            }
         }
         if let Some(egress) = &self.core.egress
             && act.operation.reaches_venue()
@@ -229,7 +235,12 @@ impl<'c, 'm> Passage<'c, 'm> {
         Ok(authorized)
     }
 
-    fn asked<'a>(&'a self, who: &'a Credential, act: &Act) -> Asked<'a> {
+    fn asked<'a>(
+        &'a self,
+        who: &'a Credential,
+        act: &Act,
+        order: Option<&'a OrderText<'a>>,
+    ) -> Asked<'a> {
         Asked {
             account: who.account(),
             key_id: who.key_id(),
@@ -243,7 +254,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             transport: self.message.transport,
             // No message carries one yet.
             step_up: None,
-            order: self.message.order.as_ref(),
+            order,
             funds: self.message.funds.as_ref(),
             guard: &self.core.guard,
         }
@@ -275,12 +286,12 @@ impl<'c, 'm> Passage<'c, 'm> {
             let rules = egress.rules();
             rules.check(account, message.operation, message.funds.as_ref())?;
         }
-        match &self.message.order {
-            Some(order) => self.core.guard.check(order),
-            None if self.message.operation.carries_order() => {
+        match self.message.orders {
+            [] if self.message.operation.carries_order() => {
                 Err(Refusal::new(Code::OrderFieldMissing).field("symbol"))
             }
-            None => Ok(Guard::nothing_to_check()),
+            [] => Ok(Guard::nothing_to_check()),
+            orders => self.core.guard.check_all(orders),
         }
     }
 }

@@ -124,6 +124,8 @@ struct Draft<'a> {
     coverage: Coverage,
     certificate: Option<Thumbprint>,
     order: Option<OrderText<'a>>,
+    /// The orders of a batch; in their place, if there are any.
+    batch: &'a [OrderText<'a>],
     cost: Cost,
 }
 
@@ -143,6 +145,7 @@ fn order(payload: &str) -> Draft<'_> {
         coverage: Coverage::Venue,
         certificate: None,
         order: Some(GOOD_ORDER),
+        batch: &[],
         cost: Cost {
             weight: 1,
             orders: 1,
@@ -197,7 +200,10 @@ impl Draft<'_> {
             session,
             certificate: self.certificate,
             transport: "http/1.1",
-            order: self.order,
+            orders: match self.batch {
+                [] => self.order.as_slice(),
+                batch => batch,
+            },
             funds: None,
             cost: self.cost,
         };

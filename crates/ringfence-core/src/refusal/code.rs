@@ -103,6 +103,8 @@ codes! {
         "A mandatory parameter is missing; add it.";
     FormParameterInvalid "form_parameter_invalid" Client NO,
         "A parameter has a value that is not allowed; correct it.";
+    FormBatchTooLong "form_batch_too_long" Client NO,
+        "The message carries more orders than the venue takes at once; send fewer in each.";
     CredentialMissing "credential_missing" Client IDENTITY,
         "This route needs an API key; send it in the key header.";
     CredentialUnknown "credential_unknown" Client IDENTITY,

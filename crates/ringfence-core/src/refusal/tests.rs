@@ -16,7 +16,7 @@ connections_exhausted
 edge: edge_rate edge_full
 operation: route_unknown
 form: form_malformed form_duplicate form_parameter_unknown form_parameter_missing \
-form_parameter_invalid
+form_parameter_invalid form_batch_too_long
 identity: credential_missing credential_unknown signature_missing signature_algorithm \
 signature_malformed signature_invalid signature_field signature_coverage signature_parameter \
 signature_digest signature_body signature_twofold

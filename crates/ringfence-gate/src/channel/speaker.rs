@@ -13,7 +13,7 @@ use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::session::Session;
 use ringfence_core::sign::Claim;
-use ringfence_wire::{Asked, Dialect, Heading, Outgoing, Reading, Said, Spoke, Spoken};
+use ringfence_wire::{Asked, Dialect, Each, Heading, Outgoing, Reading, Said, Spoke, Spoken};
 use tokio::task::spawn_local;
 
 use super::Opened;
@@ -253,13 +253,14 @@ impl Speaker {
             reading: Reading {
                 claim: Some(claim),
                 window,
-                order: None,
+                orders: Each::None,
                 funds: None,
-                about: None,
+                about: Each::None,
                 cost: Cost {
                     weight: 1,
                     orders: 0,
                 },
+                route: 0,
             },
             session: None,
         };

@@ -83,6 +83,7 @@ fn entry(address: Address, message: &str, state_changing: bool) -> Vec<u8> {
     let mut out = Vec::new();
     DecisionEntry {
         about: None,
+        abouts: &[],
         account: Some("alice"),
         address,
         claimed: None,
@@ -98,6 +99,7 @@ fn entry(address: Address, message: &str, state_changing: bool) -> Vec<u8> {
         method: "POST",
         operation: Some("order.place"),
         order: None,
+        orders: &[],
         verdict: Verdict::Permitted,
         path: "/api/v3/order",
         proof: None,
@@ -117,6 +119,7 @@ pub fn answered(message: &str) -> Vec<u8> {
         latency_us: Some(900),
         message,
         order: None,
+        orders: &[],
         reason: None,
         result: Fate::Answered,
         status: Some(200),

@@ -4,7 +4,8 @@ use ringfence_core::refusal::{Code, Refusal};
 
 use super::definition::OrderIds as Written;
 use super::name::Name;
-use super::{Dialect, Route, Scratch};
+use super::scratch::Pairs;
+use super::{Abouts, Dialect, Each, Route};
 use crate::json;
 
 /// What a message calls an order that is there already, as written.
@@ -71,16 +72,11 @@ fn places(written: &[String]) -> Box<[Place]> {
 }
 
 impl Dialect {
-    /// Returns what the message that `scratch` read last calls the order it is about; none where it names none.
-    pub(super) fn about<'a>(
-        &self,
-        route: &Route,
-        path: &'a str,
-        scratch: &'a Scratch,
-    ) -> Option<OrderIds<'a>> {
+    /// Returns what a message calls the order it is about; none where it names none.
+    pub(super) fn about<'a>(&self, route: &Route, path: &'a str, pairs: &'a Pairs) -> Abouts<'a> {
         let read = |places: &[Place]| {
             let read = |place: &Place| match place {
-                Place::Parameter(name) => scratch.pairs().get(name),
+                Place::Parameter(name) => pairs.get(name),
                 Place::Segment(name) => route.segment(path, name),
             };
             places
@@ -92,11 +88,26 @@ impl Dialect {
             client_order_id: read(&self.order_ids.client_order_id),
             venue_order_id: read(&self.order_ids.venue_order_id),
         };
-        (ids != OrderIds::default()).then_some(ids)
+        match ids == OrderIds::default() {
+            true => Each::None,
+            false => Each::One(ids),
+        }
     }
 
-    /// Returns what the venue's answer says of the order that it is about. An answer that cannot be read says nothing.
-    pub fn answered(&self, body: &[u8]) -> AnsweredOrder {
+    /// Returns what the venue's answer to a message on `route` says of the orders that it is about. An answer that cannot
+    /// be read says nothing.
+    pub fn answered(&self, route: u16, body: &[u8]) -> Each<AnsweredOrder> {
+        let route = self.routes.iter().nth(usize::from(route));
+        match route.and_then(|route| route.batch.as_deref()) {
+            Some(batch) => batch.answered(body),
+            None => match self.answered_one(body) {
+                order if order == AnsweredOrder::default() => Each::None,
+                order => Each::One(order),
+            },
+        }
+    }
+
+    pub(super) fn answered_one(&self, body: &[u8]) -> AnsweredOrder {
         let mut found = [const { None }; 3];
         let wanted = &self.order_ids.answered;
         if wanted.iter().all(|places| places.is_empty()) {

@@ -1,5 +1,6 @@
 //! A dialect as it is written down: the shape of its YAML, checked strictly.
 
+mod batch;
 mod channel;
 mod signing;
 mod venue;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub(super) use batch::*;
 pub(super) use channel::*;
 pub(super) use signing::*;
 pub(super) use venue::*;
@@ -168,6 +170,8 @@ pub(super) struct RouteDefinition {
     pub(super) when: BTreeMap<String, String>,
     /// The name inside which the fields of this route's order stand.
     pub(super) order_in: Option<String>,
+    /// Where the orders stand of a message that carries several.
+    pub(super) batch: Option<BatchDefinition>,
     /// What the gateway answers itself: a token of its own, for who signed the message.
     pub(super) mints: Option<MintsDefinition>,
     /// Whether a signature is asked for.

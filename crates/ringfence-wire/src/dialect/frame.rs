@@ -53,7 +53,7 @@ impl Dialect {
         scratch: &'a mut Scratch,
     ) -> Result<Claim<'a>, Refusal> {
         let signing = self.signing.as_ref().ok_or(Code::SignatureMissing)?;
-        scratch.read(head.query, body, kind, signing.signature_name())?;
+        scratch.read(head.query, body, (kind, None), signing.signature_name())?;
         scratch.prove(signing, head, body)?;
         scratch.claim(signing, head)
     }

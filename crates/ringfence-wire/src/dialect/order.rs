@@ -10,7 +10,7 @@ use super::compile::wrong;
 use super::definition::{OrderFields, OrderType, QuantityUnit, UnitName};
 use super::name::Name;
 use super::scratch::Pairs;
-use super::{DialectError, Route, Scratch};
+use super::{DialectError, Route};
 
 /// Where the fields of an order stand.
 #[derive(Debug)]
@@ -136,9 +136,8 @@ impl OrderNames {
     pub(super) fn order<'a>(
         &self,
         route: &Route,
-        scratch: &'a Scratch,
+        pairs: &'a Pairs,
     ) -> Result<OrderText<'a>, Refusal> {
-        let pairs = scratch.pairs();
         let amends = route.operation == Operation::OrderAmend;
         if let Some(change) = self.amendment.as_ref().filter(|_| amends) {
             return Ok(OrderText {

@@ -4,13 +4,12 @@ use http::HeaderMap;
 use ringfence_core::budget::Cost;
 use ringfence_core::freshness::Window;
 use ringfence_core::funds::FundsText;
-use ringfence_core::guard::OrderText;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::Claim;
 
 use super::definition::BodyKind;
 use super::scheme::Signing;
-use super::{Asked, Dialect, OrderIds, Route, Scratch};
+use super::{Abouts, Asked, Dialect, Each, Orders, Route, Scratch};
 use crate::form;
 use crate::native::{self, Said, is_native};
 
@@ -36,20 +35,22 @@ pub struct Head<'a> {
 }
 
 /// What a message says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Reading<'a> {
     /// Who it says signed it.
     pub claim: Option<Claim<'a>>,
     /// How old that may be.
     pub window: Window,
-    /// The order that it carries.
-    pub order: Option<OrderText<'a>>,
+    /// The orders that it carries.
+    pub orders: Orders<'a>,
     /// The funds that it moves.
     pub funds: Option<FundsText<'a>>,
-    /// The order that it is about, which is there already.
-    pub about: Option<OrderIds<'a>>,
+    /// The orders that it is about, which are there already.
+    pub about: Abouts<'a>,
     /// What it costs.
     pub cost: Cost,
+    /// The place of its route in the table.
+    pub route: u16,
 }
 
 /// A message as it goes to the venue.
@@ -89,13 +90,15 @@ impl Dialect {
             return Ok(Reading {
                 claim: None,
                 window: self.window(),
-                order: None,
+                orders: Each::None,
                 funds: None,
-                about: None,
-                cost: cost(route, route.weight),
+                about: Each::None,
+                cost: cost(route, route.weight, 1),
+                route: route.id,
             });
         }
         let text = body_text(route, head, body)?;
+        let form = route.form();
         let native = head.headers.filter(|headers| is_native(headers));
         // The handshake of a channel needs no signature; one that has it says who speaks on the channel.
         let asks = route.signed || (route.channel && native.is_some());
@@ -103,12 +106,12 @@ impl Dialect {
         let own = logon.or(self.signing.as_ref()).filter(|_| asks);
         let signed = match (own, native) {
             (Some(own), Some(headers)) => {
-                scratch.read(head.query, text, route.body, None)?;
+                scratch.read(head.query, text, form, None)?;
                 own.absent(head, scratch.pairs())?;
                 SignedBy::Native(native::read(head, headers, body, scratch.base())?)
             }
             (Some(own), None) => {
-                scratch.read(head.query, text, route.body, own.signature_name())?;
+                scratch.read(head.query, text, form, own.signature_name())?;
                 if head.session && own.is_silent(head, scratch.pairs())? {
                     SignedBy::Nobody
                 } else {
@@ -118,12 +121,12 @@ impl Dialect {
             }
             (None, _) => {
                 let signature = self.signing.as_ref().and_then(Signing::signature_name);
-                scratch.read(head.query, text, route.body, signature)?;
+                scratch.read(head.query, text, form, signature)?;
                 SignedBy::Nobody
             }
         };
-        let scratch: &'a Scratch = scratch;
         let cost = weigh(route, scratch)?;
+        let scratch: &'a Scratch = scratch;
         if let Some(mints) = route.mints() {
             mints.check(scratch)?;
         }
@@ -147,9 +150,9 @@ impl Dialect {
         scratch: &'a mut Scratch,
     ) -> Result<Reading<'a>, Refusal> {
         let route = asked.route;
-        scratch.read(&asked.query, &asked.body, route.body, None)?;
-        let scratch: &'a Scratch = scratch;
+        scratch.read(&asked.query, &asked.body, route.form(), None)?;
         let cost = weigh(route, scratch)?;
+        let scratch: &'a Scratch = scratch;
         self.complete(route, &route.path, signed, cost, scratch)
     }
 
@@ -163,21 +166,43 @@ impl Dialect {
         scratch: &'a Scratch,
     ) -> Result<Reading<'a>, Refusal> {
         let names = route.order_names.as_deref();
-        let order = match names.or(self.order_names.as_ref()) {
-            Some(fields) if route.operation.carries_order() => Some(fields.order(route, scratch)?),
-            Some(_) | None => None,
+        let names = names.or(self.order_names.as_ref());
+        let names = names.filter(|_| route.operation.carries_order());
+        let orders = match (names, scratch.items()) {
+            (None, _) => Each::None,
+            (Some(names), []) => Each::One(names.order(route, scratch.pairs())?),
+            // One alone needs no list.
+            (Some(names), [only]) => Each::One(names.order(route, only)?),
+            (Some(names), items) => {
+                let items = items.iter().enumerate().map(|(index, item)| {
+                    let order = names.order(route, item);
+                    order.map_err(|refusal| refusal.of_order(index))
+                });
+                Each::Several(items.collect::<Result<_, _>>()?)
+            }
         };
-        let about = match route.operation.is_about_orders() {
-            true => self.about(route, path, scratch),
-            false => None,
+        let about = match (route.operation.is_about_orders(), scratch.items()) {
+            (false, _) => Each::None,
+            (true, []) => self.about(route, path, scratch.pairs()),
+            (true, [only]) => self.about(route, path, only),
+            (true, items) => {
+                let named = |item| self.about(route, path, item).one().copied();
+                Each::Several(
+                    items
+                        .iter()
+                        .map(|item| named(item).unwrap_or_default())
+                        .collect(),
+                )
+            }
         };
         Ok(Reading {
             claim,
             window,
-            order,
+            orders,
             funds: self.funds(route, scratch.pairs()),
             about,
             cost,
+            route: route.id,
         })
     }
 
@@ -269,7 +294,7 @@ fn body_text<'a>(route: &Route, head: &Head<'_>, body: &'a [u8]) -> Result<&'a s
 }
 
 /// Checks the closed list of parameters and returns what the message costs.
-fn weigh(route: &Route, scratch: &Scratch) -> Result<Cost, Refusal> {
+fn weigh(route: &Route, scratch: &mut Scratch) -> Result<Cost, Refusal> {
     let mut by_parameters = None;
     for (tag, name, value) in scratch.pairs().iter() {
         if !route.takes(tag, name) {
@@ -277,12 +302,21 @@ fn weigh(route: &Route, scratch: &Scratch) -> Result<Cost, Refusal> {
         }
         by_parameters = by_parameters.max(route.weight_for(name, value));
     }
-    Ok(cost(route, by_parameters.unwrap_or(route.weight)))
+    let mut orders = 1;
+    let mut weight = by_parameters.unwrap_or(route.weight);
+    if let Some(batch) = &route.batch {
+        scratch.share(batch)?;
+        orders = u32::try_from(scratch.items().len()).unwrap_or(u32::MAX);
+        if batch.weighs_each {
+            weight = weight.saturating_mul(orders);
+        }
+    }
+    Ok(cost(route, weight, orders))
 }
 
-const fn cost(route: &Route, weight: u32) -> Cost {
+const fn cost(route: &Route, weight: u32, orders: u32) -> Cost {
     Cost {
         weight,
-        orders: route.orders,
+        orders: route.orders.saturating_mul(orders),
     }
 }

@@ -88,13 +88,21 @@ impl ErrorTable {
         let answers = self.answers.get(refusal.code as usize)?;
         let about = match &refusal.detail {
             Detail::Limit(limit) => limit.counts.as_str(),
-            Detail::Field(name) => name,
+            Detail::Field(name) => of_any_order(name),
             Detail::None | Detail::Distance(_) | Detail::Policies(_) | Detail::Scope(_) => {
                 return Some(&answers.usual);
             }
         };
         let named = answers.about.iter().find(|(name, _)| **name == *about);
         Some(named.map_or(&answers.usual, |(_, answer)| answer))
+    }
+}
+
+/// Returns the name of a field without the place of its order in a batch.
+fn of_any_order(name: &str) -> &str {
+    match name.split_once('.') {
+        Some((index, field)) if index.bytes().all(|b| b.is_ascii_digit()) => field,
+        Some(_) | None => name,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use ringfence_core::operation::Operation;
 use ringfence_core::refusal::{Code, Refusal};
 
+use super::batch::Batch;
 use super::compile::wrong;
 use super::definition::{BodyKind, MintsDefinition};
 use super::name::{Name, Names, Tag};
@@ -37,6 +38,8 @@ pub struct Route {
     pub body: BodyKind,
     /// What the body says where it is this route, of those with its method and path, that is meant.
     pub(super) when: When,
+    /// Where its orders stand, where it carries several.
+    pub(super) batch: Option<Box<Batch>>,
     /// What the gateway answers itself.
     pub(super) mints: Option<Box<Mints>>,
     /// Where its order's fields stand, if not where the dialect says.
@@ -115,6 +118,11 @@ impl Route {
     /// Returns the token that the gateway answers this message with, if it does.
     pub fn mints(&self) -> Option<&Mints> {
         self.mints.as_deref()
+    }
+
+    /// Returns how its body is written, and where it has several orders.
+    pub(super) fn form(&self) -> (BodyKind, Option<&Batch>) {
+        (self.body, self.batch.as_deref())
     }
 
     /// Tells whether it takes every path.

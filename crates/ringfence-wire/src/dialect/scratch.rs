@@ -6,6 +6,7 @@ use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::Claim;
 
 use super::Head;
+use super::batch::{Batch, Items};
 use super::definition::BodyKind;
 use super::name::{Name, Tag};
 use super::scheme::{Proof, Scheme, Signing, Source};
@@ -16,6 +17,8 @@ use crate::json;
 #[derive(Debug, Default)]
 pub struct Scratch {
     pairs: Pairs,
+    /// The orders of a batch.
+    items: Items,
     /// What was signed.
     payload: Vec<u8>,
     /// What it was if the client escaped after signing.
@@ -54,16 +57,49 @@ impl Scratch {
         &mut self,
         query: &str,
         body: &str,
-        kind: BodyKind,
+        (kind, batch): (BodyKind, Option<&Batch>),
         signature: Option<&str>,
     ) -> Result<(), Refusal> {
         self.clear();
         self.pairs.form(query, signature)?;
-        match kind {
-            BodyKind::Form => self.pairs.form(body, signature),
-            BodyKind::Json if body.is_empty() => Ok(()),
-            BodyKind::Json => self.pairs.json(body, true),
+        match (kind, batch) {
+            (BodyKind::Form, _) => self.pairs.form(body, signature)?,
+            (BodyKind::Json, None) if body.is_empty() => {}
+            (BodyKind::Json, None) => self.pairs.json(body, true)?,
+            (BodyKind::Json, Some(batch)) => {
+                return self.items.read(body, batch.place(), batch, &mut self.pairs);
+            }
         }
+        batch.map_or(Ok(()), |batch| self.unfold(batch))
+    }
+
+    /// Reads the orders of a form, which are JSON in one of its parameters.
+    fn unfold(&mut self, batch: &Batch) -> Result<(), Refusal> {
+        let list = self
+            .pairs
+            .get(&batch.parameter())
+            .unwrap_or("[]")
+            .to_owned();
+        let mut beside = Pairs::default();
+        self.items.read(&list, "", batch, &mut beside)?;
+        match beside.iter().next() {
+            None => Ok(()),
+            Some((_, name, _)) => Err(Refusal::new(Code::FormMalformed).field(name)),
+        }
+    }
+
+    /// Checks the orders of a batch one by one, and gives each what stands beside them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Items::share`].
+    pub(super) fn share(&mut self, batch: &Batch) -> Result<(), Refusal> {
+        self.items.share(batch, &self.pairs)
+    }
+
+    /// Returns the pairs of each order of a batch.
+    pub(super) fn items(&self) -> &[Pairs] {
+        self.items.as_slice()
     }
 
     /// Reads a frame: every value under its whole name.
@@ -77,8 +113,8 @@ impl Scratch {
     }
 
     fn clear(&mut self) {
-        self.pairs.text.clear();
-        self.pairs.places.clear();
+        self.pairs.clear();
+        self.items.clear();
         self.payload.clear();
         self.otherwise.clear();
         self.twofold = false;
@@ -193,13 +229,34 @@ impl Pairs {
             } else {
                 value.path
             };
-            let name = self.name(path, json::VALUES_MAX)?;
-            let start = self.text.len();
-            json::append(value.raw, &mut self.text)?;
-            let end = self.text.len();
-            self.add(path, name, start..end, value.raw.starts_with('"'));
-            Ok(())
+            self.value(path, value.raw)
         })
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.places.clear();
+    }
+
+    /// Adds a value of JSON, as sent.
+    pub(super) fn value(&mut self, path: &str, raw: &str) -> Result<(), Refusal> {
+        let name = self.name(path, json::VALUES_MAX)?;
+        let start = self.text.len();
+        json::append(raw, &mut self.text)?;
+        let end = self.text.len();
+        self.add(path, name, start..end, raw.starts_with('"'));
+        Ok(())
+    }
+
+    /// Adds all pairs of `others`; a name that stands here already is refused.
+    pub(super) fn take_all(&mut self, others: &Self) -> Result<(), Refusal> {
+        for place in &others.places {
+            let text = others.part(&place.name);
+            let name = self.name(text, json::VALUES_MAX)?;
+            let value = self.append(others.part(&place.value));
+            self.add(text, name, value, place.quoted);
+        }
+        Ok(())
     }
 
     /// Takes the name of a pair; one that stands there already is refused.

@@ -84,7 +84,7 @@ fn ask(
     let (route, mut scratch) = (asked.route, Scratch::default());
     let reading = dialect.read_asked(asked, signed(dialect, asked), &mut scratch)?;
     let message = Message {
-        order: reading.order,
+        orders: reading.orders.as_slice(),
         funds: reading.funds,
         cost: reading.cost,
         ..message(route.operation, route.signed, reading.claim)
@@ -94,7 +94,7 @@ fn ask(
     Ok(Meaning {
         operation: route.operation,
         outgoing: dialect.forward(route, &asked.head(), asked.body.as_bytes()),
-        order: format!("{:?} {payload:?}", reading.order),
+        order: format!("{:?} {payload:?}", reading.orders),
     })
 }
 
@@ -116,7 +116,7 @@ fn message(operation: Operation, signed: bool, claim: Option<Claim<'_>>) -> Mess
         session: None,
         certificate: None,
         transport: "http/1.1",
-        order: None,
+        orders: &[],
         funds: None,
         cost: Cost::default(),
     }

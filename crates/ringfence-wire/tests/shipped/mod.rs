@@ -127,7 +127,7 @@ impl Sent {
             session: None,
             certificate: None,
             transport: "http/1.1",
-            order: reading.order,
+            orders: reading.orders.as_slice(),
             funds: reading.funds,
             cost: reading.cost,
         };
@@ -137,7 +137,7 @@ impl Sent {
         Ok(Meaning {
             operation: route.operation,
             outgoing: dialect.forward(route, &head, self.body.as_bytes()),
-            order: format!("{:?}", reading.order),
+            order: format!("{:?}", reading.orders),
         })
     }
 
@@ -187,7 +187,7 @@ pub(crate) fn decide_frame(dialect: &Dialect, core: &Core, text: &str) -> Result
         session: None,
         certificate: None,
         transport: "http/1.1",
-        order: None,
+        orders: &[],
         funds: None,
         cost: Cost::default(),
     };

@@ -84,6 +84,7 @@ def asked(record: Record) -> dict[str, Any]:
     if entry.get("method"):
         event["http_request"] = {"http_method": entry["method"], "url": {"path": entry["path"]}}
     orders = [resource(entry[name]) for name in ("order", "about") if name in entry]
+    orders += [resource(one) for name in ("orders", "abouts") for one in entry.get(name, ())]
     if orders:
         event["resources"] = orders
     return event

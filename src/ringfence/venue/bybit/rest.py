@@ -109,6 +109,25 @@ def cancel(exchange: Exchange, params: Params, account: str) -> Any:
     return named(exchange.cancel(account, found(exchange, params, account)))
 
 
+def each(act: Handler) -> Handler:
+    """Return a handler that acts on each order of a batch, and tells how each went."""
+
+    def handler(exchange: Exchange, params: Params, account: str) -> Any:
+        rows, told = [], []
+        for item in params.get("request", []):
+            try:
+                rows.append(act(exchange, item | {"category": params.get("category")}, account))
+                told.append({"code": 0, "msg": "OK"})
+            except VenueRefusal as refusal:
+                _, said = refuse(refusal)
+                known = {name: item.get(name, "") for name in ("orderId", "orderLinkId")}
+                rows.append(known)
+                told.append({"code": said["retCode"], "msg": said["retMsg"]})
+        return Whole(wrap({"list": rows}) | {"retExtInfo": {"list": told}})
+
+    return handler
+
+
 def cancel_all(exchange: Exchange, params: Params, account: str) -> Any:
     standing = [o for o in exchange.of(account, params.get("symbol")) if o.open]
     return {"list": [named(exchange.cancel(account, o)) for o in standing], "success": "1"}
@@ -219,8 +238,11 @@ PUBLIC: dict[tuple[str, str], Handler] = {
 }
 PRIVATE: dict[tuple[str, str], Handler] = {
     ("POST", "/v5/order/create"): place,
+    ("POST", "/v5/order/create-batch"): each(place),
     ("POST", "/v5/order/amend"): amend,
+    ("POST", "/v5/order/amend-batch"): each(amend),
     ("POST", "/v5/order/cancel"): cancel,
+    ("POST", "/v5/order/cancel-batch"): each(cancel),
     ("POST", "/v5/order/cancel-all"): cancel_all,
     ("GET", "/v5/order/realtime"): realtime,
     ("GET", "/v5/order/history"): history,

@@ -80,6 +80,23 @@ def place(exchange: Exchange, params: Params, account: str) -> Any:
     return {"descr": {"order": shapes.description(order)}, "txid": [shapes.txid(order)]}
 
 
+def place_batch(exchange: Exchange, params: Params, account: str) -> Any:
+    """Place each order of one pair, and tell how each went."""
+    rows: list[dict[str, Any]] = []
+    for item in params.get("orders", []):
+        try:
+            placed = place(exchange, item | {"pair": params.get("pair")}, account)
+            rows.append(placed | {"txid": placed["txid"][0]})
+        except VenueRefusal as refusal:
+            rows.append({"error": refuse(refusal)[1]["error"][0]})
+    return {"orders": rows}
+
+
+def cancel_batch(exchange: Exchange, params: Params, account: str) -> Any:
+    named = [{"txid": txid} for txid in params.get("orders", [])]
+    return {"count": sum(cancel(exchange, one, account)["count"] for one in named)}
+
+
 def found(exchange: Exchange, params: Params, account: str) -> Order:
     text = params.get("txid")
     order_id = shapes.number_of(text) if text else None
@@ -206,7 +223,9 @@ PUBLIC: dict[tuple[str, str], Handler] = {
 }
 PRIVATE: dict[tuple[str, str], Handler] = {
     ("POST", "/0/private/AddOrder"): place,
+    ("POST", "/0/private/AddOrderBatch"): place_batch,
     ("POST", "/0/private/CancelOrder"): cancel,
+    ("POST", "/0/private/CancelOrderBatch"): cancel_batch,
     ("POST", "/0/private/CancelAll"): cancel_all,
     ("POST", "/0/private/OpenOrders"): open_orders,
     ("POST", "/0/private/ClosedOrders"): closed_orders,

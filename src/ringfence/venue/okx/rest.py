@@ -226,6 +226,7 @@ PRIVATE: dict[tuple[str, str], Handler] = {
     ("POST", "/api/v5/trade/order"): each(place),
     ("POST", "/api/v5/trade/batch-orders"): each(place),
     ("POST", "/api/v5/trade/amend-order"): each(amend),
+    ("POST", "/api/v5/trade/amend-batch-orders"): each(amend),
     ("POST", "/api/v5/trade/cancel-order"): each(cancel),
     ("POST", "/api/v5/trade/cancel-batch-orders"): each(cancel),
     ("GET", "/api/v5/trade/order"): query,

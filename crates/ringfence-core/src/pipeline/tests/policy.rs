@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::{GOOD_ORDER, NOW_US, core, order, read};
+use crate::guard::OrderText;
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
 use crate::pipeline::{Core, Trace};
@@ -92,4 +93,56 @@ fn an_observed_policy_is_recorded_and_refuses_nothing() {
     assert!(decision.outcome.is_ok());
     let seen = decision.trace[Control::Authority as usize];
     assert_eq!(seen, Trace::WouldRefuse(Code::PolicyForbids));
+}
+
+/// Forbids one instrument.
+#[derive(Debug)]
+struct NotThis(&'static str);
+
+impl Policy for NotThis {
+    fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+        match asked.order {
+            Some(order) if order.symbol == self.0 => Err(Code::PolicyForbids.into()),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_policy_sees_every_order_of_a_batch() {
+    let core = Core {
+        policy: Some(Arc::new(NotThis("ELSE"))),
+        ..core()
+    };
+    let other = OrderText {
+        symbol: "ELSE",
+        ..GOOD_ORDER
+    };
+    for (payload, batch, wanted) in [
+        ("a", [GOOD_ORDER, GOOD_ORDER], None),
+        ("b", [other, GOOD_ORDER], Some(Code::PolicyForbids)),
+        ("c", [GOOD_ORDER, other], Some(Code::PolicyForbids)),
+    ] {
+        let draft = super::Draft {
+            batch: &batch,
+            ..order(payload)
+        };
+        assert_eq!(draft.code(&core), wanted, "{payload}");
+    }
+}
+
+#[test]
+fn one_bad_order_of_a_batch_refuses_all() {
+    let core = core();
+    let fat = OrderText {
+        quantity: Some("9.9999"),
+        ..GOOD_ORDER
+    };
+    let draft = super::Draft {
+        batch: &[GOOD_ORDER, fat],
+        ..order("a")
+    };
+    let refusal = draft.refusal(&core).unwrap();
+    assert_eq!(refusal.code, Code::NotionalMax);
+    assert_eq!(refusal.detail, Detail::Field("1.notional".into()));
 }

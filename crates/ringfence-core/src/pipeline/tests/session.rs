@@ -28,7 +28,7 @@ fn speak(session: &Session, core: &Core, now_us: u64) -> Decision {
         session: Some(session),
         certificate: None,
         transport: "http/1.1",
-        order: Some(GOOD_ORDER),
+        orders: &[GOOD_ORDER],
         funds: None,
         cost: Cost {
             weight: 1,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ringfence_core::operation::Operation;
 
 use super::super::DialectError;
+use super::super::batch::Batch;
 use super::super::definition::{BodyKind, Definition, RouteDefinition, SideName};
 use super::super::name::{Name, Names};
 use super::super::order::OrderNames;
@@ -66,6 +67,7 @@ fn opening(path: &str, weight: u32, field: &str) -> Result<Route, DialectError> 
         body: BodyKind::default(),
         when: Box::default(),
         order_names: None,
+        batch: None,
         mints: None,
         side: None,
         weight,
@@ -92,6 +94,7 @@ fn receipts() -> Route {
         body: BodyKind::default(),
         when: Box::default(),
         order_names: None,
+        batch: None,
         mints: None,
         side: None,
         weight: RECEIPT_WEIGHT,
@@ -132,6 +135,7 @@ fn compile_route(
         body: route.body,
         when: when(route, field)?,
         order_names: order_names(route, written, field)?,
+        batch: batch(route, operation, &written.parameter_lists, field)?,
         mints: mints(route, operation, field)?,
         side: route.side.map(SideName::as_str),
         weight: route.weight,
@@ -185,6 +189,32 @@ fn order_names(
     let what = "it goes with `order_fields` that have neither `quantity_unit` nor `amendment`";
     let names = names.ok_or_else(|| wrong(&format!("{field}.order_in"), what))?;
     Ok(Some(Box::new(names)))
+}
+
+/// Returns where this route's orders stand, where it carries several.
+fn batch(
+    route: &RouteDefinition,
+    operation: Operation,
+    lists: &BTreeMap<String, Vec<String>>,
+    field: &str,
+) -> Result<Option<Box<Batch>>, DialectError> {
+    let Some(written) = &route.batch else {
+        return Ok(None);
+    };
+    let field = format!("{field}.batch");
+    if !operation.carries_order() && operation != Operation::OrderCancel {
+        return Err(wrong(
+            &field,
+            "it is of orders that are placed, changed or cancelled",
+        ));
+    }
+    if route.order_in.is_some() || (route.body == BodyKind::Form && written.place.is_empty()) {
+        let what = "a form has its orders in a parameter, and `order_in` is of one order";
+        return Err(wrong(&field, what));
+    }
+    let names = named(&written.parameters, lists, &format!("{field}.parameters"))?;
+    let names = names.into_iter().map(Name::from).collect();
+    Ok(Some(Box::new(Batch::compile(written, names, &field)?)))
 }
 
 fn check_place(
@@ -246,19 +276,7 @@ fn parameters(
             Ok(None)
         };
     };
-    let mut all = BTreeSet::<&str>::new();
-    for name in names {
-        match name.strip_prefix('@') {
-            None => {
-                all.insert(name);
-            }
-            Some(list) => {
-                let unknown = || wrong(&field, format!("no list called {list:?}"));
-                let listed = lists.get(list).ok_or_else(unknown)?;
-                all.extend(listed.iter().map(String::as_str));
-            }
-        }
-    }
+    let all = named(names, lists, &field)?;
     for needed in signing
         .iter()
         .filter(|_| route.signed)
@@ -272,4 +290,26 @@ fn parameters(
         }
     }
     Ok(Some(all.into_iter().map(Name::from).collect()))
+}
+
+/// Returns the names of a closed list, with those of the lists that it refers to.
+fn named<'w>(
+    names: &'w [String],
+    lists: &'w BTreeMap<String, Vec<String>>,
+    field: &str,
+) -> Result<BTreeSet<&'w str>, DialectError> {
+    let mut all = BTreeSet::new();
+    for name in names {
+        match name.strip_prefix('@') {
+            None => {
+                all.insert(name.as_str());
+            }
+            Some(list) => {
+                let unknown = || wrong(field, format!("no list called {list:?}"));
+                let listed = lists.get(list).ok_or_else(unknown)?;
+                all.extend(listed.iter().map(String::as_str));
+            }
+        }
+    }
+    Ok(all)
 }

@@ -141,7 +141,7 @@ impl Sheet<'_> {
         let mut scratch = Scratch::default();
         let body = &self.signed.body;
         let signature = self.scheme.signature_name();
-        scratch.read(&self.signed.query, body, kind(body), signature)?;
+        scratch.read(&self.signed.query, body, (kind(body), None), signature)?;
         Ok(scratch)
     }
 

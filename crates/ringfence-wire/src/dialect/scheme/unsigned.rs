@@ -49,7 +49,12 @@ impl Dialect {
             }
         }
         let mut scratch = Scratch::default();
-        scratch.read(&message.query, &message.body, kind(&message.body), None)?;
+        scratch.read(
+            &message.query,
+            &message.body,
+            (kind(&message.body), None),
+            None,
+        )?;
         for (_, name, _) in scratch.pairs().iter() {
             if scheme.own().any(|own| own == name) {
                 return Err(Refusal::new(Code::FormParameterUnknown).field(name));

@@ -27,7 +27,7 @@ fn about(path: &str, query: &str) -> String {
     let query = format!("timestamp=1&signature=aa&{query}");
     let sent = Sent::to("GET", path, &query, "");
     let said = sent.read(&dialect(), |reading| {
-        reading.about.map_or(String::from("-"), |ids| {
+        reading.about.one().map_or(String::from("-"), |ids| {
             let ids = [ids.symbol, ids.client_order_id, ids.venue_order_id];
             ids.map(Option::unwrap_or_default).join("|")
         })
@@ -57,7 +57,7 @@ fn answered(body: &str) -> [Option<String>; 3] {
         client_order_id,
         status,
         venue_order_id,
-    } = dialect().answered(body.as_bytes());
+    } = dialect().answered_one(body.as_bytes());
     [client_order_id, status, venue_order_id]
 }
 
@@ -85,7 +85,7 @@ fn an_answer_that_cannot_be_read_says_nothing() {
         assert_eq!(answered(body), [None, None, None], "{body}");
     }
     assert_eq!(
-        dialect().answered(b"{\"orderId\":\"\xff\"}"),
+        dialect().answered_one(b"{\"orderId\":\"\xff\"}"),
         AnsweredOrder::default()
     );
     // A name twice may mean two things; what came before it was read is kept out as well.

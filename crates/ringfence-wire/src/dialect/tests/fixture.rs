@@ -111,7 +111,7 @@ pub(super) fn meaning(reading: &Reading<'_>) -> String {
         let payload = String::from_utf8(claim.payload.to_vec()).unwrap();
         (claim.key_id.to_owned(), payload, claim.stamp)
     });
-    format!("{claim:?} {:?} {:?}", reading.order, reading.cost)
+    format!("{claim:?} {:?} {:?}", reading.orders, reading.cost)
 }
 
 /// Returns the signature that an HMAC client puts under `payload`.

@@ -79,7 +79,7 @@ proptest! {
         let dialect = dialect();
         let look = |sent: &Sent| sent.read(&dialect, |reading| {
             let claim = reading.claim.unwrap();
-            format!("{:?} {:?} {:?} {:?}", claim.payload, claim.stamp, reading.order, reading.cost)
+            format!("{:?} {:?} {:?} {:?}", claim.payload, claim.stamp, reading.orders, reading.cost)
         });
         if let Ok(read) = look(&sent) {
             let outgoing = forwarded(&dialect, &sent);

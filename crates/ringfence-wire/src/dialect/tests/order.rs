@@ -44,7 +44,7 @@ fn counted(rest: &str) -> Result<(Option<String>, Option<String>), Code> {
     let dialect = Dialect::from_json(&venue()).unwrap();
     let body = format!("symbol=BTCUSDT&type=MARKET&quantity=5&{rest}&timestamp=1&signature=00");
     Sent::order("", &body).read(&dialect, |reading| {
-        let order = reading.order.unwrap();
+        let order = reading.orders.one().unwrap();
         (
             order.quantity.map(str::to_owned),
             order.quote_quantity.map(str::to_owned),
@@ -84,7 +84,7 @@ fn other_order_types_count_base_currency_whatever_the_unit_says() {
     let body =
         "symbol=BTCUSDT&side=BUY&type=LIMIT&quantity=5&price=1&unit=money&timestamp=1&signature=00";
     let seen = Sent::order("", body).read(&dialect, |reading| {
-        let order = reading.order.unwrap();
+        let order = reading.orders.one().unwrap();
         (order.quantity == Some("5"), order.quote_quantity.is_none())
     });
     assert_eq!(seen, Ok((true, true)));
@@ -104,7 +104,7 @@ fn an_amendment_carries_what_it_changes_and_names_its_instrument() {
     let seen = sent("symbol=BTCUSDT&orderId=1&newPrice=2&newQuantity=3&price=9&side=BUY").read(
         &dialect,
         |reading| {
-            let order = reading.order.unwrap();
+            let order = reading.orders.one().unwrap();
             assert!(order.amends);
             (
                 order.price.map(str::to_owned),
@@ -169,7 +169,8 @@ fn a_stream_takes_a_message_only_when_every_field_that_it_knows_says_something_k
 fn an_empty_price_is_none() {
     let dialect = Dialect::from_json(&venue()).unwrap();
     let body = "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=5&price=&category=spot&timestamp=1&signature=00";
-    let seen =
-        Sent::order("", body).read(&dialect, |reading| reading.order.unwrap().price.is_none());
+    let seen = Sent::order("", body).read(&dialect, |reading| {
+        reading.orders.one().unwrap().price.is_none()
+    });
     assert_eq!(seen, Ok(true));
 }

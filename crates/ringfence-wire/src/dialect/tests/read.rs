@@ -17,7 +17,7 @@ fn order_and(more: &str) -> Sent {
 fn query_body_and_both_are_read_alike() {
     let dialect = dialect();
     let order = |sent: Sent| {
-        sent.read(&dialect, |reading| format!("{:?}", reading.order))
+        sent.read(&dialect, |reading| format!("{:?}", reading.orders))
             .unwrap()
     };
     let (query, body) = ORDER.split_once("&type").unwrap();
@@ -61,7 +61,7 @@ fn dialect_of_reads() -> Dialect {
 fn an_order_is_read_with_all_its_fields() {
     let sent = order_and("&stopPrice=1&icebergQty=2&newClientOrderId=a%20b");
     let seen = sent.read(&dialect(), |reading| {
-        let order = reading.order.unwrap();
+        let order = reading.orders.one().unwrap();
         assert_eq!(
             (order.symbol, order.side, order.kind),
             ("BTCUSDT", "BUY", "LIMIT")

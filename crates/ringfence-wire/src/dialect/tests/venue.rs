@@ -26,7 +26,7 @@ fn order(body: &str) -> Result<String, Code> {
     let dialect = Dialect::from_json(&venue()).unwrap();
     let sent = Sent::to("POST", "/json", SIGNED, body);
     sent.read(&dialect, |reading| {
-        let order = reading.order.unwrap();
+        let order = reading.orders.one().unwrap();
         format!("{} {} {:?}", order.side, order.symbol, order.quantity)
     })
 }

@@ -105,6 +105,7 @@ fn route(feed: &FeedDefinition, written: &FollowDefinition, operation: Operation
         body: BodyKind::default(),
         when: Box::default(),
         order_names: None,
+        batch: None,
         mints: None,
         side: None,
         weight: written.weight,
