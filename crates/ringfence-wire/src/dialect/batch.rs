@@ -52,6 +52,9 @@ pub type Abouts<'a> = Each<OrderIds<'a>>;
 /// Names up to a place in a list, and from there on.
 type Places = Box<[(Box<str>, Box<str>)]>;
 
+/// A parameter, its value, and how many orders there may be at most beside it.
+type Fewer = Box<[(Name, Box<str>, usize)]>;
+
 /// Where a message's orders stand, and how many it may have.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -60,6 +63,8 @@ pub(super) struct Batch {
     /// What an item stands for that is a value by itself.
     item: Option<Box<str>>,
     most: usize,
+    /// Fewer, where a parameter beside the list has this value.
+    most_by: Fewer,
     /// Closed list of what may stand in an item.
     parameters: Names,
     /// Whether the message weighs as much as its orders would one by one.
@@ -98,6 +103,7 @@ impl Batch {
             place: written.place.as_str().into(),
             item: written.item.as_deref().map(Into::into),
             most: written.most,
+            most_by: fewer(written, field)?,
             parameters,
             weighs_each: written.weighs_each,
             answer: [
@@ -166,6 +172,21 @@ impl Batch {
     pub(super) fn parameter(&self) -> Name {
         Name::from(&*self.place)
     }
+}
+
+/// Returns what makes the most orders at once fewer.
+fn fewer(written: &BatchDefinition, field: &str) -> Result<Fewer, DialectError> {
+    let mut all = Vec::new();
+    for (name, by_value) in &written.most_by {
+        for (value, most) in by_value {
+            if !(1..written.most).contains(most) {
+                let what = "at least 1, and fewer than `most`";
+                return Err(wrong(&format!("{field}.most_by.{name}.{value}"), what));
+            }
+            all.push((Name::from(&**name), value.as_str().into(), *most));
+        }
+    }
+    Ok(all.into())
 }
 
 /// The orders of the message that was read last, in memory that the next one reuses.
@@ -249,8 +270,16 @@ impl Items {
     ///
     /// # Errors
     ///
-    /// `form_parameter_unknown`; `form_duplicate` for what stands in an item and beside the list.
+    /// `form_parameter_unknown`; `form_duplicate` for what stands in an item and beside the list; `form_batch_too_long` for
+    /// more than the venue takes of what stands beside it.
     pub(super) fn share(&mut self, batch: &Batch, beside: &Pairs) -> Result<(), Refusal> {
+        let used = self.used;
+        let too_many = |(name, value, most): &(Name, Box<str>, usize)| {
+            used > *most && beside.get(name) == Some(&**value)
+        };
+        if batch.most_by.iter().any(too_many) {
+            return Err(Refusal::new(Code::FormBatchTooLong).field(batch.name()));
+        }
         let items = self.all.get_mut(..self.used).unwrap_or_default();
         for (index, item) in items.iter_mut().enumerate() {
             let unknown = |(tag, name, _): &(_, &str, _)| !batch.parameters.contains(*tag, name);

@@ -1,5 +1,7 @@
 //! A message with several orders as it is written down.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::AnswerIds;
@@ -15,6 +17,9 @@ pub(in crate::dialect) struct BatchDefinition {
     pub(in crate::dialect) item: Option<String>,
     /// Most orders at once.
     pub(in crate::dialect) most: usize,
+    /// Fewer, where a parameter beside the list has this value.
+    #[serde(default)]
+    pub(in crate::dialect) most_by: BTreeMap<String, BTreeMap<String, usize>>,
     /// Closed list of what may stand in each item: names, or `@list`.
     pub(in crate::dialect) parameters: Vec<String>,
     /// Whether the venue counts the weight for each order.

@@ -24,7 +24,7 @@ fn venue() -> Dialect {
          "weight": 3, "parameters": [], "batch": {"most": 3, "parameters": fields}},
         {"method": "POST", "path": "/inner", "operation": "order.test", "orders": 1, "body": "json", "weight": 3,
          "parameters": ["symbol", "note"], "batch": {
-             "in": "list", "most": 3, "weighs_each": true, "parameters": fields,
+             "in": "list", "most": 3, "most_by": {"note": {"few": 1}}, "weighs_each": true, "parameters": fields,
              "answer": {"venue_order_id": ["data.*.id"], "status": ["data.*.state"]}}},
         {"method": "POST", "path": "/cancel", "operation": "order.cancel", "body": "json", "parameters": ["symbol"],
          "batch": {"in": "ids", "item": "orderId", "most": 3, "parameters": ["orderId"]}},
@@ -181,6 +181,17 @@ fn a_list_that_is_empty_or_too_long_is_refused() {
 }
 
 #[test]
+fn what_stands_beside_the_list_can_make_it_shorter() {
+    let body = |note: &str, count: usize| {
+        let list = [ORDER].repeat(count).join(",");
+        format!(r#"{{"list":[{list}],"note":"{note}"}}"#)
+    };
+    assert!(seen("/inner", &body("many", 3)).is_ok());
+    assert!(seen("/inner", &body("few", 1)).is_ok());
+    refused("/inner", &body("few", 2), Code::FormBatchTooLong, "list");
+}
+
+#[test]
 fn a_fault_names_its_order() {
     let fee = with(r#""fee":"1""#);
     refused(
@@ -303,6 +314,15 @@ fn a_batch_that_cannot_be_is_refused_when_it_is_loaded() {
         error(batch(json!({"most": 3, "parameters": ["@lost"]}))),
         "routes[0].batch.parameters: no list called \"lost\""
     );
+    for most in [0, 3] {
+        let fewer = json!({"note": {"few": most}});
+        assert_eq!(
+            error(batch(
+                json!({"most": 3, "parameters": [], "most_by": fewer})
+            )),
+            "routes[0].batch.most_by.note.few: at least 1, and fewer than `most`"
+        );
+    }
     let answer = json!({"venue_order_id": ["id"]});
     assert_eq!(
         error(batch(
