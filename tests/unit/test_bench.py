@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from bench import revoke
 from bench.contender import PEERS, TEMPLATES, Ground, filled
 from bench.dialects import orders, worst_us
 from bench.drive import Answer, Work
@@ -205,3 +206,15 @@ def test_the_slowest_dialect_of_each_judged_key_counts(algorithm: str) -> None:
 
     others = [line(name, 500) for name in ("hmac", "ed25519", "ecdsa-p256", "rsa-2048")]
     assert worst_us([*others, line(algorithm, 2_300), line("secp256k1", 9_000)]) == 2.3
+
+
+def test_a_read_asked_after_a_suspension_s_return_is_late_and_no_other() -> None:
+    out = [(1_000_000, 2_000_000), (5_000_000, 6_000_000)]
+    under_way, resumed = (900_000, 1_200_000), (2_500_000, 2_600_000)
+    counted = revoke.count(out, [3, 5], [(1_000, 2_000), under_way, resumed])
+    assert (counted["late"], counted["last_answer_after_us"]) == (0, 200)
+    counted = revoke.count(out, [3, 5], [under_way, resumed, (5_000_001, 5_900_000)])
+    assert (counted["late"], counted["last_answer_after_us"]) == (1, 900)
+    # Asked while the key came back: it may pass.
+    assert revoke.count(out, [3, 5], [(1_999_999, 2_100_000)])["late"] == 1
+    assert revoke.count(out, [3, 5], [(2_000_000, 2_100_000)])["late"] == 0
