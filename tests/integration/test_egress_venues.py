@@ -5,25 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import copy
-import json
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ccxt.pro
 import pytest
 
-from demo.stage import Stage, key, ringfence, running
+from demo.stage import Stage
+from tests.integration.desk import SECRET, desk_stage, put
 from tests.integration.venues import PUSHED, VENUES, Venue, client
 
-SECRET = base64.b64encode(secrets.token_bytes(48)).decode()
-"""Of a length and an alphabet that suit all of them."""
-PHRASE = secrets.token_urlsafe(12)
-PHRASED = ("okx",)
 ALL = {**PUSHED, **VENUES}
 
 
@@ -36,46 +29,13 @@ class Desk:
     bot: Any
 
 
-def put(config: Path, venue: str, secret: str, phrase: Path) -> None:
-    more = ["--passphrase-file", str(phrase)] if venue in PHRASED else []
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "ringfence", "vault", "put", "main", "--dialect", venue,
-            "--key-id", "venue-key", "-c", str(config), *more,
-        ],
-        input=secret,
-        capture_output=True,
-        text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.fixture(scope="module", params=list(ALL))
 def desk(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
-    venue, folder = ALL[request.param], tmp_path_factory.mktemp(request.param)
-    own, phrase, state = folder / "venue-keys.json", folder / "phrase", folder / "state"
-    row = {"key_id": "venue-key", "account": "firm", "secret": SECRET}
-    row |= {"passphrase": PHRASE} if venue.name in PHRASED else {}
-    own.write_text(json.dumps([row]))
-    phrase.write_text(PHRASE)
-    with running(
-        folder / "venue.log", "venue", "serve", "--listen", "127.0.0.1:0", "--keys", str(own),
-        "--venue", venue.name,
-    ) as paper:  # fmt: skip
-        ringfence(
-            "init", "--profile", venue.profile, "--egress", "--listen", "127.0.0.1:0",
-            "--upstream", paper["url"], str(state),
-        )  # fmt: skip
-        config = state / "ringfence.yaml"
-        bot = key(state, "desk", ["read", "trade"], "127.0.0.0/8")
-        put(config, venue.name, SECRET, phrase)
-        with running(folder / "gateway.log", "serve", "-c", str(config)) as gateway:
-            address = gateway["addresses"][0]
-            ca = state / "tls" / "ca.pem"
-            stage = Stage(f"https://{address}", ca, state, bot, bot, bot, f"wss://{address}")
-            yield Desk(venue, stage, client(stage, venue.name, bot))
+    venue = ALL[request.param]
+    with desk_stage(tmp_path_factory.mktemp(venue.name), venue) as stage:
+        yield Desk(venue, stage, client(stage, venue.name, stage.trader))
 
 
 def test_ccxt_trades_with_a_worthless_key(desk: Desk) -> None:

@@ -77,8 +77,9 @@ def fill(
     """
     known = profiles()
     if profile not in known:
-        near = difflib.get_close_matches(profile, list(known), n=1)
-        hint = f"did you mean {near[0]}?" if near else "shipped: " + ", ".join(known)
+        begun = [name for name in known if name.startswith(f"{profile}-")]
+        near = begun or difflib.get_close_matches(profile, list(known), n=1)
+        hint = f"did you mean {' or '.join(near)}?" if near else "shipped: " + ", ".join(known)
         raise ConfigError([f"--profile: there is no profile {profile}"], hint=hint)
     values = {"NODE": node, "LISTEN": listen, "UPSTREAM": upstream}
     for name, value in values.items():

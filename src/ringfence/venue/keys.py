@@ -248,6 +248,7 @@ def deribit_frame(keys: Keys, said: Mapping[str, Any]) -> VenueKey:
 
 VERIFIED: dict[str, Callable[[KeyBook, Request, bytes], VenueKey]] = {
     "binance": binance,
+    "binance-usdm": binance,
     "bybit": bybit,
     "deribit": deribit,
     "kraken": kraken,

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from ringfence.venue import binance, bybit, deribit, kraken, okx
+from ringfence.venue import binance, binance_usdm, bybit, deribit, kraken, okx
 from ringfence.venue.shape import Shape
 
 __all__ = ["SHAPES"]
 
-ALL = (binance.SHAPE, bybit.SHAPE, deribit.SHAPE, kraken.SHAPE, okx.SHAPE)
+ALL = (
+    binance.SHAPE,
+    binance_usdm.SHAPE,
+    bybit.SHAPE,
+    deribit.SHAPE,
+    kraken.SHAPE,
+    okx.SHAPE,
+)
 SHAPES: dict[str, Shape] = {shape.name: shape for shape in ALL}

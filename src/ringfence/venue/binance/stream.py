@@ -18,7 +18,7 @@ __all__ = ["BinanceFeed"]
 class BinanceFeed:
     """Source: Binance spot API docs, "WebSocket Streams" (read 2026-11)."""
 
-    paths = ("/ws", "/ws/{names:path}", "/stream", user_data.PATH)
+    paths: tuple[str, ...] = ("/ws", "/ws/{names:path}", "/stream", user_data.PATH)
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange

@@ -1,0 +1,180 @@
+"""USD-M futures: unmodified clients trade by request and on the channel, both ways round."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import ccxt.pro
+import pytest
+from binance import AsyncClient
+from binance.exceptions import BinanceAPIException
+
+from demo.stage import Stage, set_stage
+from ringfence.engine import LedgerReader
+from tests.integration.desk import desk_stage
+from tests.integration.venues import Venue, client
+from tests.integration.websocket import ClientConnection, connect
+
+USDM = Venue("binance-usdm", "binance-usdm", "BTC/USDT:USDT", True, 50_000.01)
+PATH = "/ws-fapi/v1"
+
+
+@pytest.fixture(scope="module", params=["ingress", "egress"])
+def stage(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "egress":
+        with desk_stage(folder, USDM) as desk:
+            yield desk
+    else:
+        with set_stage(folder / "stage", USDM.profile, USDM.name) as built:
+            yield built
+
+
+def with_ccxt(stage: Stage, use: Callable[[Any], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        exchange = client(stage, "binanceusdm", stage.trader, ccxt.pro)
+        exchange.cafile = str(stage.ca)
+        try:
+            return await asyncio.wait_for(use(exchange), 60)
+        finally:
+            await exchange.close()
+
+    return asyncio.run(run())
+
+
+def entries(stage: Stage, **wanted: str) -> list[dict[str, Any]]:
+    read = LedgerReader(stage.state / "ledger", 0).read(100_000)
+    found = (json.loads(one) for _, one in read)
+    return [entry for entry in found if wanted.items() <= entry.items()]
+
+
+def test_ccxt_trades_by_request(stage: Stage) -> None:
+    exchange = client(stage, "binanceusdm", stage.trader)
+    placed = exchange.create_order(USDM.symbol, "limit", "buy", 0.01, 50_000)
+    moved = exchange.edit_order(placed["id"], USDM.symbol, "limit", "buy", 0.02, 50_001)
+    assert (moved["id"], moved["price"], moved["amount"]) == (placed["id"], 50_001, 0.02)
+    assert [order["id"] for order in exchange.fetch_open_orders(USDM.symbol)] == [placed["id"]]
+    assert exchange.cancel_order(placed["id"], USDM.symbol)["status"] == "canceled"
+    with pytest.raises(ccxt.InvalidOrder):
+        exchange.create_order(USDM.symbol, "limit", "buy", 0.01, 1)
+    assert exchange.fetch_balance()["USDT"]["total"] > 0
+
+
+def test_ccxt_pro_trades_on_the_channel_unmodified(stage: Stage) -> None:
+    async def trade(exchange: Any) -> tuple[Any, ...]:
+        placed = await exchange.create_order_ws(
+            USDM.symbol, "limit", "buy", 0.01, 50_000, {"clientOrderId": "ours-1"}
+        )
+        seen = await exchange.fetch_order_ws(placed["id"], USDM.symbol)
+        moved = await exchange.edit_order_ws(
+            placed["id"], USDM.symbol, "limit", "buy", 0.02, 50_001
+        )
+        gone = await exchange.cancel_order_ws(placed["id"], USDM.symbol)
+        filled = await exchange.create_order_ws(USDM.symbol, "market", "buy", 0.01)
+        held = await exchange.fetch_positions_ws([USDM.symbol])
+        balance = await exchange.fetch_balance_ws({"method": "v2/account.balance"})
+        book = await exchange.fetch_order_book_ws(USDM.symbol, 5)
+        with pytest.raises(ccxt.BadRequest) as refused:
+            await exchange.create_order_ws(USDM.symbol, "limit", "buy", 0.01, 1)
+        return placed, seen, moved, gone, filled, held, balance, book, str(refused.value)
+
+    placed, seen, moved, gone, filled, held, balance, book, why = with_ccxt(stage, trade)
+    assert (placed["status"], placed["clientOrderId"]) == ("open", "ours-1")
+    assert (seen["id"], seen["price"]) == (placed["id"], 50_000)
+    assert (moved["id"], moved["price"], moved["amount"]) == (placed["id"], 50_001, 0.02)
+    assert gone["status"] == "canceled"
+    assert filled["status"] == "closed"
+    assert held[0]["contracts"] >= 0.01
+    assert balance["USDT"]["free"] > 0
+    assert len(book["bids"]) == 5
+    assert "PRICE_FILTER" in why
+    intent = entries(stage, kind="decision", method="order.modify")[-1]
+    assert (intent["transport"], intent["path"]) == ("websocket", PATH)
+    assert (intent["route"], intent["operation"]) == ("PUT /fapi/v1/order", "order.amend")
+    (outcome,) = entries(stage, kind="outcome", message=intent["message"])
+    assert outcome["result"] == "answered"
+
+
+def test_python_binance_trades_on_the_channel_unmodified(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(stage.ca))
+    symbol = "BTCUSDT"
+
+    async def trade() -> tuple[Any, ...]:
+        bot = AsyncClient(stage.trader.key_id, stage.trader.secret)
+        bot.ws_future._url = stage.streams + PATH
+        order = {"symbol": symbol, "side": "BUY", "quantity": "0.01", "type": "LIMIT"}
+        try:
+            placed = await bot.ws_futures_create_order(**order, price="50000", timeInForce="GTC")
+            number = placed["orderId"]
+            del order["type"]
+            moved = await bot.ws_futures_edit_order(**order, orderId=number, price="50001")
+            seen = await bot.ws_futures_get_order(symbol=symbol, orderId=number)
+            gone = await bot.ws_futures_cancel_order(symbol=symbol, orderId=number)
+            status = await bot.ws_futures_v2_account_status()
+            balance = await bot.ws_futures_account_balance()
+            await bot.ws_futures_account_position(symbol=symbol)
+            best = await bot.ws_futures_get_order_book_ticker(symbol=symbol)
+            with pytest.raises(BinanceAPIException) as refused:
+                await bot.ws_futures_edit_order(**order, orderId=number, price="50000.01")
+            # Conditional orders have a method of their own, which is not offered.
+            with pytest.raises(BinanceAPIException) as unknown:
+                await bot.ws_futures_create_order(
+                    **order, type="STOP_MARKET", stopPrice="50000", timeInForce="GTC"
+                )
+            return placed, moved, seen, gone, status, balance, best, refused.value, unknown.value
+        finally:
+            await bot.ws_future.close()
+            await bot.close_connection()
+
+    placed, moved, seen, gone, status, balance, best, refused, unknown = asyncio.run(trade())
+    assert placed["status"] == "NEW"
+    assert (moved["orderId"], float(moved["price"])) == (placed["orderId"], 50_001)
+    assert float(seen["price"]) == 50_001
+    assert gone["status"] == "CANCELED"
+    assert status["assets"][0]["asset"] == balance[0]["asset"] == "USDT"
+    assert float(best["bidPrice"]) > 0
+    assert (refused.code, refused.status_code) == (-1013, 400)
+    assert unknown.code == -1020
+
+
+def signed(stage: Stage, method: str, **params: str) -> str:
+    every = {**params, "apiKey": stage.trader.key_id, "timestamp": time.time_ns() // 1_000_000}
+    text = "&".join(f"{name}={value}" for name, value in sorted(every.items()))
+    tag = hmac.new(stage.trader.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return json.dumps({"id": 1, "method": method, "params": {**every, "signature": tag}})
+
+
+def test_a_logon_is_a_session_until_its_logout_and_no_listen_key_is_given_out(stage: Stage) -> None:
+    def ask(opened: ClientConnection, message: str) -> dict[str, Any]:
+        opened.send(message)
+        answer: dict[str, Any] = json.loads(opened.recv(timeout=5))
+        return answer
+
+    def plain(method: str) -> str:
+        params = {"timestamp": time.time_ns() // 1_000_000}
+        return json.dumps({"id": "a", "method": method, "params": params})
+
+    trusting = ssl.create_default_context(cafile=stage.ca)
+    with connect(stage.streams + PATH, ssl=trusting) as opened:
+        assert ask(opened, plain("account.balance"))["error"]["code"] == -2014
+        logon = ask(opened, signed(stage, "session.logon"))["result"]
+        assert logon["apiKey"] == stage.trader.key_id
+        assert "userDataStream" not in logon
+        assert ask(opened, plain("account.balance"))["result"][0]["asset"] == "USDT"
+        given = ask(opened, json.dumps({"id": 7, "method": "userDataStream.start", "params": {}}))
+        assert (given["id"], given["error"]["code"]) == (7, -1020)
+        status = ask(opened, '{"id":2,"method":"session.status"}')["result"]
+        assert status["apiKey"] == stage.trader.key_id
+        assert ask(opened, '{"id":3,"method":"session.logout"}')["result"]["apiKey"] is None
+        assert ask(opened, plain("account.balance"))["error"]["code"] == -2014
