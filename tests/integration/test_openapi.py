@@ -63,6 +63,14 @@ BEFORE = {
 """What has to be done first."""
 NOTHING_FOR = {"POST /volumes/{month}/drop", "POST /erase"}
 """The gateway's only volume is the newest, and it has seen no client."""
+NO_FACTOR_FOR = {
+    "POST /mfa/totp/confirm",
+    "POST /mfa/totp/remove",
+    "POST /mfa/recovery",
+    "POST /mfa/step-up",
+    "POST /mfa/{name}/reset",
+}
+"""Nobody has an app whose codes these need, or is another operator."""
 
 
 @pytest.fixture(scope="module")
@@ -149,4 +157,4 @@ def test_every_answer_is_one_that_the_document_describes(
         taken |= {operation.label} if 200 in asking.answered else set()
     if mode is GenerationMode.POSITIVE:
         every = {found.ok().label for found in schema.get_all_operations()}
-        assert every - taken == NOTHING_FOR
+        assert every - taken == NOTHING_FOR | NO_FACTOR_FOR

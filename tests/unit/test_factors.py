@@ -93,7 +93,7 @@ def test_without_the_lock_a_guesser_goes_on(
 
 def test_an_enrolment_makes_a_new_secret_and_the_old_one_never_counts(factors: Factors) -> None:
     old = enrolled(factors)
-    factors.remove_totp("ann")
+    factors.remove_totp("ann", NOW_US)
     assert code_of(lambda: factors.prove_totp("ann", old.generate_otp(1_000), NOW_US)) == (
         "totp_missing"
     )
@@ -122,10 +122,31 @@ def test_no_secret_and_no_code_is_in_the_store(factors: Factors, tmp_path: Path)
         assert secret not in kept
 
 
-def test_the_last_step_up_is_kept_until_it_is_forgotten(factors: Factors) -> None:
+def test_the_last_step_up_is_kept(factors: Factors) -> None:
     assert factors.step_up("ann") is None
     factors.keep_step_up("ann", "recovery", 1)
     factors.keep_step_up("ann", "totp", 2)
     assert factors.step_up("ann") == StepUp("totp", 2)
-    factors.forget_step_up("ann")
-    assert factors.step_up("ann") is None
+
+
+def test_that_somebody_had_a_factor_stays_known(factors: Factors) -> None:
+    factors.enrol_totp("ann", NOW_US)
+    assert not factors.ever()
+    enrolled(factors)
+    factors.keep_step_up("ann", "totp", NOW_US)
+    factors.remove_totp("ann", NOW_US + 1)
+    assert factors.ever()
+    assert factors.step_up("ann") == StepUp("admitted", NOW_US + 1)
+    factors.enrol_totp("ann", NOW_US)
+    assert factors.ever()
+
+
+def test_a_reset_takes_all_factors_and_the_lock(factors: Factors) -> None:
+    app, codes = enrolled(factors), factors.new_recovery_codes("ann")
+    for _ in range(FREE + 1):
+        code_of(lambda: factors.prove_totp("ann", app.generate_otp(7), NOW_US))
+    factors.reset("ann", NOW_US)
+    code = app.generate_otp(1_000)
+    assert code_of(lambda: factors.prove_totp("ann", code, NOW_US)) == "totp_missing"
+    assert code_of(lambda: factors.prove_recovery("ann", codes[0], NOW_US)) == "recovery_wrong"
+    assert factors.step_up("ann") == StepUp("admitted", NOW_US)

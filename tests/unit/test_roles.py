@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -21,6 +19,7 @@ from ringfence.errors import InternalError, RoleError
 from ringfence.identity import MasterKey, Store
 from ringfence.identity.lifecycle import ROLES
 from ringfence.identity.principal import Principal
+from tests.asking import ask
 
 UIDS = {role: 4_000_000 + number for number, role in enumerate(ROLES)}
 STRANGER, SUSPENDED = 4_100_000, 4_200_000
@@ -54,6 +53,13 @@ POST /holds                       x     .     x        .       .
 POST /holds/{name}/lift           x     .     x        .       .
 POST /volumes/{month}/drop        x     .     .        .       .
 POST /erase                       x     .     x        .       .
+GET /mfa                          x     x     x        x       x
+POST /mfa/totp                    x     x     x        x       x
+POST /mfa/totp/confirm            x     x     x        x       x
+POST /mfa/totp/remove             x     x     x        x       x
+POST /mfa/recovery                x     x     x        x       x
+POST /mfa/step-up                 x     x     x        x       x
+POST /mfa/{name}/reset            x     .     .        .       .
 """
 
 
@@ -82,17 +88,6 @@ def made(store: Store) -> FastAPI:
     keys = KeyService(store, MasterKey(bytes(32)))
     volumes, vault = cast("VolumeService", nothing), cast("VaultService", nothing)
     return app(keys, volumes, cast("Engine", nothing), None, vault)
-
-
-def ask(made: FastAPI, uid: int, method: str, path: str, **body: Any) -> httpx.Response:
-    """Send one request as the user `uid`, whom the admin socket would know."""
-    transport = httpx.ASGITransport(made, raise_app_exceptions=False, client=("somebody", uid))
-
-    async def send() -> httpx.Response:
-        async with httpx.AsyncClient(transport=transport, base_url="http://ringfence") as client:
-            return await client.request(method, path, **body)
-
-    return asyncio.run(send())
 
 
 def asked(made: FastAPI, uid: int) -> Iterator[tuple[str, int, dict[str, Any]]]:

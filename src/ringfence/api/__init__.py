@@ -7,25 +7,32 @@ from __future__ import annotations
 
 from ringfence.api.asked import Asked, Keys
 from ringfence.api.client import Client, runs
+from ringfence.api.factors import AskedFactors, FactorService, Mfa
 from ringfence.api.keys import KeyRules, KeyService, Successor
 from ringfence.api.newkey import NewKey
-from ringfence.api.operators import ensure_owner
+from ringfence.api.operators import Operators, ensure_owner
 from ringfence.api.principals import NewPrincipal, PrincipalService
+from ringfence.api.stepup import StepUps
 from ringfence.api.vault import AskedVault, NewVenueKey, Vaults, VaultService
 from ringfence.api.volumes import AskedVolumes, Volumes, VolumeService
 
 __all__ = [
     "Asked",
+    "AskedFactors",
     "AskedVault",
     "AskedVolumes",
     "Client",
+    "FactorService",
     "KeyRules",
     "KeyService",
     "Keys",
+    "Mfa",
     "NewKey",
     "NewPrincipal",
     "NewVenueKey",
+    "Operators",
     "PrincipalService",
+    "StepUps",
     "Successor",
     "VaultService",
     "Vaults",

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ringfence.api.keys import KeyService, Successor
 from ringfence.api.newkey import NewKey
 from ringfence.api.principals import NewPrincipal, PrincipalService
+from ringfence.identity.stepup import May, refused
 
 __all__ = ["Asked", "Keys"]
 
@@ -63,13 +64,18 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`Keys` of the services in this process, on behalf of one person."""
+    """`Keys` of the services in this process, on behalf of one person.
+
+    `may` judges their step-ups, for the same acts as at the admin API.
+    """
 
     service: KeyService
     who: str
+    may: May = refused
 
     def create(self, wanted: NewKey) -> dict[str, Any]:
         """As `KeyService.create`."""
+        self.may("key.create", "")
         return self.service.create(wanted, self.who)
 
     def all(self) -> list[dict[str, Any]]:
@@ -82,23 +88,31 @@ class Asked:
 
     def step(self, key_id: str, asked: str, why: str) -> dict[str, Any]:
         """As `KeyService.step`."""
+        if asked == "resume":
+            self.may("key.resume", "")
         return self.service.step(key_id, asked, why, self.who)
 
     def rotate(self, key_id: str, wanted: Successor) -> dict[str, Any]:
         """As `KeyService.rotate`."""
+        self.may("key.rotate", "")
         return self.service.rotate(key_id, wanted, self.who)
 
     def rescope(self, key_id: str, scopes: Sequence[str], why: str) -> dict[str, Any]:
         """As `KeyService.rescope`."""
-        return self.service.rescope(key_id, scopes, why, self.who)
+        return self.service.rescope(key_id, scopes, why, self.who, self.may)
 
     def expire(self, key_id: str, expires_us: int, why: str) -> dict[str, Any]:
         """As `KeyService.expire`."""
-        return self.service.expire(key_id, expires_us, why, self.who)
+        return self.service.expire(key_id, expires_us, why, self.who, self.may)
 
     def create_principal(self, wanted: NewPrincipal) -> dict[str, Any]:
-        """As `PrincipalService.create`."""
-        return PrincipalService(self.service).create(wanted, self.who)
+        """As `PrincipalService.create`; a new operator may enrol a factor."""
+        if wanted.kind == "operator":
+            self.may("operator.create", "")
+        made = PrincipalService(self.service).create(wanted, self.who)
+        if wanted.kind == "operator":
+            self.service.factors.keep_step_up(wanted.name, "admitted", made["created_us"])
+        return made
 
     def principals(self) -> list[dict[str, Any]]:
         """As `PrincipalService.all`."""
@@ -110,4 +124,6 @@ class Asked:
 
     def step_principal(self, name: str, asked: str, why: str) -> dict[str, Any]:
         """As `PrincipalService.step`."""
+        if asked == "resume":
+            self.may("principal.resume", "")
         return PrincipalService(self.service).step(name, asked, why, self.who)

@@ -18,7 +18,13 @@ from ringfence.api.newkey import NewKey
 from ringfence.api.principals import NewPrincipal
 from ringfence.api.reach import reach
 from ringfence.api.vault import NewVenueKey
-from ringfence.errors import GatewayError, KeyMissingError, KeyStateError, RunningError
+from ringfence.errors import (
+    GatewayError,
+    KeyMissingError,
+    KeyStateError,
+    RunningError,
+    StepUpError,
+)
 
 __all__ = ["Client", "runs"]
 
@@ -182,6 +188,42 @@ class Client:
         erased: list[dict[str, Any]] = self._ask("POST", "/erase", body, DROP_SECONDS)
         return erased
 
+    def factors(self) -> dict[str, Any]:
+        """Return one's own factors and last step-up."""
+        found: dict[str, Any] = self._ask("GET", "/mfa")
+        return found
+
+    def begin_totp(self) -> dict[str, Any]:
+        """Return a new secret, shown this once."""
+        begun: dict[str, Any] = self._ask("POST", "/mfa/totp")
+        return begun
+
+    def confirm_totp(self, code: str) -> dict[str, Any]:
+        """Put it in force."""
+        found: dict[str, Any] = self._ask("POST", "/mfa/totp/confirm", {"code": code})
+        return found
+
+    def recovery_codes(self) -> list[str]:
+        """Return ten new codes, shown this once."""
+        codes: list[str] = self._ask("POST", "/mfa/recovery")
+        return codes
+
+    def remove_totp(self) -> dict[str, Any]:
+        """Take one's codes out of force."""
+        found: dict[str, Any] = self._ask("POST", "/mfa/totp/remove")
+        return found
+
+    def step_up(self, kind: str, code: str) -> dict[str, Any]:
+        """Prove a factor."""
+        found: dict[str, Any] = self._ask("POST", "/mfa/step-up", {"kind": kind, "code": code})
+        return found
+
+    def reset_factors(self, name: str, why: str) -> dict[str, Any]:
+        """Take another's factors away."""
+        target = f"/mfa/{quote(name, safe='')}/reset"
+        found: dict[str, Any] = self._ask("POST", target, {"why": why})
+        return found
+
     def status(self) -> dict[str, Any]:
         """Return the gateway's counters."""
         counters: dict[str, Any] = self._ask("GET", "/status")
@@ -231,6 +273,9 @@ def refusal(answer: Any) -> GatewayError:
     """Return what the gateway raised, as the same class."""
     if not isinstance(answer, dict) or "code" not in answer:
         return RunningError(f"the gateway answers in words we do not know: {str(answer)[:200]}")
+    if answer["code"] == StepUpError.code:
+        wanted = {"max_age_s": answer.get("max_age", 0), "strength": answer.get("acr_values", "")}
+        return StepUpError(answer["message"], hint=answer["hint"], **wanted)
     found = errors.EngineError
     for name in errors.__all__:
         kind = getattr(errors, name)

@@ -26,9 +26,10 @@ from ringfence.identity.credential import (
     read_allow,
     read_scopes,
 )
+from ringfence.identity.factor import Factors
 from ringfence.identity.principal import PrincipalChange
 from ringfence.identity.secret import MasterKey
-from ringfence.identity.stepup import require_step_up
+from ringfence.identity.stepup import May, refused
 from ringfence.identity.store import Store
 
 __all__ = ["KeyRules", "KeyService", "Successor"]
@@ -79,6 +80,7 @@ class KeyService:
         self.store = store
         self.engine = engine
         self.rules = rules or KeyRules()
+        self.factors = Factors(store.database, master)
         # Held over store and engine, so that both see changes in one order: a resume that
         # overtook a revoke on its way to the engine would leave the engine open.
         self.order = threading.Lock()
@@ -155,8 +157,12 @@ class KeyService:
             answer = self._shown_once(made, [(begun, made), (ended, ending)])
         return {**answer, "predecessor_expires_us": end_us}
 
-    def rescope(self, key_id: str, scopes: Sequence[str], why: str, who: str) -> dict[str, Any]:
+    def rescope(
+        self, key_id: str, scopes: Sequence[str], why: str, who: str, may: May = refused
+    ) -> dict[str, Any]:
         """Put other scopes in the place of a credential's. Fewer at once, more by step-up.
+
+        `may` judges the step-up of who asks.
 
         Raises:
             KeyTextError: one is none, or would be wrong for its addresses.
@@ -170,12 +176,16 @@ class KeyService:
             new = [scope for scope in wanted if scope not in old.scopes]
             if new:
                 what = f"adding {', '.join(new)} to credential {key_id}"
-                require_step_up("key.scope", what, None, now_us(), enrolled=False)
+                may("key.scope", what)
             what = f"scopes {' '.join(old.scopes)} -> {' '.join(wanted)}"
             return self._describe(replace(old, scopes=wanted), old, what, why, who)
 
-    def expire(self, key_id: str, expires_us: int, why: str, who: str) -> dict[str, Any]:
+    def expire(
+        self, key_id: str, expires_us: int, why: str, who: str, may: May = refused
+    ) -> dict[str, Any]:
         """Let a credential end at another time. Sooner at once, later by step-up.
+
+        `may` judges the step-up of who asks.
 
         Raises:
             KeyTextError: it would have ended.
@@ -188,8 +198,7 @@ class KeyService:
         with self.order:
             old = self._open(key_id)
             if old.expires_us is not None and expires_us > old.expires_us:
-                what = f"letting credential {key_id} last longer"
-                require_step_up("key.expire", what, None, now_us(), enrolled=False)
+                may("key.expire", f"letting credential {key_id} last longer")
             end_us = bounded(expires_us, old.allow, now_us(), self.rules.unbound_us)
             what = f"ends at {iso(end_us)}"
             return self._describe(replace(old, expires_us=end_us), old, what, why, who)

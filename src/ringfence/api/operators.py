@@ -13,16 +13,16 @@ from ringfence.errors import InternalError, PrincipalExistsError, RoleError
 from ringfence.identity.principal import Principal
 from ringfence.identity.tree import Tree
 
-__all__ = ["ENDPOINTS", "Operators", "ensure_owner"]
+__all__ = ["ENDPOINTS", "STEP_UP", "Operators", "ensure_owner"]
 
 
-def read_endpoints() -> Mapping[str, frozenset[str]]:
-    """Return the roles of each endpoint, which is called `METHOD /path/{parameter}`."""
-    content = yaml.safe_load((resources.files("ringfence") / "api" / "roles.yaml").read_bytes())
-    return {name: frozenset(roles) for name, roles in content["endpoints"].items()}
-
-
-ENDPOINTS = read_endpoints()
+TABLE = yaml.safe_load((resources.files("ringfence") / "api" / "roles.yaml").read_bytes())
+ENDPOINTS: Mapping[str, frozenset[str]] = {
+    name: frozenset(roles) for name, roles in TABLE["endpoints"].items()
+}
+"""The roles of each endpoint, which is called `METHOD /path/{parameter}`."""
+STEP_UP: Mapping[str, str] = TABLE["step_up"]
+"""The act of `stepup.yaml` that an endpoint always is."""
 
 
 class Operators:

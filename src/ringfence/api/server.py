@@ -19,11 +19,13 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ringfence.api.factors import FactorService
 from ringfence.api.keys import KeyService
 from ringfence.api.operators import Operators
 from ringfence.api.person import peer_uid, person
 from ringfence.api.principals import PrincipalService
 from ringfence.api.reach import reach
+from ringfence.api.routes import factors as factor_routes
 from ringfence.api.routes import keys as key_routes
 from ringfence.api.routes import principals as principal_routes
 from ringfence.api.routes import seal as seal_routes
@@ -33,6 +35,7 @@ from ringfence.api.routes import volumes as volume_routes
 from ringfence.api.routes.answers import Refusal
 from ringfence.api.routes.asking import gate
 from ringfence.api.seal import SealService
+from ringfence.api.stepup import StepUps
 from ringfence.api.vault import VaultService
 from ringfence.api.volumes import VolumeService
 from ringfence.engine import Engine
@@ -50,7 +53,7 @@ __all__ = ["app", "endpoints", "serving"]
 
 STATUS: dict[type[GatewayError], int] = {
     RoleError: 403,
-    StepUpError: 403,
+    StepUpError: 401,
     KeyMissingError: 404,
     PrincipalMissingError: 404,
 }
@@ -76,25 +79,31 @@ def app(
     beside: Callable[[], dict[str, Any]] | None = None,
     vault: VaultService | None = None,
     seal: SealService | None = None,
+    factors: FactorService | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
     `beside` tells how those stand who read the ledger behind the engine; `vault` has the venue
-    keys, where it signs for a venue.
+    keys, where it signs for a venue; `factors` are those of the keys' store.
     """
-    operators = Operators(keys.store.principals)
+    tree = keys.store.principals
+    operators = Operators(tree)
+    if factors is None:
+        factors = FactorService(StepUps(keys.factors), tree, lambda *told: engine.event(*told))
     made = FastAPI(
         title="Ringfence",
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(gate(operators))],
+        dependencies=[Depends(gate(operators, factors.step_ups))],
         responses={status: {"model": Refusal} for status in (400, *STATUS.values(), 409, 422)},
     )
 
     @made.exception_handler(GatewayError)
     def refuse(_request: Request, error: GatewayError) -> JSONResponse:
         content = {"code": error.code, "message": str(error), "hint": error.hint}
+        if isinstance(error, StepUpError):
+            return challenged(error, content)
         return JSONResponse(content, status_code=STATUS.get(type(error), 409))
 
     @made.exception_handler(RequestValidationError)
@@ -114,9 +123,10 @@ def app(
         return made.openapi()
 
     made.include_router(status.router(engine, beside))
-    made.include_router(principal_routes.router(PrincipalService(keys)))
+    made.include_router(principal_routes.router(PrincipalService(keys), factors))
     made.include_router(key_routes.router(keys))
     made.include_router(volume_routes.router(volumes))
+    made.include_router(factor_routes.router(factors))
     if vault is not None:
         made.include_router(vault_routes.router(vault))
     if seal is not None:
@@ -130,6 +140,17 @@ def refused(status: int, said: str, headers: Mapping[str, str] | None = None) ->
     """Return the answer to a request that no endpoint takes."""
     content = {"code": RequestError.code, "message": said, "hint": RequestError.hint}
     return JSONResponse(content, status_code=status, headers=headers)
+
+
+def challenged(error: StepUpError, content: dict[str, str]) -> JSONResponse:
+    """Return the answer of RFC 9470: which proof is wanted, and how old it may be."""
+    wanted = {"acr_values": error.strength, "max_age": error.max_age_s}
+    said = f'acr_values="{error.strength}", max_age={error.max_age_s}'
+    return JSONResponse(
+        {**content, "error": "insufficient_user_authentication", **wanted},
+        status_code=STATUS[StepUpError],
+        headers={"WWW-Authenticate": f'Ringfence error="insufficient_user_authentication", {said}'},
+    )
 
 
 def endpoints(made: FastAPI) -> list[str]:

@@ -30,6 +30,7 @@ from ringfence.cli import (
     ledger_tail,
     ledger_verify,
     ledger_vkey,
+    mfa,
     policy_check,
     policy_prove,
     policy_show,
@@ -87,6 +88,15 @@ key.command("rotate")(key_change.rotate)
 key.command("scope")(key_change.scope)
 key.command("expire")(key_change.expire)
 app.add_typer(key, name="key")
+
+proof = typer.Typer(help="Keep your second factors, and prove one.")
+proof.command("totp")(mfa.totp)
+proof.command("recovery")(mfa.recovery)
+proof.command("list")(mfa.list_factors)
+proof.command("remove")(mfa.remove)
+proof.command("step-up")(mfa.step_up)
+proof.command("reset")(mfa.reset)
+app.add_typer(proof, name="mfa")
 
 safe = typer.Typer(help="Keep the keys that sign for a venue, and the folder's own, sealed.")
 safe.command("put")(vault.put)

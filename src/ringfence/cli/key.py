@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -42,13 +43,17 @@ def keys(config: Path) -> Iterator[Keys]:
         FileError: there is no such configuration.
         RunningError: the state folder stays held by somebody who does not answer.
     """
-    from ringfence.api import Asked
+    from ringfence.api import Asked, StepUps
+    from ringfence.config import load
 
     with attached(config) as (folder, gateway, who):
         if gateway is not None:
             yield gateway
         else:
-            yield Asked(service_of(folder), who)
+            service = service_of(folder)
+            operator = service.store.principals.operator(os.getuid())
+            judge = StepUps.of(load(folder.config), service.factors)
+            yield Asked(service, who, judge.may(None if operator is None else operator.name))
 
 
 def service_of(folder: Folder) -> KeyService:

@@ -15,7 +15,15 @@ import typer
 from ringfence.cli.key import WhyOption, keys, rows
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, pairs, say_json
 from ringfence.config.folder import write_private
-from ringfence.errors import ConfigError, EngineError, FileError, KeyExistsError, KeyTextError
+from ringfence.errors import (
+    ConfigError,
+    EngineError,
+    FileError,
+    KeyExistsError,
+    KeyTextError,
+    RoleError,
+    StepUpError,
+)
 
 __all__ = ["create", "expiry_us", "pem_text", "public_half", "say_created"]
 
@@ -161,7 +169,14 @@ def public_half(
         write_private(new, private)
         try:
             yield public.decode()
-        except (ConfigError, FileError, KeyExistsError, KeyTextError):
+        except (
+            ConfigError,
+            FileError,
+            KeyExistsError,
+            KeyTextError,
+            RoleError,
+            StepUpError,
+        ):
             # Only these say for sure that the other half is registered nowhere.
             new.unlink(missing_ok=True)
             raise

@@ -62,8 +62,10 @@ def serve(
 def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     """Run until the first of the STOP signals, then drain. The folder is held."""
     from ringfence.api import (
+        FactorService,
         KeyService,
         PrincipalService,
+        StepUps,
         VaultService,
         VolumeService,
         ensure_owner,
@@ -108,7 +110,13 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 record = partial(engine.event, durable=True)
                 kept = VaultService(vault, loaded, record, engine)
             seal = SealService(partial(engine.event, durable=True))
-            application = app(keys, volumes, engine, readers, kept, seal)
+            factors = FactorService(
+                StepUps.of(loaded, keys.factors),
+                store.principals,
+                partial(engine.event, durable=True),
+                loaded.config.node,
+            )
+            application = app(keys, volumes, engine, readers, kept, seal, factors)
             stack.enter_context(serving(application, folder.socket))
             with keeping(keys, warn):
                 ready(addresses, loaded, folder, as_json)

@@ -105,7 +105,7 @@ class Loaded:
             content["ledger"][name] = lies(content["ledger"][name])
         # Nothing that the engine does.
         del content["ledger"]["retention"], content["ledger"]["publish"], content["watch"]
-        del content["store"], content["keys"]
+        del content["store"], content["keys"], content["admin"]
         if content["egress"] is not None:
             del content["egress"]["vault"]
         content["policy"] = self.policies()

@@ -402,6 +402,15 @@ class KeysSection(Section):
     unused_days: Annotated[int, Field(ge=0, le=3_650)] = 0
 
 
+class Admin(Section):
+    """Who may change a running gateway, and what they must have proved.
+
+    Step-ups are asked for once any operator has enrolled a second factor; `required`: always.
+    """
+
+    step_up: Literal["enrolled", "required"] = "enrolled"
+
+
 class Policy(Section):
     """What is judged behind the scopes. `path` names a file, a folder or a pattern of them."""
 
@@ -432,6 +441,7 @@ class Config(Section):
     watch: Watch = Watch()
     store: StoreSection = StoreSection()
     keys: KeysSection = KeysSection()
+    admin: Admin = Admin()
 
     @model_validator(mode="after")
     def guards_its_keys(self) -> Self:

@@ -8,6 +8,7 @@ Source: RFC 9470: a proof has an age (max_age) and a strength (acr).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -17,20 +18,24 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ringfence.errors import StepUpError
 
-__all__ = ["ACTS", "STRENGTHS", "Need", "StepUp", "require_step_up"]
+__all__ = ["ACTS", "STRENGTHS", "May", "Need", "StepUp", "refused", "require_step_up"]
 
-STRENGTHS = ("recovery", "totp")
+STRENGTHS = ("admitted", "recovery", "totp")
 """Weakest first."""
+
+May = Callable[[str, str], None]
+"""Takes an act, and what it is in words (empty: the rule's own); raises StepUpError unless it may
+be done."""
 
 
 class Need(BaseModel):
-    """What an act needs."""
+    """What an act needs; `says`: what it is, in words."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    strength: Literal["recovery", "totp"]
-    max_age_s: int = Field(ge=1, le=3_600)
-    when: Literal["always", "enrolled"]
+    strength: Literal["admitted", "recovery", "totp"]
+    max_age_s: int = Field(ge=1, le=86_400)
+    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ ACTS = read_acts()
 def require_step_up(
     act: str, what: str, proof: StepUp | None, now_us: int, *, enrolled: bool
 ) -> None:
-    """Make sure that `proof` is enough for `act`; `what` says it in words.
+    """Make sure that `proof` is enough for `act`; `what` says it in words, empty: as the rule.
 
     `enrolled`: whether who asks has a one-time code in force.
 
@@ -62,16 +67,30 @@ def require_step_up(
     """
     need = ACTS.get(act)
     if need is None:
-        raise StepUpError(f"{what}: nothing says what this needs, so nothing is enough", hint="")
-    if need.when == "enrolled" and not enrolled:
-        return
+        said = f"{what or act}: nothing says what this needs, so nothing is enough"
+        raise StepUpError(said, hint="")
     if proof is not None and proof.strength in STRENGTHS:
         strong = STRENGTHS.index(proof.strength) >= STRENGTHS.index(need.strength)
         # A clock that went back makes a proof of the future: that is none.
         if strong and 0 <= now_us - proof.time_us <= need.max_age_s * 1_000_000:
             return
-    hint = "`ringfence mfa step-up`, then ask again"
+    raise StepUpError(
+        f"{what or need.says} needs a step-up of {need.strength}, no older than {need.max_age_s} s",
+        hint=way_to(need.strength, enrolled),
+        max_age_s=need.max_age_s,
+        strength=need.strength,
+    )
+
+
+def way_to(strength: str, enrolled: bool) -> str:
+    """Return what to do for a proof of this strength."""
+    if strength == "admitted":
+        return "an owner lets you enrol: `ringfence mfa reset NAME`, good for 24 hours"
     if not enrolled:
-        hint = "`ringfence mfa totp` enrols an authenticator app; then `ringfence mfa step-up`"
-    said = f"{what} needs a step-up of {need.strength}, no older than {need.max_age_s} s"
-    raise StepUpError(said, hint=hint, max_age_s=need.max_age_s, strength=need.strength)
+        return "`ringfence mfa totp` enrols an authenticator app; then `ringfence mfa step-up`"
+    return "`ringfence mfa step-up`, then ask again"
+
+
+def refused(act: str, what: str) -> None:
+    """Refuse, as whoever asks has proved nothing."""
+    require_step_up(act, what, None, 0, enrolled=True)

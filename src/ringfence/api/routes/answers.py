@@ -8,6 +8,7 @@ __all__ = [
     "Change",
     "Dropped",
     "Erased",
+    "FactorsOf",
     "Hold",
     "Key",
     "KeyCreated",
@@ -18,6 +19,7 @@ __all__ = [
     "PrincipalStep",
     "PrincipalStory",
     "Refusal",
+    "TotpBegun",
     "VenueKey",
     "VenueKeyPut",
     "VenueKeyRemoved",
@@ -30,6 +32,10 @@ class Refusal(BaseModel):
     code: str
     message: str
     hint: str
+    error: str | None = None
+    """With the next two, of a missing step-up (RFC 9470): which proof, and its age in seconds."""
+    acr_values: str | None = None
+    max_age: int | None = None
 
 
 class Change(BaseModel):
@@ -161,6 +167,30 @@ class Dropped(BaseModel):
     size_bytes: int
     until: str
     holds: list[str]
+
+
+class StepUp(BaseModel):
+    """A proof that an operator gave: which, and when."""
+
+    by: str
+    time_us: int
+
+
+class FactorsOf(BaseModel):
+    """An operator's second factors; `asked`: step-ups are asked for at this gateway."""
+
+    operator: str
+    totp: bool
+    recovery_codes: int
+    step_up: StepUp | None
+    asked: bool
+
+
+class TotpBegun(BaseModel):
+    """What an authenticator app takes: this once."""
+
+    secret: str
+    uri: str
 
 
 class Erased(BaseModel):

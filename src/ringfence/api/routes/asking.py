@@ -1,16 +1,19 @@
-"""What endpoints of all areas share: who asks, and how a body is read."""
+"""What endpoints of all areas share: who asks, what they have proved, how a body is read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict
 
-from ringfence.api.operators import Operators
+from ringfence.api.operators import STEP_UP, Operators
+from ringfence.api.stepup import StepUps
+from ringfence.identity.principal import Principal
+from ringfence.identity.stepup import May as Judge
 
-__all__ = ["Body", "Who", "WhyRequest", "gate", "who"]
+__all__ = ["Body", "May", "Operator", "Who", "WhyRequest", "gate", "who"]
 
 
 class Body(BaseModel):
@@ -31,16 +34,38 @@ def who(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def gate(operators: Operators) -> Callable[[Request], None]:
-    """Return what stands before every endpoint: only an operator whose role allows it passes."""
+def gate(operators: Operators, step_ups: StepUps) -> Callable[[Request], None]:
+    """Return what stands before every endpoint.
+
+    Only an operator whose role allows it passes, with a step-up where the endpoint needs one.
+    """
 
     def check(request: Request) -> None:
         # INVARIANT: `PeerProtocol` gives the uid for the port; without a client nobody is known.
         uid = request.client.port if request.client else -1
-        operators.check(uid, f"{request.method} {request.scope['route'].path}")
+        endpoint = f"{request.method} {request.scope['route'].path}"
+        found = operators.check(uid, endpoint)
+        request.state.operator = found
+        request.state.may = step_ups.may(None if found is None else found.name)
+        if (act := STEP_UP.get(endpoint)) is not None:
+            request.state.may(act, "")
 
     return check
 
 
+def operator(request: Request) -> Any:
+    """Return which operator asks, as `gate` found out."""
+    return request.state.operator
+
+
+def may(request: Request) -> Any:
+    """Return what judges whether who asks has proved enough for an act."""
+    return request.state.may
+
+
 Who = Annotated[str, Depends(who)]
 """A parameter of a handler: who asks."""
+Operator = Annotated[Principal, Depends(operator)]
+"""A parameter of a handler: which operator asks."""
+May = Annotated[Judge, Depends(may)]
+"""A parameter of a handler: what judges a step-up that depends on the body."""

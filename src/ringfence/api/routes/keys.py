@@ -8,7 +8,7 @@ from pydantic import Field
 from ringfence.api.keys import KeyService, Successor
 from ringfence.api.newkey import NewKey
 from ringfence.api.routes.answers import Key, KeyCreated, KeyRotated, KeyStep, KeyStory
-from ringfence.api.routes.asking import Body, Who, WhyRequest
+from ringfence.api.routes.asking import Body, May, Who, WhyRequest
 
 __all__ = ["router"]
 
@@ -94,11 +94,11 @@ def router(keys: KeyService) -> APIRouter:
         return keys.rotate(key_id, Successor(**wanted.model_dump()), who)
 
     @made.post("/{key_id}/scopes", response_model=KeyStep)
-    def rescope_key(key_id: str, wanted: ScopesRequest, who: Who) -> object:
-        return keys.rescope(key_id, wanted.scopes, wanted.why, who)
+    def rescope_key(key_id: str, wanted: ScopesRequest, who: Who, may: May) -> object:
+        return keys.rescope(key_id, wanted.scopes, wanted.why, who, may)
 
     @made.post("/{key_id}/expire", response_model=KeyStep)
-    def expire_key(key_id: str, wanted: ExpireRequest, who: Who) -> object:
-        return keys.expire(key_id, wanted.expires_us, wanted.why, who)
+    def expire_key(key_id: str, wanted: ExpireRequest, who: Who, may: May) -> object:
+        return keys.expire(key_id, wanted.expires_us, wanted.why, who, may)
 
     return made

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from ringfence.api.factors import FactorService
 from ringfence.api.principals import NewPrincipal, PrincipalService
 from ringfence.api.routes.answers import PrincipalAnswer, PrincipalStep, PrincipalStory
-from ringfence.api.routes.asking import Body, Who, WhyRequest
+from ringfence.api.routes.asking import Body, May, Who, WhyRequest
 
 __all__ = ["router"]
 
@@ -22,8 +23,8 @@ class PrincipalRequest(Body):
     why: str = ""
 
 
-def router(principals: PrincipalService) -> APIRouter:
-    """Return the endpoints on `principals`."""
+def router(principals: PrincipalService, factors: FactorService) -> APIRouter:
+    """Return the endpoints on `principals`; a new operator may enrol one of `factors`."""
     made = APIRouter(prefix="/principals")
 
     @made.get("", response_model=list[PrincipalAnswer])
@@ -35,8 +36,13 @@ def router(principals: PrincipalService) -> APIRouter:
         return principals.one(name)
 
     @made.post("", response_model=PrincipalStep)
-    def create_principal(wanted: PrincipalRequest, who: Who) -> object:
-        return principals.create(NewPrincipal(**wanted.model_dump()), who)
+    def create_principal(wanted: PrincipalRequest, who: Who, may: May) -> object:
+        if wanted.kind == "operator":
+            may("operator.create", "")
+        made = principals.create(NewPrincipal(**wanted.model_dump()), who)
+        if wanted.kind == "operator":
+            factors.admit(wanted.name)
+        return made
 
     @made.post("/{name}/suspend", response_model=PrincipalStep)
     def suspend_principal(name: str, wanted: WhyRequest, who: Who) -> object:

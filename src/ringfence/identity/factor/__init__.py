@@ -3,7 +3,7 @@
 Three strengths, weakest first: a recovery code lets its holder enrol anew and nothing else, a
 one-time code can be phished, a passkey cannot.
 
-One-time and recovery codes are kept by `store`. Nothing keeps a passkey or asks for a factor yet.
+`store` keeps one-time and recovery codes. Passkeys are judged, but nothing keeps one yet.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ TOTP = Table(
     Column("operator", Text, primary_key=True),
     # Goes up with each enrolment, so that a secret that was shown once is never in force again.
     Column("generation", Integer, nullable=False),
-    # 0 until the first code has shown that the app has the secret; and again when removed.
+    # 0 until the first code has shown that the app has the secret; 1 in force; 2 removed.
     Column("confirmed", Integer, nullable=False),
     Column("spent_step", WHOLE, nullable=False),
     Column("created_us", WHOLE, nullable=False),

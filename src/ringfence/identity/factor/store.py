@@ -24,6 +24,8 @@ __all__ = ["Factors"]
 
 COUNTED = ("totp_wrong", "recovery_wrong")
 """What counts as a guess."""
+BEGUN, IN_FORCE, REMOVED = 0, 1, 2
+"""Where an enrolment stands. What was removed shows for good that there was one."""
 
 
 class Factors:
@@ -42,15 +44,14 @@ class Factors:
         """
         with self._transaction(writes=True) as db:
             row = totp_row(db, operator)
-            if row is not None and row.confirmed:
+            if row is not None and row.confirmed == IN_FORCE:
                 hint = "`ringfence mfa remove totp` first"
                 raise FactorError("codes are in force already", code="totp_enrolled", hint=hint)
             generation = 1 if row is None else row.generation + 1
-            fresh = {"generation": generation, "confirmed": 0, "spent_step": 0}
+            fresh = {"generation": generation, "spent_step": 0}
             if row is None:
-                db.execute(
-                    insert(TOTP).values(fresh | {"operator": operator, "created_us": now_us})
-                )
+                begun = {"operator": operator, "created_us": now_us, "confirmed": BEGUN}
+                db.execute(insert(TOTP).values(fresh | begun))
             else:
                 db.execute(
                     update(TOTP)
@@ -63,7 +64,13 @@ class Factors:
         """Tell whether codes are in force."""
         with self._transaction() as db:
             row = totp_row(db, operator)
-        return row is not None and bool(row.confirmed)
+        return row is not None and row.confirmed == IN_FORCE
+
+    def ever(self) -> bool:
+        """Tell whether anybody's codes are in force, or ever were."""
+        asked = select(TOTP.c.operator).where(TOTP.c.confirmed != BEGUN).limit(1)
+        with self._transaction() as db:
+            return db.execute(asked).first() is not None
 
     def prove_totp(self, operator: str, code: str, now_us: int, *, first: bool = False) -> None:
         """Spend a code; `first` confirms an enrolment, and nothing else does.
@@ -74,7 +81,7 @@ class Factors:
 
         def prove(db: Connection) -> None:
             row = totp_row(db, operator)
-            if row is None or bool(row.confirmed) is first:
+            if row is None or (row.confirmed == IN_FORCE) is first:
                 hint = "`ringfence mfa totp` enrols an app"
                 raise FactorError("no code can be taken", code="totp_missing", hint=hint)
             secret = totp_secret(self._master, operator, row.generation)
@@ -86,22 +93,34 @@ class Factors:
                 said = "the code is wrong, or was used already"
                 raise FactorError(said, code="totp_wrong", hint=hint)
             db.execute(
-                update(TOTP).where(TOTP.c.operator == operator).values(spent_step=step, confirmed=1)
+                update(TOTP)
+                .where(TOTP.c.operator == operator)
+                .values(spent_step=step, confirmed=IN_FORCE)
             )
 
         self._guarded(operator, now_us, prove)
 
-    def remove_totp(self, operator: str) -> None:
-        """Take codes out of force; their secret never comes back.
+    def remove_totp(self, operator: str, now_us: int) -> None:
+        """Take codes out of force; their secret never comes back. Admits to new ones only.
 
         Raises:
             FactorError: `totp_missing`.
         """
         with self._transaction(writes=True) as db:
             row = totp_row(db, operator)
-            if row is None or not row.confirmed:
+            if row is None or row.confirmed != IN_FORCE:
                 raise FactorError("no codes are in force", code="totp_missing", hint="")
-            db.execute(update(TOTP).where(TOTP.c.operator == operator).values(confirmed=0))
+            db.execute(update(TOTP).where(TOTP.c.operator == operator).values(confirmed=REMOVED))
+            step_to(db, operator, "admitted", now_us)
+
+    def reset(self, operator: str, now_us: int) -> None:
+        """Take all factors of an operator away, and admit them to a new one."""
+        with self._transaction(writes=True) as db:
+            where = (TOTP.c.operator == operator) & (TOTP.c.confirmed == IN_FORCE)
+            db.execute(update(TOTP).where(where).values(confirmed=REMOVED))
+            for table in (RECOVERY, GUESS):
+                db.execute(delete(table).where(table.c.operator == operator))
+            step_to(db, operator, "admitted", now_us)
 
     def new_recovery_codes(self, operator: str) -> list[str]:
         """Return ten new codes, shown this once; the ones before are gone."""
@@ -142,22 +161,14 @@ class Factors:
 
     def keep_step_up(self, operator: str, strength: str, now_us: int) -> None:
         """Keep that an operator has just proved a factor, in the place of the time before."""
-        row = {"strength": strength, "time_us": now_us}
-        where = STEP_UP.c.operator == operator
         with self._transaction(writes=True) as db:
-            if db.execute(update(STEP_UP).where(where).values(row)).rowcount == 0:
-                db.execute(insert(STEP_UP).values(row | {"operator": operator}))
+            step_to(db, operator, strength, now_us)
 
     def step_up(self, operator: str) -> StepUp | None:
         """Return when an operator last proved a factor, and which."""
         with self._transaction() as db:
             row = db.execute(select(STEP_UP).where(STEP_UP.c.operator == operator)).first()
         return None if row is None else StepUp(row.strength, row.time_us)
-
-    def forget_step_up(self, operator: str) -> None:
-        """Forget it: what it rested on is no more."""
-        with self._transaction(writes=True) as db:
-            db.execute(delete(STEP_UP).where(STEP_UP.c.operator == operator))
 
     def _guarded(self, operator: str, now_us: int, prove: Callable[[Connection], None]) -> None:
         """Run `prove` unless the operator is locked out; count it when it was a guess.
@@ -184,6 +195,14 @@ class Factors:
                 db.execute(update(GUESS).where(GUESS.c.operator == operator).values(fresh))
         if wrong is not None:
             raise wrong
+
+
+def step_to(db: Connection, operator: str, strength: str, now_us: int) -> None:
+    """Write a step-up in the place of the one before."""
+    row = {"strength": strength, "time_us": now_us}
+    where = STEP_UP.c.operator == operator
+    if db.execute(update(STEP_UP).where(where).values(row)).rowcount == 0:
+        db.execute(insert(STEP_UP).values(row | {"operator": operator}))
 
 
 def totp_row(db: Connection, operator: str) -> Row[Any] | None:

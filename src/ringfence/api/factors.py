@@ -1,0 +1,245 @@
+"""What operators do with their second factors, and how they prove one: recorded, or not done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ringfence.api.stepup import StepUps
+from ringfence.api.telling import read_why
+from ringfence.engine import Detail
+from ringfence.errors import EngineError, FactorError, PrincipalStateError
+from ringfence.identity.factor.totp import enrolment_uri
+from ringfence.identity.tree import Tree
+
+__all__ = ["AskedFactors", "FactorService", "Mfa"]
+
+KINDS = ("totp", "recovery")
+"""What a step-up can be given with."""
+
+
+class FactorService:
+    """The second factors of a gateway's operators."""
+
+    def __init__(
+        self,
+        step_ups: StepUps,
+        tree: Tree,
+        record: Callable[[str, Detail], None],
+        node: str = "",
+    ) -> None:
+        """Keep what is needed. `record` returns when the ledger has an event durably."""
+        self.step_ups = step_ups
+        self._factors = step_ups.factors
+        self._tree = tree
+        self._record = record
+        self._node = node
+
+    def shown(self, operator: str) -> dict[str, Any]:
+        """Return an operator's factors, without what proves them, and their last step-up."""
+        proof = self._factors.step_up(operator)
+        return {
+            "operator": operator,
+            "totp": self._factors.has_totp(operator),
+            "recovery_codes": self._factors.recovery_left(operator),
+            "step_up": None if proof is None else {"by": proof.strength, "time_us": proof.time_us},
+            "asked": self.step_ups.asked(),
+        }
+
+    def begin_totp(self, operator: str) -> dict[str, Any]:
+        """Return a new secret, shown this once. It counts once `confirm_totp` has seen a code.
+
+        Raises:
+            FactorError: `totp_enrolled`.
+            StepUpError: step-ups are asked for, and nobody has admitted this operator.
+        """
+        self._admitted(operator)
+        secret = self._factors.enrol_totp(operator, now_us())
+        return {"secret": secret, "uri": enrolment_uri(secret, operator, self._node)}
+
+    def confirm_totp(self, operator: str, code: str, who: str) -> dict[str, Any]:
+        """Put the secret in force that `begin_totp` has shown: `code` is its app's first.
+
+        It is a step-up, too.
+
+        Raises:
+            FactorError: `totp_missing`, `totp_wrong`, `totp_unreadable`, `factor_locked`.
+            StepUpError: as `begin_totp`: it may have changed since.
+            EngineError: the ledger does not take it; nothing is in force.
+        """
+        self._admitted(operator)
+        self._proved(operator, "totp", who, lambda at: self._first(operator, code, at))
+        try:
+            self._tell("factor.enrolled", operator, who, kind="totp")
+        except EngineError:
+            self._factors.remove_totp(operator, now_us())
+            raise
+        self._factors.keep_step_up(operator, "totp", now_us())
+        return self.shown(operator)
+
+    def recovery_codes(self, operator: str, who: str) -> list[str]:
+        """Return ten new recovery codes, shown this once; the ones before are gone.
+
+        Raises:
+            FactorError: `totp_missing`: they are for who has lost an app, and there is none.
+        """
+        if not self._factors.has_totp(operator):
+            hint = "`ringfence mfa totp` first"
+            raise FactorError("there is nothing to recover yet", code="totp_missing", hint=hint)
+        self._tell("factor.enrolled", operator, who, kind="recovery")
+        return self._factors.new_recovery_codes(operator)
+
+    def remove_totp(self, operator: str, who: str) -> dict[str, Any]:
+        """Take an operator's codes out of force; new ones may be enrolled for a day.
+
+        Step-ups are asked for all the same.
+
+        Raises:
+            FactorError: `totp_missing`.
+        """
+        if self._factors.has_totp(operator):
+            self._tell("factor.removed", operator, who, kind="totp")
+        self._factors.remove_totp(operator, now_us())
+        return self.shown(operator)
+
+    def step_up(self, operator: str, kind: str, code: str, who: str) -> dict[str, Any]:
+        """Prove a factor.
+
+        Raises:
+            FactorError: the code is not good; its code says why.
+            EngineError: the ledger does not take it: it does not count then.
+        """
+        proofs = {"totp": self._factors.prove_totp, "recovery": self._factors.prove_recovery}
+        if kind not in proofs:
+            hint = "prove one of: " + ", ".join(KINDS)
+            raise FactorError(f"{kind!r} is no factor", code="factor_refused", hint=hint)
+        self._proved(operator, kind, who, lambda at: proofs[kind](operator, code, at))
+        self._tell("step_up.proved", operator, who, kind=kind)
+        self._factors.keep_step_up(operator, kind, now_us())
+        return self.shown(operator)
+
+    def reset(self, name: str, why: str, who: str, operator: str | None) -> dict[str, Any]:
+        """Take all factors of another operator away, and let them enrol anew for a day.
+
+        `operator` is who asks; None: who holds the state folder, while no gateway runs.
+
+        Raises:
+            PrincipalMissingError: there is none of this name.
+            PrincipalStateError: it is no operator, or out of use.
+            FactorError: `factor_own`: nobody vouches for themselves.
+        """
+        why = read_why(why)
+        if name == operator:
+            hint = "`ringfence mfa remove totp`; or another owner does it"
+            raise FactorError("these are your own factors", code="factor_own", hint=hint)
+        found = self._tree.one(name)
+        if found.kind != "operator" or found.state != "active":
+            said = f"{name} is no operator in use"
+            raise PrincipalStateError(said, hint="`ringfence principal list` shows who is")
+        self._tell("factor.reset", name, who, **({"why": why} if why else {}))
+        self._factors.reset(name, now_us())
+        return self.shown(name)
+
+    def admit(self, name: str) -> None:
+        """Let an operator who was just made enrol a first factor."""
+        self._factors.keep_step_up(name, "admitted", now_us())
+
+    def _first(self, operator: str, code: str, at_us: int) -> None:
+        self._factors.prove_totp(operator, code, at_us, first=True)
+
+    def _admitted(self, operator: str) -> None:
+        """Make sure that an operator may have a first factor: nobody has one, or they may."""
+        if self._factors.ever():
+            self.step_ups.require(operator, "factor.enrol")
+
+    def _proved(self, operator: str, kind: str, who: str, prove: Callable[[int], None]) -> None:
+        """Prove a code; tell of one that was not good."""
+        try:
+            prove(now_us())
+        except FactorError as e:
+            # Refused whether or not the ledger takes it.
+            with suppress(EngineError):
+                self._tell("factor.refused", operator, who, kind=kind, code=e.code)
+            raise
+
+    def _tell(self, name: str, operator: str, who: str, **more: str) -> None:
+        self._record(name, {"operator": operator, "who": who, **more})
+
+
+class Mfa(Protocol):
+    """The factors of who asks; `FactorService` says what each does and refuses."""
+
+    def factors(self) -> dict[str, Any]:
+        """Return what is enrolled, and the last step-up."""
+        ...
+
+    def begin_totp(self) -> dict[str, Any]:
+        """Return a new secret, shown this once."""
+        ...
+
+    def confirm_totp(self, code: str) -> dict[str, Any]:
+        """Put it in force."""
+        ...
+
+    def recovery_codes(self) -> list[str]:
+        """Return ten new codes, shown this once."""
+        ...
+
+    def remove_totp(self) -> dict[str, Any]:
+        """Take the codes out of force."""
+        ...
+
+    def step_up(self, kind: str, code: str) -> dict[str, Any]:
+        """Prove a factor."""
+        ...
+
+    def reset_factors(self, name: str, why: str) -> dict[str, Any]:
+        """Take another's factors away."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFactors:
+    """`Mfa` of a service in this process, while no gateway runs."""
+
+    service: FactorService
+    operator: str
+    who: str
+
+    def factors(self) -> dict[str, Any]:
+        """As `FactorService.shown`."""
+        return self.service.shown(self.operator)
+
+    def begin_totp(self) -> dict[str, Any]:
+        """As `FactorService.begin_totp`."""
+        return self.service.begin_totp(self.operator)
+
+    def confirm_totp(self, code: str) -> dict[str, Any]:
+        """As `FactorService.confirm_totp`."""
+        return self.service.confirm_totp(self.operator, code, self.who)
+
+    def recovery_codes(self) -> list[str]:
+        """As `FactorService.recovery_codes`, after the step-up that it needs."""
+        self.service.step_ups.require(self.operator, "factor.change")
+        return self.service.recovery_codes(self.operator, self.who)
+
+    def remove_totp(self) -> dict[str, Any]:
+        """As `FactorService.remove_totp`, after the step-up that it needs."""
+        self.service.step_ups.require(self.operator, "factor.change")
+        return self.service.remove_totp(self.operator, self.who)
+
+    def step_up(self, kind: str, code: str) -> dict[str, Any]:
+        """As `FactorService.step_up`."""
+        return self.service.step_up(self.operator, kind, code, self.who)
+
+    def reset_factors(self, name: str, why: str) -> dict[str, Any]:
+        """As `FactorService.reset`: whoever has the folder has its master key, too."""
+        return self.service.reset(name, why, self.who, None)
+
+
+def now_us() -> int:
+    """Return the time in µs since the epoch."""
+    return time.time_ns() // 1_000
