@@ -19,13 +19,13 @@ from tests.integration.websocket import ClientConnection, connect
 STREAMS = {
     "bybit": "/v5/public/spot",
     "deribit": "/ws/api/v2",
-    "kraken": "/v2",
+    "kraken": "/",
     "okx": "/ws/v5/public",
 }
 PINGS = {
     "bybit": '{"op":"ping"}',
     "deribit": '{"jsonrpc":"2.0","id":1,"method":"public/test"}',
-    "kraken": '{"method":"ping"}',
+    "kraken": '{"event":"ping"}',
     "okx": "ping",
 }
 Placed = tuple[Venue, Stage]

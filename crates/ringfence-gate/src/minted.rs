@@ -1,4 +1,4 @@
-//! Tokens of the gateway's own: what a client that proved itself once shows on the requests that follow.
+//! Tokens of the gateway's own: what a client that proved itself once shows on what follows.
 //!
 //! A token is 256 random bits, of which only the hash is kept. It stands for the session of a logon, so that authority
 //! is asked for each request: a key that is revoked silences its tokens at once. Nothing of them outlives the process.
@@ -11,7 +11,7 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use ringfence_core::refusal::Code;
 use ringfence_core::session::Session;
 use ringfence_core::sign::Digest;
-use ringfence_wire::jws;
+use ringfence_wire::{Shown, jws};
 
 /// Tokens that are good at once.
 const TOKENS: usize = 10_000;
@@ -20,19 +20,43 @@ const OF_ONE: usize = 16;
 /// Characters of a token.
 const LENGTH: usize = 43;
 
+/// What is kept of a token.
+pub(crate) type Hash = [u8; 32];
+
 /// All tokens, by the hash of each.
-#[derive(Debug, Default)]
-pub(crate) struct Minted(Mutex<HashMap<[u8; 32], Token>>);
+#[derive(Debug)]
+pub(crate) struct Minted {
+    all: Mutex<HashMap<Hash, Token>>,
+    most: usize,
+    most_of_one: usize,
+}
+
+impl Default for Minted {
+    fn default() -> Self {
+        Self::bounded(TOKENS, OF_ONE)
+    }
+}
 
 #[derive(Debug)]
 struct Token {
     session: Arc<Session>,
     /// The listener that it was made on, and is good on.
     door: Arc<str>,
+    /// Where it is shown, and is good.
+    shown: Shown,
 }
 
 impl Minted {
-    /// Makes a token for `session`, good on `door`.
+    /// Makes room for `most` tokens at once, and `most_of_one` of each credential.
+    fn bounded(most: usize, most_of_one: usize) -> Self {
+        Self {
+            all: Mutex::default(),
+            most,
+            most_of_one,
+        }
+    }
+
+    /// Makes a token for `session`, good on `door` where it is `shown`.
     ///
     /// # Errors
     ///
@@ -40,29 +64,30 @@ impl Minted {
     pub(crate) fn mint(
         &self,
         session: Session,
-        door: &Arc<str>,
+        (door, shown): (&Arc<str>, Shown),
         now_us: u64,
     ) -> Result<String, Code> {
         let mut secret = [0; 32];
         rand::fill(&mut secret).map_err(|_| Code::Internal)?;
         let text = jws::encode(&secret);
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, token| now_us < token.session.until_us() && token.session.is_in_force());
         let key_id = session.credential().key_id();
         let same = |token: &&Token| token.session.credential().key_id() == key_id;
-        if all.len() >= TOKENS || all.values().filter(same).count() >= OF_ONE {
+        if all.len() >= self.most || all.values().filter(same).count() >= self.most_of_one {
             return Err(Code::Overloaded);
         }
         let token = Token {
             session: Arc::new(session),
             door: Arc::clone(door),
+            shown,
         };
         all.insert(hash(&text), token);
         Ok(text)
     }
 
     /// Returns the session of the token that `headers` carry; none where they carry none of this listener's.
-    pub(crate) fn find(&self, headers: &HeaderMap, door: &str) -> Option<Arc<Session>> {
+    pub(crate) fn carried(&self, headers: &HeaderMap, door: &str) -> Option<Arc<Session>> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let (value, more) = (values.next()?, values.next());
         let text = value.to_str().ok()?;
@@ -73,15 +98,25 @@ impl Minted {
         if text.len() != LENGTH || more.is_some() {
             return None;
         }
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let token = all.get(&hash(text)).filter(|token| *token.door == *door);
+        self.find(&hash(text), door, Shown::Header)
+    }
+
+    /// Returns the session of a token that was shown on `door`; none where it is good for nothing there.
+    pub(crate) fn find(&self, token: &Hash, door: &str, shown: Shown) -> Option<Arc<Session>> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let token = all.get(token);
+        let token = token.filter(|token| *token.door == *door && token.shown == shown);
         token.map(|token| Arc::clone(&token.session))
     }
 }
 
-fn hash(text: &str) -> [u8; 32] {
+/// Returns what is kept of a token.
+pub(crate) fn hash(text: &str) -> Hash {
     let mut bytes = text.as_bytes().to_vec();
     Digest::Sha256.replace(&mut bytes, 0);
     // INVARIANT: SHA-256 has 32 bytes.
     bytes.try_into().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ impl Passing {
     pub(crate) fn token(&self, now_us: u64) -> Result<Option<Token>, Refusal> {
         let shared = &self.client.thread.shared;
         let door = &self.client.door;
-        if let Some(session) = shared.minted.find(&self.head.headers, &door.name) {
+        if let Some(session) = shared.minted.carried(&self.head.headers, &door.name) {
             let proof = None;
             return Ok(Some(Token { session, proof }));
         }
@@ -121,7 +121,8 @@ impl Passing {
         let until_us = now_us.saturating_add(mints.seconds.saturating_mul(1_000_000));
         let session = permit.session(until_us).ok_or(Code::Internal)?;
         let minted = &self.client.thread.shared.minted;
-        let token = minted.mint(session, &self.client.door.name, now_us)?;
+        let place = (&self.client.door.name, mints.shown);
+        let token = minted.mint(session, place, now_us)?;
         Ok(mints.answer(&token))
     }
 

@@ -14,6 +14,6 @@ pub mod websocket;
 pub use dialect::{
     Abouts, AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft, Each,
     Following, Head, Heading, Leg, Mints, OrderIds, Orders, Outgoing, Reading, Rendered, Route,
-    Said, Scratch, Seal, Signed, Spoke, Spoken, Steps, Stop, Unsigned, Verdict, essence,
+    Said, Scratch, Seal, Shown, Signed, Spoke, Spoken, Steps, Stop, Unsigned, Verdict, essence,
     http_date_us,
 };

@@ -6,7 +6,6 @@ use http::HeaderMap;
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Permit;
 use ringfence_core::refusal::{Code, Refusal};
-use ringfence_core::session::Session;
 use ringfence_wire::{Following, Heading, Leg as Which, Outgoing};
 use tokio::time::timeout;
 
@@ -48,11 +47,17 @@ impl Speaker {
             Ok(passing) => Rc::new(passing),
             Err(refusal) => return self.refuse(Some(heading), refusal, &hearing),
         };
-        let own = asked.claim.is_some();
-        match self.permit(&passing, asked, hearing.edge) {
+        let shown = self.shown(asked);
+        // What the message says itself of who acts counts before who has logged on.
+        let own = match &shown {
+            Ok(Some(session)) => Some(session.until_us()),
+            _ if asked.claim.is_some() => Some(self.lasts_us()),
+            _ => None,
+        };
+        match self.permit(&passing, asked, shown, hearing.edge) {
             Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
             Ok(permitted) => {
-                let until_us = self.until_us(own);
+                let until_us = own.unwrap_or_else(|| self.until_us());
                 let saying = Saying {
                     message: following.message,
                     logon: following.logon,
@@ -62,19 +67,21 @@ impl Speaker {
         }
     }
 
-    /// Until when that may be passed on which a message asks for that is permitted now.
-    fn until_us(&self, own: bool) -> u64 {
-        let now_us = now_us();
-        let dialect = &self.client.door.speech.dialect;
-        let lasts_us = now_us.saturating_add(dialect.session_us(&self.path));
+    /// Until when that may be passed on which who has logged on asks for now, or the connection's certificate.
+    fn until_us(&self) -> u64 {
         match &self.session {
-            _ if own => lasts_us,
             Some(session) => session.until_us(),
             None => {
-                let vouched = self.client.session(now_us);
-                vouched.as_ref().map_or(lasts_us, Session::until_us)
+                let vouched = self.client.session(now_us());
+                vouched.map_or_else(|| self.lasts_us(), |session| session.until_us())
             }
         }
+    }
+
+    /// Until when a session lasts that begins now.
+    fn lasts_us(&self) -> u64 {
+        let dialect = &self.client.door.speech.dialect;
+        now_us().saturating_add(dialect.session_us(&self.path))
     }
 
     fn pass_on(

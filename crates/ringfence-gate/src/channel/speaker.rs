@@ -1,6 +1,7 @@
 //! What is done with each message of a channel, and who acts on it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Uri};
@@ -13,7 +14,9 @@ use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::session::Session;
 use ringfence_core::sign::Claim;
-use ringfence_wire::{Asked, Dialect, Each, Heading, Outgoing, Reading, Said, Spoke, Spoken};
+use ringfence_wire::{
+    Asked, Dialect, Each, Heading, Outgoing, Reading, Said, Shown, Spoke, Spoken,
+};
 use tokio::task::spawn_local;
 
 use super::Opened;
@@ -24,6 +27,7 @@ use crate::carry::{Permitted, Recorded};
 use crate::client::Client;
 use crate::clock::now_us;
 use crate::lane::Lane;
+use crate::minted::{Hash, hash};
 use crate::pipeline::{Asking, Passing, SaidOn, Turned};
 use crate::shared::MessageId;
 
@@ -37,6 +41,8 @@ pub(super) struct Speaker {
     pub(super) connection: MessageId,
     connected_us: u64,
     pub(super) session: Option<Session>,
+    /// What is kept of the token that a message showed last, and the session that it began.
+    shown: Option<(Hash, Arc<Session>)>,
     since_us: u64,
     pub(super) mailbox: Rc<Mailbox>,
     /// The venue's ends of it.
@@ -69,6 +75,7 @@ impl Speaker {
             connection: opened.id,
             connected_us: now_us,
             session: opened.session,
+            shown: None,
             since_us: now_us,
             mailbox: Rc::default(),
             legs: Legs::default(),
@@ -78,8 +85,9 @@ impl Speaker {
 
     /// Tells whether the key of the session is no longer good for anything.
     pub(super) fn is_silenced(&self, now_us: u64) -> bool {
-        let session = self.session.as_ref();
-        session.is_some_and(|session| !session.is_in_force()) || self.legs.are_silenced(now_us)
+        let shown = self.shown.as_ref().map(|(_, session)| &**session);
+        let mut sessions = self.session.as_ref().into_iter().chain(shown);
+        sessions.any(|session| !session.is_in_force()) || self.legs.are_silenced(now_us)
     }
 
     /// Hears one message, and returns it if it has to wait for the one before it.
@@ -173,7 +181,8 @@ impl Speaker {
                 return None;
             }
         };
-        match self.permit(&passing, asked, hearing.edge) {
+        let shown = self.shown(asked);
+        match self.permit(&passing, asked, shown, hearing.edge) {
             Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
             Ok(permitted) => {
                 let task = Task {
@@ -189,11 +198,37 @@ impl Speaker {
         None
     }
 
+    /// Returns the session of the token that a message shows. One that has begun here goes on for as long as the
+    /// connection has one, though the token begins no other by then.
+    pub(super) fn shown(&mut self, asked: &Asked<'_>) -> Result<Option<Arc<Session>>, Code> {
+        let shown = asked.token.map(|token| self.shown_by(hash(token)));
+        shown.transpose()
+    }
+
+    fn shown_by(&mut self, token: Hash) -> Result<Arc<Session>, Code> {
+        if let Some((_, session)) = self.shown.as_ref().filter(|(known, _)| *known == token) {
+            return Ok(Arc::clone(session));
+        }
+        let shared = &self.client.thread.shared;
+        let (door, now_us) = (&self.client.door, now_us());
+        let found = shared.minted.find(&token, &door.name, Shown::Message);
+        let found = found.ok_or(Code::CredentialUnknown)?;
+        if found.until_us() <= now_us {
+            return Err(Code::CredentialSessionEnded);
+        }
+        let until_us = now_us.saturating_add(door.speech.dialect.session_us(&self.path));
+        let (key_id, coverage) = (found.credential().key_id(), found.coverage());
+        let session = Arc::new(shared.core.vouch(key_id, coverage, until_us, None)?);
+        self.shown = Some((token, Arc::clone(&session)));
+        Ok(session)
+    }
+
     #[allow(clippy::result_large_err)] // moved once
     pub(super) fn permit(
         &self,
         passing: &Passing,
         asked: &Asked<'_>,
+        shown: Result<Option<Arc<Session>>, Code>,
         edge: Edge,
     ) -> Result<Permitted, Turned> {
         let (thread, route) = (&self.client.thread, asked.route);
@@ -202,6 +237,7 @@ impl Speaker {
         if !self.mailbox.has_room() {
             return Err(early(Code::Overloaded.into()));
         }
+        let shown = shown.map_err(|code| early(code.into()))?;
         self.timely(asked, dialect).map_err(early)?;
         let mut scratch = thread.scratch.borrow_mut();
         let signed = match asked.claim {
@@ -209,8 +245,9 @@ impl Speaker {
             None => (None, dialect.window()),
         };
         let reading = dialect.read_asked(asked, signed, &mut scratch);
-        // Who has logged on counts before the connection's certificate.
-        let vouched = match self.session {
+        // What the message shows counts before who has logged on, and that before the connection's certificate.
+        let known = shown.as_deref().or(self.session.as_ref());
+        let vouched = match known {
             Some(_) => None,
             None => self.client.session(now_us()),
         };
@@ -218,7 +255,7 @@ impl Speaker {
             operation: route.operation,
             signed: route.signed,
             reading: reading.map_err(early)?,
-            session: self.session.as_ref().or(vouched.as_ref()),
+            session: known.or(vouched.as_ref()),
         };
         passing.decide(&asking, edge, || {
             dialect.forward(route, &asked.head(), asked.body.as_bytes())

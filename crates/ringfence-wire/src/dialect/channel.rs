@@ -6,6 +6,7 @@
 
 mod compile;
 mod feed;
+mod names;
 mod template;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use super::{Dialect, Frame, Head, Route, Scratch};
 use crate::{form, json};
 use feed::{Feed, Follow};
 pub use feed::{Following, Leg};
+use names::Renames;
 use template::Template;
 pub use template::{Said, Spoke};
 
@@ -45,6 +47,13 @@ pub(super) struct Channel {
     /// Where parameters stand.
     parameters: Box<str>,
     beside: Box<[Box<str>]>,
+    names: Renames,
+    /// Where a message shows who acts by it.
+    token: Option<Name>,
+    /// What answers repeat.
+    repeated: Option<Name>,
+    /// Where an answer says what went wrong, whatever its status.
+    failed: Option<Box<str>>,
     /// Which of the dialect's frames a message is that is signed itself.
     frame: Option<usize>,
     /// Where time and window of a session's message stand.
@@ -66,6 +75,8 @@ struct Method {
     route: (Box<str>, Box<str>),
     /// Where the parameters stand.
     parameters: Box<str>,
+    /// If it is not the channel's.
+    answer: Option<Template>,
 }
 
 #[derive(Debug)]
@@ -88,6 +99,8 @@ pub struct Heading {
     pub has_id: bool,
     /// The name of what it asks.
     pub method: String,
+    /// One value of it, as JSON, where the channel repeats one.
+    pub repeated: Option<String>,
 }
 
 /// What a message of a channel wants.
@@ -120,6 +133,8 @@ pub struct Asked<'a> {
     pub claim: Option<(Claim<'a>, Window)>,
     /// When it says it was sent, if it is not signed itself.
     pub stamp: Option<Stamp>,
+    /// The token that it shows in place of a signature.
+    pub token: Option<&'a str>,
 }
 
 impl Asked<'_> {
@@ -175,7 +190,13 @@ impl Dialect {
         let pairs = scratch.pairs();
         let method = pairs.get_typed(&channel.method);
         let method = method.filter(|(name, quoted)| *quoted && name.len() <= METHOD_BYTES);
+        let repeated = channel.repeated.as_ref();
+        let repeated = repeated.and_then(|name| pairs.get_typed(name));
         Ok(Heading {
+            repeated: repeated.and_then(|(text, quoted)| match quoted {
+                true => serde_json::to_string(text).ok(),
+                false => Some(text.to_owned()),
+            }),
             id: channel.id_of(pairs)?,
             has_id: channel.has_id(pairs),
             // One that is no text is none that is known.
@@ -261,6 +282,7 @@ impl Dialect {
                 body: String::new(),
                 claim: claim(scheme, scratch)?,
                 stamp: None,
+                token: channel.token_of(scratch),
             },
         }))
     }
@@ -299,6 +321,7 @@ impl Dialect {
             body,
             claim: claim(scheme, scratch)?,
             stamp,
+            token: channel.token_of(scratch),
         }))
     }
 
@@ -345,6 +368,12 @@ impl Channel {
     fn has_id(&self, pairs: &Pairs) -> bool {
         let found = pairs.get_typed(&self.id);
         found.is_some_and(|found| found != ("null", false))
+    }
+
+    /// Returns the token that a message shows.
+    fn token_of<'a>(&self, scratch: &'a Scratch) -> Option<&'a str> {
+        let token = self.token.as_ref();
+        token.and_then(|name| scratch.pairs().get(name))
     }
 
     /// Returns a message's id as JSON.
@@ -400,13 +429,18 @@ impl Channel {
             }
             let unknown = || Refusal::new(Code::FormParameterUnknown).field(name);
             let inner = inside(name, place).ok_or_else(unknown)?;
+            let own = self.own.iter().any(|own| **own == *inner);
+            let (inner, value) = match own {
+                true => (inner, value.into()),
+                false => self.names.of(inner, value).ok_or_else(unknown)?,
+            };
             // A list has no place in a form; `null` has two readings there, and so have `&` and `=`: schemes sign
             // `name=value&name=value` with nothing escaped, so that two messages would sign alike.
             let plain = !inner.contains(['.', '&', '=']) && !value.contains('&');
-            if !plain || matches!(value, "{}" | "[]" | "null") {
+            if !plain || matches!(&*value, "{}" | "[]" | "null") {
                 return Err(Refusal::new(Code::FormParameterInvalid).field(inner));
             }
-            if self.own.iter().any(|own| **own == *inner) {
+            if own {
                 continue;
             }
             if !out.is_empty() {
@@ -414,7 +448,7 @@ impl Channel {
             }
             out.push_str(inner);
             out.push('=');
-            form::escape(value, &mut out);
+            form::escape(&value, &mut out);
         }
         Ok(out)
     }

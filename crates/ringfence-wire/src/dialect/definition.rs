@@ -239,14 +239,29 @@ pub(super) struct StreamMessages {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MintsDefinition {
-    /// How the message is signed: what is signed are values of its own parameters.
-    pub(super) signing: Signing,
+    /// How the message is signed, if not like all others: what is signed are values of its own parameters.
+    pub(super) signing: Option<Signing>,
     /// Parameters, and what each must say.
+    #[serde(default)]
     pub(super) only: BTreeMap<String, String>,
+    /// Where the token is shown.
+    #[serde(default)]
+    pub(super) shown: Shown,
     /// How long the token is good, in seconds.
     pub(super) seconds: u64,
     /// JSON text with `{token}`.
     pub(super) answer: String,
+}
+
+/// Where a token of the gateway's own is shown; it is good nowhere else.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Shown {
+    /// In each request's `Authorization: Bearer`.
+    #[default]
+    Header,
+    /// In each message of the channel, at its `token`.
+    Message,
 }
 
 /// Weight by one parameter: exactly one of the three measures.

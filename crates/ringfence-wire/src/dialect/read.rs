@@ -102,7 +102,7 @@ impl Dialect {
         let native = head.headers.filter(|headers| is_native(headers));
         // The handshake of a channel needs no signature; one that has it says who speaks on the channel.
         let asks = route.signed || (route.channel && native.is_some());
-        let logon = route.mints().map(|mints| &mints.signing);
+        let logon = route.mints().and_then(|mints| mints.signing.as_ref());
         let own = logon.or(self.signing.as_ref()).filter(|_| asks);
         let signed = match (own, native) {
             (Some(own), Some(headers)) => {

@@ -7,7 +7,7 @@ use ringfence_core::refusal::{Code, Refusal};
 
 use super::batch::Batch;
 use super::compile::wrong;
-use super::definition::{BodyKind, MintsDefinition};
+use super::definition::{BodyKind, MintsDefinition, Shown};
 use super::name::{Name, Names, Tag};
 use super::order::OrderNames;
 use super::scheme::{Scheme, Signing};
@@ -58,8 +58,11 @@ pub struct Route {
 /// A token that the gateway makes for who signed the message.
 #[derive(Debug)]
 pub struct Mints {
-    pub(super) signing: Signing,
+    /// How the message is signed, if not by the dialect's own scheme.
+    pub(super) signing: Option<Signing>,
     pub(super) only: When,
+    /// Where the token is shown.
+    pub shown: Shown,
     /// How long the token is good, in seconds.
     pub seconds: u64,
     /// The answer up to the token, and from there on.
@@ -82,13 +85,17 @@ impl Mints {
             let what = format!("1 to {TOKEN_SECONDS_MAX}");
             return Err(wrong(&format!("{field}.seconds"), what));
         }
-        let scheme = Scheme::compile(&written.signing, &format!("{field}.signing"))?;
+        let scheme = written.signing.as_ref();
+        let scheme = scheme.map(|own| Scheme::compile(own, &format!("{field}.signing")));
         let only = written.only.iter();
         Ok(Self {
-            signing: Signing::Canonical(Box::new(scheme.of_values())),
+            signing: scheme
+                .transpose()?
+                .map(|own| Signing::Canonical(Box::new(own.of_values()))),
             only: only
                 .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
                 .collect(),
+            shown: written.shown,
             seconds: written.seconds,
             answer: (before.into(), after.into()),
         })

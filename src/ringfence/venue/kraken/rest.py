@@ -103,6 +103,17 @@ def found(exchange: Exchange, params: Params, account: str) -> Order:
     return exchange.find(account, None, order_id, params.get("cl_ord_id"))
 
 
+def edit(exchange: Exchange, params: Params, account: str) -> Any:
+    """Kraken gives a changed order a new id; here it keeps its own, which is both."""
+    order = found(exchange, params, account)
+    if market(exchange, needed(params, "pair")).instrument.symbol != order.symbol:
+        raise VenueRefusal(-2013, "Order does not exist.")
+    quantity, price = number(params, "volume"), number(params, "price")
+    changed = exchange.amend(account, order, now_ms(), quantity or None, price or None)
+    name = shapes.txid(changed)
+    return {"status": "ok", "txid": name, "originaltxid": name, "orders_cancelled": 1}
+
+
 def cancel(exchange: Exchange, params: Params, account: str) -> Any:
     exchange.cancel(account, found(exchange, params, account))
     return {"count": 1}
@@ -224,6 +235,7 @@ PUBLIC: dict[tuple[str, str], Handler] = {
 PRIVATE: dict[tuple[str, str], Handler] = {
     ("POST", "/0/private/AddOrder"): place,
     ("POST", "/0/private/AddOrderBatch"): place_batch,
+    ("POST", "/0/private/EditOrder"): edit,
     ("POST", "/0/private/CancelOrder"): cancel,
     ("POST", "/0/private/CancelOrderBatch"): cancel_batch,
     ("POST", "/0/private/CancelAll"): cancel_all,

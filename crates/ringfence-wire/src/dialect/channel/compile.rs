@@ -11,6 +11,7 @@ use super::super::route::RouteTable;
 use super::super::scheme::Signing;
 use super::super::{DialectError, Frame};
 use super::feed::Feed;
+use super::names::Renames;
 use super::template::Template;
 use super::{Channel, Method, Session};
 
@@ -53,6 +54,10 @@ impl Channel {
             own: boxed(&written.own),
             parameters: written.parameters.as_str().into(),
             beside: boxed(&written.beside),
+            names: Renames::compile(&written.names),
+            token: written.token.as_deref().map(Name::from),
+            repeated: written.repeated.as_deref().map(Name::from),
+            failed: written.failed.as_deref().map(Box::from),
             frame: frame.transpose()?,
             time: time.map(|time| {
                 let names = [&time.parameter, &time.window_parameter];
@@ -149,7 +154,8 @@ impl Against<'_> {
         if !one || route.stream || route.channel {
             return Err(wrong(&field, "it is no route with one path for requests"));
         }
-        if route.body == BodyKind::Json && !channel.own.is_empty() {
+        let rewritten = !channel.own.is_empty() || !channel.names.is_empty();
+        if route.body == BodyKind::Json && rewritten {
             let what = "JSON goes on as sent: nothing of it can be the channel's own";
             return Err(wrong("own", what));
         }
@@ -157,7 +163,12 @@ impl Against<'_> {
             return Err(wrong(&field, "a route without a body takes no JSON"));
         }
         let parameters = written.parameters.as_ref();
+        let answer = written.answer.as_ref().map(|text| {
+            let field = format!("methods.{name}.answer");
+            Template::compile(text, &field)
+        });
         Ok(Method {
+            answer: answer.transpose()?,
             route: (verb.into(), path.into()),
             parameters: parameters.unwrap_or(&channel.parameters).as_str().into(),
         })

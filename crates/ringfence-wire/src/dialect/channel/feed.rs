@@ -56,6 +56,8 @@ pub(super) struct Feed {
 #[derive(Debug)]
 struct Topics {
     at: Box<str>,
+    /// Whether there is one and no list.
+    one: bool,
     /// Where the name stands in one, if it is no text.
     name: Option<Box<str>>,
     fields: Box<[Box<str>]>,
@@ -170,7 +172,9 @@ impl Channel {
             }
         }
         let topics = feed.topics.as_ref().filter(|_| !follow.topics.is_empty());
+        let own = |name: &str| self.own.iter().any(|own| **own == *name);
         let said = match topics {
+            Some(topics) if topics.one => vec![topics.read_one(pairs, own)?],
             Some(topics) => topics.read(pairs)?,
             None => Vec::new(),
         };
@@ -179,7 +183,12 @@ impl Channel {
             for topic in &said {
                 topics.check(topic, &follow.topics)?;
             }
-            put(&mut out, &topics.at, said.into());
+            let mut said = said;
+            let said = match said.pop() {
+                Some(topic) if topics.one => topic,
+                last => said.into_iter().chain(last).collect(),
+            };
+            put(&mut out, &topics.at, said);
         }
         Ok(Value::from(out).to_string())
     }
@@ -244,6 +253,35 @@ impl Topics {
         Ok(all)
     }
 
+    /// Returns the one topic of a message, without what is the channel's `own`.
+    fn read_one(&self, pairs: &Pairs, own: impl Fn(&str) -> bool) -> Result<Value, Refusal> {
+        let mut topic = Map::new();
+        for (_, name, value) in pairs.iter() {
+            let Some(place) = inside(name, &self.at).filter(|place| !own(place)) else {
+                continue;
+            };
+            let (field, index) = place.split_once('.').unwrap_or((place, ""));
+            let mut known = self.name.iter().chain(&self.fields);
+            if !known.any(|known| **known == *field) {
+                return Err(Refusal::new(Code::FormParameterUnknown).field(name));
+            }
+            let quoted = pairs.get_typed(&Name::from(name));
+            let quoted = quoted.is_some_and(|(_, quoted)| quoted);
+            let value = plain(value, quoted).filter(|_| !index.contains('.'));
+            let wrong = || Refusal::new(Code::FormParameterInvalid).field(name);
+            let value = value.ok_or_else(wrong)?;
+            if index.is_empty() {
+                topic.insert(field.to_owned(), value);
+                continue;
+            }
+            let list = topic
+                .entry(field)
+                .or_insert_with(|| Value::Array(Vec::new()));
+            list.as_array_mut().ok_or_else(wrong)?.push(value);
+        }
+        Ok(topic.into())
+    }
+
     fn check(&self, topic: &Value, listed: &[Box<str>]) -> Result<(), Refusal> {
         let name = match &self.name {
             Some(place) => topic.get(&**place),
@@ -253,6 +291,17 @@ impl Topics {
         let known = name.is_some_and(|name| listed.iter().any(|one| fits(one, name)));
         let unknown = || Refusal::new(Code::FormParameterInvalid).field(&self.at);
         known.then_some(()).ok_or_else(unknown)
+    }
+}
+
+/// Returns a text, a whole number or a truth value as JSON.
+fn plain(value: &str, quoted: bool) -> Option<Value> {
+    match value {
+        _ if value.len() > FIELD_BYTES => None,
+        _ if quoted => Some(value.into()),
+        "true" => Some(true.into()),
+        "false" => Some(false.into()),
+        _ => value.parse::<i64>().ok().map(Value::from),
     }
 }
 

@@ -8,8 +8,11 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::super::compile::wrong;
+use super::super::definition::Unit;
+use super::super::scheme::write_time;
 use super::super::{Dialect, DialectError};
 use super::{Channel, Heading};
+use crate::json;
 
 /// What an answer can speak of, beside its message's heading.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,6 +72,8 @@ enum Part {
     Body,
     /// A value of the outermost object of the body; `null` where there is none.
     Member(Box<str>),
+    /// The same further inside, with `.` between the names.
+    Inner(Box<str>),
     Connected,
     Connection,
     Id,
@@ -77,8 +82,10 @@ enum Part {
     Method,
     Nonce,
     Now,
+    NowText,
     Passphrase,
     Signature,
+    Repeated,
     Since,
     Status,
     Text(Box<str>),
@@ -97,14 +104,19 @@ impl Part {
             "message" => Self::Message,
             "method" => Self::Method,
             "nonce" => Self::Nonce,
+            "now" => Self::NowText,
             "now_ms" => Self::Now,
             "passphrase" => Self::Passphrase,
             "signature" => Self::Signature,
+            "repeated" => Self::Repeated,
             "since_ms" => Self::Since,
             "status" => Self::Status,
             "time" => Self::Time,
             "trace" => Self::Trace,
-            _ => Self::Member(name.strip_prefix("body.")?.into()),
+            _ => match name.strip_prefix("body.")? {
+                inner if inner.contains('.') => Self::Inner(inner.into()),
+                name => Self::Member(name.into()),
+            },
         })
     }
 }
@@ -173,6 +185,14 @@ impl Template {
                     let member = members.get(&**name);
                     out.push_str(member.map_or("null", |member| member.get()));
                 }
+                Part::Inner(path) => {
+                    out.push_str(json::find(said.body, path).ok()?.unwrap_or("null"));
+                }
+                Part::Repeated => out.push_str(heading.repeated.as_deref().unwrap_or("null")),
+                Part::NowText => {
+                    let now_us = said.now_ms.saturating_mul(1000);
+                    quote(&write_time(Unit::Iso8601, now_us), &mut out);
+                }
                 Part::Id => out.push_str(&heading.id),
                 Part::Connection => quote(said.connection, &mut out),
                 Part::Message => quote(said.message, &mut out),
@@ -209,8 +229,14 @@ impl Dialect {
     /// Returns what a route answered as a message; none if the answer is no JSON.
     pub fn speak(&self, path: &str, heading: &Heading, said: &Said<'_>) -> Option<String> {
         let channel = self.channel(path)?;
+        let failed = match &channel.failed {
+            Some(place) => json::find(said.body, place).ok()?.is_some(),
+            None => false,
+        };
+        let method = channel.methods.get(&*heading.method);
+        let own = method.and_then(|method| method.answer.as_ref());
         match said.status {
-            200..300 => channel.answer.fill(heading, said),
+            200..300 if !failed => own.unwrap_or(&channel.answer).fill(heading, said),
             _ => channel.error.fill(heading, said),
         }
     }

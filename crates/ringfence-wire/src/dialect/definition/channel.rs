@@ -26,6 +26,15 @@ pub(in crate::dialect) struct ChannelDefinition {
     /// Parameters that mean nothing to a route and are left out, such as the key.
     #[serde(default)]
     pub(in crate::dialect) own: Vec<String>,
+    /// What parameters are called here that routes call otherwise; those names of routes are none here.
+    #[serde(default)]
+    pub(in crate::dialect) names: BTreeMap<String, RenameDefinition>,
+    /// Where a message shows a token that a route of the dialect has minted, which says who acts by it.
+    pub(in crate::dialect) token: Option<String>,
+    /// A value that answers to a message repeat.
+    pub(in crate::dialect) repeated: Option<String>,
+    /// Where the answer of a route says what went wrong, at venues whose status does not tell.
+    pub(in crate::dialect) failed: Option<String>,
     /// What else may stand in a message, beside the parameters.
     #[serde(default)]
     pub(in crate::dialect) beside: Vec<String>,
@@ -74,6 +83,20 @@ pub(in crate::dialect) struct MethodDefinition {
     pub(in crate::dialect) route: String,
     /// Where its parameters stand, if not where the channel's do.
     pub(in crate::dialect) parameters: Option<String>,
+    /// What its route answered, put into the channel's form, if not like all others.
+    pub(in crate::dialect) answer: Option<String>,
+}
+
+/// A parameter under the name that its route has for it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct RenameDefinition {
+    pub(in crate::dialect) to: String,
+    /// What stands between the parts of its value; the route has them without it.
+    pub(in crate::dialect) parts: Option<char>,
+    /// Parts, or whole values, that the route has other words for.
+    #[serde(default)]
+    pub(in crate::dialect) words: BTreeMap<String, String>,
 }
 
 /// A session: one proof for all messages that follow on the connection.
@@ -116,6 +139,8 @@ pub(in crate::dialect) struct FeedDefinition {
     pub(in crate::dialect) fixed: BTreeMap<String, String>,
     /// Where the list of topics stands.
     pub(in crate::dialect) topics_at: Option<String>,
+    /// Where the one topic of a message stands, an object; in place of `topics_at`.
+    pub(in crate::dialect) topic_at: Option<String>,
     /// Where a topic's name stands, if it is an object.
     pub(in crate::dialect) topic_name: Option<String>,
     /// What else may stand in it.

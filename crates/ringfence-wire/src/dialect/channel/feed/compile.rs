@@ -22,27 +22,17 @@ impl Feed {
         if !written.path.starts_with('/') || !written.path.bytes().all(plain) {
             return Err(wrong("feed.path", "a path has no query and no escapes"));
         }
-        if written.topics_at.is_none() && !written.topics.is_empty() {
-            return Err(wrong(
-                "feed.topics_at",
-                "where the topics stand: it is missing",
-            ));
-        }
+        let topics = topics_of(written)?;
         let methods = written.methods.iter().map(|(name, method)| {
             let follow = follow(written, method, &format!("feed.methods.{name}"))?;
             Ok((name.as_str().into(), follow))
         });
         let fixed = written.fixed.iter();
-        let boxed = |names: &[String]| names.iter().map(|name| name.as_str().into()).collect();
         Ok(Self {
             fixed: fixed
                 .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
                 .collect(),
-            topics: written.topics_at.as_ref().map(|at| Topics {
-                at: at.as_str().into(),
-                name: written.topic_name.as_deref().map(Box::from),
-                fields: boxed(&written.topic_fields),
-            }),
+            topics,
             methods: methods.collect::<Result<_, _>>()?,
             logon: match &written.logon {
                 Some(logon) => Some(compile_logon(logon, frames)?),
@@ -50,6 +40,29 @@ impl Feed {
             },
         })
     }
+}
+
+fn topics_of(written: &FeedDefinition) -> Result<Option<Topics>, DialectError> {
+    let (at, one) = match (&written.topics_at, &written.topic_at) {
+        (Some(at), None) => (at, false),
+        (None, Some(at)) if written.topic_name.is_some() => (at, true),
+        (None, Some(_)) => return Err(wrong("feed.topic_name", "one topic is an object")),
+        (None, None) if written.topics.is_empty() => return Ok(None),
+        (None, None) => {
+            let what = "where the topics stand: it is missing";
+            return Err(wrong("feed.topics_at", what));
+        }
+        (Some(_), Some(_)) => {
+            return Err(wrong("feed.topic_at", "topics stand in one place"));
+        }
+    };
+    let fields = written.topic_fields.iter();
+    Ok(Some(Topics {
+        at: at.as_str().into(),
+        one,
+        name: written.topic_name.as_deref().map(Box::from),
+        fields: fields.map(|name| name.as_str().into()).collect(),
+    }))
 }
 
 fn follow(

@@ -1,0 +1,117 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, HeaderMap};
+use ringfence_core::budget::BudgetTable;
+use ringfence_core::credential::{CredentialTable, NewCredential, State};
+use ringfence_core::edge::EdgeBudget;
+use ringfence_core::guard::Guard;
+use ringfence_core::mode::Modes;
+use ringfence_core::operation::{Scope, Scopes};
+use ringfence_core::pipeline::Core;
+use ringfence_core::refusal::Code;
+use ringfence_core::replay::ReplayRoom;
+use ringfence_core::session::{Coverage, Demands, Session};
+use ringfence_core::sign::{Algorithm, VerifyingKey};
+use ringfence_wire::Shown;
+
+use super::{Minted, OF_ONE, TOKENS, hash};
+
+const END_US: u64 = 1_000;
+
+/// A core that knows the keys `k0` to `kN`, all of alice.
+fn core(keys: usize) -> Core {
+    let core = Core {
+        credentials: CredentialTable::new(),
+        edge: EdgeBudget::new(1, 1, 1),
+        budget: BudgetTable::new(Vec::new(), 1).unwrap(),
+        guard: Guard::new(HashMap::new(), HashMap::new()),
+        room: ReplayRoom::new(1, 1),
+        modes: Modes::default(),
+        egress: None,
+        policy: None,
+    };
+    for number in 0..keys {
+        let key = VerifyingKey::from_parts(Algorithm::HmacSha256, &[7; 32]);
+        let credential = NewCredential {
+            key_id: format!("k{number}").into(),
+            account: "alice".into(),
+            key: key.unwrap(),
+            scopes: Scopes::parse([Scope::ALL[0].as_str()]).unwrap(),
+            allow: Box::default(),
+            demands: Demands::default(),
+            expires_us: None,
+            state: State::Active,
+            held: None,
+        };
+        core.credentials.put(credential).unwrap();
+    }
+    core
+}
+
+fn session(core: &Core, key: usize) -> Session {
+    let session = core.vouch(&format!("k{key}"), Coverage::Venue, END_US, None);
+    session.unwrap()
+}
+
+fn made(minted: &Minted, core: &Core, key: usize, now_us: u64) -> Result<String, Code> {
+    minted.mint(
+        session(core, key),
+        (&Arc::from("door"), Shown::Header),
+        now_us,
+    )
+}
+
+#[test]
+fn all_keys_together_have_ten_thousand_tokens_and_no_more() {
+    let (minted, core) = (Minted::default(), core(TOKENS / OF_ONE + 1));
+    for number in 0..TOKENS {
+        made(&minted, &core, number / OF_ONE, 0).unwrap();
+    }
+    let last = TOKENS / OF_ONE;
+    assert_eq!(made(&minted, &core, last, 0), Err(Code::Overloaded));
+    // Those that are over make room.
+    made(&minted, &core, last, END_US).unwrap();
+}
+
+#[test]
+fn one_key_has_its_own_bound_and_one_that_is_revoked_makes_room() {
+    let (minted, core) = (Minted::bounded(3, 2), core(3));
+    made(&minted, &core, 0, 0).unwrap();
+    made(&minted, &core, 0, 0).unwrap();
+    assert_eq!(made(&minted, &core, 0, 0), Err(Code::Overloaded));
+    made(&minted, &core, 1, 0).unwrap();
+    assert_eq!(made(&minted, &core, 2, 0), Err(Code::Overloaded));
+    core.credentials
+        .set_state("k0", State::Deactivated)
+        .unwrap();
+    made(&minted, &core, 2, 0).unwrap();
+}
+
+#[test]
+fn a_token_is_good_only_where_it_was_made_for() {
+    let (minted, core) = (Minted::default(), core(2));
+    let text = made(&minted, &core, 0, 0).unwrap();
+    let known = hash(&text);
+    let found = minted.find(&known, "door", Shown::Header).unwrap();
+    assert_eq!(found.credential().key_id(), "k0");
+    assert!(minted.find(&known, "another", Shown::Header).is_none());
+    assert!(minted.find(&known, "door", Shown::Message).is_none());
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, format!("Bearer {text}").parse().unwrap());
+    assert!(minted.carried(&headers, "door").is_some());
+    assert!(minted.carried(&headers, "another").is_none());
+    // Nothing that could be shown again is kept.
+    assert!(!format!("{minted:?}").contains(&text));
+}
+
+#[test]
+fn no_two_tokens_are_alike_and_another_s_is_not_found() {
+    let (minted, core) = (Minted::default(), core(1));
+    let (one, two) = (made(&minted, &core, 0, 0), made(&minted, &core, 0, 0));
+    assert_ne!(one.unwrap(), two.unwrap());
+    let other = made(&Minted::default(), &core, 0, 0).unwrap();
+    assert!(minted.find(&hash(&other), "door", Shown::Header).is_none());
+}
