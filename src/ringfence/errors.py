@@ -6,6 +6,7 @@ The message says what and which; the hint says what to do. Neither carries a sec
 from __future__ import annotations
 
 __all__ = [
+    "ApprovalError",
     "ConfigError",
     "DerivationError",
     "DialectMissingError",
@@ -49,6 +50,13 @@ class GatewayError(Exception):
             self.hint = hint
         if code is not None:
             self.code = code
+
+
+class ApprovalError(GatewayError):
+    """Something needs others to approve it, or a vote or an execution of it is refused."""
+
+    code = "approval_required"
+    hint = "`ringfence approval list` shows what was asked for"
 
 
 class ConfigError(GatewayError):

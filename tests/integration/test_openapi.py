@@ -69,6 +69,10 @@ NO_FACTOR_FOR = {
     "POST /mfa/recovery",
     "POST /mfa/step-up",
     "POST /mfa/{name}/reset",
+    "GET /approvals/{name}",
+    "POST /approvals/{name}/approve",
+    "POST /approvals/{name}/reject",
+    "POST /approvals/{name}/execute",
 }
 """Nobody has an app whose codes these need, or is another operator."""
 

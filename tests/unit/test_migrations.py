@@ -13,10 +13,11 @@ from sqlalchemy import inspect, text
 
 from ringfence.errors import StoreError
 from ringfence.identity import Credential, Store
+from ringfence.identity.approval.schema import VOTE
 from ringfence.identity.database import Database
 from ringfence.identity.factor.schema import TOTP
 from ringfence.identity.migrations import HEAD, migrate, version
-from ringfence.identity.migrations.versions import schema_4
+from ringfence.identity.migrations.versions import schema_5
 from ringfence.identity.principal import Principal
 
 MADE = Credential("key-0001", "alice", "ed25519", ("read",), ("10.0.0.0/8",), "active", 1)
@@ -75,6 +76,7 @@ def test_a_store_of_an_older_schema_comes_up_and_keeps_what_it_has(
 
 def test_the_migrations_lay_the_tables_that_the_code_reads(empty: Path | str) -> None:
     migrate(Database(empty))
+    assert VOTE.metadata is TOTP.metadata
     with Database(empty).transaction() as db:
         context = MigrationContext.configure(db, opts={"compare_type": False})
         assert compare_metadata(context, TOTP.metadata) == []
@@ -134,7 +136,7 @@ def test_an_unknown_schema_is_not_read(empty: Path | str) -> None:
 
 
 def test_the_newest_migration_is_the_one_that_the_code_reads() -> None:
-    assert schema_4.revision == str(HEAD)
+    assert schema_5.revision == str(HEAD)
 
 
 def test_a_password_is_in_no_error(

@@ -60,6 +60,11 @@ POST /mfa/totp/remove             x     x     x        x       x
 POST /mfa/recovery                x     x     x        x       x
 POST /mfa/step-up                 x     x     x        x       x
 POST /mfa/{name}/reset            x     .     .        .       .
+GET /approvals                    x     x     x        x       x
+GET /approvals/{name}             x     x     x        x       x
+POST /approvals/{name}/approve    x     x     x        .       .
+POST /approvals/{name}/reject     x     x     x        .       .
+POST /approvals/{name}/execute    x     x     x        .       .
 """
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ringfence.api.approvals import ApprovalService
 from ringfence.api.asked import Asked, Keys
 from ringfence.api.client import Client, runs
 from ringfence.api.factors import AskedFactors, FactorService, Mfa
@@ -17,6 +18,7 @@ from ringfence.api.vault import AskedVault, NewVenueKey, Vaults, VaultService
 from ringfence.api.volumes import AskedVolumes, Volumes, VolumeService
 
 __all__ = [
+    "ApprovalService",
     "Asked",
     "AskedFactors",
     "AskedVault",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ringfence.api.approvals import matching
 from ringfence.api.keys import KeyService, Successor
 from ringfence.api.newkey import NewKey
 from ringfence.api.principals import NewPrincipal, PrincipalService
+from ringfence.config.model import Approval
+from ringfence.errors import ApprovalError
 from ringfence.identity.stepup import May, refused
 
 __all__ = ["Asked", "Keys"]
@@ -72,10 +75,13 @@ class Asked:
     service: KeyService
     who: str
     may: May = refused
+    rules: Mapping[str, Approval] = field(default_factory=dict)
+    """What needs others to approve it: that takes a running gateway."""
 
     def create(self, wanted: NewKey) -> dict[str, Any]:
         """As `KeyService.create`."""
         self.may("key.create", "")
+        self._alone("key.create", wanted.scopes)
         return self.service.create(wanted, self.who)
 
     def all(self) -> list[dict[str, Any]]:
@@ -95,20 +101,23 @@ class Asked:
     def rotate(self, key_id: str, wanted: Successor) -> dict[str, Any]:
         """As `KeyService.rotate`."""
         self.may("key.rotate", "")
+        self._alone("key.rotate", self._scopes(key_id))
         return self.service.rotate(key_id, wanted, self.who)
 
     def rescope(self, key_id: str, scopes: Sequence[str], why: str) -> dict[str, Any]:
         """As `KeyService.rescope`."""
-        return self.service.rescope(key_id, scopes, why, self.who, self.may)
+        return self.service.rescope(key_id, scopes, why, self.who, self._judge(scopes))
 
     def expire(self, key_id: str, expires_us: int, why: str) -> dict[str, Any]:
         """As `KeyService.expire`."""
-        return self.service.expire(key_id, expires_us, why, self.who, self.may)
+        judge = self._judge(self._scopes(key_id))
+        return self.service.expire(key_id, expires_us, why, self.who, judge)
 
     def create_principal(self, wanted: NewPrincipal) -> dict[str, Any]:
         """As `PrincipalService.create`; a new operator may enrol a factor."""
         if wanted.kind == "operator":
             self.may("operator.create", "")
+            self._alone("operator.create")
         made = PrincipalService(self.service).create(wanted, self.who)
         if wanted.kind == "operator":
             self.service.factors.keep_step_up(wanted.name, "admitted", made["created_us"])
@@ -127,3 +136,25 @@ class Asked:
         if asked == "resume":
             self.may("principal.resume", "")
         return PrincipalService(self.service).step(name, asked, why, self.who)
+
+    def _scopes(self, key_id: str) -> Sequence[str]:
+        return self.service.store.one(key_id).scopes
+
+    def _judge(self, scopes: Sequence[str]) -> May:
+        """Return what judges an act's step-up, and then whether one may do it alone."""
+
+        def judge(act: str, what: str) -> None:
+            self.may(act, what)
+            self._alone(act, scopes)
+
+        return judge
+
+    def _alone(self, act: str, scopes: Sequence[str] = ()) -> None:
+        """Refuse what needs others.
+
+        Raises:
+            ApprovalError: `approval_required`.
+        """
+        if (rule := matching(self.rules, act, scopes)) is not None:
+            hint = "start the gateway and ask again: only there can others approve it"
+            raise ApprovalError(f"this needs {rule.need} to approve", hint=hint)

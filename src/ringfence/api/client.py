@@ -224,6 +224,28 @@ class Client:
         found: dict[str, Any] = self._ask("POST", target, {"why": why})
         return found
 
+    def approvals(self) -> list[dict[str, Any]]:
+        """Return what was asked for, oldest first."""
+        found: list[dict[str, Any]] = self._ask("GET", "/approvals")
+        return found
+
+    def approval(self, name: str) -> dict[str, Any]:
+        """Return one request."""
+        found: dict[str, Any] = self._ask("GET", f"/approvals/{quote(name, safe='')}")
+        return found
+
+    def vote(self, name: str, word: str) -> dict[str, Any]:
+        """Say `approve` or `reject` to a request."""
+        target = f"/approvals/{quote(name, safe='')}/{word}"
+        found: dict[str, Any] = self._ask("POST", target)
+        return found
+
+    def execute_approval(self, name: str) -> dict[str, Any]:
+        """Do what was approved, once."""
+        target = f"/approvals/{quote(name, safe='')}/execute"
+        done: dict[str, Any] = self._ask("POST", target)
+        return done
+
     def status(self) -> dict[str, Any]:
         """Return the gateway's counters."""
         counters: dict[str, Any] = self._ask("GET", "/status")

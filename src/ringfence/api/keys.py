@@ -17,6 +17,7 @@ from ringfence.api.telling import patiently, read_why, told, told_principal
 from ringfence.engine import Engine
 from ringfence.errors import EngineError, KeyStateError, KeyTextError
 from ringfence.identity import lifecycle
+from ringfence.identity.approval import Approvals
 from ringfence.identity.credential import (
     HMAC,
     X509,
@@ -81,12 +82,13 @@ class KeyService:
         self.engine = engine
         self.rules = rules or KeyRules()
         self.factors = Factors(store.database, master)
+        self.approvals = Approvals(store.database, master)
         # Held over store and engine, so that both see changes in one order: a resume that
         # overtook a revoke on its way to the engine would leave the engine open.
         self.order = threading.Lock()
         self._master = master
 
-    def create(self, wanted: NewKey, who: str) -> dict[str, Any]:
+    def create(self, wanted: NewKey, who: str, approvals: Sequence[str] = ()) -> dict[str, Any]:
         """Create a credential and return it with its secret (HMAC), which is shown this once.
 
         `engine_error` says why the engine did not take it; the store has it all the same.
@@ -100,7 +102,7 @@ class KeyService:
         why = read_why(wanted.why)
         with self.order:
             self._settle(made)
-            change = self.store.add(made, who, why)
+            change = self.store.add(made, who, why, approvals)
             return self._shown_once(made, [(change, made)])
 
     def all(self) -> list[dict[str, Any]]:
@@ -158,7 +160,13 @@ class KeyService:
         return {**answer, "predecessor_expires_us": end_us}
 
     def rescope(
-        self, key_id: str, scopes: Sequence[str], why: str, who: str, may: May = refused
+        self,
+        key_id: str,
+        scopes: Sequence[str],
+        why: str,
+        who: str,
+        may: May = refused,
+        approvals: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Put other scopes in the place of a credential's. Fewer at once, more by step-up.
 
@@ -178,10 +186,16 @@ class KeyService:
                 what = f"adding {', '.join(new)} to credential {key_id}"
                 may("key.scope", what)
             what = f"scopes {' '.join(old.scopes)} -> {' '.join(wanted)}"
-            return self._describe(replace(old, scopes=wanted), old, what, why, who)
+            return self._describe(replace(old, scopes=wanted), old, what, why, who, approvals)
 
     def expire(
-        self, key_id: str, expires_us: int, why: str, who: str, may: May = refused
+        self,
+        key_id: str,
+        expires_us: int,
+        why: str,
+        who: str,
+        may: May = refused,
+        approvals: Sequence[str] = (),
     ) -> dict[str, Any]:
         """Let a credential end at another time. Sooner at once, later by step-up.
 
@@ -201,7 +215,7 @@ class KeyService:
                 may("key.expire", f"letting credential {key_id} last longer")
             end_us = bounded(expires_us, old.allow, now_us(), self.rules.unbound_us)
             what = f"ends at {iso(end_us)}"
-            return self._describe(replace(old, expires_us=end_us), old, what, why, who)
+            return self._describe(replace(old, expires_us=end_us), old, what, why, who, approvals)
 
     def suspend_unused(self) -> list[str]:
         """Keep when credentials were last used, and suspend those unused for too long.
@@ -274,13 +288,19 @@ class KeyService:
         return found
 
     def _describe(
-        self, new: Credential, old: Credential, what: str, why: str, who: str
+        self,
+        new: Credential,
+        old: Credential,
+        what: str,
+        why: str,
+        who: str,
+        approvals: Sequence[str],
     ) -> dict[str, Any]:
         """Put a new description in the old one's place, in the engine too. The order is held."""
         why = read_why(why)
         if new == old:
             return {**old.shown(), "effective_us": None}
-        change = self.store.describe(new, what, who, why, now_us())
+        change = self.store.describe(new, what, who, why, now_us(), approvals)
         effective_us = None
         if self.engine is not None:
             start = time.perf_counter_ns()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,9 @@ class PrincipalService:
         self._keys = keys
         self._tree = keys.store.principals
 
-    def create(self, wanted: NewPrincipal, who: str) -> dict[str, Any]:
+    def create(
+        self, wanted: NewPrincipal, who: str, approvals: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Create a principal.
 
         Raises:
@@ -52,7 +55,7 @@ class PrincipalService:
             uid=wanted.uid,
         )
         with self._keys.order:
-            change = self._tree.add(made, who, read_why(wanted.why))
+            change = self._tree.add(made, who, read_why(wanted.why), approvals)
             self._record(change)
         return made.shown()
 

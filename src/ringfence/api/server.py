@@ -19,12 +19,15 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ringfence.api.approvals import ApprovalService
 from ringfence.api.factors import FactorService
 from ringfence.api.keys import KeyService
 from ringfence.api.operators import Operators
+from ringfence.api.performing import performers
 from ringfence.api.person import peer_uid, person
 from ringfence.api.principals import PrincipalService
 from ringfence.api.reach import reach
+from ringfence.api.routes import approvals as approval_routes
 from ringfence.api.routes import factors as factor_routes
 from ringfence.api.routes import keys as key_routes
 from ringfence.api.routes import principals as principal_routes
@@ -80,16 +83,21 @@ def app(
     vault: VaultService | None = None,
     seal: SealService | None = None,
     factors: FactorService | None = None,
+    approvals: ApprovalService | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
     `beside` tells how those stand who read the ledger behind the engine; `vault` has the venue
-    keys, where it signs for a venue; `factors` are those of the keys' store.
+    keys, where it signs for a venue; `factors` and `approvals` are those of the keys' store.
+    Without the latter, nothing needs any.
     """
     tree = keys.store.principals
     operators = Operators(tree)
     if factors is None:
         factors = FactorService(StepUps(keys.factors), tree, lambda *told: engine.event(*told))
+    if approvals is None:
+        approvals = ApprovalService(keys.approvals, tree, {}, lambda *told: engine.event(*told))
+    approvals.perform = performers(keys, factors)
     made = FastAPI(
         title="Ringfence",
         openapi_url=None,
@@ -123,10 +131,11 @@ def app(
         return made.openapi()
 
     made.include_router(status.router(engine, beside))
-    made.include_router(principal_routes.router(PrincipalService(keys), factors))
-    made.include_router(key_routes.router(keys))
+    made.include_router(principal_routes.router(PrincipalService(keys), factors, approvals))
+    made.include_router(key_routes.router(keys, approvals))
     made.include_router(volume_routes.router(volumes))
-    made.include_router(factor_routes.router(factors))
+    made.include_router(factor_routes.router(factors, approvals))
+    made.include_router(approval_routes.router(approvals))
     if vault is not None:
         made.include_router(vault_routes.router(vault))
     if seal is not None:

@@ -8,6 +8,7 @@ import sys
 import typer
 
 from ringfence.cli import (
+    approval,
     check,
     codes,
     dialect,
@@ -88,6 +89,14 @@ key.command("rotate")(key_change.rotate)
 key.command("scope")(key_change.scope)
 key.command("expire")(key_change.expire)
 app.add_typer(key, name="key")
+
+consent = typer.Typer(help="Approve what needs more than one operator.")
+consent.command("list")(approval.list_approvals)
+consent.command("show")(approval.show)
+consent.command("approve")(approval.approve)
+consent.command("reject")(approval.reject)
+consent.command("execute")(approval.execute)
+app.add_typer(consent, name="approval")
 
 proof = typer.Typer(help="Keep your second factors, and prove one.")
 proof.command("totp")(mfa.totp)

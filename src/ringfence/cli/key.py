@@ -52,8 +52,10 @@ def keys(config: Path) -> Iterator[Keys]:
         else:
             service = service_of(folder)
             operator = service.store.principals.operator(os.getuid())
-            judge = StepUps.of(load(folder.config), service.factors)
-            yield Asked(service, who, judge.may(None if operator is None else operator.name))
+            loaded = load(folder.config)
+            judge = StepUps.of(loaded, service.factors)
+            may = judge.may(None if operator is None else operator.name)
+            yield Asked(service, who, may, loaded.config.admin.rules())
 
 
 def service_of(folder: Folder) -> KeyService:

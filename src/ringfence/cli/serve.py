@@ -62,6 +62,7 @@ def serve(
 def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     """Run until the first of the STOP signals, then drain. The folder is held."""
     from ringfence.api import (
+        ApprovalService,
         FactorService,
         KeyService,
         PrincipalService,
@@ -116,7 +117,13 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 partial(engine.event, durable=True),
                 loaded.config.node,
             )
-            application = app(keys, volumes, engine, readers, kept, seal, factors)
+            approvals = ApprovalService(
+                keys.approvals,
+                store.principals,
+                loaded.config.admin.rules(),
+                partial(engine.event, durable=True),
+            )
+            application = app(keys, volumes, engine, readers, kept, seal, factors, approvals)
             stack.enter_context(serving(application, folder.socket))
             with keeping(keys, warn):
                 ready(addresses, loaded, folder, as_json)

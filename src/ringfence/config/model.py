@@ -402,6 +402,40 @@ class KeysSection(Section):
     unused_days: Annotated[int, Field(ge=0, le=3_650)] = 0
 
 
+class Approval(Section):
+    """How many others must approve an act, of which roles, and when it may be done.
+
+    With `scopes`, only where a credential with one of them is concerned.
+    """
+
+    need: Annotated[int, Field(ge=1, le=8)]
+    roles: Annotated[
+        tuple[Literal["owner", "admin", "security"], ...],
+        Field(min_length=1, max_length=3, strict=False),
+    ] = ("owner", "security")
+    scopes: Annotated[tuple[Text, ...], Field(max_length=8, strict=False)] = ()
+    wait_s: Annotated[int, Field(ge=0, le=2_592_000)] = 0
+    """From when it is asked for; nobody can shorten it."""
+    expire_s: Annotated[int, Field(ge=60, le=7_776_000)] = 86_400
+
+    @model_validator(mode="after")
+    def leaves_time(self) -> Self:
+        """Refuse a rule by which nothing could ever be done."""
+        if self.wait_s >= self.expire_s:
+            raise wrong("is over before the wait is", "make it longer than wait_s", "expire_s")
+        return self
+
+
+Act = Literal[
+    "key.create",
+    "key.rotate",
+    "key.scope",
+    "key.expire",
+    "operator.create",
+    "factor.reset",
+]
+
+
 class Admin(Section):
     """Who may change a running gateway, and what they must have proved.
 
@@ -409,6 +443,11 @@ class Admin(Section):
     """
 
     step_up: Literal["enrolled", "required"] = "enrolled"
+    approvals: dict[Act, Approval] = {}
+
+    def rules(self) -> dict[str, Approval]:
+        """Return which acts need others to approve them."""
+        return {str(act): rule for act, rule in self.approvals.items()}
 
 
 class Policy(Section):

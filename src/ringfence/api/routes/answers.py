@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel
 
 __all__ = [
+    "Approval",
     "Change",
     "Dropped",
     "Erased",
@@ -191,6 +194,30 @@ class TotpBegun(BaseModel):
 
     secret: str
     uri: str
+
+
+class VoteGiven(BaseModel):
+    """What one operator said."""
+
+    voter: str
+    approves: bool
+    time_us: int
+
+
+class Approval(BaseModel):
+    """A request: what exactly is to be done, by which rule, and where it stands."""
+
+    id: str
+    standing: str
+    act: str
+    parameters: dict[str, Any]
+    requester: str
+    need: int
+    roles: list[str]
+    asked_us: int
+    not_before_us: int
+    expires_us: int
+    votes: list[VoteGiven]
 
 
 class Erased(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from ringfence.api.approvals import ApprovalService
 from ringfence.api.factors import FactorService
 from ringfence.api.routes.answers import FactorsOf, TotpBegun
 from ringfence.api.routes.asking import Body, Operator, Who, WhyRequest
@@ -23,8 +24,8 @@ class StepUpRequest(CodeRequest):
     kind: str = "totp"
 
 
-def router(factors: FactorService) -> APIRouter:
-    """Return the endpoints on `factors`."""
+def router(factors: FactorService, approvals: ApprovalService) -> APIRouter:
+    """Return the endpoints on `factors`; a reset may need `approvals`."""
     made = APIRouter(prefix="/mfa")
 
     @made.get("", response_model=FactorsOf)
@@ -53,6 +54,7 @@ def router(factors: FactorService) -> APIRouter:
 
     @made.post("/{name}/reset", response_model=FactorsOf)
     def reset(name: str, wanted: WhyRequest, operator: Operator, who: Who) -> object:
+        approvals.require("factor.reset", operator.name, {"of": name, "why": wanted.why})
         return factors.reset(name, wanted.why, who, operator.name)
 
     return made

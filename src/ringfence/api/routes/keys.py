@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from fastapi import APIRouter
 from pydantic import Field
 
+from ringfence.api.approvals import ApprovalService
 from ringfence.api.keys import KeyService, Successor
 from ringfence.api.newkey import NewKey
 from ringfence.api.routes.answers import Key, KeyCreated, KeyRotated, KeyStep, KeyStory
-from ringfence.api.routes.asking import Body, May, Who, WhyRequest
+from ringfence.api.routes.asking import Body, May, Operator, Who, WhyRequest
+from ringfence.identity.stepup import May as Judge
 
 __all__ = ["router"]
 
@@ -56,8 +61,20 @@ class ExpireRequest(WhyRequest):
     expires_us: int
 
 
-def router(keys: KeyService) -> APIRouter:
-    """Return the endpoints on `keys`."""
+def after(
+    may: Judge, approvals: ApprovalService, operator: str, of: dict[str, Any], scopes: Sequence[str]
+) -> Judge:
+    """Return what judges the step-up that an act needs, and then whether others must approve it."""
+
+    def judge(act: str, what: str) -> None:
+        may(act, what)
+        approvals.require(act, operator, of, scopes)
+
+    return judge
+
+
+def router(keys: KeyService, approvals: ApprovalService) -> APIRouter:
+    """Return the endpoints on `keys`; some acts need `approvals`."""
     made = APIRouter(prefix="/keys")
 
     @made.get("", response_model=list[Key])
@@ -69,8 +86,10 @@ def router(keys: KeyService) -> APIRouter:
         return keys.one(key_id)
 
     @made.post("", response_model=KeyCreated)
-    def create_key(wanted: KeyRequest, who: Who) -> object:
-        return keys.create(NewKey(**wanted.model_dump()), who)
+    def create_key(wanted: KeyRequest, operator: Operator, who: Who) -> object:
+        about = wanted.model_dump()
+        approvals.require("key.create", operator.name, about, wanted.scopes)
+        return keys.create(NewKey(**about), who)
 
     @made.post("/{key_id}/suspend", response_model=KeyStep)
     def suspend_key(key_id: str, wanted: WhyRequest, who: Who) -> object:
@@ -90,15 +109,26 @@ def router(keys: KeyService) -> APIRouter:
         return keys.step(key_id, "destroy", wanted.why, who)
 
     @made.post("/{key_id}/rotate", response_model=KeyRotated)
-    def rotate_key(key_id: str, wanted: RotateRequest, who: Who) -> object:
+    def rotate_key(key_id: str, wanted: RotateRequest, operator: Operator, who: Who) -> object:
+        scopes = list(keys.store.one(key_id).scopes)
+        about = {"of": key_id, "scopes": scopes, **wanted.model_dump()}
+        approvals.require("key.rotate", operator.name, about, scopes)
         return keys.rotate(key_id, Successor(**wanted.model_dump()), who)
 
     @made.post("/{key_id}/scopes", response_model=KeyStep)
-    def rescope_key(key_id: str, wanted: ScopesRequest, who: Who, may: May) -> object:
+    def rescope_key(
+        key_id: str, wanted: ScopesRequest, operator: Operator, who: Who, may: May
+    ) -> object:
+        about = {"of": key_id, **wanted.model_dump()}
+        may = after(may, approvals, operator.name, about, wanted.scopes)
         return keys.rescope(key_id, wanted.scopes, wanted.why, who, may)
 
     @made.post("/{key_id}/expire", response_model=KeyStep)
-    def expire_key(key_id: str, wanted: ExpireRequest, who: Who, may: May) -> object:
+    def expire_key(
+        key_id: str, wanted: ExpireRequest, operator: Operator, who: Who, may: May
+    ) -> object:
+        about = {"of": key_id, **wanted.model_dump()}
+        may = after(may, approvals, operator.name, about, keys.store.one(key_id).scopes)
         return keys.expire(key_id, wanted.expires_us, wanted.why, who, may)
 
     return made

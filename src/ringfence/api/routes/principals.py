@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from ringfence.api.approvals import ApprovalService
 from ringfence.api.factors import FactorService
 from ringfence.api.principals import NewPrincipal, PrincipalService
 from ringfence.api.routes.answers import PrincipalAnswer, PrincipalStep, PrincipalStory
-from ringfence.api.routes.asking import Body, May, Who, WhyRequest
+from ringfence.api.routes.asking import Body, May, Operator, Who, WhyRequest
 
 __all__ = ["router"]
 
@@ -23,7 +24,9 @@ class PrincipalRequest(Body):
     why: str = ""
 
 
-def router(principals: PrincipalService, factors: FactorService) -> APIRouter:
+def router(
+    principals: PrincipalService, factors: FactorService, approvals: ApprovalService
+) -> APIRouter:
     """Return the endpoints on `principals`; a new operator may enrol one of `factors`."""
     made = APIRouter(prefix="/principals")
 
@@ -36,9 +39,12 @@ def router(principals: PrincipalService, factors: FactorService) -> APIRouter:
         return principals.one(name)
 
     @made.post("", response_model=PrincipalStep)
-    def create_principal(wanted: PrincipalRequest, who: Who, may: May) -> object:
+    def create_principal(
+        wanted: PrincipalRequest, operator: Operator, who: Who, may: May
+    ) -> object:
         if wanted.kind == "operator":
             may("operator.create", "")
+            approvals.require("operator.create", operator.name, wanted.model_dump())
         made = principals.create(NewPrincipal(**wanted.model_dump()), who)
         if wanted.kind == "operator":
             factors.admit(wanted.name)

@@ -1,0 +1,80 @@
+"""An admin API on a store of its own, with operators of several roles and no engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pyotp
+from fastapi import FastAPI
+
+from ringfence.api import ApprovalService, FactorService, KeyService, StepUps
+from ringfence.api.server import app
+from ringfence.config.model import Approval
+from ringfence.errors import EngineError
+from ringfence.identity import MasterKey, Store
+from ringfence.identity.principal import Principal
+from tests.asking import ask
+
+__all__ = ["ADMIN", "CHIEF", "OWNER", "SECOND_US", "SECURITY", "Gateway"]
+
+OWNER, ADMIN, SECURITY, CHIEF = 4_000_001, 4_000_002, 4_000_003, 4_000_004
+OPERATORS = {
+    "owner": ("owner", OWNER),
+    "admin": ("admin", ADMIN),
+    "security": ("security", SECURITY),
+    "chief": ("owner", CHIEF),
+}
+SECOND_US = 1_000_000
+
+
+class Gateway:
+    """An admin API; `told` is what the ledger would have, while it is `writable`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        required: bool = False,
+        rules: Mapping[str, Approval] | None = None,
+    ) -> None:
+        self.store = Store.create(folder / "state.db")
+        for name, (role, uid) in OPERATORS.items():
+            made = Principal(name, "operator", 1, role=role, uid=uid)
+            self.store.principals.add(made, "test")
+        self.keys = KeyService(self.store, MasterKey(bytes(32)))
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.writable = True
+        self.step_ups = StepUps(self.keys.factors, required)
+        tree = self.store.principals
+        factors = FactorService(self.step_ups, tree, self.record, "gw1")
+        approvals = ApprovalService(self.keys.approvals, tree, rules or {}, self.record)
+        nothing = cast("Any", None)
+        self.app: FastAPI = app(self.keys, nothing, nothing, factors=factors, approvals=approvals)
+
+    def record(self, name: str, detail: Any) -> None:
+        if not self.writable:
+            raise EngineError("the ledger is full", code="ledger_unavailable")
+        self.told.append((name, detail))
+
+    def get(self, path: str, uid: int = OWNER) -> Any:
+        return ask(self.app, uid, "GET", path).json()
+
+    def post(self, path: str, body: Any = None, uid: int = OWNER) -> httpx.Response:
+        return ask(self.app, uid, "POST", path, json={} if body is None else body)
+
+    def enrol(self, uid: int = OWNER, shift: int = 0) -> pyotp.TOTP:
+        """Enrol an app; its code of `shift` steps from now is spent then."""
+        made = pyotp.TOTP(self.post("/mfa/totp", uid=uid).json()["secret"])
+        code = made.at(int(time.time()) + shift * 30)
+        answer = self.post("/mfa/totp/confirm", {"code": code}, uid)
+        assert answer.status_code == 200, answer.json()
+        return made
+
+    def aged(self, seconds: int, strength: str = "totp", operator: str = "owner") -> None:
+        """Let an operator's last step-up lie back by so long."""
+        then = time.time_ns() // 1_000 - seconds * SECOND_US
+        self.keys.factors.keep_step_up(operator, strength, then)
