@@ -85,7 +85,7 @@ def test_there_is_no_other_way_to_the_same(gateway: Gateway) -> None:
     gateway.keys.create(NewKey(**{**WIDE, "key_id": "key-0002", "expires_us": 2**52}), "test")
     asked(gateway, "/keys/key-0002/rotate", {"overlap_us": 0})
     asked(gateway, "/keys/key-0002/expire", {"expires_us": 2**52 + 1})
-    operator = {"name": "ann", "kind": "operator", "role": "owner", "uid": 9}
+    operator = {"name": "ann", "kind": "operator", "role": "admin", "uid": 9}
     asked(gateway, "/principals", operator)
     asked(gateway, "/mfa/security/reset", {}, OWNER)
     assert [one.expires_us for one in gateway.store.all()] == [2**52, 2**52]
@@ -95,7 +95,7 @@ def test_there_is_no_other_way_to_the_same(gateway: Gateway) -> None:
 def test_each_act_is_done_as_it_was_asked_for(gateway: Gateway) -> None:
     gateway.keys.create(NewKey(**{**WIDE, "scopes": ["read"], "expires_us": 2**52}), "test")
     gateway.keys.create(NewKey(**{**WIDE, "key_id": "key-0002"}), "test")
-    operator = {"name": "ann", "kind": "operator", "role": "owner", "uid": 9}
+    operator = {"name": "ann", "kind": "operator", "role": "security", "uid": 9}
     for path, body, uid in [
         ("/keys/key-0001/scopes", {"scopes": ["withdraw"], "why": "more"}, ADMIN),
         ("/keys/key-0001/expire", {"expires_us": 2**52 + 1}, ADMIN),
@@ -111,7 +111,7 @@ def test_each_act_is_done_as_it_was_asked_for(gateway: Gateway) -> None:
     first = gateway.store.one("key-0001")
     assert (first.scopes, first.expires_us) == (("withdraw",), 2**52 + 1)
     assert gateway.store.one("key-0003").predecessor == "key-0002"
-    assert gateway.store.principals.one("ann").role == "owner"
+    assert gateway.store.principals.one("ann").role == "security"
     proof = gateway.keys.factors.step_up("security")
     assert proof and proof.strength == "admitted"
 

@@ -137,6 +137,14 @@ def test_a_role_is_asked_for_before_the_body_is_read(made: FastAPI) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "role_missing")
 
 
+@pytest.mark.parametrize(("by", "status"), [("owner", 200), ("admin", 403)])
+def test_only_an_owner_makes_an_owner(made: FastAPI, by: str, status: int) -> None:
+    new = {"name": "ann", "kind": "operator", "role": "owner", "uid": 4_400_000}
+    assert ask(made, UIDS[by], "POST", "/principals", json=new).status_code == status
+    new |= {"name": "bob", "role": "admin", "uid": 4_400_001}
+    assert ask(made, UIDS[by], "POST", "/principals", json=new).status_code == 200
+
+
 def test_without_the_check_a_stranger_would_come_through(
     made: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

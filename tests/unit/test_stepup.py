@@ -15,7 +15,7 @@ from ringfence.api import Asked, NewKey, NewPrincipal, StepUps
 from ringfence.api.operators import ENDPOINTS, STEP_UP
 from ringfence.errors import StepUpError
 from ringfence.identity.stepup import ACTS, StepUp, require_step_up
-from tests.admin import ADMIN, OWNER, SECOND_US, Gateway
+from tests.admin import ADMIN, CHIEF, OWNER, SECOND_US, Gateway
 
 KEY = {"account": "desk", "scopes": ["read"], "allow": ["10.0.0.1"], "key_id": "key-0001"}
 
@@ -178,10 +178,20 @@ def test_an_operator_enrols_once_admitted_by_another(gateway: Gateway) -> None:
 
 
 def test_a_secret_that_was_begun_before_is_no_way_round_that(gateway: Gateway) -> None:
-    made = pyotp.TOTP(gateway.post("/mfa/totp", uid=ADMIN).json()["secret"])
+    made = pyotp.TOTP(gateway.post("/mfa/totp", uid=CHIEF).json()["secret"])
     gateway.enrol()
-    answer = gateway.post("/mfa/totp/confirm", {"code": made.now()}, ADMIN)
+    answer = gateway.post("/mfa/totp/confirm", {"code": made.now()}, CHIEF)
     assert answer.json()["code"] == "step_up_required"
+    assert gateway.post("/mfa/totp").json()["code"] == "totp_enrolled"
+
+
+def test_an_owner_enrols_first_or_the_others_would_be_locked_out(gateway: Gateway) -> None:
+    assert gateway.post("/mfa/totp", uid=ADMIN).json()["code"] == "factor_first"
+    assert asked_for(gateway) == []
+    gateway.enrol()
+    assert gateway.post("/mfa/admin/reset").status_code == 200
+    gateway.enrol(ADMIN)
+    assert asked_for(gateway, ADMIN) == []
 
 
 def test_a_new_operator_may_enrol(gateway: Gateway) -> None:

@@ -53,10 +53,11 @@ class FactorService:
         """Return a new secret, shown this once. It counts once `confirm_totp` has seen a code.
 
         Raises:
-            FactorError: `totp_enrolled`.
+            FactorError: `totp_enrolled`; `factor_first`: an owner's comes before all others.
             StepUpError: step-ups are asked for, and nobody has admitted this operator.
         """
-        self._admitted(operator)
+        if not self._factors.has_totp(operator):
+            self._admitted(operator)
         secret = self._factors.enrol_totp(operator, now_us())
         return {"secret": secret, "uri": enrolment_uri(secret, operator, self._node)}
 
@@ -151,9 +152,16 @@ class FactorService:
         self._factors.prove_totp(operator, code, at_us, first=True)
 
     def _admitted(self, operator: str) -> None:
-        """Make sure that an operator may have a first factor: nobody has one, or they may."""
+        """Make sure that an operator may have a first factor.
+
+        Nobody's factor comes before an owner's: who enrols puts step-ups in force for all, and
+        only an owner can let the others enrol then.
+        """
         if self._factors.ever():
             self.step_ups.require(operator, "factor.enrol")
+        elif self._tree.one(operator).role != "owner":
+            hint = "an owner enrols first; then they let you: `ringfence mfa reset NAME`"
+            raise FactorError("no owner has a factor yet", code="factor_first", hint=hint)
 
     def _proved(self, operator: str, kind: str, who: str, prove: Callable[[int], None]) -> None:
         """Prove a code; tell of one that was not good."""

@@ -9,6 +9,7 @@ from ringfence.api.factors import FactorService
 from ringfence.api.principals import NewPrincipal, PrincipalService
 from ringfence.api.routes.answers import PrincipalAnswer, PrincipalStep, PrincipalStory
 from ringfence.api.routes.asking import Body, May, Operator, Who, WhyRequest
+from ringfence.errors import RoleError
 
 __all__ = ["router"]
 
@@ -43,6 +44,9 @@ def router(
         wanted: PrincipalRequest, operator: Operator, who: Who, may: May
     ) -> object:
         if wanted.kind == "operator":
+            if wanted.role == "owner" and operator.role != "owner":
+                hint = "ask an owner, or choose another role"
+                raise RoleError("only an owner makes an owner", hint=hint)
             may("operator.create", "")
             approvals.require("operator.create", operator.name, wanted.model_dump())
         made = principals.create(NewPrincipal(**wanted.model_dump()), who)
