@@ -11,7 +11,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from demo.stage import Stage, set_stage
+from demo.stage import Stage, key, ringfence, set_stage
 from demo.trade import SYMBOL, client
 from ringfence.engine import LedgerReader
 
@@ -31,7 +31,17 @@ def settled(text: str, state: Path) -> str:
     """Write the policies into the state folder, and name them in the configuration."""
     (state / "policy").mkdir()
     (state / "policy" / "10.cedar").write_text(POLICIES)
-    return f"{text}\npolicy:\n  path: policy/*.cedar\n  organisations:\n    acme: [bob]\n"
+    principal(state, "acme", "organisation")
+    principal(state, "bob", "account", "acme")
+    return f"{text}\npolicy:\n  path: policy/*.cedar\n"
+
+
+def principal(state: Path, name: str, kind: str, parent: str | None = None) -> None:
+    """Create a principal, in the running gateway if one runs."""
+    under = [] if parent is None else ["--under", parent]
+    ringfence(
+        "principal", "create", name, "--kind", kind, *under, "-c", str(state / "ringfence.yaml")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +94,19 @@ def test_an_organisation_is_known_by_its_accounts(stage: Stage) -> None:
     with pytest.raises(ccxt.PermissionDenied):
         bob.create_order(SYMBOL, "limit", "buy", 0.001, RESTING)
     assert is_recorded(stage, "forbidden by not-acme")
+
+
+def test_who_joins_while_the_gateway_runs_stands_where_the_tree_says(stage: Stage) -> None:
+    principal(stage.state, "acme-desk", "account", "acme")
+    principal(stage.state, "acme-desk-1", "sub-account", "acme-desk")
+    principal(stage.state, "other", "organisation")
+    principal(stage.state, "other-desk", "account", "other")
+    for account, passes in (("acme-desk", False), ("acme-desk-1", False), ("other-desk", True)):
+        made = key(stage.state, account, ["read", "trade"], "127.0.0.0/8")
+        joined = client(stage.gateway, stage.ca, made.key_id, made.secret)
+        if passes:
+            assert joined.create_order(SYMBOL, "limit", "buy", 0.001, RESTING)["id"]
+            joined.cancel_all_orders(SYMBOL)
+        else:
+            with pytest.raises(ccxt.PermissionDenied, match="policy does not allow"):
+                joined.create_order(SYMBOL, "limit", "buy", 0.001, RESTING)

@@ -306,6 +306,15 @@ def test_all_credentials_reach_the_engine_as_one_by_one(store: Store) -> None:
     ]
     store.add_all(made, "ann")
     store.principals.step("acme", "suspend", "ann", "", 2)
-    alone = [one.for_engine(master, held=one.account == "desk") for one in made if one.verifiable]
+    alone = [
+        one.for_engine(
+            master,
+            held=one.account == "desk",
+            standing=store.principals.standing(one.account),
+        )
+        for one in made
+        if one.verifiable
+    ]
+    assert alone[1]["standing"] == {"kind": "account", "above": [["organisation", "acme"]]}
     assert len(alone) == 5
     assert json.loads(engine_records(store, master)) == alone

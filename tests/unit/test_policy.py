@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from ringfence import engine
+from ringfence.config.model import Policy
 from ringfence.config.policy import definition
+from ringfence.config.problem import lines
+from ringfence.config.text import read_document
 from ringfence.errors import EngineError, FileError, PolicyError
 from ringfence.policy import read_table, run_table
 from ringfence.policy.request import complete, time_us
@@ -110,3 +114,22 @@ def test_actions_are_those_of_the_schema() -> None:
     schema = engine.policy_schema()
     for action in engine.policy_actions().values():
         assert f'"{action.name}"' in schema
+
+
+def test_organisations_in_the_configuration_are_refused_by_their_line(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Policy.model_validate({"path": "policy", "organisations": {"acme": ["alice"]}})
+    file = tmp_path / "ringfence.yaml"
+    file.write_text("path: policy\norganisations:\n  acme: [alice]\n")
+    (line,) = lines(read_document(file), refusal.value, Policy)
+    assert line.startswith(f"{file}:2: organisations: is not taken any more")
+    assert "ringfence principal create" in line
+
+
+def test_a_request_says_who_stands_above_its_principal() -> None:
+    made = policies('permit(principal in Organisation::"acme", action, resource);')
+    inside = complete({"operation": "order.cancel", "above": ["Organisation::acme"]})
+    assert made.decide(inside).permitted
+    assert not made.decide(complete({"operation": "order.cancel"})).permitted
+    with pytest.raises(EngineError, match=r"above: write Account::NAME or Organisation::NAME"):
+        made.decide(complete({"operation": "order.cancel", "above": ["acme"]}))

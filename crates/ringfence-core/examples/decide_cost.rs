@@ -232,6 +232,7 @@ fn measure(signer: &Signer, modes: Modes, threads: usize) -> u128 {
                 expires_us: None,
                 state: State::Active,
                 held: None,
+                standing: None,
             };
             core.credentials.put(new).unwrap();
         }

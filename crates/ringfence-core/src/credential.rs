@@ -11,6 +11,7 @@ pub use table::CredentialTable;
 use crate::address::Cidr;
 use crate::budget::Counters;
 use crate::operation::Scopes;
+use crate::principal::{ALONE, Standing};
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, ReplayMemory, ReplayRoom, Use};
 use crate::session::Demands;
@@ -94,6 +95,8 @@ pub struct NewCredential {
     pub state: State,
     /// Whether its account is out of use; none: as it was.
     pub held: Option<bool>,
+    /// What its account is and stands under; none: an account by itself.
+    pub standing: Option<Arc<Standing>>,
 }
 
 /// A credential in the engine, as one [`CredentialTable::put`] described it.
@@ -105,6 +108,8 @@ pub struct Credential {
     allow: Box<[Cidr]>,
     demands: Demands,
     expires_us: Option<u64>,
+    /// Shared with all that stand alike; none: an account by itself.
+    standing: Option<Arc<Standing>>,
     live: Arc<Live>,
     /// What replaced this description, while a message may still hold it.
     successor: OnceLock<Arc<Self>>,
@@ -145,6 +150,11 @@ impl Credential {
     /// Returns the account's name.
     pub fn account(&self) -> &str {
         &self.account.name
+    }
+
+    /// Returns what the account is, and who stands above it.
+    pub fn standing(&self) -> &Standing {
+        self.standing.as_deref().unwrap_or(&ALONE)
     }
 
     /// Returns what verifies its signatures.

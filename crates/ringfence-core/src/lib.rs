@@ -17,6 +17,7 @@
 //! | [`session`] | an identity that was proved once, and what a credential asks for beside a signature |
 //! | [`freshness`], [`replay`] | the time window, and what a signature was already used for |
 //! | [`credential`], [`authority`] | who may do what, from where, until when |
+//! | [`principal`] | what a principal is, and who stands above it |
 //! | [`policy`] | what is asked of the policies behind the scopes |
 //! | [`budget`] | limits over windows, all or nothing |
 //! | [`guard`], [`decimal`] | bounds of orders, computed exactly |
@@ -44,6 +45,7 @@ pub mod mode;
 pub mod operation;
 pub mod pipeline;
 pub mod policy;
+pub mod principal;
 pub mod refusal;
 pub mod replay;
 pub mod sequence;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::funds::FundsText;
 use crate::guard::{Guard, OrderText};
 use crate::operation::{Operation, Scopes};
+use crate::principal::Standing;
 use crate::refusal::Refusal;
 use crate::session::Coverage;
 
@@ -23,6 +24,8 @@ pub struct StepUp<'a> {
 pub struct Asked<'a> {
     /// Whom it acts for.
     pub account: &'a str,
+    /// What that is, and who stands above it.
+    pub standing: &'a Standing,
     /// By which credential.
     pub key_id: &'a str,
     /// What that may do.

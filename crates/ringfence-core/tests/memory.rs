@@ -124,6 +124,7 @@ fn credential(number: u32) -> NewCredential {
         expires_us: Some(NOW_US + 1),
         state: State::Active,
         held: None,
+        standing: None,
     }
 }
 

@@ -35,6 +35,7 @@ fn credential() -> NewCredential {
         expires_us: None,
         state: State::Active,
         held: None,
+        standing: None,
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ringfence_core::budget::{Cost, Meter};
 use ringfence_core::credential::{CredentialTable, State};
 use ringfence_core::egress::Egress;
+use ringfence_core::principal::Standing;
 use ringfence_core::refusal::Code;
 use ringfence_ledger::{Commitment, SigningKey, Value};
 use tokio::sync::{Notify, watch};
@@ -406,7 +407,16 @@ fn put(table: &CredentialTable, records: Vec<CredentialRecord>) -> Result<usize,
     let checked = records.into_iter().map(CredentialRecord::check);
     let checked = checked.collect::<Result<Vec<_>, _>>()?;
     let count = checked.len();
-    for new in checked {
+    // A million credentials stand in a few places.
+    let mut standings: HashSet<Arc<Standing>> = HashSet::new();
+    for mut new in checked {
+        if let Some(own) = new.standing.take() {
+            let known = standings.get(&own).cloned();
+            new.standing = Some(known.unwrap_or_else(|| {
+                standings.insert(Arc::clone(&own));
+                own
+            }));
+        }
         let key_id = new.key_id.to_string();
         table.put(new).map_err(|code| refused(&key_id, code))?;
     }

@@ -5,6 +5,7 @@ mod issuer;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use ringfence_core::address::Cidr;
 use ringfence_core::credential::{NewCredential, State};
 use ringfence_core::operation::Scopes;
+use ringfence_core::principal::{Above, Kind, Standing};
 use ringfence_core::session::{Coverage, Demands, Thumbprint};
 use ringfence_core::sign::{Algorithm, VerifyingKey};
 use serde::Deserialize;
@@ -310,6 +312,34 @@ pub struct CredentialRecord {
     /// Whether its account is out of use; none: as it was.
     #[serde(default)]
     held: Option<bool>,
+    /// What its account is and stands under; none: an account by itself.
+    #[serde(default)]
+    standing: Option<StandingRecord>,
+}
+
+/// What a principal is, and who stands above it: kinds and names, from the nearest.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StandingRecord {
+    kind: String,
+    above: Vec<(String, String)>,
+}
+
+impl StandingRecord {
+    /// Returns it as the core has it; the kind that is none, if one is.
+    fn check(self) -> Result<Standing, String> {
+        let kind = |text: String| Kind::parse(&text).ok_or(text);
+        let above = self.above.into_iter().map(|(text, name)| {
+            Ok(Above {
+                kind: kind(text)?,
+                name: name.into(),
+            })
+        });
+        Ok(Standing {
+            above: above.collect::<Result<_, String>>()?,
+            kind: kind(self.kind)?,
+        })
+    }
 }
 
 /// What a credential asks for beside its signature.
@@ -399,6 +429,9 @@ impl CredentialRecord {
         let demands = demands
             .check()
             .map_err(|text| wrong(&format!("{text:?} is no certificate's SHA-256")))?;
+        let standing = self.standing.map(StandingRecord::check).transpose();
+        let standing =
+            standing.map_err(|text| wrong(&format!("{text:?} is no kind of principal")))?;
         Ok(NewCredential {
             account: self.account.into(),
             key,
@@ -408,6 +441,7 @@ impl CredentialRecord {
             expires_us: self.expires_us,
             state: State::parse(&self.state).ok_or_else(|| wrong(&"unknown state"))?,
             held: self.held,
+            standing: standing.map(Arc::new),
             key_id: key_id.into(),
         })
     }

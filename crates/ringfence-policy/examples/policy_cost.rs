@@ -5,15 +5,15 @@
 #![allow(clippy::unwrap_used)]
 #![allow(missing_docs)]
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::time::Instant;
 
 use ringfence_core::operation::Scopes;
+use ringfence_core::principal::Kind;
 use ringfence_policy::action::Action;
-use ringfence_policy::request::{Kind, Order, Request};
+use ringfence_policy::request::{Order, Request};
 use ringfence_policy::set::{Definition, PolicySet};
 use ringfence_policy::source::Source;
 
@@ -53,7 +53,6 @@ fn set(shape: &str, count: usize) -> PolicySet {
             file: "cost.cedar".into(),
             text: text(shape, count),
         }],
-        organisations: BTreeMap::new(),
     })
     .unwrap()
 }
@@ -63,6 +62,7 @@ fn request(n: usize) -> Request<'static> {
     Request {
         kind: Kind::Account,
         principal: "a7",
+        above: &[],
         action: Action::parse("order.place").unwrap(),
         instrument: Some("I7"),
         credential: "somebody",

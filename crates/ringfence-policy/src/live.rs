@@ -6,7 +6,7 @@ use ringfence_core::refusal::{Code, Detail, Refusal};
 use ringfence_core::session::Coverage;
 
 use crate::action::Action;
-use crate::request::{Funds, Kind, Order, Request};
+use crate::request::{Funds, Order, Request};
 use crate::set::{PolicySet, Verdict};
 
 /// A policy set in force.
@@ -53,8 +53,9 @@ fn request<'a>(asked: &Asked<'a>) -> Result<Request<'a>, Refusal> {
     let order = asked.order.filter(|_| action.carries_order());
     let funds = asked.funds.filter(|_| action.moves_funds());
     Ok(Request {
-        kind: Kind::Account,
+        kind: asked.standing.kind,
         principal: asked.account,
+        above: &asked.standing.above,
         action,
         instrument: order.map(|order| order.symbol),
         credential: asked.key_id,

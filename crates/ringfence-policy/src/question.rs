@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use ringfence_core::decimal::Decimal;
 use ringfence_core::operation::Scopes;
 use ringfence_core::policy::StepUp;
+use ringfence_core::principal::{Above, Kind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::action::Action;
-use crate::request::{Funds, Kind, Order, Request};
+use crate::request::{Funds, Order, Request, word};
 use crate::set::{PolicySet, Verdict};
 use crate::source::Problem;
 
@@ -21,6 +22,9 @@ pub struct Question {
     pub operation: String,
     /// `Account::alice`.
     pub principal: String,
+    /// Who stands above it: `Organisation::acme`.
+    #[serde(default)]
+    pub above: Vec<String>,
     pub credential: String,
     pub scopes: Vec<String>,
     pub algorithm: String,
@@ -111,18 +115,36 @@ impl AskedOrder {
     }
 }
 
+/// Who acts.
+const ACTING: [Kind; 3] = [Kind::Account, Kind::Operator, Kind::Service];
+
+/// Reads `Account::alice`.
+fn entity<'a>(field: &str, text: &'a str, kinds: &[Kind]) -> Result<(Kind, &'a str), Problem> {
+    let (kind, name) = text.split_once("::").unwrap_or_default();
+    let found = kinds.iter().copied().find(|k| word(*k) == kind);
+    let wanted = || kinds.iter().map(|k| format!("{}::NAME", word(*k)));
+    found.map(|kind| (kind, name)).ok_or_else(|| {
+        let wanted: Vec<_> = wanted().collect();
+        wrong(field, format!("write {}", wanted.join(" or ")))
+    })
+}
+
 impl Question {
-    fn read(&self) -> Result<Request<'_>, Problem> {
+    fn above(&self) -> Result<Vec<Above>, Problem> {
+        let read = |text: &String| {
+            let (kind, name) = entity("above", text, &[Kind::Account, Kind::Organisation])?;
+            Ok(Above {
+                kind,
+                name: name.into(),
+            })
+        };
+        self.above.iter().map(read).collect()
+    }
+
+    fn read<'a>(&'a self, above: &'a [Above]) -> Result<Request<'a>, Problem> {
         let action = Action::parse(&self.operation);
         let action = action.ok_or_else(|| wrong("operation", "no such operation"))?;
-        let (kind, principal) = self.principal.split_once("::").unwrap_or_default();
-        let kind = Kind::ALL.into_iter().find(|k| k.as_str() == kind);
-        let kind = kind.ok_or_else(|| {
-            wrong(
-                "principal",
-                "write Account::NAME, Service::NAME or Operator::NAME",
-            )
-        })?;
+        let (kind, principal) = entity("principal", &self.principal, &ACTING)?;
         let scopes = Scopes::parse(self.scopes.iter().map(String::as_str));
         let order = self.order.as_ref().map(AskedOrder::read).transpose()?;
         if action.carries_order() != self.instrument.is_some() {
@@ -137,6 +159,7 @@ impl Question {
         Ok(Request {
             kind,
             principal,
+            above,
             action,
             instrument: self.instrument.as_deref(),
             credential: &self.credential,
@@ -171,7 +194,8 @@ impl Question {
     ///
     /// The field that cannot be read.
     pub fn answer(&self, set: &PolicySet) -> Result<Value, Problem> {
-        let request = self.read()?;
+        let above = self.above()?;
+        let request = self.read(&above)?;
         let lacks = request
             .action
             .scope()

@@ -5,33 +5,19 @@ use std::net::IpAddr;
 use cedar_policy::{Context, RestrictedExpression};
 use ringfence_core::operation::{Scope, Scopes};
 use ringfence_core::policy::StepUp;
+use ringfence_core::principal::{Above, Kind};
 
 use crate::action::{self, Action};
 use crate::reads::{Part, bucket};
 use crate::source::Problem;
 
-/// What kind of principal acts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// An account.
-    Account,
-    /// An operator.
-    Operator,
-    /// A service.
-    Service,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Account, Self::Operator, Self::Service];
-
-    /// Returns the word of the schema.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Account => "Account",
-            Self::Operator => "Operator",
-            Self::Service => "Service",
-        }
+/// Returns the schema's word for a kind of principal.
+pub const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Account => "Account",
+        Kind::Operator => "Operator",
+        Kind::Organisation => "Organisation",
+        Kind::Service => "Service",
     }
 }
 
@@ -64,6 +50,8 @@ pub struct Funds<'a> {
 pub struct Request<'a> {
     pub kind: Kind,
     pub principal: &'a str,
+    /// Who stands above it.
+    pub above: &'a [Above],
     pub action: Action,
     /// The instrument, where the action has one.
     pub instrument: Option<&'a str>,
@@ -197,6 +185,11 @@ impl<'a> Request<'a> {
         key.push(self.action.index() as u8);
         key.push(self.kind as u8);
         text(key, self.principal);
+        key.push(self.above.len() as u8);
+        for above in self.above {
+            key.push(above.kind as u8);
+            text(key, &above.name);
+        }
         text(key, self.instrument.unwrap_or_default());
         for (part, bounds) in plan {
             let (long, bounds) = match (self.value(*part), bounds) {

@@ -1,6 +1,7 @@
 //! A policy set, compiled: validated, indexed by what each policy is about, decided by Cedar's own evaluator.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cedar_policy::{
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use crate::action::{self, Action};
 use crate::cache::Cache;
 use crate::reads::{Part, Reads};
-use crate::request::{Kind, Request};
+use crate::request::{Request, word};
 use crate::source::{Problem, Source, start};
 
 /// What the configuration says.
@@ -22,9 +23,6 @@ use crate::source::{Problem, Source, start};
 pub struct Definition {
     /// The policies' files.
     pub files: Vec<Source>,
-    /// Accounts of each organisation.
-    #[serde(default)]
-    pub organisations: BTreeMap<String, Vec<String>>,
 }
 
 /// What the policies say of one request.
@@ -80,6 +78,8 @@ struct Relevant {
     parts: Vec<Part>,
     plan: Vec<(Part, Option<Vec<i64>>)>,
     uid: Option<EntityUid>,
+    /// The action, and the groups that it is in.
+    entities: Entities,
 }
 
 /// A valid policy set.
@@ -90,9 +90,6 @@ pub struct PolicySet {
     warnings: Vec<Problem>,
     /// By action.
     relevant: Vec<Relevant>,
-    entities: Entities,
-    /// Organisations of an account.
-    parents: HashMap<String, Vec<EntityUid>>,
     venue: EntityUid,
     cache: Cache,
 }
@@ -107,13 +104,12 @@ impl PolicySet {
         let one = |problem| vec![problem];
         let schema = action::schema().map_err(one)?;
         let policies = read(&definition)?;
-        let warnings = validate(&definition, &policies, schema.clone())?;
-        let (entities, parents) = tree(&definition, &schema).map_err(one)?;
-        let relevant = Action::all().map(|action| index(action, &policies));
+        let actions = schema.action_entities();
+        let actions = actions.map_err(|e| one(Problem::whole("ringfence.cedarschema", e)))?;
+        let warnings = validate(&definition, &policies, schema)?;
+        let relevant = Action::all().map(|action| index(action, &policies, &actions));
         Ok(Self {
             relevant: relevant.collect::<Result<_, _>>().map_err(one)?,
-            entities,
-            parents,
             venue: action::uid("Venue", "venue").map_err(one)?,
             cache: Cache::default(),
             definition,
@@ -166,17 +162,18 @@ impl PolicySet {
     fn ask(&self, request: &Request<'_>) -> Result<Verdict, Problem> {
         // INVARIANT: there is one for each action.
         let relevant = &self.relevant[request.action.index()];
-        let principal = action::uid(request.kind.as_str(), request.principal)?;
+        let principal = action::uid(word(request.kind), request.principal)?;
         let resource = match request.action.carries_order() {
             true => action::uid("Instrument", request.instrument.unwrap_or_default())?,
             false => self.venue.clone(),
         };
-        let above = match request.kind {
-            Kind::Account => self.parents.get(request.principal),
-            Kind::Operator | Kind::Service => None,
-        };
-        let above = above.map(Vec::as_slice).unwrap_or_default();
-        let by_principal = std::iter::once(&principal).chain(above);
+        let above = request.above.iter().map(|above| {
+            // A policy names it by what it is.
+            action::uid(word(above.kind), &above.name)
+        });
+        let above = above.collect::<Result<Vec<_>, _>>()?;
+        let entities = below(&relevant.entities, &principal, &above)?;
+        let by_principal = std::iter::once(&principal).chain(&above);
         let sets: Vec<_> = by_principal
             .filter_map(|uid| relevant.principal.get(uid))
             .chain(relevant.resource.get(&resource))
@@ -189,38 +186,52 @@ impl PolicySet {
         let context = request.context(&relevant.parts)?;
         let question = cedar_policy::Request::new(principal, uid, resource, context, None)
             .map_err(|e| Problem::whole("request", e))?;
-        Ok(self.combine(&sets, &question))
+        Ok(combine(&sets, &question, &entities))
     }
+}
 
-    /// One set of policies gives what its parts give together: any forbid forbids, then any permit permits.
-    fn combine(&self, sets: &[&CedarSet], question: &cedar_policy::Request) -> Verdict {
-        let authorizer = Authorizer::new();
-        let (mut failed, mut forbid, mut permit) = (Vec::new(), Vec::new(), Vec::new());
-        for set in sets {
-            let response = authorizer.is_authorized(question, set, &self.entities);
-            let diagnostics = response.diagnostics();
-            failed.extend(diagnostics.errors().map(|error| match error {
-                cedar_policy::AuthorizationError::PolicyEvaluationError(e) => {
-                    e.policy_id().to_string()
-                }
-            }));
-            let reasons = diagnostics.reason().map(ToString::to_string);
-            match response.decision() {
-                Decision::Allow => permit.extend(reasons),
-                Decision::Deny => forbid.extend(reasons),
-            }
-        }
-        for ids in [&mut failed, &mut forbid, &mut permit] {
-            ids.sort();
-        }
-        // A forbid that cannot be evaluated would not forbid: no policy fails open.
-        match (failed.is_empty(), forbid.is_empty(), permit.is_empty()) {
-            (false, ..) => Verdict::Failed(failed),
-            (true, false, _) => Verdict::Forbidden(forbid),
-            (true, true, false) => Verdict::Permitted(permit),
-            (true, true, true) => Verdict::Unpermitted,
+/// One set of policies gives what its parts give together: any forbid forbids, then any permit permits.
+fn combine(sets: &[&CedarSet], question: &cedar_policy::Request, entities: &Entities) -> Verdict {
+    let authorizer = Authorizer::new();
+    let (mut failed, mut forbid, mut permit) = (Vec::new(), Vec::new(), Vec::new());
+    for set in sets {
+        let response = authorizer.is_authorized(question, set, entities);
+        let diagnostics = response.diagnostics();
+        failed.extend(diagnostics.errors().map(|error| match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(e) => e.policy_id().to_string(),
+        }));
+        let reasons = diagnostics.reason().map(ToString::to_string);
+        match response.decision() {
+            Decision::Allow => permit.extend(reasons),
+            Decision::Deny => forbid.extend(reasons),
         }
     }
+    for ids in [&mut failed, &mut forbid, &mut permit] {
+        ids.sort();
+    }
+    // A forbid that cannot be evaluated would not forbid: no policy fails open.
+    match (failed.is_empty(), forbid.is_empty(), permit.is_empty()) {
+        (false, ..) => Verdict::Failed(failed),
+        (true, false, _) => Verdict::Forbidden(forbid),
+        (true, true, false) => Verdict::Permitted(permit),
+        (true, true, true) => Verdict::Unpermitted,
+    }
+}
+
+/// Puts a principal below who stands above it.
+fn below<'a>(
+    action: &'a Entities,
+    principal: &EntityUid,
+    above: &[EntityUid],
+) -> Result<Cow<'a, Entities>, Problem> {
+    if above.is_empty() {
+        return Ok(Cow::Borrowed(action));
+    }
+    let entity = Entity::new_no_attrs(principal.clone(), above.iter().cloned().collect());
+    let made = action.clone().add_entities([entity], None);
+    Ok(Cow::Owned(
+        made.map_err(|e| Problem::whole("principal", e))?,
+    ))
 }
 
 fn read(definition: &Definition) -> Result<Vec<Written>, Vec<Problem>> {
@@ -293,34 +304,15 @@ fn validate(
     Ok(warnings.map(|w| place(w.policy_id(), w)).collect())
 }
 
-type Parents = HashMap<String, Vec<EntityUid>>;
-
-fn tree(definition: &Definition, schema: &Schema) -> Result<(Entities, Parents), Problem> {
-    let mut parents = Parents::new();
-    let mut entities = Vec::new();
-    for (name, accounts) in &definition.organisations {
-        let organisation = action::uid("Organisation", name)?;
-        entities.push(Entity::with_uid(organisation.clone()));
-        for account in accounts {
-            let above = parents.entry(account.clone()).or_default();
-            above.push(organisation.clone());
-        }
-    }
-    for (account, above) in &parents {
-        let uid = action::uid("Account", account)?;
-        let above = above.iter().cloned().collect();
-        entities.push(Entity::new_no_attrs(uid, above));
-    }
-    let wrong = |e| Problem::whole("policy.organisations", e);
-    let actions = schema.action_entities().map_err(wrong)?;
-    let made = actions.add_entities(entities, None).map_err(wrong)?;
-    Ok((made, parents))
-}
-
 /// Sorts what may decide on `action` by what it is about.
-fn index(action: Action, policies: &[Written]) -> Result<Relevant, Problem> {
+fn index(action: Action, policies: &[Written], actions: &Entities) -> Result<Relevant, Problem> {
+    let uid = action.uid()?;
+    let above = actions.ancestors(&uid).into_iter().flatten();
+    let own = Entity::new_no_attrs(uid.clone(), above.cloned().collect());
+    let entities = Entities::from_entities([own], None);
     let mut relevant = Relevant {
-        uid: Some(action.uid()?),
+        uid: Some(uid),
+        entities: entities.map_err(|e| Problem::whole("ringfence.cedarschema", e))?,
         ..Relevant::default()
     };
     let mut reads = Reads::default();

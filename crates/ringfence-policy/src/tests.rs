@@ -5,14 +5,15 @@
 mod cached;
 mod compile;
 mod decide;
+mod standing;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ringfence_core::operation::Scopes;
+use ringfence_core::principal::Kind;
 
 use crate::action::Action;
-use crate::request::{Kind, Order, Request};
+use crate::request::{Order, Request};
 use crate::set::{Definition, PolicySet};
 use crate::source::{Problem, Source};
 
@@ -25,7 +26,6 @@ fn definition(text: &str) -> Definition {
             file: "a.cedar".into(),
             text: text.into(),
         }],
-        organisations: BTreeMap::from([("acme".into(), vec!["alice".into()])]),
     }
 }
 
@@ -42,6 +42,7 @@ fn request(operation: &str) -> Request<'static> {
     Request {
         kind: Kind::Account,
         principal: "alice",
+        above: &[],
         action,
         instrument: action.carries_order().then_some("BTCUSDT"),
         credential: "key",

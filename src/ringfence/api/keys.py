@@ -333,11 +333,18 @@ class KeyService:
         return {**made.shown(), "secret": secret, "engine_error": failure}
 
     def _put(self, credentials: Sequence[Credential]) -> None:
-        """Let the engine have credentials, held where their principals are."""
+        """Let the engine have credentials: held, and standing, where their principals are."""
         if self.engine is not None:
-            holds = self.store.principals.holds
+            tree = self.store.principals
             self.engine.put_credentials(
-                [one.for_engine(self._master, held=holds(one.account)) for one in credentials]
+                [
+                    one.for_engine(
+                        self._master,
+                        held=tree.holds(one.account),
+                        standing=tree.standing(one.account),
+                    )
+                    for one in credentials
+                ]
             )
 
     def _follow(self, engine: Engine, changed: Credential, change: Change | None) -> int:

@@ -84,7 +84,7 @@ class Loaded:
         policy = self.config.policy
         if policy is None:
             return None
-        return definition(self.document.path.parent, policy.path, policy.organisations)
+        return definition(self.document.path.parent, policy.path)
 
     def snapshot(self, instead: Mapping[str, str] | None = None) -> bytes:
         """Return what the engine takes: absolute paths, dialects inlined, JSON.

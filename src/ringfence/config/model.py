@@ -454,8 +454,16 @@ class Policy(Section):
     """What is judged behind the scopes. `path` names a file, a folder or a pattern of them."""
 
     path: FileName
-    organisations: dict[Name, Annotated[tuple[Name, ...], Field(strict=False)]] = {}
-    """The accounts of each organisation."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_organisations(cls, said: Any) -> Any:
+        """Refuse what an earlier version took: two places could say two things."""
+        if isinstance(said, dict) and "organisations" in said:
+            what = "is not taken any more: the tree of principals says who stands under whom"
+            hint = "remove it, and `ringfence principal create ACCOUNT --under ORGANISATION`"
+            raise wrong(what, hint, "organisations")
+        return said
 
 
 class Config(Section):

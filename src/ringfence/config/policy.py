@@ -14,9 +14,7 @@ MAX_BYTES = 4 << 20
 """All policies together: thousands of them."""
 
 
-def definition(
-    folder: Path, pattern: str, organisations: dict[str, tuple[str, ...]] | None = None
-) -> dict[str, Any]:
+def definition(folder: Path, pattern: str) -> dict[str, Any]:
     """Return the policies that `pattern` names, by name of file; a folder means its `*.cedar`.
 
     Raises:
@@ -38,5 +36,4 @@ def definition(
         files.append({"file": str(file), "text": text})
     if size > MAX_BYTES:
         raise FileError(f"{path}: the policies are larger than {MAX_BYTES} bytes")
-    kept = {name: list(accounts) for name, accounts in (organisations or {}).items()}
-    return {"files": files, "organisations": kept}
+    return {"files": files}

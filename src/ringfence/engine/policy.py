@@ -52,7 +52,7 @@ class Answer:
 
 
 class PolicySet:
-    """A valid policy set: files' names and texts, and the accounts of organisations."""
+    """A valid policy set: files' names and texts."""
 
     def __init__(self, definition: dict[str, Any]) -> None:
         """Compile it.

@@ -51,6 +51,7 @@ def engine_records(store: Store, master: MasterKey) -> bytes:
 def texts(store: Store, master: MasterKey, held: Iterable[str]) -> Iterator[str]:
     """Yield each credential as JSON."""
     out = frozenset(held)
+    standings = {name: json.dumps(said) for name, said in store.principals.standings().items()}
     verifiable = (CREDENTIAL.c.state != "destroyed") & (
         CREDENTIAL.c.public_key.is_not(None) | (CREDENTIAL.c.algorithm == HMAC)
     )
@@ -65,7 +66,8 @@ def texts(store: Store, master: MasterKey, held: Iterable[str]) -> Iterator[str]
             f'{{"key_id":{quoted(key_id)},"account":{quoted(account)},'
             f'"material":"{b2a_base64(material, newline=False).decode()}",'
             f'"expires_us":{"null" if expires_us is None else expires_us},'
-            f'"held":{"true" if account in out else "false"},{rest(algorithm, *shared)}'
+            f'"held":{"true" if account in out else "false"},'
+            f'"standing":{standings.get(account, "null")},{rest(algorithm, *shared)}'
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -116,10 +116,17 @@ class Credential:
         """Return the PEM text of a public key or certificate."""
         return certificate_pem(key) if self.algorithm == X509 else public_pem(self.algorithm, key)
 
-    def for_engine(self, master: MasterKey, *, held: bool = False) -> dict[str, Any]:
+    def for_engine(
+        self,
+        master: MasterKey,
+        *,
+        held: bool = False,
+        standing: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Return what the engine takes, with the material that verifies signatures.
 
-        `held`: its account, or a principal above that, is out of use.
+        `held`: its account, or a principal above that, is out of use. `standing`: what the account
+        is and stands under (`Tree.standing`).
         Raises:
             StoreError: its key was destroyed.
         """
@@ -137,6 +144,7 @@ class Credential:
             "account": self.account,
             "expires_us": self.expires_us,
             "held": held,
+            "standing": standing,
             **self.rights(),
         }
 

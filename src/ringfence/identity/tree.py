@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -153,6 +154,34 @@ class Tree:
                 found = one.parent
         return False
 
+    def standing(self, name: str) -> dict[str, Any] | None:
+        """Return what a principal is and who stands above it, as the engine takes it.
+
+        None: an account by itself.
+        """
+        with self._database.transaction() as db:
+            chain = [find(db, one) for one in above_of(db, find(db, name))]
+        return standing([(one.name, one.kind) for one in chain])
+
+    def standings(self) -> dict[str, dict[str, Any]]:
+        """Return it of all but accounts by themselves."""
+        column = PRINCIPAL.c
+        parents = select(column.parent).where(column.parent.is_not(None))
+        where = column.parent.is_not(None) | (column.kind == "service") | column.name.in_(parents)
+        with self._database.transaction() as db:
+            rows = db.execute(select(column.name, column.kind, column.parent).where(where)).all()
+        known = {name: (kind, parent) for name, kind, parent in rows}
+        found = {}
+        for name in known:
+            chain, one = [], name
+            while one is not None:
+                kind, parent = known[one]
+                chain.append((one, kind))
+                one = parent
+            if (said := standing(chain)) is not None:
+                found[name] = said
+        return found
+
     def below(self, name: str) -> list[str]:
         """Return a principal and all under it, from the top."""
         with self._database.transaction() as db:
@@ -266,6 +295,16 @@ def under(db: Connection, start: Select[tuple[str]]) -> list[str]:
     found = start.cte("under", recursive=True)
     child = select(PRINCIPAL.c.name).where(PRINCIPAL.c.parent == found.c.name)
     return list(db.execute(select(found.union(child).c.name)).scalars())
+
+
+def standing(chain: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
+    """Return names and kinds, from a principal to the top, as the engine takes them."""
+    (_, kind), *above = [
+        (name, "account" if kind == "sub-account" else kind) for name, kind in chain
+    ]
+    if kind == "account" and not above:
+        return None
+    return {"kind": kind, "above": [[kind, name] for name, kind in above]}
 
 
 def above_of(db: Connection, start: Principal | None) -> list[str]:

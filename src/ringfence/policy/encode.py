@@ -49,16 +49,14 @@ class Value:
 def world_of(sets: list[engine.PolicySet]) -> World:
     """Return a world with all that policies name."""
     entities, texts = [], []
-    organisations: dict[str, list[str]] = {}
     for policies in sets:
-        organisations.update(policies.definition.get("organisations", {}))
         for policy in policies.policies:
             for node in walk(policy.condition):
                 if node[0] == "entity":
                     entities.append((node[2].rsplit("::", 1)[-1], node[3]))
                 elif node[0] == "text":
                     texts.append(node[2])
-    return World(entities, texts, organisations)
+    return World(entities, texts)
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -204,12 +202,18 @@ class Encoder:
         """Return when an entity is another, or below it, or below one of a set."""
         if b.kind == "set":
             return z3.Or([z3.And(there, self.is_in(a, item)) for there, item in b.of])
-        pairs = (
-            z3.And(a.of == self.world.index[low], b.of == self.world.index[high])
-            for low, above in self.world.above.items()
+        world = self.world
+        pairs = [
+            z3.And(a.of == world.index[low], b.of == world.index[high])
+            for low, above in world.above.items()
             for high in above
-        )
-        return z3.Or(list(pairs))
+        ]
+        # Who acts may stand under any of those that may stand above somebody.
+        stands = [
+            z3.And(a.of == world.unknown["principal"], b.of == world.index[high], under)
+            for high, under in world.under.items()
+        ]
+        return z3.Or([*pairs, *stands])
 
     def is_kind(self, value: Value, kind: str) -> Any:
         """Return when an entity is of a type."""

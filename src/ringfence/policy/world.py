@@ -39,23 +39,16 @@ def units(text: str) -> int:
 class World:
     """The unknowns, and what ties them together."""
 
-    def __init__(
-        self, entities: Iterable[Entity], texts: Iterable[str], organisations: dict[str, list[str]]
-    ) -> None:
+    def __init__(self, entities: Iterable[Entity], texts: Iterable[str]) -> None:
         """Make a world of these entities and one more of each kind, and these texts."""
         self.actions = engine.policy_actions()
         others = [(kind, "someone-else") for kind in (*KINDS, "Credential", "Instrument")]
-        members = [("Account", name) for names in organisations.values() for name in names]
         groups = [("Action", g) for a in self.actions.values() for g in a.groups]
         acts = [("Action", name) for name in self.actions]
-        companies = [("Organisation", name) for name in organisations]
-        every = [*entities, *others, *members, *groups, *acts, *companies, ("Venue", "venue")]
+        every = [*entities, *others, *groups, *acts, ("Venue", "venue")]
         self.entities: list[Entity] = list(dict.fromkeys(every))
         self.index = {entity: i for i, entity in enumerate(self.entities)}
         self.above: dict[Entity, set[Entity]] = {entity: {entity} for entity in self.entities}
-        for company, names in organisations.items():
-            for name in names:
-                self.above[("Account", name)].add(("Organisation", company))
         for action in self.actions.values():
             self.above[("Action", action.name)] |= {("Action", g) for g in action.groups}
         stated = [text for allowed in STATES.values() for text in allowed]
@@ -80,6 +73,9 @@ class World:
         self.scope = {name: z3.Bool(f"scope {name}") for name in SCOPES}
         there = ("stepUp", "order", "funds", *TEXTS, *DECIMALS)
         self.there = {name: z3.Bool(f"has {name}") for name in there}
+        # Whatever the tree of principals is, or becomes.
+        over = [entity for entity in self.entities if entity[0] in ("Account", "Organisation")]
+        self.under = {entity: z3.Bool(f"under {'::'.join(entity)}") for entity in over}
 
     def tie(self) -> Iterable[Any]:
         """Yield what is true of every request."""
@@ -87,6 +83,14 @@ class World:
         for name, kinds in (("principal", KINDS), ("credential", ("Credential",))):
             yield self.one_of(get[name], (e for e in self.entities if e[0] in kinds))
         yield self.one_of(get["action"], (("Action", name) for name in self.actions))
+        accounts = [under for entity, under in self.under.items() if entity[0] == "Account"]
+        # A sub-account or a service stands under one account, which stands under none.
+        yield z3.PbLe([(under, 1) for under in accounts], 1)
+        operators = (e for e in self.entities if e[0] == "Operator")
+        yield z3.Implies(self.one_of(get["principal"], operators), z3.Not(z3.Or(accounts)))
+        for entity in self.under:
+            itself = get["principal"] == self.index[entity]
+            yield z3.Implies(itself, z3.Not(self.under[entity]))
         orders = self.doing(a.name for a in self.actions.values() if a.order)
         funds = self.doing(a.name for a in self.actions.values() if a.funds)
         instruments = (e for e in self.entities if e[0] == "Instrument")
@@ -173,6 +177,7 @@ class World:
         return {
             "operation": entity("action")[1],
             "principal": "::".join(entity("principal")),
+            "above": ["::".join(one) for one, under in self.under.items() if true(under)],
             "credential": entity("credential")[1],
             "scopes": [name for name, held in self.scope.items() if true(held)],
             "algorithm": text("algorithm"),
@@ -201,6 +206,8 @@ class World:
             ("credential", ("Credential", question["credential"])),
         ):
             facts.append(get[key] == self.index[entity])
+        above = question.get("above", [])
+        facts += [under == ("::".join(one) in above) for one, under in self.under.items()]
         facts += [held == (name in question["scopes"]) for name, held in self.scope.items()]
         for key in ("algorithm", "coverage", "transport"):
             facts.append(get[key] == self.texts[question[key]])

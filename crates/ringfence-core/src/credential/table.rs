@@ -228,6 +228,7 @@ fn describe(new: NewCredential, account: Arc<Account>, live: Arc<Live>) -> Crede
         allow: new.allow,
         demands: new.demands,
         expires_us: new.expires_us,
+        standing: new.standing,
         live,
         successor: OnceLock::new(),
     }

@@ -25,6 +25,7 @@ pub(crate) fn credential(key_id: &str, account: &str) -> NewCredential {
         expires_us: None,
         state: State::Active,
         held: None,
+        standing: None,
     }
 }
 

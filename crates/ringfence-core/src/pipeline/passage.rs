@@ -243,6 +243,7 @@ impl<'c, 'm> Passage<'c, 'm> {
     ) -> Asked<'a> {
         Asked {
             account: who.account(),
+            standing: who.standing(),
             key_id: who.key_id(),
             scopes: who.scopes(),
             algorithm: who.key().algorithm().as_str(),

@@ -45,6 +45,7 @@ fn core(keys: usize) -> Core {
             expires_us: None,
             state: State::Active,
             held: None,
+            standing: None,
         };
         core.credentials.put(credential).unwrap();
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::{NOW_US, order, request, set};
 use crate::cache::Cache;
-use crate::request::{Kind, Request};
+use crate::request::Request;
 use crate::set::Verdict;
 use ringfence_core::operation::Scopes;
 use ringfence_core::policy::StepUp;
+use ringfence_core::principal::Kind;
 
 const POLICIES: &str = r#"
 permit(principal, action in Action::"changes-state", resource);

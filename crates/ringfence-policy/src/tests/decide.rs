@@ -1,9 +1,10 @@
 //! Decisions, part by part of a request.
 
 use super::{NOW_US, order, request, set};
-use crate::request::{Kind, Request, day, hour};
+use crate::request::{Request, day, hour};
 use crate::set::Verdict;
 use ringfence_core::policy::StepUp;
+use ringfence_core::principal::{Above, Kind};
 
 fn ids(ids: &[&str]) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
@@ -37,8 +38,16 @@ fn forbid_wins_wherever_the_policies_are_indexed() {
     ];
     for forbid in forbids {
         let set = set(&format!("{all}\n{forbid}"));
+        let above = [Above {
+            kind: Kind::Organisation,
+            name: "acme".into(),
+        }];
+        let alice = Request {
+            above: &above,
+            ..order(1)
+        };
         assert_eq!(
-            set.evaluate(&order(1)),
+            set.evaluate(&alice),
             Verdict::Forbidden(ids(&["no"])),
             "{forbid}"
         );

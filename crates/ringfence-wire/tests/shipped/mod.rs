@@ -221,6 +221,7 @@ pub(crate) fn core(key_id: &str, key: VerifyingKey, freshness: Mode) -> Core {
         expires_us: None,
         state: State::Active,
         held: None,
+        standing: None,
     };
     core.credentials.put(credential).unwrap();
     core
