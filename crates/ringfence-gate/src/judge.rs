@@ -104,23 +104,26 @@ impl Passing {
             reading,
             session: session.as_deref(),
         };
-        let mut permitted = self.decide(&asking, edge, || dialect.forward(route, &head, body))?;
+        let mut permitted = self.decide(&asking, edge, now_us, || {
+            dialect.forward(route, &head, body)
+        })?;
         permitted.minted = route
             .mints()
             .map(|mints| self.mint(mints, &permitted.permit, now_us));
         Ok(permitted)
     }
 
-    /// Lets the core decide, and records its decision. What goes to the venue is written only if it may.
+    /// Lets the core decide as of `now_us`, the one time at which all of a message is judged, and records its decision.
+    /// What goes to the venue is written only if it may.
     #[allow(clippy::result_large_err)] // as above
     pub(crate) fn decide(
         &self,
         asking: &Asking<'_>,
         edge: (EdgePass, Trace),
+        now_us: u64,
         outgoing: impl FnOnce() -> Outgoing,
     ) -> Result<Permitted, Turned> {
         let (client, operation) = (&self.client, asking.operation);
-        let now_us = now_us();
         let message = Message {
             peer: client.peer,
             operation,

@@ -11,6 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::client::find;
+use common::talk::{plain, with_channel};
 use common::venue::Venue;
 use common::{Bench, order};
 use rcgen::{
@@ -19,6 +20,7 @@ use rcgen::{
 };
 use ringfence_core::credential::State;
 use ringfence_gate::CredentialRecord;
+use ringfence_wire::websocket::{Kind, frame};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::version::TLS13;
@@ -79,6 +81,14 @@ struct Stage {
 }
 
 fn stage(authority: &Authority, client_auth: Option<&str>) -> Stage {
+    stage_with(authority, client_auth, |_| {})
+}
+
+fn stage_with(
+    authority: &Authority,
+    client_auth: Option<&str>,
+    change: impl FnOnce(&mut Value),
+) -> Stage {
     let (venue, folder) = (Venue::fine(), tempfile::tempdir().unwrap());
     let server = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -90,6 +100,7 @@ fn stage(authority: &Authority, client_auth: Option<&str>) -> Stage {
         listener["plain"] = false.into();
         listener["tls"] = json!({"certificate": path("cert.pem"), "key": path("key.pem"),
             "client_ca": path("roots.pem"), "client_auth": client_auth});
+        change(snapshot);
     });
     Stage {
         bench,
@@ -211,6 +222,84 @@ fn it_may_trade_and_is_silenced_by_a_revocation_on_the_same_connection() {
     let answer = exchange(&mut stream, request.as_bytes());
     assert_eq!(answer, refused("credential_revoked"));
     assert_eq!(stage.venue.heard().len(), 1);
+}
+
+/// Opens a channel, on which nobody logs on, and has it say `text` if there is one. Returns the stream behind the answer.
+fn channel(
+    stage: &Stage,
+    own: &Own,
+    text: Option<&str>,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut stream = stage.connect(own);
+    let head = "GET /channel HTTP/1.1\r\nHost: gw\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while !answer.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    if let Some(text) = text {
+        let mut out = Vec::new();
+        frame(&mut out, Kind::Text, text.as_bytes(), Some([1, 2, 3, 4]));
+        stream.write_all(&out).unwrap();
+        let said = heard(&mut stream);
+        assert!(said.starts_with(b"\x81"), "{said:?}");
+    }
+    stream
+}
+
+/// Returns the next frame, which is a short one.
+fn heard(stream: &mut impl Read) -> Vec<u8> {
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    let mut length = usize::from(head[1]);
+    if length == 126 {
+        let mut long = [0; 2];
+        stream.read_exact(&mut long).unwrap();
+        length = u16::from_be_bytes(long).into();
+    }
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).unwrap();
+    [vec![head[0]], payload].concat()
+}
+
+#[test]
+fn its_revocation_closes_a_channel_on_which_nobody_has_logged_on() {
+    let authority = Authority::new();
+    let stage = stage_with(&authority, None, |snapshot| {
+        snapshot["dialects"]["test"] = with_channel();
+    });
+    let (own, other) = (authority.sign(|_| {}), authority.sign(|_| {}));
+    let id = stage.register(&own);
+    stage.register(&other);
+    let (mut silent, mut spoken) = (
+        channel(&stage, &own, None),
+        channel(&stage, &own, Some(&plain(1, "account.status", json!({})))),
+    );
+    // It is known as a credential only after this one was opened.
+    let late = authority.sign(|_| {});
+    let mut opened = channel(&stage, &late, None);
+    let late_id = stage.register(&late);
+    let mut out = Vec::new();
+    let text = plain(1, "account.status", json!({}));
+    frame(&mut out, Kind::Text, text.as_bytes(), Some([1, 2, 3, 4]));
+    opened.write_all(&out).unwrap();
+    assert!(heard(&mut opened).starts_with(b"\x81"));
+    let mut others = channel(&stage, &other, Some(&plain(1, "account.status", json!({}))));
+    for id in [&id, &late_id] {
+        let gate = &stage.bench.gate;
+        gate.set_credential_state(id, State::Deactivated, &[])
+            .unwrap();
+    }
+    let closed = b"\x88\x03\xf0the key of this session is not in force";
+    for stream in [&mut silent, &mut spoken, &mut opened] {
+        assert_eq!(heard(stream), closed);
+    }
+    // Nobody else's.
+    others.write_all(&out).unwrap();
+    assert!(heard(&mut others).starts_with(b"\x81"));
 }
 
 #[test]

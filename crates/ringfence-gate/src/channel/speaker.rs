@@ -1,5 +1,6 @@
 //! What is done with each message of a channel, and who acts on it.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub(super) struct Speaker {
     /// What is kept of the token that a message showed last, and the session that it began.
     shown: Option<(Hash, Arc<Session>)>,
     since_us: u64,
+    /// Who acts where nobody has logged on: the credential that the connection's certificate is.
+    vouched: RefCell<Option<Session>>,
     pub(super) mailbox: Rc<Mailbox>,
     /// The venue's ends of it.
     pub(super) legs: Legs,
@@ -77,6 +80,7 @@ impl Speaker {
             session: opened.session,
             shown: None,
             since_us: now_us,
+            vouched: RefCell::new(client.session(now_us)),
             mailbox: Rc::default(),
             legs: Legs::default(),
             pause: None,
@@ -85,9 +89,14 @@ impl Speaker {
 
     /// Tells whether the key of the session is no longer good for anything.
     pub(super) fn is_silenced(&self, now_us: u64) -> bool {
+        let over = |session: &Session| !session.is_in_force();
         let shown = self.shown.as_ref().map(|(_, session)| &**session);
-        let mut sessions = self.session.as_ref().into_iter().chain(shown);
-        sessions.any(|session| !session.is_in_force()) || self.legs.are_silenced(now_us)
+        let mut known = self.session.as_ref().into_iter().chain(shown).peekable();
+        let silenced = match known.peek() {
+            Some(_) => known.any(over),
+            None => self.vouched.borrow().as_ref().is_some_and(over),
+        };
+        silenced || self.legs.are_silenced(now_us)
     }
 
     /// Hears one message, and returns it if it has to wait for the one before it.
@@ -238,7 +247,8 @@ impl Speaker {
             return Err(early(Code::Overloaded.into()));
         }
         let shown = shown.map_err(|code| early(code.into()))?;
-        self.timely(asked, dialect).map_err(early)?;
+        let now_us = now_us();
+        self.timely(asked, dialect, now_us).map_err(early)?;
         let mut scratch = thread.scratch.borrow_mut();
         let signed = match asked.claim {
             Some((claim, window)) => (Some(claim), window),
@@ -249,7 +259,7 @@ impl Speaker {
         let known = shown.as_deref().or(self.session.as_ref());
         let vouched = match known {
             Some(_) => None,
-            None => self.client.session(now_us()),
+            None => self.client.session(now_us),
         };
         let asking = Asking {
             operation: route.operation,
@@ -257,17 +267,21 @@ impl Speaker {
             reading: reading.map_err(early)?,
             session: known.or(vouched.as_ref()),
         };
-        passing.decide(&asking, edge, || {
+        let decided = passing.decide(&asking, edge, now_us, || {
             dialect.forward(route, &asked.head(), asked.body.as_bytes())
-        })
+        });
+        if vouched.is_some() {
+            *self.vouched.borrow_mut() = vouched;
+        }
+        decided
     }
 
     /// Checks the time that a session's message says: it is not signed, but it is the client's own word on how late
     /// it may still be acted upon.
-    fn timely(&self, asked: &Asked<'_>, dialect: &Dialect) -> Result<(), Refusal> {
+    fn timely(&self, asked: &Asked<'_>, dialect: &Dialect, now_us: u64) -> Result<(), Refusal> {
         let mode = self.client.thread.shared.core.modes.of(Control::Freshness);
         match asked.stamp {
-            Some(stamp) if mode == Mode::Enforce => dialect.window().check(stamp, now_us()),
+            Some(stamp) if mode == Mode::Enforce => dialect.window().check(stamp, now_us),
             Some(_) | None => Ok(()),
         }
     }
@@ -307,12 +321,13 @@ impl Speaker {
             body: Vec::new(),
             content_type: None,
         };
-        match passing.decide(&asking, hearing.edge, nothing) {
+        let now_us = now_us();
+        match passing.decide(&asking, hearing.edge, now_us, nothing) {
             Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
             Ok(permitted) => {
                 let dialect = &self.client.door.speech.dialect;
                 let lasts_us = dialect.session_us(&self.path);
-                self.since_us = now_us();
+                self.since_us = now_us;
                 let until_us = self.since_us.saturating_add(lasts_us);
                 self.session = permitted.permit.session(until_us);
                 // What is pushed to another is pushed no longer.
