@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 import httpx
@@ -189,6 +189,11 @@ def other_host(request: requests.PreparedRequest) -> None:
     request.headers["Host"] = "elsewhere.example"
 
 
+def another_of_ours(request: requests.PreparedRequest) -> None:
+    host = str(urlsplit(request.url).hostname)
+    request.headers["Host"] = "localhost" if host == "127.0.0.1" else "127.0.0.1"
+
+
 def longer_window(request: requests.PreparedRequest) -> None:
     said = str(request.headers["Signature-Input"])
     request.headers["Signature-Input"] = said.replace(";expires=1", ";expires=2")
@@ -209,7 +214,8 @@ def venues_time(request: requests.PreparedRequest) -> None:
         (other_body_and_digest, "does not fit"),
         (other_query, "does not fit"),
         (other_path, "does not fit"),
-        (other_host, "does not fit"),
+        (other_host, "a name that this gateway does not go by"),
+        (another_of_ours, "does not fit"),
         (longer_window, "does not fit"),
         (no_signature, "[signature]"),
         (venues_time, "leave that part out. [timestamp]"),

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ringfence import config
+from ringfence.config.authority import own_names
 from ringfence.config.certificate import issue, private_pem
 from ringfence.config.folder import write_private
 from ringfence.config.model import CONTROLS
@@ -201,6 +202,46 @@ def with_issuer(file: Path, keys: str, more: str = "") -> None:
 
 
 ED25519 = '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'
+
+
+def test_a_listener_goes_by_the_names_in_its_certificate_unless_it_says_its_own(file: Path) -> None:
+    def names() -> list[str]:
+        listener = json.loads(config.load(file).snapshot())["listeners"][0]
+        found: list[str] = listener["authorities"]
+        return found
+
+    assert names() == ["localhost", "127.0.0.1", "[::1]"]
+    change(
+        file,
+        "dialect: binance",
+        "authorities: [GW.example, '*.gw.example:8443']\n    dialect: binance",
+    )
+    assert names() == ["GW.example", "*.gw.example:8443"]
+    config.check(config.load(file))
+
+
+@pytest.mark.parametrize(
+    ("address", "names"),
+    [
+        ("127.0.0.1:80", ["127.0.0.1", "localhost"]),
+        ("[::1]:80", ["[::1]", "localhost"]),
+        ("192.0.2.7:80", ["192.0.2.7"]),
+        ("0.0.0.0:80", []),
+        ("[::]:80", []),
+    ],
+    ids=lambda value: str(value),
+)
+def test_without_tls_a_listener_goes_by_its_address_if_that_is_one(
+    address: str, names: list[str]
+) -> None:
+    assert own_names(address, None) == names
+
+
+@pytest.mark.parametrize("names", ["[]", "['gw example']", "['http://gw']", "['*']", "['a.*.b']"])
+def test_what_is_no_list_of_names_is_refused(file: Path, names: str) -> None:
+    change(file, "dialect: binance", f"authorities: {names}\n    dialect: binance")
+    with pytest.raises(ConfigError, match=r"listeners\[0\].authorities"):
+        config.load(file)
 
 
 def test_the_engine_takes_an_issuer_with_its_public_keys(file: Path) -> None:

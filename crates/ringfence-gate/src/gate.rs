@@ -15,6 +15,7 @@ use ringfence_core::refusal::Code;
 use ringfence_ledger::{Commitment, SigningKey, Value};
 use tokio::sync::{Notify, watch};
 
+use crate::authority::Authorities;
 use crate::certificate;
 use crate::clock::now_us;
 use crate::egress::Ring;
@@ -388,13 +389,19 @@ fn doors(
             (Some(files), false) => Some(tls::server(files, config.http2, &verifier, &inside)?),
             (None, true) => None,
             (Some(_), true) | (None, false) => {
-                return Err(GateError::config(field, "give `tls`, or say `plain: true`"));
+                return Err(GateError::config(
+                    &field,
+                    "give `tls`, or say `plain: true`",
+                ));
             }
         };
         let name = config.name.as_str().into();
+        let names = format!("{field}.authorities");
+        let authorities = Authorities::new(&config.authorities, tls.is_some(), &names)?;
         Ok(Door {
             name,
             address: config.address,
+            authorities,
             tls,
             verifier,
             speech: Arc::clone(speech),

@@ -78,6 +78,11 @@ impl Passing {
             let headers = bare.as_ref().or(head.headers);
             let head = Head { headers, ..head };
             let mut reading = dialect.read(route, &head, body, &mut scratch)?;
+            let coverage = reading.claim.as_ref().map(|claim| claim.coverage);
+            if coverage == Some(Coverage::Whole) {
+                // Signed natively, for one name.
+                client.door.authorities.check(self.authority())?;
+            }
             if bare.is_some() && reading.claim.is_some() {
                 // Who of the two acts would be for each reader to say.
                 return Err(Refusal::new(Code::SignatureTwofold).field("authorization"));

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod attest;
+mod authority;
 mod body;
 mod carry;
 mod certificate;

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
+use crate::authority::Authorities;
 use crate::certificate::Verifier;
 use crate::client::{Client, Thread};
 use crate::clock::now_us;
@@ -29,6 +30,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct Door {
     pub(crate) name: Arc<str>,
     pub(crate) address: SocketAddr,
+    pub(crate) authorities: Authorities,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) verifier: Verifier,
     pub(crate) speech: Arc<Speech>,

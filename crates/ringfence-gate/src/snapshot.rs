@@ -71,6 +71,9 @@ pub struct ListenerConfig {
     pub plain: bool,
     /// Whether HTTP/2 is offered on TLS.
     pub http2: bool,
+    /// The names that it goes by: what signatures that name one may be made for. None: no such signature is taken.
+    #[serde(default)]
+    pub authorities: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -43,22 +43,19 @@ impl Passing {
         if shared.issuers.is_empty() {
             return Ok(None);
         }
-        let host = self
-            .head
-            .headers
-            .get(HOST)
-            .and_then(|host| host.to_str().ok());
-        let authority = self.head.uri.authority().map(http::uri::Authority::as_str);
         let asked = Asked {
             method: self.signed_method(),
             secure: self.client.door.tls.is_some(),
-            host: host.or(authority).unwrap_or_default(),
+            host: self.authority(),
             path: self.head.uri.path(),
         };
         let found = shared.issuers.read(&self.head.headers, &asked, now_us)?;
         let Some(mut vouched) = found else {
             return Ok(None);
         };
+        if vouched.proof.is_some() {
+            self.client.door.authorities.check(self.authority())?;
+        }
         let bound = vouched.proof.as_mut().and_then(Proof::take_key);
         let core = &shared.core;
         let session = core.vouch(&vouched.key_id, Coverage::Venue, vouched.until_us, bound)?;
@@ -66,6 +63,14 @@ impl Passing {
             session: Arc::new(session),
             proof: vouched.proof,
         }))
+    }
+
+    /// Returns the authority that the request came with.
+    pub(crate) fn authority(&self) -> &str {
+        let host = self.head.headers.get(HOST);
+        let host = host.and_then(|host| host.to_str().ok());
+        let authority = || self.head.uri.authority().map(http::uri::Authority::as_str);
+        host.or_else(authority).unwrap_or_default()
     }
 
     /// Returns the request's header fields without its token: it is none of the dialect's.

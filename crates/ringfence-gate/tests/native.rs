@@ -114,8 +114,14 @@ impl Message {
 
 /// A gate that knows `pair` as the key `native`, which may demand that it is used natively.
 fn bench(venue: &Venue, pair: &Ed25519KeyPair, demands: Value) -> Bench {
+    bench_named(venue, pair, demands, &["gw"])
+}
+
+/// The same gate, by these names.
+fn bench_named(venue: &Venue, pair: &Ed25519KeyPair, demands: Value, names: &[&str]) -> Bench {
     let bench = Bench::start(venue.address, |snapshot| {
         snapshot["dialects"]["test"] = with_channel();
+        snapshot["listeners"][0]["authorities"] = json!(names);
     });
     let record = json!([{"key_id": "native", "account": "alice", "algorithm": "ed25519",
         "material": STANDARD.encode(pair.public_key().as_ref()), "scopes": ["read", "trade"],
@@ -171,10 +177,6 @@ fn what_was_signed_for_one_message_is_good_for_no_other() {
     let bench = bench(&venue, &pair, Value::Null);
     let read = signed_by(&pair, "native", Message::read("/account"), "n1", 0);
     let order = signed_by(&pair, "native", Message::order(), "n2", 0);
-    let elsewhere = Message {
-        target: "/order",
-        ..order.clone()
-    };
     let moved = [
         // another method and path: the read's own signature on an order without a body
         Message {
@@ -185,10 +187,6 @@ fn what_was_signed_for_one_message_is_good_for_no_other() {
         Message {
             target: "/account?symbol=BTCUSDT",
             ..read.clone()
-        },
-        Message {
-            host: "other",
-            ..elsewhere
         },
     ];
     for message in moved {
@@ -201,6 +199,52 @@ fn what_was_signed_for_one_message_is_good_for_no_other() {
     assert_eq!(bench.ask(&other.bytes()).code(), "signature_body");
     assert!(venue.heard().is_empty());
     assert_eq!(bench.ask(&order.bytes()).status, 200);
+}
+
+/// The attack: another gateway holds the same key, and is sent what was signed for this one, or the other way.
+#[test]
+fn what_was_signed_for_another_gateway_is_refused_unless_its_name_is_ours_too() {
+    let (venue, pair) = (Venue::fine(), pair());
+    let own = bench(&venue, &pair, Value::Null);
+    let order = Message {
+        host: "other:8443",
+        ..Message::order()
+    };
+    let foreign = signed_by(&pair, "native", order, "n1", 0);
+    assert_eq!(own.ask(&foreign.bytes()).code(), "signature_authority");
+    // Its own name in the field instead is not what was signed.
+    let renamed = Message {
+        host: "gw",
+        ..foreign.clone()
+    };
+    assert_eq!(own.ask(&renamed.bytes()).code(), "signature_invalid");
+    let handshake = Message {
+        host: "other:8443",
+        ..Message::read("/channel")
+    };
+    let handshake = signed_by(&pair, "native", handshake, "n2", 0);
+    let opening = "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
+    let fields = handshake.fields.clone() + opening;
+    let opening = Message {
+        fields,
+        ..handshake
+    };
+    assert_eq!(own.ask(&opening.bytes()).code(), "signature_authority");
+    assert!(venue.heard().is_empty());
+    // Without the control, all of it is good: here the other's name is one of ours.
+    let both = bench_named(&venue, &pair, Value::Null, &["gw", "other:8443"]);
+    assert_eq!(both.ask(&foreign.bytes()).status, 200);
+}
+
+#[test]
+fn where_no_name_is_known_no_native_signature_is_taken() {
+    let (venue, pair) = (Venue::fine(), pair());
+    let bench = bench_named(&venue, &pair, Value::Null, &[]);
+    let message = signed_by(&pair, "native", Message::order(), "n1", 0);
+    assert_eq!(bench.ask(&message.bytes()).code(), "signature_authority");
+    // A venue's own signature names nobody.
+    assert_eq!(bench.ask(&common::order(&bench.key)).status, 200);
 }
 
 #[test]

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ringfence import engine
+from ringfence.config.authority import own_names
 from ringfence.config.model import Config
 from ringfence.config.policy import definition
 from ringfence.config.problem import lines, nearest
@@ -117,6 +118,9 @@ class Loaded:
             for name in ("certificate", "key", "client_ca"):
                 if tls.get(name) is not None:
                     tls[name] = lies(tls[name])
+            if listener["authorities"] is None:
+                certificate = Path(tls["certificate"]) if tls else None
+                listener["authorities"] = own_names(listener["address"], certificate)
         return json.dumps(content, ensure_ascii=False).encode()
 
 

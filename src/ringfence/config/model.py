@@ -72,6 +72,19 @@ def read_upstream(text: str) -> str:
     return text.rstrip("/")
 
 
+AUTHORITY = re.compile(
+    r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?",
+    re.IGNORECASE,
+)
+
+
+def read_authority(text: str) -> str:
+    """Check a name that clients connect by, perhaps with its port."""
+    if not AUTHORITY.fullmatch(text):
+        raise wrong("is no name", "write HOST or HOST:PORT, as in gw.example:8443 or *.gw.example")
+    return text
+
+
 def read_name(text: str) -> str:
     """Check a short name made for logs, URLs and headers."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
@@ -133,6 +146,15 @@ class Listener(Section):
     plain: bool = False
     http2: bool = True
     """Whether HTTP/2 is offered on TLS; `plain` is HTTP/1.1 only."""
+    authorities: (
+        Annotated[
+            tuple[Annotated[str, AfterValidator(read_authority)], ...],
+            Field(min_length=1, max_length=64, strict=False),
+        ]
+        | None
+    ) = None
+    """What it is called by those who sign for a name. Left out: the names in its certificate, or
+    without TLS its address."""
 
     @model_validator(mode="after")
     def says_how(self) -> Self:

@@ -129,6 +129,8 @@ codes! {
         "The body is not the one that Content-Digest names; compute it over the bytes that are sent.";
     SignatureTwofold "signature_twofold" Client IDENTITY,
         "It is signed natively and has a part of the venue's own signature; leave that part out.";
+    SignatureAuthority "signature_authority" Client IDENTITY,
+        "It is signed for a name that this gateway does not go by; connect by one of the listener's authorities.";
     TimeMissing "time_missing" Client FRESHNESS,
         "The request carries no time; add the timestamp and sign it.";
     TimeMalformed "time_malformed" Client FRESHNESS,

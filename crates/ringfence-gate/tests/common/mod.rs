@@ -114,7 +114,7 @@ pub(crate) fn snapshot(folder: &Path, venue: &str, change: impl FnOnce(&mut Valu
     let mut value = json!({
         "version": 1, "node": "gw1",
         "listeners": [{"name": "main", "address": "127.0.0.1:0", "dialect": "test", "tls": null, "plain": true,
-                       "http2": true}],
+                       "http2": true, "authorities": ["gw"]}],
         "dialects": {"test": dialect(), "open": open_dialect()},
         "upstream": {"url": venue, "ca": null, "connections": 8, "connect_timeout_ms": 500, "response_timeout_ms": 400},
         "attestation": {"algorithm": "HS256", "key": attestation_key, "issuer": "gw1"},
