@@ -31,6 +31,8 @@ pub struct VenueKey {
     meter: Arc<Meter>,
     /// Whether there is something to sign with.
     ready: AtomicBool,
+    /// How often it was another key, or none, after it had been one.
+    exchanges: AtomicU64,
     /// Whether the venue refused it when it was used last.
     refused: AtomicBool,
     /// Times that the venue refused it.
@@ -119,6 +121,7 @@ impl VenueKey {
             name: name.into(),
             meter: Arc::default(),
             ready: AtomicBool::new(false),
+            exchanges: AtomicU64::new(0),
             refused: AtomicBool::new(false),
             refusals: AtomicU64::new(0),
             news_us: AtomicU64::new(0),
@@ -139,6 +142,16 @@ impl VenueKey {
     /// Says whether there is something to sign with.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::SeqCst);
+    }
+
+    /// Says that what there is to sign with is not what there was.
+    pub fn exchange(&self) {
+        self.exchanges.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Returns how often that was so. What was begun with the venue under another count was begun with another key.
+    pub fn exchanges(&self) -> u64 {
+        self.exchanges.load(Ordering::SeqCst)
     }
 
     /// Tells whether there is something to sign with.

@@ -10,8 +10,8 @@ mod task;
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -242,12 +242,9 @@ impl Channel {
     /// Writes what it can to the client. What was pushed to somebody is written only if it still may.
     fn send(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         let shared = Arc::clone(&self.client.thread.shared);
-        let _pushing = self.pushed.as_ref().map(|_| {
-            let pushing = shared.pushing.read();
-            pushing.unwrap_or_else(PoisonError::into_inner)
-        });
-        let lapsed = |grant: &Rc<Grant>| !grant.holds(now_us());
-        if self.pushed.as_ref().is_some_and(lapsed) {
+        let held = self.pushed.as_ref().map(|_| shared.pushing.hold());
+        let both = self.pushed.as_ref().zip(held.as_ref());
+        if both.is_some_and(|(grant, held)| !grant.may_be_written(held, now_us())) {
             self.silence()?;
         }
         let near = &mut self.near;

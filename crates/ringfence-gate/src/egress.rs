@@ -41,8 +41,12 @@ impl Ring {
         sealers.retain(|name, _| egress.keys().any(|key| *key.name() == **name));
         let count = sealers.len();
         let sealers = Arc::new(sealers);
-        self.0.store(Arc::clone(&sealers));
+        let before = self.0.swap(Arc::clone(&sealers));
         for key in egress.keys() {
+            let marks = [&before, &sealers].map(|all| all.get(key.name()).map(|one| one.mark));
+            if marks[0] != marks[1] {
+                key.exchange();
+            }
             key.set_ready(sealers.contains_key(key.name()));
         }
         Ok(count)

@@ -157,7 +157,7 @@ impl Gate {
 
     /// Waits until what is being pushed to somebody has been written, and has every channel look whose it is now.
     fn silence(&self) {
-        drop(self.shared.pushing.write());
+        self.shared.pushing.settle();
         self.changes.send_replace(());
     }
 

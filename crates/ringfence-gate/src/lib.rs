@@ -35,6 +35,7 @@ mod open;
 mod outbox;
 mod pipeline;
 mod pool;
+mod pushing;
 mod receipts;
 mod record;
 mod refuse;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
@@ -34,6 +34,7 @@ use crate::egress::Ring;
 use crate::error::GateError;
 use crate::limits::Connections;
 use crate::minted::Minted;
+use crate::pushing::Pushing;
 use crate::receipts::Receipts;
 use crate::snapshot::{GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot, issuers};
 use crate::tls;
@@ -71,9 +72,7 @@ pub(crate) struct Shared {
     pub(crate) issuers: Issuers,
     pub(crate) minted: Minted,
     pub(crate) ring: Ring,
-    /// Held for reading while what is pushed to a client is written: whoever takes something away from a credential waits
-    /// for it once, and after that nothing more is passed on.
-    pub(crate) pushing: RwLock<()>,
+    pub(crate) pushing: Pushing,
     boot: String,
     next_message: AtomicU64,
 }
@@ -157,7 +156,7 @@ impl Shared {
             issuers,
             minted: Minted::default(),
             ring,
-            pushing: RwLock::default(),
+            pushing: Pushing::default(),
             boot: boot_id()?,
             next_message: AtomicU64::new(1),
         })

@@ -392,9 +392,15 @@ fn in_egress(pusher: &Pusher) -> Bench {
 }
 
 fn put_venue_key(bench: &Bench, there: bool) {
-    let row = json!({"name": "main", "dialect": "test", "key_id": "venue-key", "algorithm": "hmac-sha256",
-                     "material": STANDARD.encode(VENUE_SECRET), "passphrase": null});
-    let rows: Vec<_> = [row].into_iter().filter(|_| there).collect();
+    put_venue_secret(bench, Some(VENUE_SECRET).filter(|_| there));
+}
+
+fn put_venue_secret(bench: &Bench, secret: Option<&str>) {
+    let row = |secret| {
+        json!({"name": "main", "dialect": "test", "key_id": "venue-key",
+        "algorithm": "hmac-sha256", "material": STANDARD.encode(secret), "passphrase": null})
+    };
+    let rows: Vec<_> = secret.map(row).into_iter().collect();
     let records = VenueKeyRecord::parse_all(&serde_json::to_vec(&rows).unwrap()).unwrap();
     bench.gate.put_venue_keys(records).unwrap();
 }
@@ -439,6 +445,34 @@ fn in_egress_a_leg_is_logged_on_with_our_key_before_anything_is_said() {
     // Without the key nobody is logged on any more.
     put_venue_key(&bench, false);
     assert_eq!(talk.next(), silenced());
+}
+
+#[test]
+fn in_egress_an_exchanged_venue_key_ends_what_was_opened_with_the_one_before() {
+    let pusher = Pusher::new(|_| r#"{"ok":true}"#.into());
+    let bench = in_egress(&pusher);
+    let mut talk = Talk::open(&bench);
+    log_on(&mut talk, &bench.key);
+    talk.ask(&plain(2, "mine", json!({})));
+    // The same key again, as when another one in the vault is exchanged, ends nothing.
+    put_venue_key(&bench, true);
+    assert_eq!(talk.ask(&plain(3, "mine", json!({}))), json!({"ok": true}));
+    pusher.push(0, "7");
+    assert_eq!(talk.hear(), json!(7));
+    put_venue_secret(
+        &bench,
+        Some("another secret of the venue's, for the same account"),
+    );
+    pusher.push(0, "8");
+    assert_eq!(talk.next(), silenced());
+    let said = pusher.said();
+    assert!(said.iter().all(is_ours), "{said:?}");
+    pusher.until_gone(1);
+    // What is opened now is opened with the other one.
+    let mut talk = Talk::open(&bench);
+    log_on(&mut talk, &bench.key);
+    assert_eq!(talk.ask(&plain(4, "mine", json!({}))), json!({"ok": true}));
+    assert!(!is_ours(pusher.said().last().unwrap()));
 }
 
 #[test]

@@ -127,7 +127,7 @@ impl Task {
             Ok(message) => {
                 leg.say(&message);
                 if permit.credential().is_some() {
-                    leg.grant = Rc::new(Grant { permit, until_us });
+                    leg.grant = Rc::new(leg.grant.renewed(permit, until_us));
                 }
                 answered(recorded, PASSED_ON);
             }
@@ -144,7 +144,7 @@ impl Task {
             recorded,
             ..
         } = permitted;
-        let grant = Rc::new(Grant { permit, until_us });
+        let grant = Rc::new(Grant::new(permit, until_us));
         match self.opened(&grant, outgoing, operation, &saying).await {
             Ok((leg, answer)) => {
                 answered(recorded, PASSED_ON);

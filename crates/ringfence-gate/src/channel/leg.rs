@@ -15,20 +15,47 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::client::Thread;
 use crate::clock::now_us;
 use crate::outbox::{KEPT_BYTES, Outbox};
+use crate::pushing::Held;
 use crate::stream::{FRAMES, Far, VENUE_MESSAGE_BYTES};
 
 /// Leave to pass on what is pushed: the permit of the message that asked for it, for as long as its session lasts.
 pub(super) struct Grant {
     pub(super) permit: Permit,
-    pub(super) until_us: u64,
+    until_us: u64,
+    /// How often the venue key had been exchanged when the leg was logged on with it.
+    exchanges: u64,
 }
 
 impl Grant {
-    /// Tells whether it still holds at `now_us`: whoever was permitted is, and in egress the venue key is there.
+    pub(super) fn new(permit: Permit, until_us: u64) -> Self {
+        let exchanges = permit.venue_key().map_or(0, |key| key.exchanges());
+        Self {
+            permit,
+            until_us,
+            exchanges,
+        }
+    }
+
+    /// Returns that of a later message on the same leg, whose logon stays the first one's.
+    pub(super) const fn renewed(&self, permit: Permit, until_us: u64) -> Self {
+        Self {
+            permit,
+            until_us,
+            exchanges: self.exchanges,
+        }
+    }
+
+    /// Tells whether what was pushed may be written at `now_us`. Who asks so holds back whoever takes the leave away.
+    pub(super) fn may_be_written(&self, _held: &Held<'_>, now_us: u64) -> bool {
+        self.holds(now_us)
+    }
+
+    /// Tells whether it still holds at `now_us`: whoever was permitted is, and in egress the venue key is there, and the
+    /// one that the leg was logged on with.
     pub(super) fn holds(&self, now_us: u64) -> bool {
         let key = self.permit.venue_key();
         now_us < self.until_us
-            && key.is_none_or(|key| key.is_ready())
+            && key.is_none_or(|key| key.is_ready() && key.exchanges() == self.exchanges)
             && self.permit.revalidate(now_us).is_ok()
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringfence_core::decimal::Decimal;
@@ -114,6 +115,8 @@ pub(crate) struct Sealer {
     pub(crate) key_id: Box<str>,
     pub(crate) key: SigningKey,
     pub(crate) passphrase: Option<Zeroizing<String>>,
+    /// Tells another key from the same one: a hash of all of it.
+    pub(crate) mark: [u8; 32],
 }
 
 impl std::fmt::Debug for Sealer {
@@ -150,7 +153,23 @@ impl VenueKeyRecord {
         let material = STANDARD.decode(self.material.as_bytes());
         let material = Zeroizing::new(material.map_err(|_| wrong(&"material is not base64"))?);
         let key = SigningKey::from_parts(algorithm, &material).map_err(|e| wrong(&e))?;
+        let mut hash = Context::new(&SHA256);
+        let phrase = self.passphrase.as_ref().map(|phrase| phrase.as_bytes());
+        let parts = [
+            self.dialect.as_bytes(),
+            self.key_id.as_bytes(),
+            self.algorithm.as_bytes(),
+            &material,
+            phrase.unwrap_or_default(),
+        ];
+        for part in parts {
+            hash.update(&part.len().to_be_bytes());
+            hash.update(part);
+        }
+        let mut mark = [0; 32];
+        mark.copy_from_slice(hash.finish().as_ref());
         let sealer = Sealer {
+            mark,
             dialect: self.dialect.into(),
             key_id: self.key_id.into(),
             key,
