@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from demo.attack import Key
-from demo.stage import Stage, ringfence, set_stage
+from demo.stage import Stage, key, ringfence, set_stage
 from tests.integration.venues import VENUES
 
 AUTH = "/api/v2/public/auth"
@@ -39,17 +39,17 @@ def ask(stage: Stage, path: str, bearer: str | None = None, **query: Any) -> htt
         return client.get(f"{stage.gateway}{path}?{urlencode(query)}", headers=headers)
 
 
-def logon(key: Key, **change: Any) -> dict[str, Any]:
+def logon(signer: Key, **change: Any) -> dict[str, Any]:
     """Return the parameters of `client_signature` as Deribit's docs sign them."""
     nonce, moment = secrets.token_hex(8), int(time.time() * 1000)
     said = f"{moment}\n{nonce}\n{change.get('data', '')}"
-    made = hmac.new(key.secret.encode(), said.encode(), hashlib.sha256).hexdigest()
-    values = {"grant_type": "client_signature", "client_id": key.key_id, "timestamp": moment}
+    made = hmac.new(signer.secret.encode(), said.encode(), hashlib.sha256).hexdigest()
+    values = {"grant_type": "client_signature", "client_id": signer.key_id, "timestamp": moment}
     return values | {"nonce": nonce, "data": "", "signature": made} | change
 
 
-def minted(stage: Stage, key: Key) -> str:
-    answer = ask(stage, AUTH, **logon(key))
+def minted(stage: Stage, signer: Key) -> str:
+    answer = ask(stage, AUTH, **logon(signer))
     assert answer.status_code == 200, answer.text
     assert answer.headers["cache-control"] == "no-store"
     result = answer.json()["result"]
@@ -69,6 +69,21 @@ def test_a_token_acts_as_the_key_that_logged_on(deribit: Stage) -> None:
     written = list((deribit.state / "ledger").rglob("entries.log"))
     assert written
     assert not any(token.encode() in file.read_bytes() for file in written)
+
+
+def test_a_refresh_token_has_another_token_made_once_and_dies_with_its_key(deribit: Stage) -> None:
+    who = key(deribit.state, "carol", ["read", "trade"], "127.0.0.0/8")
+    first = ask(deribit, AUTH, **logon(who)).json()["result"]
+    again = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    second = ask(deribit, AUTH, **again).json()["result"]
+    for token in (first["access_token"], second["access_token"]):
+        assert "result" in ask(deribit, ACCOUNT, token, currency="USDC").json()
+    assert ask(deribit, AUTH, **again).json()["error"]["code"] == 13004
+    last = again | {"refresh_token": second["refresh_token"]}
+    ringfence("key", "revoke", "-c", str(deribit.state / "ringfence.yaml"), who.key_id)
+    assert ask(deribit, AUTH, **last).json()["error"]["code"] == 13004
+    written = list((deribit.state / "ledger").rglob("entries.log"))
+    assert not any(second["refresh_token"].encode() in file.read_bytes() for file in written)
 
 
 def test_a_logon_is_good_once_and_only_as_it_was_signed(deribit: Stage) -> None:

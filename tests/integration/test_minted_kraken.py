@@ -112,6 +112,8 @@ def test_the_venue_s_sdk_places_and_cancels_unmodified(kraken: Stage) -> None:
             return said
 
         async with sdk:
+            await sdk.subscribe(params={"channel": "executions"})
+            await answered("subscribe")
             await sdk.send_message({"method": "add_order", "params": ORDER | {}})
             placed = await answered("add_order")
             moved = {"order_id": placed["result"]["order_id"], "symbol": "BTC/USDT"}

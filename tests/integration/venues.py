@@ -39,7 +39,7 @@ VENUES = {
 """ccxt calls them as we do."""
 
 BINANCE = Venue("binance", "binance-spot", "BTC/USDT", True, 50_000.001)
-PUSHED = {venue.name: venue for venue in (BINANCE, *VENUES.values()) if venue.name != "kraken"}
+PUSHED = {venue.name: venue for venue in (BINANCE, *VENUES.values())}
 """Those that push an account's orders, fills and balances on a channel."""
 
 

@@ -87,7 +87,10 @@ impl Passing {
                 // Who of the two acts would be for each reader to say.
                 return Err(Refusal::new(Code::SignatureTwofold).field("authorization"));
             }
-            if route.mints().is_some() && reading.claim.is_none() {
+            if bare.is_some() && reading.refresh.is_some() {
+                return Err(Refusal::new(Code::SignatureTwofold).field("authorization"));
+            }
+            if route.mints().is_some() && reading.claim.is_none() && reading.refresh.is_none() {
                 // Who acts by a token, or a certificate, has none made that outlives it.
                 return Err(Code::SignatureMissing.into());
             }
@@ -98,6 +101,12 @@ impl Passing {
             Ok((head, reading))
         });
         let (head, reading) = read.map_err(early)?;
+        let renewed = reading.refresh.map(|shown| self.renewed(shown));
+        let renewed = renewed.transpose().map_err(|code| early(code.into()))?;
+        let session = renewed
+            .as_ref()
+            .map(|(_, session)| Arc::clone(session))
+            .or(session);
         let logon = route.channel && reading.claim.is_some();
         let asking = Asking {
             operation: if logon {
@@ -114,7 +123,7 @@ impl Passing {
         })?;
         permitted.minted = route
             .mints()
-            .map(|mints| self.mint(mints, &permitted.permit, now_us));
+            .map(|mints| self.mint(mints, &permitted.permit, renewed.as_ref(), now_us));
         Ok(permitted)
     }
 

@@ -4,7 +4,7 @@
 //! is asked for each request: a key that is revoked silences its tokens at once. Nothing of them outlives the process.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::rand;
 use http::header::{AUTHORIZATION, HeaderMap};
@@ -29,6 +29,8 @@ pub(crate) struct Minted {
     all: Mutex<HashMap<Hash, Token>>,
     most: usize,
     most_of_one: usize,
+    /// By which others are had: apart, since they are good for longer, and a credential's oldest makes room.
+    renewing: Mutex<HashMap<Hash, Token>>,
 }
 
 impl Default for Minted {
@@ -53,6 +55,7 @@ impl Minted {
             all: Mutex::default(),
             most,
             most_of_one,
+            renewing: Mutex::default(),
         }
     }
 
@@ -67,9 +70,7 @@ impl Minted {
         (door, shown): (&Arc<str>, Shown),
         now_us: u64,
     ) -> Result<String, Code> {
-        let mut secret = [0; 32];
-        rand::fill(&mut secret).map_err(|_| Code::Internal)?;
-        let text = jws::encode(&secret);
+        let text = fresh()?;
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, token| now_us < token.session.until_us() && token.session.is_in_force());
         let key_id = session.credential().key_id();
@@ -84,6 +85,58 @@ impl Minted {
         };
         all.insert(hash(&text), token);
         Ok(text)
+    }
+
+    /// Makes a token by which `session` has another one made on `door`, once, until its end. A credential's oldest gives
+    /// way to it.
+    ///
+    /// # Errors
+    ///
+    /// `overloaded` when there is room for no more of other credentials either.
+    pub(crate) fn renewal(
+        &self,
+        session: Session,
+        door: &Arc<str>,
+        now_us: u64,
+    ) -> Result<String, Code> {
+        let text = fresh()?;
+        let mut all = self.renewing();
+        all.retain(|_, token| now_us < token.session.until_us() && token.session.is_in_force());
+        let key_id = session.credential().key_id();
+        let same = all
+            .iter()
+            .filter(|(_, token)| token.session.credential().key_id() == key_id);
+        if same.clone().count() >= self.most_of_one {
+            let oldest = same.min_by_key(|(_, token)| token.session.until_us());
+            let oldest = oldest.map(|(known, _)| *known);
+            oldest.map(|oldest| all.remove(&oldest));
+        }
+        if all.len() >= self.most {
+            return Err(Code::Overloaded);
+        }
+        let token = Token {
+            session: Arc::new(session),
+            door: Arc::clone(door),
+            shown: Shown::Refresh,
+        };
+        all.insert(hash(&text), token);
+        Ok(text)
+    }
+
+    /// Returns the session that may have another token made on `door` by this one.
+    pub(crate) fn renews(&self, token: &Hash, door: &str) -> Option<Arc<Session>> {
+        let all = self.renewing();
+        let token = all.get(token).filter(|token| *token.door == *door);
+        token.map(|token| Arc::clone(&token.session))
+    }
+
+    /// Uses up what has another token made; tells whether it still was there.
+    pub(crate) fn use_up(&self, token: &Hash) -> bool {
+        self.renewing().remove(token).is_some()
+    }
+
+    fn renewing(&self) -> MutexGuard<'_, HashMap<Hash, Token>> {
+        self.renewing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the session of the token that `headers` carry; none where they carry none of this listener's.
@@ -108,6 +161,13 @@ impl Minted {
         let token = token.filter(|token| *token.door == *door && token.shown == shown);
         token.map(|token| Arc::clone(&token.session))
     }
+}
+
+/// Draws a token.
+fn fresh() -> Result<String, Code> {
+    let mut secret = [0; 32];
+    rand::fill(&mut secret).map_err(|_| Code::Internal)?;
+    Ok(jws::encode(&secret))
 }
 
 /// Returns what is kept of a token.

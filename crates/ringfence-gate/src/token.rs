@@ -16,6 +16,7 @@ use ringfence_wire::Mints;
 use ringfence_wire::issuer::{Asked, Proof};
 
 use crate::body::Answer;
+use crate::minted::{Hash, hash};
 use crate::pipeline::Passing;
 use crate::record::Reading;
 use crate::refuse::MESSAGE;
@@ -116,19 +117,44 @@ impl Passing {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(text));
     }
 
-    /// Makes the token of a permitted logon, and returns the answer that hands it out.
+    /// Returns what is kept of a token that is shown for another one, and the session that it stands for.
+    ///
+    /// # Errors
+    ///
+    /// `credential_unknown` where it is none, or has been used.
+    pub(crate) fn renewed(&self, shown: &str) -> Result<(Hash, Arc<Session>), Code> {
+        let shown = hash(shown);
+        let minted = &self.client.thread.shared.minted;
+        let session = minted.renews(&shown, &self.client.door.name);
+        Ok((shown, session.ok_or(Code::CredentialUnknown)?))
+    }
+
+    /// Makes the token of a permitted logon, and returns the answer that hands it out. One that is `renewed` uses up
+    /// what it shows, and gets nothing that is good for longer.
     pub(crate) fn mint(
         &self,
         mints: &Mints,
         permit: &Permit,
+        renewed: Option<&(Hash, Arc<Session>)>,
         now_us: u64,
     ) -> Result<String, Refusal> {
-        let until_us = now_us.saturating_add(mints.seconds.saturating_mul(1_000_000));
-        let session = permit.session(until_us).ok_or(Code::Internal)?;
         let minted = &self.client.thread.shared.minted;
-        let place = (&self.client.door.name, mints.shown);
-        let token = minted.mint(session, place, now_us)?;
-        Ok(mints.answer(&token))
+        let door = &self.client.door.name;
+        if renewed.is_some_and(|(shown, _)| !minted.use_up(shown)) {
+            return Err(Code::CredentialUnknown.into());
+        }
+        let last_us = renewed.map_or(u64::MAX, |(_, session)| session.until_us());
+        let session = |seconds: u64| {
+            let until_us = now_us.saturating_add(seconds.saturating_mul(1_000_000));
+            let session = permit.session(until_us.min(last_us));
+            session.ok_or(Code::Internal)
+        };
+        let token = minted.mint(session(mints.seconds)?, (door, mints.shown), now_us)?;
+        let next = match &mints.refresh {
+            Some(refresh) => minted.renewal(session(refresh.seconds)?, door, now_us)?,
+            None => String::new(),
+        };
+        Ok(mints.answer(&token, &next))
     }
 
     /// Answers a logon with the token that was made for it, or says why none was.

@@ -302,6 +302,7 @@ impl Speaker {
             operation: Operation::SessionLogon,
             signed: true,
             reading: Reading {
+                refresh: None,
                 claim: Some(claim),
                 window,
                 orders: Each::None,

@@ -116,3 +116,27 @@ fn no_two_tokens_are_alike_and_another_s_is_not_found() {
     let other = made(&Minted::default(), &core, 0, 0).unwrap();
     assert!(minted.find(&hash(&other), "door", Shown::Header).is_none());
 }
+
+#[test]
+fn a_key_s_oldest_refresh_token_gives_way_and_another_s_does_not() {
+    let (minted, core) = (Minted::bounded(3, 2), core(3));
+    let door = Arc::from("door");
+    let renewal = |key, until_us| {
+        let session = core.vouch(&format!("k{key}"), Coverage::Venue, until_us, None);
+        minted.renewal(session.unwrap(), &door, 0)
+    };
+    let known = |text: &str| minted.renews(&hash(text), "door").is_some();
+    let (old, new) = (renewal(0, 10).unwrap(), renewal(0, 20).unwrap());
+    let newest = renewal(0, 30).unwrap();
+    assert_eq!(
+        (known(&old), known(&new), known(&newest)),
+        (false, true, true)
+    );
+    let other = renewal(1, 10).unwrap();
+    assert_eq!(renewal(2, 30), Err(Code::Overloaded));
+    assert!(known(&other));
+    // Good on its listener, and once.
+    assert!(minted.renews(&hash(&other), "window").is_none());
+    assert!(minted.use_up(&hash(&other)));
+    assert!(!minted.use_up(&hash(&other)));
+}

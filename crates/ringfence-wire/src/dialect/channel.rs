@@ -221,7 +221,8 @@ impl Dialect {
     ) -> Result<Spoken<'a>, Refusal> {
         let channel = self.channel(path).ok_or(Code::RouteUnknown)?;
         let name = heading.method.as_str();
-        let follow = channel.feed.as_ref().and_then(|feed| feed.get(name));
+        let follow = channel.feed.as_ref();
+        let follow = follow.and_then(|feed| feed.get(name, scratch.pairs()));
         let other = channel.methods.contains_key(name);
         if let Some(follow) = follow
             && (!other || open(follow.leg))

@@ -249,8 +249,22 @@ pub(super) struct MintsDefinition {
     pub(super) shown: Shown,
     /// How long the token is good, in seconds.
     pub(super) seconds: u64,
-    /// JSON text with `{token}`.
+    /// JSON text with `{token}`, and `{refresh}` where it refreshes.
     pub(super) answer: String,
+    /// How another one is had for a token of its own in place of a signature.
+    pub(super) refresh: Option<RefreshDefinition>,
+}
+
+/// A token that is good for one more of those that a route hands out, once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RefreshDefinition {
+    /// Parameters, and what each must say, where it is shown.
+    pub(super) only: BTreeMap<String, String>,
+    /// The parameter that it is.
+    pub(super) token: String,
+    /// How long after the signature the last one can be had, in seconds.
+    pub(super) seconds: u64,
 }
 
 /// Where a token of the gateway's own is shown; it is good nowhere else.
@@ -262,6 +276,9 @@ pub enum Shown {
     Header,
     /// In each message of the channel, at its `token`.
     Message,
+    /// Where the next token is asked for, and only once.
+    #[serde(skip)]
+    Refresh,
 }
 
 /// Weight by one parameter: exactly one of the three measures.

@@ -9,7 +9,7 @@ use ringfence_core::sign::Claim;
 
 use super::definition::BodyKind;
 use super::scheme::Signing;
-use super::{Abouts, Asked, Dialect, Each, Orders, Route, Scratch};
+use super::{Abouts, Asked, Dialect, Each, Mints, Orders, Route, Scratch};
 use crate::form;
 use crate::native::{self, Said, is_native};
 
@@ -51,6 +51,8 @@ pub struct Reading<'a> {
     pub cost: Cost,
     /// The place of its route in the table.
     pub route: u16,
+    /// The token that it shows for another one, in place of a signature.
+    pub refresh: Option<&'a str>,
 }
 
 /// A message as it goes to the venue.
@@ -95,6 +97,7 @@ impl Dialect {
                 about: Each::None,
                 cost: cost(route, route.weight, 1),
                 route: route.id,
+                refresh: None,
             });
         }
         let text = body_text(route, head, body)?;
@@ -112,7 +115,9 @@ impl Dialect {
             }
             (Some(own), None) => {
                 scratch.read(head.query, text, form, own.signature_name())?;
-                if head.session && own.is_silent(head, scratch.pairs())? {
+                let refreshes = |mints: &Mints| mints.refreshes(scratch).is_some();
+                let known = head.session || route.mints().is_some_and(refreshes);
+                if known && own.is_silent(head, scratch.pairs())? {
                     SignedBy::Nobody
                 } else {
                     scratch.prove(own, head, text)?;
@@ -127,7 +132,9 @@ impl Dialect {
         };
         let cost = weigh(route, scratch)?;
         let scratch: &'a Scratch = scratch;
-        if let Some(mints) = route.mints() {
+        let unsigned = route.mints().filter(|_| matches!(signed, SignedBy::Nobody));
+        let refresh = unsigned.and_then(|mints| mints.refreshes(scratch));
+        if let Some(mints) = route.mints().filter(|_| refresh.is_none()) {
             mints.check(scratch)?;
         }
         let (claim, window) = match signed {
@@ -135,7 +142,8 @@ impl Dialect {
             SignedBy::Own(own) => (Some(scratch.claim(own, head)?), own.rule()),
             SignedBy::Nobody => (None, self.window()),
         };
-        self.complete(route, head.path, (claim, window), cost, scratch)
+        let reading = self.complete(route, head.path, (claim, window), cost, scratch)?;
+        Ok(Reading { refresh, ..reading })
     }
 
     /// Reads what a channel's message asks of its route; who signed it, and how old that may be, stands in the message.
@@ -203,6 +211,7 @@ impl Dialect {
             about,
             cost,
             route: route.id,
+            refresh: None,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Routes: method and path to operation, weight and parameters.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ringfence_core::operation::Operation;
 use ringfence_core::refusal::{Code, Refusal};
@@ -65,8 +65,18 @@ pub struct Mints {
     pub shown: Shown,
     /// How long the token is good, in seconds.
     pub seconds: u64,
-    /// The answer up to the token, and from there on.
-    answer: (Box<str>, Box<str>),
+    /// How the next is had without a signature.
+    pub refresh: Option<Refresh>,
+    answer: Box<str>,
+}
+
+/// A token that is good for one more of those that a route hands out, once.
+#[derive(Debug)]
+pub struct Refresh {
+    only: When,
+    token: Name,
+    /// How long after the signature the last one can be had, in seconds.
+    pub seconds: u64,
 }
 
 /// Longest that a token of the gateway's own is good: a day.
@@ -74,31 +84,55 @@ const TOKEN_SECONDS_MAX: u64 = 86_400;
 
 impl Mints {
     pub(super) fn compile(written: &MintsDefinition, field: &str) -> Result<Self, DialectError> {
-        let answer = written.answer.split_once("{token}");
-        let sample = written.answer.replacen("{token}", "x", 1);
+        let has = |mark| written.answer.matches(mark).count() == 1;
+        let sample = filled(&written.answer, "x", "x");
         let json = serde_json::from_str::<serde_json::Value>(&sample).is_ok();
-        let Some((before, after)) = answer.filter(|_| json) else {
-            let what = "JSON text with {token} in it";
+        if !json || !has("{token}") || has("{refresh}") != written.refresh.is_some() {
+            let what = "JSON text with {token} in it, and {refresh} where it refreshes";
             return Err(wrong(&format!("{field}.answer"), what));
-        };
-        if written.seconds == 0 || written.seconds > TOKEN_SECONDS_MAX {
-            let what = format!("1 to {TOKEN_SECONDS_MAX}");
-            return Err(wrong(&format!("{field}.seconds"), what));
+        }
+        let refresh = written.refresh.as_ref();
+        for (seconds, name) in std::iter::once((written.seconds, "seconds"))
+            .chain(refresh.map(|refresh| (refresh.seconds, "refresh.seconds")))
+        {
+            if seconds == 0 || seconds > TOKEN_SECONDS_MAX {
+                let what = format!("1 to {TOKEN_SECONDS_MAX}");
+                return Err(wrong(&format!("{field}.{name}"), what));
+            }
+        }
+        if refresh.is_some_and(|refresh| refresh.only.is_empty()) {
+            let what = "without it nothing tells a refresh from a logon";
+            return Err(wrong(&format!("{field}.refresh.only"), what));
         }
         let scheme = written.signing.as_ref();
         let scheme = scheme.map(|own| Scheme::compile(own, &format!("{field}.signing")));
-        let only = written.only.iter();
         Ok(Self {
             signing: scheme
                 .transpose()?
                 .map(|own| Signing::Canonical(Box::new(own.of_values()))),
-            only: only
-                .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
-                .collect(),
+            only: when(&written.only),
             shown: written.shown,
             seconds: written.seconds,
-            answer: (before.into(), after.into()),
+            refresh: refresh.map(|refresh| Refresh {
+                only: when(&refresh.only),
+                token: Name::from(&*refresh.token),
+                seconds: refresh.seconds,
+            }),
+            answer: written.answer.as_str().into(),
         })
+    }
+
+    /// Returns the token that the message shows in place of a signature, if it is a refresh.
+    pub(super) fn refreshes<'a>(&self, scratch: &'a Scratch) -> Option<&'a str> {
+        let refresh = self.refresh.as_ref()?;
+        let pairs = scratch.pairs();
+        let says = |(name, wanted): &(Name, Box<str>)| pairs.get(name) == Some(&**wanted);
+        let token = refresh
+            .only
+            .iter()
+            .all(says)
+            .then(|| pairs.get(&refresh.token));
+        token.flatten()
     }
 
     /// Checks that the message asks for what is handed out here.
@@ -115,10 +149,23 @@ impl Mints {
         }
     }
 
-    /// Returns the answer that hands `token` out, as JSON.
-    pub fn answer(&self, token: &str) -> String {
-        format!("{}{token}{}", self.answer.0, self.answer.1)
+    /// Returns the answer that hands `token` out, and what the next is had for, as JSON.
+    pub fn answer(&self, token: &str, refresh: &str) -> String {
+        filled(&self.answer, token, refresh)
     }
+}
+
+fn filled(answer: &str, token: &str, refresh: &str) -> String {
+    answer
+        .replace("{token}", token)
+        .replace("{refresh}", refresh)
+}
+
+fn when(written: &BTreeMap<String, String>) -> When {
+    let written = written.iter();
+    written
+        .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
+        .collect()
 }
 
 impl Route {

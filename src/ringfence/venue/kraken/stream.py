@@ -1,18 +1,18 @@
-"""Kraken's public streams: v2 by channels and symbols, v1 by pairs and subscriptions."""
+"""Kraken's streams: v2 by channels and symbols, v1 by pairs and subscriptions."""
 
 from __future__ import annotations
 
 import json
 import zlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from ringfence.venue.book import SIDES, Fill
 from ringfence.venue.day import day
 from ringfence.venue.exchange import Exchange, Market, VenueRefusal
-from ringfence.venue.kraken import rest, shapes
+from ringfence.venue.kraken import private, rest, shapes
+from ringfence.venue.kraken.private import iso
 from ringfence.venue.shape import Change, Listener, now_ms
 
 __all__ = ["KrakenFeed"]
@@ -62,6 +62,10 @@ class KrakenFeed:
         if method == "ping":
             listener.say({"method": "pong", **stamp})
             return
+        if params.get("channel") in private.CHANNELS:
+            for event in private.answer(self._exchange, listener, method, params["channel"]):
+                listener.say(event | stamp if "method" in event else event)
+            return
         for symbol in params.get("symbol", []):
             topic = self._topic(params.get("channel"), str(symbol), params.get("depth"))
             answer = {"method": method, "symbol": symbol, **stamp}
@@ -103,8 +107,7 @@ class KrakenFeed:
         yield f"trade:{fill.taker.symbol}:0", fill
 
     def changed(self, listener: Listener, change: Change) -> Iterable[Any]:
-        """Nothing: accounts are not told here."""
-        return ()
+        return private.told(self._exchange, listener, change)
 
     def moment(self, topic: str) -> Any | None:
         channel, symbol, _ = topic.split(":")
@@ -125,10 +128,6 @@ def keep(listener: Listener, topic: str, wanted: bool) -> None:
         listener.topics[topic] = None
     else:
         listener.topics.pop(topic, None)
-
-
-def iso(time_ms: int) -> str:
-    return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def told_v2(channel: str, market: Market, event: Any, depth: int) -> dict[str, Any]:

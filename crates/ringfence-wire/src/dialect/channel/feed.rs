@@ -48,7 +48,8 @@ pub struct Following<'a> {
 pub(super) struct Feed {
     fixed: Box<[(Box<str>, Box<str>)]>,
     topics: Option<Topics>,
-    methods: HashMap<Box<str>, Follow>,
+    /// By name; where there are several, the topic tells.
+    methods: HashMap<Box<str>, Box<[Follow]>>,
     logon: Option<Logon>,
 }
 
@@ -56,8 +57,8 @@ pub(super) struct Feed {
 #[derive(Debug)]
 struct Topics {
     at: Box<str>,
-    /// Whether there is one and no list.
-    one: bool,
+    /// Where the name of the only one stands, if it is an object and no list.
+    one: Option<Name>,
     /// Where the name stands in one, if it is no text.
     name: Option<Box<str>>,
     fields: Box<[Box<str>]>,
@@ -136,8 +137,13 @@ impl Dialect {
 }
 
 impl Feed {
-    pub(super) fn get(&self, name: &str) -> Option<&Follow> {
-        self.methods.get(name)
+    /// Returns what a message asks for; one whose topic is in no list is refused as the first.
+    pub(super) fn get(&self, name: &str, pairs: &Pairs) -> Option<&Follow> {
+        let all = self.methods.get(name)?;
+        let topic = self.topics.as_ref().and_then(|topics| topics.one.as_ref());
+        let topic = topic.and_then(|name| pairs.get(name)).unwrap_or_default();
+        let takes = |follow: &&Follow| follow.topics.iter().any(|one| fits(one, topic));
+        all.iter().find(takes).or(all.first())
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &Box<str>> {
@@ -172,9 +178,12 @@ impl Channel {
             }
         }
         let topics = feed.topics.as_ref().filter(|_| !follow.topics.is_empty());
-        let own = |name: &str| self.own.iter().any(|own| **own == *name);
+        // Means nothing to the venue's end: the key, the token, when it was sent.
+        let times = self.time.iter().flat_map(|(time, window)| [time, window]);
+        let times = times.filter_map(|name| inside(name.as_str(), &self.parameters));
+        let own: Vec<&str> = self.own.iter().map(|own| &**own).chain(times).collect();
         let said = match topics {
-            Some(topics) if topics.one => vec![topics.read_one(pairs, own)?],
+            Some(topics) if topics.one.is_some() => vec![topics.read_one(pairs, &own)?],
             Some(topics) => topics.read(pairs)?,
             None => Vec::new(),
         };
@@ -185,7 +194,7 @@ impl Channel {
             }
             let mut said = said;
             let said = match said.pop() {
-                Some(topic) if topics.one => topic,
+                Some(topic) if topics.one.is_some() => topic,
                 last => said.into_iter().chain(last).collect(),
             };
             put(&mut out, &topics.at, said);
@@ -254,10 +263,10 @@ impl Topics {
     }
 
     /// Returns the one topic of a message, without what is the channel's `own`.
-    fn read_one(&self, pairs: &Pairs, own: impl Fn(&str) -> bool) -> Result<Value, Refusal> {
+    fn read_one(&self, pairs: &Pairs, own: &[&str]) -> Result<Value, Refusal> {
         let mut topic = Map::new();
         for (_, name, value) in pairs.iter() {
-            let Some(place) = inside(name, &self.at).filter(|place| !own(place)) else {
+            let Some(place) = inside(name, &self.at).filter(|place| !own.contains(place)) else {
                 continue;
             };
             let (field, index) = place.split_once('.').unwrap_or((place, ""));

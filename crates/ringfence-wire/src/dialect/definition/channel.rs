@@ -178,6 +178,8 @@ pub(in crate::dialect) struct FollowDefinition {
     /// Whether it opens the leg. What does not is said only where one is open.
     #[serde(default = "yes")]
     pub(in crate::dialect) opens: bool,
+    /// What it is where its one topic is in another list.
+    pub(in crate::dialect) or: Option<Box<FollowDefinition>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]

@@ -167,7 +167,7 @@ fn a_token_is_handed_out_for_a_logon_that_is_signed_and_for_nothing_else() {
     let route = dialect.route("GET", "/auth").unwrap();
     let mints = route.mints().unwrap();
     assert_eq!(mints.seconds, 900);
-    assert_eq!(mints.answer("x"), r#"{"token":"x"}"#);
+    assert_eq!(mints.answer("x", ""), r#"{"token":"x"}"#);
     let mut scratch = Scratch::default();
     let mut read = |query: &str| {
         let head = Head {
@@ -199,7 +199,7 @@ fn a_token_is_handed_out_for_a_logon_that_is_signed_and_for_nothing_else() {
 fn what_no_token_may_be_is_refused() {
     let place = "routes[0].mints: a signed session.logon with a closed list";
     type Change = fn(&mut Value);
-    let changes: [(Change, &str); 9] = [
+    let changes: [(Change, &str); 12] = [
         (|r| r["operation"] = json!("account.read"), place),
         (|r| r["signed"] = json!(false), place),
         (|r| r["mints"] = Value::Null, place),
@@ -222,6 +222,21 @@ fn what_no_token_may_be_is_refused() {
         (
             |r| r["mints"]["answer"] = json!("{token}{"),
             "routes[0].mints.answer: JSON text",
+        ),
+        (
+            |r| r["mints"]["answer"] = json!("{\"a\":\"{token}\",\"b\":\"{refresh}\"}"),
+            "routes[0].mints.answer: JSON text",
+        ),
+        (
+            |r| r["mints"]["refresh"] = json!({"only": {"grant": "r"}, "token": "t", "seconds": 9}),
+            "routes[0].mints.answer: JSON text",
+        ),
+        (
+            |r| {
+                r["mints"]["refresh"] = json!({"only": {}, "token": "t", "seconds": 9});
+                r["mints"]["answer"] = json!("[\"{token}\",\"{refresh}\"]");
+            },
+            "routes[0].mints.refresh.only: without it",
         ),
         (
             |r| r["mints"]["signing"]["payload"] = json!([]),

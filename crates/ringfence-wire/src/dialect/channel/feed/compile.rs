@@ -24,8 +24,8 @@ impl Feed {
         }
         let topics = topics_of(written)?;
         let methods = written.methods.iter().map(|(name, method)| {
-            let follow = follow(written, method, &format!("feed.methods.{name}"))?;
-            Ok((name.as_str().into(), follow))
+            let follows = follows(written, method, &format!("feed.methods.{name}"))?;
+            Ok((name.as_str().into(), follows))
         });
         let fixed = written.fixed.iter();
         Ok(Self {
@@ -44,9 +44,12 @@ impl Feed {
 
 fn topics_of(written: &FeedDefinition) -> Result<Option<Topics>, DialectError> {
     let (at, one) = match (&written.topics_at, &written.topic_at) {
-        (Some(at), None) => (at, false),
-        (None, Some(at)) if written.topic_name.is_some() => (at, true),
-        (None, Some(_)) => return Err(wrong("feed.topic_name", "one topic is an object")),
+        (Some(at), None) => (at, None),
+        (None, Some(at)) => {
+            let name = written.topic_name.as_ref();
+            let name = name.ok_or_else(|| wrong("feed.topic_name", "one topic is an object"))?;
+            (at, Some(Name::from(&*format!("{at}.{name}"))))
+        }
         (None, None) if written.topics.is_empty() => return Ok(None),
         (None, None) => {
             let what = "where the topics stand: it is missing";
@@ -63,6 +66,25 @@ fn topics_of(written: &FeedDefinition) -> Result<Option<Topics>, DialectError> {
         name: written.topic_name.as_deref().map(Box::from),
         fields: fields.map(|name| name.as_str().into()).collect(),
     }))
+}
+
+/// Returns what a method asks for, by the lists of its topic.
+fn follows(
+    feed: &FeedDefinition,
+    written: &FollowDefinition,
+    field: &str,
+) -> Result<Box<[Follow]>, DialectError> {
+    let mut all = vec![follow(feed, written, field)?];
+    let (mut last, mut field) = (written, field.to_owned());
+    while let Some(next) = &last.or {
+        field.push_str(".or");
+        if feed.topic_at.is_none() || last.topics.is_empty() || next.topics.is_empty() {
+            return Err(wrong(&field, "one topic tells, which each has a list of"));
+        }
+        all.push(follow(feed, next, &field)?);
+        last = next;
+    }
+    Ok(all.into())
 }
 
 fn follow(
