@@ -50,7 +50,10 @@ class Gateway:
         self.writable = True
         self.step_ups = StepUps(self.keys.factors, required)
         tree = self.store.principals
-        factors = FactorService(self.step_ups, tree, self.record, "gw1")
+        self.opened: list[str] = []
+        factors = FactorService(
+            self.step_ups, tree, self.record, "gw1", lambda account, _: self.opened.append(account)
+        )
         approvals = ApprovalService(self.keys.approvals, tree, rules or {}, self.record)
         nothing = cast("Any", None)
         self.app: FastAPI = app(self.keys, nothing, nothing, factors=factors, approvals=approvals)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import ccxt
+import pyotp
 import pytest
 
 from demo.stage import Stage, key, ringfence, set_stage
 from demo.trade import SYMBOL, client
+from ringfence.api import Client
 from ringfence.engine import LedgerReader
 
 POLICIES = """
@@ -20,6 +22,8 @@ POLICIES = """
 @id("notional") forbid (principal, action in Action::"carries-order", resource)
 when { context has order.notional && context.order.notional.greaterThan(decimal("200.0")) };
 @id("not-acme") forbid (principal in Organisation::"acme", action, resource);
+@id("stepped") forbid (principal, action, resource == Instrument::"ETHUSDT")
+unless { context has stepUp && context.stepUp.strength == "totp" && context.stepUp.age < 300 };
 @id("sell") forbid (principal, action in Action::"carries-order", resource)
 when { context has order.side && context.order.side == "SELL" };
 """
@@ -110,3 +114,19 @@ def test_who_joins_while_the_gateway_runs_stands_where_the_tree_says(stage: Stag
         else:
             with pytest.raises(ccxt.PermissionDenied, match="policy does not allow"):
                 joined.create_order(SYMBOL, "limit", "buy", 0.001, RESTING)
+
+
+def test_what_wants_a_step_up_passes_once_an_operator_gave_one(stage: Stage, alice: Any) -> None:
+    order = ("ETH/USDT", "limit", "buy", 0.05, 1_000)
+    with pytest.raises(ccxt.PermissionDenied):
+        alice.create_order(*order)
+    assert is_recorded(stage, "forbidden by stepped")
+    admin = Client(stage.state / "admin.sock")
+    app = pyotp.TOTP(admin.begin_totp()["secret"])
+    admin.confirm_totp(app.at(int(time.time()) - 30))
+    # An operator's own step-up is not one for an account, nor another account's for this one.
+    admin.step_up("totp", app.now())
+    with pytest.raises(ccxt.PermissionDenied):
+        alice.create_order(*order)
+    admin.step_up_for("alice", app.at(int(time.time()) + 30))
+    assert alice.create_order(*order)["id"]

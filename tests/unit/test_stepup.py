@@ -201,6 +201,28 @@ def test_a_new_operator_may_enrol(gateway: Gateway) -> None:
     gateway.enrol(4_000_009)
 
 
+def test_an_account_is_stepped_up_for_by_a_code_and_not_as_a_side_effect(gateway: Gateway) -> None:
+    gateway.post("/keys", KEY)
+    made = gateway.enrol(shift=-1)
+    gateway.aged(901)
+    wrong = {"code": f"{(int(made.now()) + 1) % 1_000_000:06}"}
+    assert gateway.post("/mfa/step-up/desk", wrong).json()["code"] == "totp_wrong"
+    for name, code in {"nobody": "principal_unknown", "admin": "principal_state"}.items():
+        assert gateway.post(f"/mfa/step-up/{name}", {"code": made.now()}).json()["code"] == code
+    gateway.writable = False
+    spent = {"code": made.now()}
+    assert gateway.post("/mfa/step-up/desk", spent).json()["code"] == "ledger_unavailable"
+    assert gateway.opened == []
+    gateway.writable = True
+    assert gateway.post("/mfa/step-up/desk", spent).json()["code"] == "totp_wrong"
+    later = {"code": made.at(int(time.time()) + 30)}
+    assert gateway.post("/mfa/step-up/desk", later).status_code == 200
+    assert gateway.opened == ["desk"]
+    assert gateway.told[-1][1]["account"] == "desk"
+    # It is not the operator's own step-up, too.
+    assert gateway.post("/keys", {**KEY, "key_id": "key-0002"}).status_code == 401
+
+
 def test_the_store_of_a_stopped_gateway_asks_for_the_same(gateway: Gateway) -> None:
     gateway.enrol()
     alone = Asked(gateway.keys, "ann", gateway.step_ups.may("owner"))

@@ -133,6 +133,9 @@ struct Account {
     counters: Counters,
     /// Whether the principal, or one above it, is out of use. Written by the table only.
     held: AtomicBool,
+    /// When somebody last stepped up for it, in microseconds since the epoch; 0: nobody has. Written by
+    /// the table only.
+    stepped_us: AtomicU64,
 }
 
 impl fmt::Debug for Credential {
@@ -180,6 +183,12 @@ impl Credential {
     /// Returns from when on it is no longer good, in microseconds since the Unix epoch.
     pub const fn expires_us(&self) -> Option<u64> {
         self.expires_us
+    }
+
+    /// Returns when somebody last stepped up for its account, in microseconds since the Unix epoch.
+    pub fn stepped_us(&self) -> Option<u64> {
+        let at_us = self.account.stepped_us.load(Ordering::SeqCst);
+        (at_us > 0).then_some(at_us)
     }
 
     /// Returns where it stands now. An active one whose account is held reads as suspended.

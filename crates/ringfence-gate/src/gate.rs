@@ -203,6 +203,11 @@ impl Gate {
         effective_us
     }
 
+    /// Lets policies see that somebody stepped up for this account at `at_us`, in microseconds since the epoch.
+    pub fn step_up(&self, account: &str, at_us: u64) {
+        self.shared.core.credentials.step_up(account, at_us);
+    }
+
     /// Returns the credentials that were used at `since_us` or later, and when; in microseconds since the epoch.
     pub fn used_since(&self, since_us: u64) -> Vec<(Box<str>, u64)> {
         self.shared.core.credentials.used_since(since_us)

@@ -120,6 +120,12 @@ impl Engine {
         py.detach(|| Ok(self.running()?.hold_accounts(&accounts, held)))
     }
 
+    /// Lets policies see that somebody stepped up for this account at `at_us`.
+    fn step_up(&self, account: &str, at_us: u64) -> PyResult<()> {
+        self.running()?.step_up(account, at_us);
+        Ok(())
+    }
+
     /// Returns the credentials that were used at `since_us` or later, and when.
     fn used_since(&self, py: Python<'_>, since_us: u64) -> PyResult<Vec<(String, u64)>> {
         let used = py.detach(|| Ok::<_, PyErr>(self.running()?.used_since(since_us)))?;

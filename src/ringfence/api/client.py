@@ -218,6 +218,12 @@ class Client:
         found: dict[str, Any] = self._ask("POST", "/mfa/step-up", {"kind": kind, "code": code})
         return found
 
+    def step_up_for(self, account: str, code: str) -> dict[str, Any]:
+        """Prove a one-time code for what an account's keys are about to ask."""
+        target = f"/mfa/step-up/{quote(account, safe='')}"
+        found: dict[str, Any] = self._ask("POST", target, {"code": code})
+        return found
+
     def reset_factors(self, name: str, why: str) -> dict[str, Any]:
         """Take another's factors away."""
         target = f"/mfa/{quote(name, safe='')}/reset"

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from ringfence.api.stepup import StepUps
 from ringfence.api.telling import read_why
 from ringfence.engine import Detail
-from ringfence.errors import EngineError, FactorError, PrincipalStateError
+from ringfence.errors import EngineError, FactorError, PrincipalStateError, RunningError
 from ringfence.identity.factor.totp import enrolment_uri
+from ringfence.identity.lifecycle import KINDS as KINDS_OF
 from ringfence.identity.tree import Tree
 
 __all__ = ["AskedFactors", "FactorService", "Mfa"]
@@ -30,13 +31,18 @@ class FactorService:
         tree: Tree,
         record: Callable[[str, Detail], None],
         node: str = "",
+        open_for: Callable[[str, int], None] | None = None,
     ) -> None:
-        """Keep what is needed. `record` returns when the ledger has an event durably."""
+        """Keep what is needed. `record` returns when the ledger has an event durably.
+
+        `open_for` lets the running engine know of a step-up for an account; None: none runs.
+        """
         self.step_ups = step_ups
         self._factors = step_ups.factors
         self._tree = tree
         self._record = record
         self._node = node
+        self._open_for = open_for
 
     def shown(self, operator: str) -> dict[str, Any]:
         """Return an operator's factors, without what proves them, and their last step-up."""
@@ -122,6 +128,27 @@ class FactorService:
         self._factors.keep_step_up(operator, kind, now_us())
         return self.shown(operator)
 
+    def step_up_for(self, account: str, operator: str, code: str, who: str) -> dict[str, Any]:
+        """Prove a one-time code for what an account's keys are about to ask: policies see it.
+
+        Raises:
+            PrincipalMissingError: there is no such account.
+            PrincipalStateError: it has no keys, or is out of use.
+            RunningError: no gateway runs whose policies could see it.
+            FactorError, EngineError: as `step_up`.
+        """
+        found = self._tree.one(account)
+        if not KINDS_OF[found.kind].keys or self._tree.holds(account):
+            hint = "name an account, a sub-account or a service that is in use"
+            raise PrincipalStateError(f"nothing can be asked as {account}", hint=hint)
+        if self._open_for is None:
+            hint = "start the gateway first: a step-up for an account is kept by the engine"
+            raise RunningError("no gateway runs", hint=hint, code="gateway_down")
+        self._proved(operator, "totp", who, lambda at: self._factors.prove_totp(operator, code, at))
+        self._tell("step_up.proved", operator, who, kind="totp", account=account)
+        self._open_for(account, now_us())
+        return self.shown(operator)
+
     def reset(self, name: str, why: str, who: str, operator: str | None) -> dict[str, Any]:
         """Take all factors of another operator away, and let them enrol anew for a day.
 
@@ -204,6 +231,10 @@ class Mfa(Protocol):
         """Prove a factor."""
         ...
 
+    def step_up_for(self, account: str, code: str) -> dict[str, Any]:
+        """Prove a one-time code for what an account's keys are about to ask."""
+        ...
+
     def reset_factors(self, name: str, why: str) -> dict[str, Any]:
         """Take another's factors away."""
         ...
@@ -242,6 +273,10 @@ class AskedFactors:
     def step_up(self, kind: str, code: str) -> dict[str, Any]:
         """As `FactorService.step_up`."""
         return self.service.step_up(self.operator, kind, code, self.who)
+
+    def step_up_for(self, account: str, code: str) -> dict[str, Any]:
+        """As `FactorService.step_up_for`."""
+        return self.service.step_up_for(account, self.operator, code, self.who)
 
     def reset_factors(self, name: str, why: str) -> dict[str, Any]:
         """As `FactorService.reset`: whoever has the folder has its master key, too."""

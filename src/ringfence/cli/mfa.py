@@ -15,6 +15,7 @@ from ringfence.cli.attach import attached
 from ringfence.cli.key import WhyOption, moment
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, pairs, say_json
 from ringfence.cli.unlock import unlock
+from ringfence.errors import FactorError
 
 if TYPE_CHECKING:
     from ringfence.api import Mfa
@@ -103,14 +104,25 @@ def step_up(
     recovery: Annotated[
         bool, typer.Option("--recovery", help="With a recovery code: good for new factors only.")
     ] = False,
+    account: Annotated[
+        str | None,
+        typer.Option(help="For what this account's keys are about to ask."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prove a second factor, for what needs a fresh proof of you."""
     kind = "recovery" if recovery else "totp"
+    if account is not None and recovery:
+        hint = "leave --recovery out"
+        raise FactorError("a recovery code is good for new factors only", hint=hint)
     with factors(config) as service:
         given = code("recovery code: " if recovery else "the app's code: ")
-        found = service.step_up(kind, given)
-    say_json(found) if as_json else print(f"Proved by {kind}.")
+        if account is None:
+            found = service.step_up(kind, given)
+        else:
+            found = service.step_up_for(account, given)
+    about = "" if account is None else f" for {account}"
+    say_json(found) if as_json else print(f"Proved by {kind}{about}.")
 
 
 def reset(

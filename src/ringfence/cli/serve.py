@@ -116,6 +116,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 store.principals,
                 partial(engine.event, durable=True),
                 loaded.config.node,
+                engine.step_up,
             )
             approvals = ApprovalService(
                 keys.approvals,

@@ -115,6 +115,15 @@ class Engine:
         with named():
             return self._engine.hold_accounts(list(accounts), held)
 
+    def step_up(self, account: str, at_us: int) -> None:
+        """Let policies see that somebody stepped up for an account, in µs since the epoch.
+
+        Raises:
+            EngineError: the engine is not started.
+        """
+        with named():
+            self._engine.step_up(account, at_us)
+
     def used_since(self, since_us: int) -> list[tuple[str, int]]:
         """Return the credentials that were used at `since_us` or later, and when, to the second.
 

@@ -138,6 +138,13 @@ impl CredentialTable {
         }
     }
 
+    /// Keeps that somebody stepped up for this account at `at_us`, in microseconds since the epoch.
+    pub fn step_up(&self, account: &str, at_us: u64) {
+        self.account(account)
+            .stepped_us
+            .store(at_us, Ordering::SeqCst);
+    }
+
     /// Returns the credentials that were used at `since_us` or later, and when; in microseconds since
     /// the epoch.
     pub fn used_since(&self, since_us: u64) -> Vec<(Box<str>, u64)> {
@@ -204,6 +211,7 @@ impl CredentialTable {
             name: name.into(),
             counters: Counters::default(),
             held: AtomicBool::new(false),
+            stepped_us: AtomicU64::new(0),
         });
         accounts.insert(name.into(), Arc::clone(&account));
         account

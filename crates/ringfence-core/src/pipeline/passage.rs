@@ -11,12 +11,15 @@ use crate::egress::VenueKey;
 use crate::freshness::Window;
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode};
-use crate::policy::Asked;
+use crate::policy::{Asked, StepUp};
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, Use};
 use crate::sequence;
 use crate::session::Coverage;
 use crate::sign::Claim;
+
+/// What whoever steps up for an account proves: a code of an authenticator app.
+const STRENGTH: &str = "totp";
 
 pub(super) struct Passage<'c, 'm> {
     core: &'c Core,
@@ -235,6 +238,16 @@ impl<'c, 'm> Passage<'c, 'm> {
         Ok(authorized)
     }
 
+    /// Returns the fresh proof that somebody gave for an account; one of the future is none.
+    fn step_up(&self, who: &Credential) -> Option<StepUp<'static>> {
+        let age_us = self.now_us.checked_sub(who.stepped_us()?)?;
+        Some(StepUp {
+            // Never younger than it is.
+            age_s: age_us.div_ceil(1_000_000),
+            strength: STRENGTH,
+        })
+    }
+
     fn asked<'a>(
         &'a self,
         who: &'a Credential,
@@ -253,8 +266,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             coverage: act.coverage,
             certificate: act.certificate.is_some(),
             transport: self.message.transport,
-            // No message carries one yet.
-            step_up: None,
+            step_up: self.step_up(who),
             order,
             funds: self.message.funds.as_ref(),
             guard: &self.core.guard,

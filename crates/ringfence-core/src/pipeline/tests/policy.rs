@@ -7,7 +7,7 @@ use crate::guard::OrderText;
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
 use crate::pipeline::{Core, Trace};
-use crate::policy::{Asked, Policy};
+use crate::policy::{Asked, Policy, StepUp};
 use crate::refusal::{Code, Detail, Refusal};
 
 /// Forbids changes, and keeps what it was asked.
@@ -72,6 +72,47 @@ fn a_policy_sees_who_asks_what_from_where_and_for_how_much() {
         asked.starts_with("alice k1 order.place ") && asked.ends_with(&end),
         "{asked}"
     );
+}
+
+/// Forbids what nobody has stepped up for in the last minute.
+#[derive(Debug)]
+struct Fresh;
+
+impl Policy for Fresh {
+    fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+        match asked.step_up {
+            Some(StepUp {
+                age_s: 0..=60,
+                strength: "totp",
+            }) => Ok(()),
+            Some(_) | None => Err(Code::PolicyForbids.into()),
+        }
+    }
+}
+
+#[test]
+fn a_policy_sees_how_long_ago_somebody_stepped_up_for_the_account() {
+    let core = Core {
+        policy: Some(Arc::new(Fresh)),
+        ..core()
+    };
+    let minute_us = 60_000_000;
+    for (number, (account, at_us, wanted)) in [
+        ("alice", 0, Some(Code::PolicyForbids)),
+        ("bob", NOW_US, Some(Code::PolicyForbids)),
+        ("alice", NOW_US - minute_us, None),
+        ("alice", NOW_US - minute_us - 1, Some(Code::PolicyForbids)),
+        // A clock that went back makes no proof.
+        ("alice", NOW_US + 1, Some(Code::PolicyForbids)),
+        ("alice", NOW_US, None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        core.credentials.step_up(account, at_us);
+        let draft = order(["a", "b", "c", "d", "e", "f"][number]);
+        assert_eq!(draft.code(&core), wanted, "{account} {at_us}");
+    }
 }
 
 #[test]
