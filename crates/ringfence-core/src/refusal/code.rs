@@ -130,7 +130,7 @@ codes! {
     SignatureTwofold "signature_twofold" Client IDENTITY,
         "It is signed natively and has a part of the venue's own signature; leave that part out.";
     SignatureAuthority "signature_authority" Client IDENTITY,
-        "It is signed for a name that this gateway does not go by; connect by one of the listener's authorities.";
+        "It is signed for a name that this gateway does not go by; connect by one of its authorities.";
     TimeMissing "time_missing" Client FRESHNESS,
         "The request carries no time; add the timestamp and sign it.";
     TimeMalformed "time_malformed" Client FRESHNESS,
