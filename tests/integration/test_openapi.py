@@ -68,7 +68,7 @@ NO_FACTOR_FOR = {
     "POST /mfa/totp/remove",
     "POST /mfa/recovery",
     "POST /mfa/step-up",
-    "POST /mfa/step-up/{account}",
+    "POST /mfa/accounts/{name}/step-up",
     "POST /mfa/{name}/reset",
     "GET /approvals/{name}",
     "POST /approvals/{name}/approve",

@@ -59,7 +59,7 @@ POST /mfa/totp/confirm            x     x     x        x       x
 POST /mfa/totp/remove             x     x     x        x       x
 POST /mfa/recovery                x     x     x        x       x
 POST /mfa/step-up                 x     x     x        x       x
-POST /mfa/step-up/{account}       x     x     .        .       .
+POST /mfa/accounts/{name}/step-up x     x     .        .       .
 POST /mfa/{name}/reset            x     .     .        .       .
 GET /approvals                    x     x     x        x       x
 GET /approvals/{name}             x     x     x        x       x

@@ -206,17 +206,20 @@ def test_an_account_is_stepped_up_for_by_a_code_and_not_as_a_side_effect(gateway
     made = gateway.enrol(shift=-1)
     gateway.aged(901)
     wrong = {"code": f"{(int(made.now()) + 1) % 1_000_000:06}"}
-    assert gateway.post("/mfa/step-up/desk", wrong).json()["code"] == "totp_wrong"
+    assert gateway.post("/mfa/accounts/desk/step-up", wrong).json()["code"] == "totp_wrong"
     for name, code in {"nobody": "principal_unknown", "admin": "principal_state"}.items():
-        assert gateway.post(f"/mfa/step-up/{name}", {"code": made.now()}).json()["code"] == code
+        assert (
+            gateway.post(f"/mfa/accounts/{name}/step-up", {"code": made.now()}).json()["code"]
+            == code
+        )
     gateway.writable = False
     spent = {"code": made.now()}
-    assert gateway.post("/mfa/step-up/desk", spent).json()["code"] == "ledger_unavailable"
+    assert gateway.post("/mfa/accounts/desk/step-up", spent).json()["code"] == "ledger_unavailable"
     assert gateway.opened == []
     gateway.writable = True
-    assert gateway.post("/mfa/step-up/desk", spent).json()["code"] == "totp_wrong"
+    assert gateway.post("/mfa/accounts/desk/step-up", spent).json()["code"] == "totp_wrong"
     later = {"code": made.at(int(time.time()) + 30)}
-    assert gateway.post("/mfa/step-up/desk", later).status_code == 200
+    assert gateway.post("/mfa/accounts/desk/step-up", later).status_code == 200
     assert gateway.opened == ["desk"]
     assert gateway.told[-1][1]["account"] == "desk"
     # It is not the operator's own step-up, too.

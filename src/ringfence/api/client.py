@@ -220,7 +220,7 @@ class Client:
 
     def step_up_for(self, account: str, code: str) -> dict[str, Any]:
         """Prove a one-time code for what an account's keys are about to ask."""
-        target = f"/mfa/step-up/{quote(account, safe='')}"
+        target = f"/mfa/accounts/{quote(account, safe='')}/step-up"
         found: dict[str, Any] = self._ask("POST", target, {"code": code})
         return found
 

@@ -13,7 +13,7 @@ __all__ = ["router"]
 
 
 class CodeRequest(Body):
-    """The body of POST /mfa/totp/confirm and /mfa/step-up/{account}."""
+    """The body of POST /mfa/totp/confirm and /mfa/accounts/{name}/step-up."""
 
     code: str
 
@@ -52,9 +52,9 @@ def router(factors: FactorService, approvals: ApprovalService) -> APIRouter:
     def step_up(wanted: StepUpRequest, operator: Operator, who: Who) -> object:
         return factors.step_up(operator.name, wanted.kind, wanted.code, who)
 
-    @made.post("/step-up/{account}", response_model=FactorsOf)
-    def step_up_for(account: str, wanted: CodeRequest, operator: Operator, who: Who) -> object:
-        return factors.step_up_for(account, operator.name, wanted.code, who)
+    @made.post("/accounts/{name}/step-up", response_model=FactorsOf)
+    def step_up_for(name: str, wanted: CodeRequest, operator: Operator, who: Who) -> object:
+        return factors.step_up_for(name, operator.name, wanted.code, who)
 
     @made.post("/{name}/reset", response_model=FactorsOf)
     def reset(name: str, wanted: WhyRequest, operator: Operator, who: Who) -> object:
