@@ -4,7 +4,7 @@ mod table;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 pub use table::CredentialTable;
 
@@ -15,7 +15,7 @@ use crate::principal::{ALONE, Standing};
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, ReplayMemory, ReplayRoom, Use};
 use crate::session::Demands;
-use crate::sign::{Signed, Verified, VerifyingKey};
+use crate::sign::{Algorithm, Claim, Signed, Verified, VerifyingKey};
 
 /// How exactly the last use is kept.
 const USED_STEP_US: u64 = 1_000_000;
@@ -103,7 +103,9 @@ pub struct NewCredential {
 pub struct Credential {
     key_id: Box<str>,
     account: Arc<Account>,
-    key: VerifyingKey,
+    algorithm: Algorithm,
+    /// Which of its keys this description is of: [`Kept::serial`].
+    serial: u32,
     scopes: Scopes,
     allow: Box<[Cidr]>,
     demands: Demands,
@@ -124,6 +126,17 @@ struct Live {
     used_us: AtomicU64,
     replay: Mutex<ReplayMemory>,
     counters: Counters,
+    /// In one place, so that nobody who holds a description still has it once it is forgotten. Written by the table only.
+    key: RwLock<Kept>,
+}
+
+/// What verifies a credential's signatures, as long as it is kept.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Counts the keys that the credential has had.
+    serial: u32,
+    /// None once the credential is destroyed. What was here is wiped.
+    key: Option<VerifyingKey>,
 }
 
 /// Whom credentials act for.
@@ -136,6 +149,37 @@ struct Account {
     /// When somebody last stepped up for it, in microseconds since the epoch; 0: nobody has. Written by
     /// the table only.
     stepped_us: AtomicU64,
+}
+
+impl Live {
+    fn state(&self) -> State {
+        // INVARIANT: only `State` values are ever stored; anything else would read as destroyed.
+        State::ALL
+            .get(usize::from(self.state.load(Ordering::SeqCst)))
+            .copied()
+            .unwrap_or(State::Destroyed)
+    }
+
+    /// Keeps `key`, unless it is there already, and returns its serial. One that is or was destroyed keeps none. What was
+    /// there before is wiped.
+    fn keep(&self, key: VerifyingKey, state: State) -> u32 {
+        let mut kept = self.key.write().unwrap_or_else(PoisonError::into_inner);
+        // The state is read under the lock: a destruction that came first forgets after it, one that came later waits.
+        let was_forgotten = kept.serial > 0 && kept.key.is_none();
+        if was_forgotten || [self.state(), state].contains(&State::Destroyed) {
+            kept.key = None;
+        } else if !kept.key.as_ref().is_some_and(|last| last.is_same(&key)) {
+            kept.serial += 1;
+            kept.key = Some(key);
+        }
+        kept.serial
+    }
+
+    /// Wipes the key that is kept.
+    fn forget_key(&self) {
+        let mut kept = self.key.write().unwrap_or_else(PoisonError::into_inner);
+        kept.key = None;
+    }
 }
 
 impl fmt::Debug for Credential {
@@ -160,9 +204,22 @@ impl Credential {
         self.standing.as_deref().unwrap_or(&ALONE)
     }
 
-    /// Returns what verifies its signatures.
-    pub const fn key(&self) -> &VerifyingKey {
-        &self.key
+    /// Returns how its key signs.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Verifies `claim` by the key that this is the description of.
+    ///
+    /// # Errors
+    ///
+    /// As [`VerifyingKey::verify`]; `credential_revoked` when that key was replaced or is destroyed.
+    pub fn verify(&self, claim: &Claim<'_>) -> Result<Verified<Signed>, Code> {
+        let kept = self.live.key.read().unwrap_or_else(PoisonError::into_inner);
+        match &kept.key {
+            Some(key) if kept.serial == self.serial => key.verify(claim),
+            Some(_) | None => Err(Code::CredentialRevoked),
+        }
     }
 
     /// Returns what it may do.
@@ -202,11 +259,7 @@ impl Credential {
 
     /// Returns where it stands, whoever it acts for.
     fn own_state(&self) -> State {
-        // INVARIANT: only `State` values are ever stored; anything else would read as destroyed.
-        State::ALL
-            .get(usize::from(self.live.state.load(Ordering::SeqCst)))
-            .copied()
-            .unwrap_or(State::Destroyed)
+        self.live.state()
     }
 
     /// Keeps that something of it was permitted at `now_us`.
@@ -251,7 +304,7 @@ impl Credential {
         while let Some(next) = latest.successor.get() {
             latest = next;
         }
-        if Arc::ptr_eq(latest, self) || latest.key.is_same(&self.key) {
+        if latest.serial == self.serial {
             Ok(latest)
         } else {
             Err(Code::CredentialRevoked)

@@ -122,7 +122,7 @@ impl Presented {
         let session = core.vouch(&self.key_id, Coverage::Whole, u64::MAX, None);
         let session = session.ok()?;
         // An id that only looks like a thumbprint is a key that has to sign.
-        let is_one = session.credential().key().algorithm() == Algorithm::X509;
+        let is_one = session.credential().algorithm() == Algorithm::X509;
         is_one.then_some(session)
     }
 }

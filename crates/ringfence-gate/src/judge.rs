@@ -299,7 +299,7 @@ fn proof(asking: &Asking<'_>) -> Option<&'static str> {
     match (asking.reading.claim, asking.session) {
         (_, Some(session)) if session.bound().is_some() => Some("token"),
         (Some(claim), _) if claim.coverage == Coverage::Whole => Some("native"),
-        (None, Some(session)) => match session.credential().key().algorithm() {
+        (None, Some(session)) => match session.credential().algorithm() {
             Algorithm::X509 => Some("certificate"),
             Algorithm::EcdsaP256Sha256
             | Algorithm::Ed25519

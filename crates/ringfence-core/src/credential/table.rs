@@ -102,6 +102,7 @@ impl CredentialTable {
                 used_us: AtomicU64::new(0),
                 replay: Mutex::new(ReplayMemory::default()),
                 counters: Counters::default(),
+                key: RwLock::default(),
             };
             shard.insert(ById(Arc::new(describe(new, account, Arc::new(live)))));
             return Ok(());
@@ -119,15 +120,18 @@ impl CredentialTable {
     }
 
     /// Sets the state of the credential with this id; takes effect before it returns. What is final
-    /// stays final.
+    /// stays final. What verifies a destroyed one is wiped before it returns, whoever holds the credential.
     ///
     /// # Errors
     ///
     /// `credential_unknown`, or `credential_revoked` when it would leave the final states.
     pub fn set_state(&self, key_id: &str, state: State) -> Result<(), Code> {
-        self.get(key_id)
-            .ok_or(Code::CredentialUnknown)?
-            .set_state(state)
+        let found = self.get(key_id).ok_or(Code::CredentialUnknown)?;
+        found.set_state(state)?;
+        if state == State::Destroyed {
+            found.live.forget_key();
+        }
+        Ok(())
     }
 
     /// Takes all credentials of these accounts out of use, or lets each stand where it stands by
@@ -231,7 +235,8 @@ fn describe(new: NewCredential, account: Arc<Account>, live: Arc<Live>) -> Crede
     Credential {
         key_id: new.key_id,
         account,
-        key: new.key,
+        algorithm: new.key.algorithm(),
+        serial: live.keep(new.key, new.state),
         scopes: new.scopes,
         allow: new.allow,
         demands: new.demands,

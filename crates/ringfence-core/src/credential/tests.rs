@@ -4,13 +4,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{CredentialTable, NewCredential, State};
+use super::{Credential, CredentialTable, NewCredential, State};
 use crate::address::Cidr;
 use crate::operation::{Operation, Scopes};
 use crate::refusal::Code;
 use crate::replay::{ReplayRoom, Use};
-use crate::session::Demands;
-use crate::sign::{Algorithm, Nonce, Signed, Stamp, Verified, VerifyingKey};
+use crate::session::{Coverage, Demands};
+use crate::sign::{
+    Algorithm, Claim, Encoding, HmacForm, Nonce, SignatureEncodings, Signed, Stamp, Verified,
+    VerifyingKey,
+};
 
 /// An active credential that may read and trade from anywhere in 192.0.2.0/24.
 pub(crate) fn credential(key_id: &str, account: &str) -> NewCredential {
@@ -247,6 +250,80 @@ fn states_have_one_word_each() {
         assert_eq!(State::parse(state.as_str()), Some(state));
     }
     assert_eq!(State::parse("Active"), None);
+}
+
+#[test]
+fn what_was_destroyed_or_replaced_verifies_nothing_whoever_holds_it() {
+    let signed = Signing::new("k1");
+    let table = table();
+    let first = table.get("k1").unwrap();
+    table.put(credential("k1", "alice")).unwrap();
+    let same = table.get("k1").unwrap();
+    assert!(signed.fits(&first).is_ok() && signed.fits(&same).is_ok());
+    assert!(first.in_force().is_ok());
+
+    let other = NewCredential {
+        key: credential("k2", "alice").key,
+        ..credential("k1", "alice")
+    };
+    table.put(other).unwrap();
+    assert_eq!(signed.fits(&first), Err(Code::CredentialRevoked));
+    assert_eq!(first.in_force().err(), Some(Code::CredentialRevoked));
+    let replaced = table.get("k1").unwrap();
+    let signed = Signing::new("k2");
+    assert!(signed.fits(&replaced).is_ok());
+
+    table.set_state("k1", State::Destroyed).unwrap();
+    for held in [&first, &same, &replaced] {
+        assert_eq!(signed.fits(held), Err(Code::CredentialRevoked));
+    }
+    // Nothing brings it back.
+    table.set_state("k1", State::Compromised).unwrap();
+    let again = NewCredential {
+        state: State::Compromised,
+        ..credential("k1", "alice")
+    };
+    table.put(again).unwrap();
+    let again = table.get("k1").unwrap();
+    assert_eq!(
+        Signing::new("k1").fits(&again),
+        Err(Code::CredentialRevoked)
+    );
+}
+
+/// What the secret of the credential that [`credential`] calls so signs.
+struct Signing(String);
+
+impl Signing {
+    fn new(of: &str) -> Self {
+        let secret: Vec<u8> = of.bytes().cycle().take(32).collect();
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &secret);
+        let tag = aws_lc_rs::hmac::sign(&key, b"payload");
+        Self(tag.as_ref().iter().map(|b| format!("{b:02x}")).collect())
+    }
+
+    fn fits(&self, held: &Credential) -> Result<(), Code> {
+        let claim = Claim {
+            key_id: held.key_id(),
+            payload: b"payload",
+            otherwise: None,
+            signature: self.0.as_bytes(),
+            hmac: HmacForm::default(),
+            encodings: SignatureEncodings {
+                ecdsa: None,
+                ed25519: None,
+                hmac: Some(Encoding::Hex),
+                rsa: None,
+            },
+            coverage: Coverage::Venue,
+            recovered: None,
+            stamp: Stamp {
+                time_us: 1000,
+                window_us: 1000,
+            },
+        };
+        held.verify(&claim).map(drop)
+    }
 }
 
 #[test]

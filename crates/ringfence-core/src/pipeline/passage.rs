@@ -150,7 +150,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             Means::Own(claim) => {
                 let found = self.core.credentials.get(claim.key_id);
                 let found = found.ok_or(Code::CredentialUnknown)?;
-                match found.key().verify(claim) {
+                match found.verify(claim) {
                     Ok(verified) => (found, Identity::Signature(verified)),
                     Err(wrong) => {
                         self.claimed = Some(found);
@@ -259,7 +259,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             standing: who.standing(),
             key_id: who.key_id(),
             scopes: who.scopes(),
-            algorithm: who.key().algorithm().as_str(),
+            algorithm: who.algorithm().as_str(),
             operation: act.operation,
             peer: act.peer,
             now_us: self.now_us,
