@@ -52,6 +52,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /holds": {"name": "{fresh}", "since": None, "until": None},
     "POST /vault": {"name": "{fresh}", "key_id": "at-{fresh}", "dialect": "binance"}
     | {"secret": secrets.token_urlsafe(32), "passphrase": None},
+    "POST /exports/shares": {"threshold": 3, "count": 5},
     "POST /erase": {"address": "127.0.0.1", "until": None},
 }
 BEFORE = {

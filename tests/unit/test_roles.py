@@ -48,6 +48,8 @@ POST /keys/{key_id}/expire        x     x     x        .       .
 GET /vault                        x     x     x        x       x
 POST /vault                       x     x     .        .       .
 POST /vault/{name}/remove         x     x     x        .       .
+POST /seal/rewrap                 x     .     .        .       .
+POST /exports/shares              x     .     .        .       .
 GET /holds                        x     x     x        x       x
 POST /holds                       x     .     x        .       .
 POST /holds/{name}/lift           x     .     x        .       .
@@ -93,7 +95,7 @@ def made(store: Store) -> FastAPI:
     nothing: Any = Unreached()
     keys = KeyService(store, MasterKey(bytes(32)))
     volumes, vault = cast("VolumeService", nothing), cast("VaultService", nothing)
-    return app(keys, volumes, cast("Engine", nothing), None, vault)
+    return app(keys, volumes, cast("Engine", nothing), None, vault, seal=nothing, exports=nothing)
 
 
 def asked(made: FastAPI, uid: int) -> Iterator[tuple[str, int, dict[str, Any]]]:

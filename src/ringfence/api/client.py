@@ -159,6 +159,12 @@ class Client:
         body = {"before": before, "after": after, "version": version, "why": why}
         self._ask("POST", "/seal/rewrap", body)
 
+    def export_shares(self, threshold: int, count: int, why: str) -> dict[str, Any]:
+        """Ask for shares of the master key; another operator must ask, too."""
+        body = {"threshold": threshold, "count": count, "why": why}
+        done: dict[str, Any] = self._ask("POST", "/exports/shares", body)
+        return done
+
     def holds(self) -> list[dict[str, Any]]:
         """Return the holds in force, oldest first."""
         found: list[dict[str, Any]] = self._ask("GET", "/holds")

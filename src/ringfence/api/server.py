@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ringfence.api.approvals import ApprovalService
+from ringfence.api.exports import ExportService
 from ringfence.api.factors import FactorService
 from ringfence.api.keys import KeyService
 from ringfence.api.operators import Operators
@@ -28,6 +29,7 @@ from ringfence.api.person import peer_uid, person
 from ringfence.api.principals import PrincipalService
 from ringfence.api.reach import reach
 from ringfence.api.routes import approvals as approval_routes
+from ringfence.api.routes import exports as export_routes
 from ringfence.api.routes import factors as factor_routes
 from ringfence.api.routes import keys as key_routes
 from ringfence.api.routes import principals as principal_routes
@@ -84,12 +86,13 @@ def app(
     seal: SealService | None = None,
     factors: FactorService | None = None,
     approvals: ApprovalService | None = None,
+    exports: ExportService | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
     `beside` tells how those stand who read the ledger behind the engine; `vault` has the venue
     keys, where it signs for a venue; `factors` and `approvals` are those of the keys' store.
-    Without the latter, nothing needs any.
+    Without the latter, nothing needs any. `seal` and `exports` are a gateway's that runs.
     """
     tree = keys.store.principals
     operators = Operators(tree)
@@ -140,6 +143,8 @@ def app(
         made.include_router(vault_routes.router(vault))
     if seal is not None:
         made.include_router(seal_routes.router(seal))
+    if exports is not None:
+        made.include_router(export_routes.router(exports))
     for endpoint in endpoints(made):
         operators.knows(endpoint)
     return made

@@ -42,6 +42,7 @@ from ringfence.cli import (
     unlock,
     vault,
     vault_seal,
+    vault_shares,
     venue,
     version,
     witness_contradictions,
@@ -114,6 +115,10 @@ safe.command("remove")(vault.remove)
 safe.command("status")(vault_seal.status)
 safe.command("rewrap")(vault_seal.rewrap)
 safe.command("unseal-check")(vault_seal.unseal_check)
+shares = typer.Typer(help="The master key in shares, for the day that it is lost.")
+shares.command("split")(vault_shares.split)
+shares.command("combine")(vault_shares.combine)
+safe.add_typer(shares, name="shares")
 app.add_typer(safe, name="vault")
 
 ledger = typer.Typer(help="Verify, prove and read the ledger.")

@@ -71,6 +71,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
         VolumeService,
         ensure_owner,
     )
+    from ringfence.api.exports import ExportService
     from ringfence.api.keeping import keeping
     from ringfence.api.seal import SealService
     from ringfence.api.server import app, serving
@@ -107,14 +108,14 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
         with ExitStack() as stack:
             readers = readers_of(loaded, folder, engine, stack)
             kept = None
+            record = partial(engine.event, durable=True)
             if vault is not None:
-                record = partial(engine.event, durable=True)
                 kept = VaultService(vault, loaded, record, engine)
-            seal = SealService(partial(engine.event, durable=True))
+            seal, exports = SealService(record), ExportService(master, record)
             factors = FactorService(
                 StepUps.of(loaded, keys.factors),
                 store.principals,
-                partial(engine.event, durable=True),
+                record,
                 loaded.config.node,
                 engine.step_up,
             )
@@ -122,9 +123,11 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 keys.approvals,
                 store.principals,
                 loaded.config.admin.rules(),
-                partial(engine.event, durable=True),
+                record,
             )
-            application = app(keys, volumes, engine, readers, kept, seal, factors, approvals)
+            application = app(
+                keys, volumes, engine, readers, kept, seal, factors, approvals, exports
+            )
             stack.enter_context(serving(application, folder.socket))
             with keeping(keys, warn):
                 ready(addresses, loaded, folder, as_json)

@@ -111,6 +111,16 @@ class MasterKey:
             raise StoreError(f"no secret can be derived for {key_id}", hint="create another")
         return text
 
+    def split(self, threshold: int, count: int) -> list[str]:
+        """Return `count` shares of the key, any `threshold` of which give it back.
+
+        Raises:
+            SealError: so many cannot be made.
+        """
+        from ringfence.identity.seal.shares import split
+
+        return split(self._material, threshold, count)
+
     def vault_key(self) -> bytes:
         """Return the key that seals the venue keys: 32 bytes. No credential's `info` starts so."""
         return self.derived(b"ringfence/vault/v1", MASTER_BYTES)

@@ -11,6 +11,7 @@ __all__ = [
     "Change",
     "Dropped",
     "Erased",
+    "Exported",
     "FactorsOf",
     "Hold",
     "Key",
@@ -218,6 +219,13 @@ class Approval(BaseModel):
     not_before_us: int
     expires_us: int
     votes: list[VoteGiven]
+
+
+class Exported(BaseModel):
+    """What leaves the vault, or, with `until_us`, by when another operator must ask for it."""
+
+    until_us: int | None
+    parts: list[str]
 
 
 class Erased(BaseModel):
