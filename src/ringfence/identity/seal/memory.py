@@ -8,10 +8,12 @@ import sys
 
 from ringfence.errors import SealError
 
-__all__ = ["forbid_dumps"]
+__all__ = ["forbid_dumps", "scrub"]
 
 PR_SET_DUMPABLE = 4
 """prctl(2)."""
+CACHED_BYTES, CACHED_BLOCKS, STEP_BYTES = 1_032, 7, 16
+"""Blocks that glibc keeps of each size for a thread (malloc/malloc.c, "tcache")."""
 
 
 def forbid_dumps() -> None:
@@ -28,3 +30,18 @@ def forbid_dumps() -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         said = f"this process cannot be kept from being dumped: errno {ctypes.get_errno()}"
         raise SealError(said)
+
+
+def scrub() -> None:
+    """Write over the blocks that this thread has freed last.
+
+    OpenSSL frees the copies that it makes of parameters as they are, and glibc keeps small blocks
+    for the thread: whoever asks for one of that size gets it back, and so do we.
+    """
+    system = ctypes.CDLL(None)
+    system.malloc.restype, system.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    for size in range(STEP_BYTES + 8, CACHED_BYTES + 1, STEP_BYTES):
+        blocks = [system.malloc(size) for _ in range(CACHED_BLOCKS)]
+        for block in filter(None, blocks):
+            ctypes.memset(block, 0, size)
+            system.free(block)

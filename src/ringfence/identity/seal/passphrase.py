@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from ringfence.errors import SealError
 from ringfence.identity.seal.kek import KEY_BYTES, LocalKek
+from ringfence.identity.seal.memory import scrub
 from ringfence.identity.seal.unlock import Unlock, wiped
 
 __all__ = ["make", "open_again"]
@@ -83,4 +84,6 @@ def stretched(phrase: bytearray, described: dict[str, Any]) -> LocalKek:
     key = bytearray(KEY_BYTES)
     # Its stub says bytes; it takes any buffer, and so no copy is left that cannot be wiped.
     kdf.derive_into(cast("bytes", phrase), key)
+    # OpenSSL leaves one, which it has freed.
+    scrub()
     return LocalKek(key, described)
