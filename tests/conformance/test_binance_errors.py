@@ -33,6 +33,7 @@ RAISES = {
         number_inexact.icebergQty price_invalid price_tick price_band quantity_invalid quantity_lot
         quantity_min quantity_max notional_min notional_max sequence_illegal""",
     "BadSymbol": "instrument_unknown",
+    "OrderNotFound": "order_unknown",
     "BadRequest": """http_malformed http_header_too_large http_body_too_large http_timeout
         http_flood http_method_unknown http_target_invalid http_framing_ambiguous
         http_upgrade_unsupported route_unknown form_malformed form_duplicate

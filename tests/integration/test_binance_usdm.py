@@ -22,7 +22,7 @@ from tests.integration.desk import desk_stage
 from tests.integration.venues import Venue, client
 from tests.integration.websocket import ClientConnection, connect
 
-USDM = Venue("binance-usdm", "binance-usdm", "BTC/USDT:USDT", True, 50_000.01)
+USDM = Venue("binance-usdm", "binance-usdm", "BTC/USDT:USDT", 50_000.01)
 PATH = "/ws-fapi/v1"
 
 

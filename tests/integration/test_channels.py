@@ -293,6 +293,12 @@ def test_deribit_s_json_rpc_trades_after_a_client_signature(tmp_path: Path) -> N
             order_id = placed["result"]["order"]["order_id"]
             resting = rpc(opened, 5, "private/get_open_orders")["result"]
             assert [one["order_id"] for one in resting] == [order_id]
+            moved = rpc(opened, 9, "private/edit", order_id=order_id, amount=0.02, price=49_000)
+            assert moved["result"]["order"]["price"] == 49_000
+            far = rpc(opened, 10, "private/edit", order_id=order_id, amount=0.02, price=1)
+            assert far["error"]["code"] == 10011
+            unknown = rpc(opened, 11, "private/edit", order_id="BTC_USDC-9", amount=1, price=9)
+            assert unknown["error"]["code"] == 10004
             gone = rpc(opened, 6, "private/cancel", order_id=order_id)
             assert gone["result"]["order_state"] == "cancelled"
             assert "error" in rpc(opened, 7, "private/buy", price=50_000.5, **order)

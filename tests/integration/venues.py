@@ -21,7 +21,6 @@ class Venue:
     name: str
     profile: str
     symbol: str
-    amends: bool
     off_tick: float
     resting: float = 50_000
     amount: float = 0.01
@@ -30,15 +29,15 @@ class Venue:
 VENUES = {
     venue.name: venue
     for venue in (
-        Venue("bybit", "bybit-spot", "BTC/USDT", True, 50_000.001),
-        Venue("okx", "okx-spot", "BTC/USDT", True, 50_000.01),
-        Venue("deribit", "deribit", "BTC/USDC", False, 50_000.5),
-        Venue("kraken", "kraken-spot", "BTC/USDT", False, 50_000.01),
+        Venue("bybit", "bybit-spot", "BTC/USDT", 50_000.001),
+        Venue("okx", "okx-spot", "BTC/USDT", 50_000.01),
+        Venue("deribit", "deribit", "BTC/USDC", 50_000.5),
+        Venue("kraken", "kraken-spot", "BTC/USDT", 50_000.01),
     )
 }
 """ccxt calls them as we do."""
 
-BINANCE = Venue("binance", "binance-spot", "BTC/USDT", True, 50_000.001)
+BINANCE = Venue("binance", "binance-spot", "BTC/USDT", 50_000.001)
 PUSHED = {venue.name: venue for venue in (BINANCE, *VENUES.values())}
 """Those that push an account's orders, fills and balances on a channel."""
 

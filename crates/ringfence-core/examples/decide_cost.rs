@@ -26,6 +26,7 @@ use ringfence_core::guard::{Guard, Instrument, OrderKind, OrderText};
 use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::operation::{Operation, Scopes};
 use ringfence_core::pipeline::{Core, Message};
+use ringfence_core::placed::PlacedOrders;
 use ringfence_core::replay::ReplayRoom;
 use ringfence_core::session::{Coverage, Demands};
 use ringfence_core::sign::{
@@ -138,6 +139,7 @@ fn core(modes: Modes) -> Core {
             HashMap::from([("LIMIT".into(), kind)]),
         ),
         room: ReplayRoom::new(1 << 20, 1 << 24),
+        placed: PlacedOrders::default(),
         modes,
     }
 }

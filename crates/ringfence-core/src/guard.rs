@@ -45,7 +45,7 @@ pub struct OrderKind {
 /// An order as its message has it: names and decimals as text.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct OrderText<'a> {
-    /// Instrument.
+    /// Instrument. Empty in an amendment that names its order alone: it is the order's own.
     pub symbol: &'a str,
     /// `BUY` or `SELL`.
     pub side: &'a str,
@@ -63,6 +63,8 @@ pub struct OrderText<'a> {
     pub quote_quantity: Option<&'a str>,
     /// The client's own id.
     pub client_order_id: Option<&'a str>,
+    /// The venue's id of the order that an amendment without an instrument changes.
+    pub venue_order_id: Option<&'a str>,
     /// Whether it changes an order that is there, whose side and type stay. Price and quantity must both be given: one
     /// alone does not tell what the order will be worth.
     pub amends: bool,
@@ -85,6 +87,13 @@ pub struct Guarded(());
 pub struct Guard {
     instruments: HashMap<Box<str>, Instrument>,
     kinds: HashMap<Box<str>, OrderKind>,
+}
+
+impl OrderText<'_> {
+    /// Returns by which id of the venue its instrument is to be found, where it names none.
+    pub(crate) fn unnamed(&self) -> Option<&str> {
+        self.venue_order_id.filter(|_| self.symbol.is_empty())
+    }
 }
 
 impl Guard {
@@ -122,6 +131,9 @@ impl Guard {
     ///
     /// The code of the first bound that is broken, with the field's name.
     pub fn check(&self, order: &OrderText<'_>) -> Result<Guarded, Refusal> {
+        if order.unnamed().is_some() {
+            return Err(refuse(Code::OrderUnknown, "orderId"));
+        }
         let instrument = self
             .instruments
             .get(order.symbol)

@@ -21,12 +21,13 @@
 //! | [`policy`] | what is asked of the policies behind the scopes |
 //! | [`budget`] | limits over windows, all or nothing |
 //! | [`guard`], [`decimal`] | bounds of orders, computed exactly |
+//! | [`placed`] | which instrument an account's orders are in |
 //! | [`egress`], [`funds`] | whose venue key signs, what was used through it; which funds may leave |
 //! | [`sequence`] | what is legal now |
 //! | [`refusal`], [`mode`], [`address`] | the words that they share |
 //!
 //! What several threads touch is exact: an atomic for a credential's state, a mutex for its replay
-//! memory and one for what it used, a mutex per part of the address tables. No lock is held while
+//! memory and one for what it used, a mutex per part of the address tables, one for placed orders. No lock is held while
 //! another control runs.
 #![forbid(unsafe_code)]
 
@@ -44,6 +45,7 @@ pub mod guard;
 pub mod mode;
 pub mod operation;
 pub mod pipeline;
+pub mod placed;
 pub mod policy;
 pub mod principal;
 pub mod refusal;

@@ -17,6 +17,7 @@ use crate::funds::FundsText;
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
+use crate::placed::PlacedOrders;
 use crate::policy::Policy;
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, ReplayRoom};
@@ -183,6 +184,8 @@ pub struct Decision {
     pub claimed: Option<Arc<Credential>>,
     /// How the limits stand.
     pub usages: Usages,
+    /// The instrument of an amendment that names its order alone.
+    pub instrument: Option<Arc<str>>,
 }
 
 /// Everything that decides. Shared by all threads.
@@ -198,6 +201,8 @@ pub struct Core {
     pub guard: Guard,
     /// Room for replay claims.
     pub room: ReplayRoom,
+    /// Which instrument an account's orders are in.
+    pub placed: PlacedOrders,
     /// What each control does with its refusal.
     pub modes: Modes,
     /// Whose keys sign for the venue, where we do.

@@ -20,6 +20,7 @@ use ringfence_core::guard::{Guard, Instrument, OrderKind, OrderText};
 use ringfence_core::mode::Modes;
 use ringfence_core::operation::{Operation, Scopes};
 use ringfence_core::pipeline::{Core, Message};
+use ringfence_core::placed::PlacedOrders;
 use ringfence_core::replay::ReplayRoom;
 use ringfence_core::session::{Coverage, Demands};
 use ringfence_core::sign::{
@@ -104,6 +105,7 @@ fn core() -> Core {
             HashMap::from([("LIMIT".into(), kind)]),
         ),
         room: ReplayRoom::new(262_144, 4_194_304),
+        placed: PlacedOrders::default(),
         modes: Modes::default(),
         egress: None,
         policy: None,

@@ -22,6 +22,7 @@ use crate::clock::now_us;
 use crate::exchange::{Trouble, exchange};
 use crate::forward;
 use crate::pipeline::Passing;
+use crate::placing::Placing;
 use crate::receipts::Wanted;
 use crate::record::{self, Ended, Reading};
 use crate::refuse::MESSAGE;
@@ -42,10 +43,19 @@ pub(crate) struct Permitted {
 
 /// How a permission stands in the ledger.
 pub(crate) enum Recorded {
-    /// In line, to be durable before anything is sent; nothing if the ledger does not take it. And the route that it is on.
-    Intent(Option<Ticket>, u16),
+    /// To be durable before anything is sent.
+    Intent(Intent),
     /// To be appended with its answer.
     Reading(Reading),
+}
+
+/// A change that is about to be sent.
+pub(crate) struct Intent {
+    /// Its place in line; nothing if the ledger does not take it.
+    pub(crate) ticket: Option<Ticket>,
+    /// The route that it is on.
+    pub(crate) route: u16,
+    pub(crate) placing: Placing,
 }
 
 impl Passing {
@@ -96,9 +106,8 @@ impl Passing {
                 });
                 (asked, Some(reading))
             }
-            Recorded::Intent(ticket, route) => {
-                let changed = self.change((ticket, route), permit, outgoing, operation);
-                (changed.await, None)
+            Recorded::Intent(intent) => {
+                (self.change(intent, permit, outgoing, operation).await, None)
             }
         }
     }
@@ -106,14 +115,14 @@ impl Passing {
     /// Has what changes state recorded, done, and its outcome recorded.
     async fn change(
         &self,
-        (ticket, route): (Option<Ticket>, u16),
+        intent: Intent,
         permit: &Permit,
         outgoing: Outgoing,
         operation: Operation,
     ) -> Result<Response<Content>, Refusal> {
         let thread = &self.client.thread;
         let outcome = Outcome::of(&thread.shared, self.id.as_str());
-        if !durable(thread, ticket).await {
+        if !durable(thread, intent.ticket).await {
             // What was never recorded has no outcome.
             outcome.settled.set(true);
             return Err(Code::LedgerUnavailable.into());
@@ -124,7 +133,9 @@ impl Passing {
             .await;
         match asked {
             Ok(response) => {
-                let orders = self.answered_orders(&response, operation, route);
+                let orders = self.answered_orders(&response, operation, intent.route);
+                let core = &thread.shared.core;
+                intent.placing.learn(core, permit, orders.as_slice());
                 let heard = self.heard(permit, &response, sent_us);
                 outcome.settle(&Ended {
                     result: Fate::Answered,

@@ -1,5 +1,6 @@
 //! Judging one message: read by its dialect, decided by the core, recorded. Waits for nothing.
 
+use std::slice;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use http::Method;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use ringfence_core::budget::Usages;
 use ringfence_core::edge::EdgePass;
+use ringfence_core::guard::OrderText;
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::{Decision, Message, Permit, Trace};
 use ringfence_core::refusal::{Code, Refusal};
@@ -17,10 +19,11 @@ use ringfence_wire::http::single;
 use ringfence_wire::issuer::PROOF_WINDOW;
 use ringfence_wire::{Head, Outgoing, Rendered, Route};
 
-use crate::carry::{Permitted, Recorded};
+use crate::carry::{Intent, Permitted, Recorded};
 use crate::clock::now_us;
 use crate::lane::Transport;
 use crate::pipeline::{Asking, Passing, Turned};
+use crate::placing::Placing;
 use crate::receipts::Wanted;
 use crate::record::{self, Decided};
 
@@ -179,12 +182,18 @@ impl Passing {
         decided_us: u64,
     ) -> Result<(Permit, Usages, Recorded), Turned> {
         let thread = &self.client.thread;
+        let dialect = &self.client.door.speech.dialect;
+        // Of an order that is named alone the record has the instrument that was found for it.
+        let found = decision.instrument.as_deref();
+        let named = found.zip(asking.reading.orders.one());
+        let named = named.map(|(symbol, order)| OrderText { symbol, ..*order });
+        let orders = named.as_ref().map(slice::from_ref);
         let decided = Decided {
             operation: Some(asking.operation),
             credential: decision.credential.as_deref(),
             claimed: decision.claimed.as_deref(),
             proof: decision.credential.as_ref().and_then(|_| proof(asking)),
-            orders: asking.reading.orders.as_slice(),
+            orders: orders.unwrap_or(asking.reading.orders.as_slice()),
             about: asking.reading.about.as_slice(),
             trace: decision.trace,
             refusal: decision.outcome.as_ref().err(),
@@ -193,10 +202,11 @@ impl Passing {
         };
         let recorded = match &decision.outcome {
             Err(refusal) => Err(self.turn(decided, refusal)),
-            Ok(_) if asking.operation.changes_state() => Ok(Recorded::Intent(
-                record::intent(&thread.shared, &decided),
-                asking.reading.route,
-            )),
+            Ok(_) if asking.operation.changes_state() => Ok(Recorded::Intent(Intent {
+                ticket: record::intent(&thread.shared, &decided),
+                route: asking.reading.route,
+                placing: Placing::of(asking, dialect),
+            })),
             Ok(_) => Ok(Recorded::Reading(record::reading(thread, &decided))),
         };
         let usages = decision.usages;

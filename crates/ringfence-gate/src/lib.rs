@@ -34,6 +34,7 @@ mod minted;
 mod open;
 mod outbox;
 mod pipeline;
+mod placing;
 mod pool;
 mod pushing;
 mod receipts;

@@ -18,6 +18,7 @@ use ringfence_core::egress::Egress;
 use ringfence_core::guard::{Guard, Instrument};
 use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::pipeline::Core;
+use ringfence_core::placed::PlacedOrders;
 use ringfence_core::policy::Policy;
 use ringfence_core::replay::ReplayRoom;
 use ringfence_ledger::Ledger;
@@ -109,6 +110,7 @@ impl Parts {
             budget,
             guard: Guard::new(instruments(&snapshot.guard)?, kinds),
             room: ReplayRoom::new(freshness.capacity_per_credential, freshness.capacity),
+            placed: PlacedOrders::default(),
             modes: modes(snapshot)?,
             egress: egress(snapshot)?,
             policy: policy(snapshot)?,

@@ -58,6 +58,7 @@ pub struct Dialect {
     frames: Vec<Frame>,
     order_kinds: HashMap<Box<str>, OrderKind>,
     order_names: Option<OrderNames>,
+    amends_by_order: bool,
     order_ids: about::Places,
     withdraw_names: Option<FundsNames>,
     transfer_names: Option<FundsNames>,
@@ -115,6 +116,11 @@ impl Dialect {
     /// Returns what its order types must carry.
     pub const fn order_kinds(&self) -> &HashMap<Box<str>, OrderKind> {
         &self.order_kinds
+    }
+
+    /// Tells whether amendments, or some of them, name their order alone, so that its instrument must be known from when it was placed.
+    pub const fn amends_by_order(&self) -> bool {
+        self.amends_by_order
     }
 
     /// Returns the lower-case name of the header with the key id, where one holds nothing else; it never goes upstream.

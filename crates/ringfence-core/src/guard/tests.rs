@@ -53,6 +53,7 @@ const LIMIT: OrderText<'static> = OrderText {
     iceberg_quantity: None,
     quote_quantity: None,
     client_order_id: None,
+    venue_order_id: None,
     amends: false,
 };
 

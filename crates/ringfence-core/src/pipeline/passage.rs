@@ -1,5 +1,6 @@
 //! One message's way through the controls.
 
+use std::slice;
 use std::sync::Arc;
 
 use super::{Core, Decision, Identity, Means, Message, Permit, Proof, Proofs, Trace};
@@ -31,6 +32,7 @@ pub(super) struct Passage<'c, 'm> {
     claimed: Option<Arc<Credential>>,
     venue_key: Option<Arc<VenueKey>>,
     usages: Usages,
+    instrument: Option<Arc<str>>,
 }
 
 impl<'c, 'm> Passage<'c, 'm> {
@@ -50,6 +52,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             claimed: None,
             venue_key: None,
             usages: Usages::default(),
+            instrument: None,
         }
     }
 
@@ -66,6 +69,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             credential: self.credential,
             claimed: self.claimed,
             usages: self.usages,
+            instrument: self.instrument,
         }
     }
 
@@ -75,9 +79,13 @@ impl<'c, 'm> Passage<'c, 'm> {
         let identity = self.control(Control::Identity, Self::identify)?;
         let freshness = self.control(Control::Freshness, |p| p.freshness(&identity))?;
         let act = self.act();
-        let authority = self.control(Control::Authority, |p| p.authorize(&act))?;
+        self.instrument = self.find_instrument();
+        let found = self.instrument.clone();
+        let named = self.named(found.as_deref());
+        let orders = named.as_ref().map_or(self.message.orders, slice::from_ref);
+        let authority = self.control(Control::Authority, |p| p.authorize(&act, orders))?;
         let budget = self.control(Control::Budget, Self::charge)?;
-        let guard = self.control(Control::Guard, |p| p.guard())?;
+        let guard = self.control(Control::Guard, |p| p.guard(orders))?;
         let sequence = self.control(Control::Sequence, |p| sequence::check(p.message.operation))?;
         if let Some(who) = &self.credential {
             who.used(self.now_us);
@@ -215,15 +223,37 @@ impl<'c, 'm> Passage<'c, 'm> {
         fresh.map(Some)
     }
 
+    /// Returns the instrument of the order that is amended by its id alone, where it is the account's own.
+    fn find_instrument(&self) -> Option<Arc<str>> {
+        let [order] = self.message.orders else {
+            return None;
+        };
+        let id = order.unnamed()?;
+        let who = self.credential.as_deref()?;
+        self.core.placed.instrument(who.account(), id)
+    }
+
+    /// Returns the message's order with the instrument that was found for it.
+    fn named<'a>(&self, found: Option<&'a str>) -> Option<OrderText<'a>>
+    where
+        'm: 'a,
+    {
+        let order = *self.message.orders.first()?;
+        found.map(|symbol| OrderText { symbol, ..order })
+    }
+
     /// Asks whether the credential may do it, and in egress which venue key does it for its account.
-    fn authorize(&mut self, act: &Act) -> Result<Authorized, Refusal> {
+    fn authorize(&mut self, act: &Act, orders: &[OrderText<'_>]) -> Result<Authorized, Refusal> {
         let Some(who) = self.credential.as_deref() else {
             return authority::check_anonymous(act.operation).map_err(Refusal::new);
         };
         let authorized = authority::check(who, act, self.now_us)?;
+        if orders.iter().any(|order| order.unnamed().is_some()) {
+            return Err(Refusal::new(Code::OrderUnknown).field("orderId"));
+        }
         if let Some(policy) = &self.core.policy {
             // Each order of a batch is asked about as if it came alone: a policy sees every one of them.
-            match self.message.orders {
+            match orders {
                 [] => policy.check(&self.asked(who, act, None))?,
                 orders => orders
                     .iter()
@@ -290,7 +320,7 @@ impl<'c, 'm> Passage<'c, 'm> {
         budget.take(&payer, message.cost, now_ms, &mut self.usages)
     }
 
-    fn guard(&self) -> Result<Guarded, Refusal> {
+    fn guard(&self, orders: &[OrderText<'_>]) -> Result<Guarded, Refusal> {
         let message = self.message;
         if let Some(egress) = &self.core.egress
             && message.operation.moves_funds()
@@ -299,7 +329,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             let rules = egress.rules();
             rules.check(account, message.operation, message.funds.as_ref())?;
         }
-        match self.message.orders {
+        match orders {
             [] if self.message.operation.carries_order() => {
                 Err(Refusal::new(Code::OrderFieldMissing).field("symbol"))
             }

@@ -20,11 +20,13 @@ use crate::freshness::Window;
 use crate::guard::{Guard, Instrument, OrderKind, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
+use crate::placed::PlacedOrders;
 use crate::refusal::{Code, Refusal};
 use crate::replay::ReplayRoom;
 use crate::session::{Coverage, Session, Thumbprint};
 use crate::sign::{Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stamp, VerifyingKey};
 
+mod amendment;
 mod modes;
 mod order;
 mod policy;
@@ -47,6 +49,7 @@ const GOOD_ORDER: OrderText<'static> = OrderText {
     iceberg_quantity: None,
     quote_quantity: None,
     client_order_id: None,
+    venue_order_id: None,
     amends: false,
 };
 
@@ -98,6 +101,7 @@ fn core() -> Core {
             HashMap::from([("LIMIT".into(), kind)]),
         ),
         room: ReplayRoom::new(100, 1000),
+        placed: PlacedOrders::default(),
         modes: Modes::default(),
         egress: None,
         policy: None,

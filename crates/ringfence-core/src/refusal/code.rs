@@ -165,6 +165,8 @@ codes! {
         "This API key lacks the scope for this operation; ask its operator for it.";
     PolicyForbids "policy_forbids" Client AUTHORITY,
         "The gateway's policy does not allow this; ask its operator, who finds the reason in the ledger.";
+    OrderUnknown "order_unknown" Client AUTHORITY,
+        "This account placed no such order that the gateway remembers; cancel it and place it anew.";
     VenueKeyMissing "venue_key_missing" Gateway AUTHORITY,
         "No venue key is there to sign for this account; ask the operator to put one into the vault.";
     BudgetExceeded "budget_exceeded" Client BUDGET,

@@ -11,6 +11,7 @@ use ringfence_core::guard::Guard;
 use ringfence_core::mode::Modes;
 use ringfence_core::operation::{Scope, Scopes};
 use ringfence_core::pipeline::Core;
+use ringfence_core::placed::PlacedOrders;
 use ringfence_core::refusal::Code;
 use ringfence_core::replay::ReplayRoom;
 use ringfence_core::session::{Coverage, Demands, Session};
@@ -29,6 +30,7 @@ fn core(keys: usize) -> Core {
         budget: BudgetTable::new(Vec::new(), 1).unwrap(),
         guard: Guard::new(HashMap::new(), HashMap::new()),
         room: ReplayRoom::new(1, 1),
+        placed: PlacedOrders::default(),
         modes: Modes::default(),
         egress: None,
         policy: None,

@@ -72,6 +72,14 @@ impl Dialect {
         let names = written.order_fields.as_ref();
         let names = names.map(|fields| OrderNames::compile(fields, &written.order_types));
         let names = names.transpose()?;
+        let apart = routes
+            .iter()
+            .filter_map(|route| route.order_names.as_deref());
+        let amends_by_order = names.iter().chain(apart).any(OrderNames::amends_by_order);
+        if amends_by_order && written.order_ids.answer.venue_order_id.is_empty() {
+            let what = "amendments name an order by the id that is found here: it is missing";
+            return Err(wrong("order_ids.answer.venue_order_id", what));
+        }
         Ok(Self {
             name: written.name,
             signing,
@@ -89,6 +97,7 @@ impl Dialect {
                 .transpose()?,
             answers: Answers::compile(&written.venue_errors, &written.usage_headers.remaining)?,
             order_names: names,
+            amends_by_order,
             stream_messages: written.stream_messages,
             channels,
             routes,

@@ -170,6 +170,8 @@ pub(super) struct RouteDefinition {
     pub(super) when: BTreeMap<String, String>,
     /// The name inside which the fields of this route's order stand.
     pub(super) order_in: Option<String>,
+    /// Where this route's amendment has what it changes, if not where the dialect says.
+    pub(super) amendment: Option<AmendmentFields>,
     /// Where the orders stand of a message that carries several.
     pub(super) batch: Option<BatchDefinition>,
     /// What the gateway answers itself: a token of its own, for who signed the message.
@@ -220,7 +222,10 @@ pub(super) enum UnitName {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AmendmentFields {
-    pub(super) symbol: String,
+    /// Where its instrument stands, or else
+    pub(super) symbol: Option<String>,
+    /// the venue's id of the order: the instrument is the one that the order was placed in.
+    pub(super) order: Option<String>,
     pub(super) price: String,
     pub(super) quantity: String,
 }

@@ -7,7 +7,7 @@ use ringfence_core::operation::Operation;
 use ringfence_core::refusal::{Code, Refusal};
 
 use super::compile::wrong;
-use super::definition::{OrderFields, OrderType, QuantityUnit, UnitName};
+use super::definition::{AmendmentFields, OrderFields, OrderType, QuantityUnit, UnitName};
 use super::name::Name;
 use super::scratch::Pairs;
 use super::{DialectError, Route};
@@ -45,9 +45,17 @@ struct Unit {
 /// What an amendment changes, where its order is named by an id alone.
 #[derive(Debug)]
 struct Amendment {
-    symbol: Name,
+    of: Of,
     price: Name,
     quantity: Name,
+}
+
+/// What an amendment names.
+#[derive(Debug)]
+enum Of {
+    Symbol(Name),
+    /// The order alone, by the venue's id.
+    Order(Name),
 }
 
 /// Where the order's type stands.
@@ -95,12 +103,18 @@ impl OrderNames {
                 .map(|(word, side)| (word.as_str().into(), side.as_str()))
                 .collect(),
             unit: Unit::compile(written.quantity_unit.as_ref(), types)?,
-            amendment: written.amendment.as_ref().map(|fields| Amendment {
-                symbol: Name::from(&*fields.symbol),
-                price: Name::from(&*fields.price),
-                quantity: Name::from(&*fields.quantity),
-            }),
+            amendment: written
+                .amendment
+                .as_ref()
+                .map(Amendment::compile)
+                .transpose()?,
         })
+    }
+
+    /// Tells whether an amendment names its order alone.
+    pub(super) fn amends_by_order(&self) -> bool {
+        let change = self.amendment.as_ref();
+        change.is_some_and(|change| matches!(change.of, Of::Order(_)))
     }
 
     /// Returns the same names, all of them inside `outer`; none where the fields say more than names.
@@ -140,8 +154,13 @@ impl OrderNames {
     ) -> Result<OrderText<'a>, Refusal> {
         let amends = route.operation == Operation::OrderAmend;
         if let Some(change) = self.amendment.as_ref().filter(|_| amends) {
+            let (symbol, venue_order_id) = match &change.of {
+                Of::Symbol(name) => (needed(pairs, name)?, None),
+                Of::Order(name) => ("", Some(needed(pairs, name)?)),
+            };
             return Ok(OrderText {
-                symbol: needed(pairs, &change.symbol)?,
+                symbol,
+                venue_order_id,
                 price: pairs.get(&change.price),
                 quantity: pairs.get(&change.quantity),
                 client_order_id: self
@@ -182,6 +201,7 @@ impl OrderNames {
             iceberg_quantity: optional(&self.iceberg_quantity),
             quote_quantity: optional(&self.quote_quantity),
             client_order_id: optional(&self.client_order_id),
+            venue_order_id: None,
             amends: false,
         };
         let unit = self.unit.as_ref();
@@ -191,6 +211,24 @@ impl OrderNames {
             order.quote_quantity = order.quantity.take();
         }
         Ok(order)
+    }
+}
+
+impl Amendment {
+    fn compile(written: &AmendmentFields) -> Result<Self, DialectError> {
+        let of = match (&written.symbol, &written.order) {
+            (Some(symbol), None) => Of::Symbol(Name::from(&**symbol)),
+            (None, Some(order)) => Of::Order(Name::from(&**order)),
+            (Some(_), Some(_)) | (None, None) => {
+                let what = "give one of `symbol` and `order`";
+                return Err(wrong("order_fields.amendment", what));
+            }
+        };
+        Ok(Self {
+            of,
+            price: Name::from(&*written.price),
+            quantity: Name::from(&*written.quantity),
+        })
     }
 }
 

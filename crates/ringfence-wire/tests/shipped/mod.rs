@@ -16,6 +16,7 @@ use ringfence_core::guard::Guard;
 use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::operation::{Operation, Scope, Scopes};
 use ringfence_core::pipeline::{Core, Message};
+use ringfence_core::placed::PlacedOrders;
 use ringfence_core::refusal::Code;
 use ringfence_core::replay::ReplayRoom;
 use ringfence_core::session::Demands;
@@ -205,6 +206,7 @@ pub(crate) fn core(key_id: &str, key: VerifyingKey, freshness: Mode) -> Core {
         budget: BudgetTable::new(Vec::new(), 1024).unwrap(),
         guard: Guard::new(HashMap::new(), HashMap::new()),
         room: ReplayRoom::new(1 << 20, 1 << 20),
+        placed: PlacedOrders::default(),
         modes: Modes::default()
             .with(Control::Freshness, freshness)
             .with(Control::Guard, Mode::Off),

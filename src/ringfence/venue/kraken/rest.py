@@ -114,6 +114,13 @@ def edit(exchange: Exchange, params: Params, account: str) -> Any:
     return {"status": "ok", "txid": name, "originaltxid": name, "orders_cancelled": 1}
 
 
+def amend(exchange: Exchange, params: Params, account: str) -> Any:
+    order = found(exchange, params, account)
+    quantity, price = number(params, "order_qty"), number(params, "limit_price")
+    exchange.amend(account, order, now_ms(), quantity or None, price or None)
+    return {"amend_id": f"T{shapes.txid(order)[1:]}"}
+
+
 def cancel(exchange: Exchange, params: Params, account: str) -> Any:
     exchange.cancel(account, found(exchange, params, account))
     return {"count": 1}
@@ -236,6 +243,7 @@ PRIVATE: dict[tuple[str, str], Handler] = {
     ("POST", "/0/private/AddOrder"): place,
     ("POST", "/0/private/AddOrderBatch"): place_batch,
     ("POST", "/0/private/EditOrder"): edit,
+    ("POST", "/0/private/AmendOrder"): amend,
     ("POST", "/0/private/CancelOrder"): cancel,
     ("POST", "/0/private/CancelOrderBatch"): cancel_batch,
     ("POST", "/0/private/CancelAll"): cancel_all,

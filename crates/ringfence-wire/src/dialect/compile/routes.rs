@@ -6,7 +6,7 @@ use ringfence_core::operation::Operation;
 
 use super::super::DialectError;
 use super::super::batch::Batch;
-use super::super::definition::{BodyKind, Definition, RouteDefinition, SideName};
+use super::super::definition::{BodyKind, Definition, OrderFields, RouteDefinition, SideName};
 use super::super::name::{Name, Names};
 use super::super::order::OrderNames;
 use super::super::route::{Mints, Route, RouteTable, WILDCARD, When};
@@ -181,13 +181,30 @@ fn order_names(
     written: &Definition,
     field: &str,
 ) -> Result<Option<Box<OrderNames>>, DialectError> {
-    let Some(outer) = &route.order_in else {
-        return Ok(None);
-    };
     let fields = written.order_fields.as_ref();
-    let names = fields.and_then(|fields| OrderNames::inside(outer, fields));
-    let what = "it goes with `order_fields` that have neither `quantity_unit` nor `amendment`";
-    let names = names.ok_or_else(|| wrong(&format!("{field}.order_in"), what))?;
+    let names = match (&route.order_in, &route.amendment) {
+        (None, None) => return Ok(None),
+        (Some(outer), None) => {
+            let names = fields.and_then(|fields| OrderNames::inside(outer, fields));
+            let what =
+                "it goes with `order_fields` that have neither `quantity_unit` nor `amendment`";
+            names.ok_or_else(|| wrong(&format!("{field}.order_in"), what))?
+        }
+        (None, Some(amendment)) if route.operation == Operation::OrderAmend.as_str() => {
+            let field = format!("{field}.amendment");
+            let fields = fields.ok_or_else(|| wrong(&field, "it goes with `order_fields`"))?;
+            let fields = OrderFields {
+                amendment: Some(amendment.clone()),
+                ..fields.clone()
+            };
+            let names = OrderNames::compile(&fields, &written.order_types);
+            names.map_err(|error| DialectError { field, ..error })?
+        }
+        (_, Some(_)) => {
+            let what = "it is of a route that amends, without `order_in`";
+            return Err(wrong(&format!("{field}.amendment"), what));
+        }
+    };
     Ok(Some(Box::new(names)))
 }
 

@@ -123,6 +123,74 @@ fn an_amendment_carries_what_it_changes_and_names_its_instrument() {
     );
 }
 
+/// Returns the same, whose amendments name an order alone.
+fn by_order() -> Value {
+    let mut venue = venue();
+    venue["order_fields"]["amendment"] =
+        json!({"order": "orderId", "price": "newPrice", "quantity": "newQuantity"});
+    venue["order_ids"] = json!({"answer": {"venue_order_id": ["id"]}});
+    venue
+}
+
+#[test]
+fn an_amendment_that_names_its_order_alone_says_which_and_no_instrument() {
+    let dialect = Dialect::from_json(&by_order()).unwrap();
+    assert!(dialect.amends_by_order());
+    assert!(!Dialect::from_json(&venue()).unwrap().amends_by_order());
+    let sent = |body: &str| {
+        let body = format!("{body}&timestamp=1&signature=00");
+        Sent::to("POST", "/amend", "", &body)
+    };
+    // An instrument beside it need not be the order's: it is not read.
+    let named = sent("orderId=7&symbol=ETHUSDT&newPrice=2&newQuantity=3");
+    let seen = named.read(&dialect, |reading| {
+        let order = reading.orders.one().unwrap();
+        (order.symbol.is_empty(), order.venue_order_id == Some("7"))
+    });
+    assert_eq!(seen, Ok((true, true)));
+    for nameless in [
+        "newPrice=2&newQuantity=3",
+        "orderId=&newPrice=2&newQuantity=3",
+    ] {
+        let refused = sent(nameless).refused(&dialect);
+        assert_eq!(refused, Some(Code::FormParameterMissing));
+    }
+}
+
+#[test]
+fn a_route_can_have_an_amendment_of_its_own() {
+    let mut venue = venue();
+    venue["order_ids"] = by_order()["order_ids"].clone();
+    venue["routes"][1]["amendment"] = by_order()["order_fields"]["amendment"].clone();
+    let dialect = Dialect::from_json(&venue).unwrap();
+    assert!(dialect.amends_by_order());
+    let body = "orderId=7&newPrice=2&newQuantity=3&timestamp=1&signature=00";
+    let seen = Sent::to("POST", "/amend", "", body).read(&dialect, |reading| {
+        reading.orders.one().unwrap().venue_order_id == Some("7")
+    });
+    assert_eq!(seen, Ok(true));
+}
+
+#[test]
+fn an_amendment_of_nothing_or_of_two_things_is_a_mistake() {
+    let error = |venue: &Value| Dialect::from_json(venue).unwrap_err().to_string();
+    let mut both = by_order();
+    both["order_fields"]["amendment"]["symbol"] = json!("symbol");
+    let mut neither = by_order();
+    neither["order_fields"]["amendment"]["order"] = Value::Null;
+    for venue in [both, neither] {
+        let wanted = "order_fields.amendment: give one of `symbol` and `order`";
+        assert_eq!(error(&venue), wanted);
+    }
+    let mut elsewhere = venue();
+    elsewhere["routes"][0]["amendment"] = by_order()["order_fields"]["amendment"].clone();
+    let wanted = "routes[0].amendment: it is of a route that amends, without `order_in`";
+    assert_eq!(error(&elsewhere), wanted);
+    let mut deaf = by_order();
+    deaf["order_ids"] = json!({});
+    assert!(error(&deaf).starts_with("order_ids.answer.venue_order_id: amendments name"));
+}
+
 #[test]
 fn a_unit_without_an_order_type_that_has_one_is_a_mistake() {
     let mut unused = venue();

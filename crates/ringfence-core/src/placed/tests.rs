@@ -1,0 +1,74 @@
+//! An order is known to the account that placed it, to nobody else, and only while there is room.
+
+use super::{ID_BYTES, PlacedOrders};
+
+fn knows(orders: &PlacedOrders, account: &str, ids: std::ops::Range<usize>) -> Vec<usize> {
+    ids.filter(|id| orders.instrument(account, &id.to_string()).is_some())
+        .collect()
+}
+
+#[test]
+fn an_order_is_known_to_its_account_alone() {
+    let orders = PlacedOrders::default();
+    orders.learn("alice", "7", "BTCUSDT");
+    assert_eq!(orders.instrument("alice", "7").as_deref(), Some("BTCUSDT"));
+    assert_eq!(orders.instrument("bob", "7"), None);
+    assert_eq!(orders.instrument("alice", "8"), None);
+}
+
+#[test]
+fn of_two_orders_with_one_id_the_later_counts() {
+    let orders = PlacedOrders::default();
+    orders.learn("alice", "7", "BTCUSDT");
+    orders.learn("alice", "7", "ETHUSDT");
+    assert_eq!(orders.instrument("alice", "7").as_deref(), Some("ETHUSDT"));
+    assert_eq!(orders.known().line.len(), 1);
+}
+
+#[test]
+fn an_account_s_oldest_orders_give_way_to_its_own() {
+    let orders = PlacedOrders::new(3, 100);
+    orders.learn("bob", "0", "BTCUSDT");
+    for id in 0..10 {
+        orders.learn("alice", &id.to_string(), "BTCUSDT");
+    }
+    assert_eq!(knows(&orders, "alice", 0..10), [7, 8, 9]);
+    assert_eq!(knows(&orders, "bob", 0..10), [0]);
+}
+
+#[test]
+fn in_all_the_oldest_give_way_and_the_memory_does_not_grow() {
+    let orders = PlacedOrders::new(3, 5);
+    for id in 0..1000 {
+        let account = ["alice", "bob", "carol"][id % 3];
+        orders.learn(account, &id.to_string(), "BTCUSDT");
+    }
+    let kept = ["alice", "bob", "carol"].map(|who| knows(&orders, who, 0..1000));
+    assert_eq!(kept, [vec![996, 999], vec![997], vec![995, 998]]);
+    // An account without orders leaves nothing behind.
+    for id in 0..100 {
+        orders.learn(&format!("account {id}"), "1", "BTCUSDT");
+    }
+    let known = orders.known();
+    assert_eq!((known.accounts.len(), known.line.len()), (5, 5));
+    let held = known.accounts.values();
+    assert_eq!(held.map(|held| held.instruments.len()).sum::<usize>(), 5);
+}
+
+#[test]
+fn what_no_venue_would_call_an_order_is_not_remembered() {
+    let orders = PlacedOrders::default();
+    let long = "7".repeat(ID_BYTES + 1);
+    for (id, instrument) in [
+        ("", "BTCUSDT"),
+        ("7", ""),
+        (&*long, "BTCUSDT"),
+        ("7", &*long),
+    ] {
+        orders.learn("alice", id, instrument);
+        assert_eq!(orders.instrument("alice", id), None);
+    }
+    let none = PlacedOrders::new(3, 0);
+    none.learn("alice", "7", "BTCUSDT");
+    assert_eq!(none.instrument("alice", "7"), None);
+}

@@ -1,0 +1,39 @@
+//! What is remembered of an order when the venue has taken it: in which instrument it is, for amendments that do not say.
+
+use ringfence_core::operation::Operation;
+use ringfence_core::pipeline::{Core, Permit};
+use ringfence_wire::{AnsweredOrder, Dialect};
+
+use crate::pipeline::Asking;
+
+/// The instruments of the orders that a message places, or changes where it names them, as they stand in it. Empty, and nothing is allocated, where the
+/// dialect's amendments name theirs.
+#[derive(Debug, Default)]
+pub(crate) struct Placing(Vec<Box<str>>);
+
+impl Placing {
+    pub(crate) fn of(asking: &Asking<'_>, dialect: &Dialect) -> Self {
+        // A changed order may have a new id.
+        let places = matches!(
+            asking.operation,
+            Operation::OrderPlace | Operation::OrderAmend
+        );
+        if !places || !dialect.amends_by_order() {
+            return Self::default();
+        }
+        let orders = asking.reading.orders.as_slice().iter();
+        Self(orders.map(|order| order.symbol.into()).collect())
+    }
+
+    /// Remembers those that the venue's answer has an id for.
+    pub(crate) fn learn(&self, core: &Core, permit: &Permit, answered: &[AnsweredOrder]) {
+        let Some(credential) = permit.credential() else {
+            return;
+        };
+        for (instrument, order) in self.0.iter().zip(answered) {
+            if let Some(id) = &order.venue_order_id {
+                core.placed.learn(credential.account(), id, instrument);
+            }
+        }
+    }
+}
