@@ -117,6 +117,15 @@ pub(crate) fn bucket(bounds: &[i64], value: i64) -> u32 {
 }
 
 impl Reads {
+    /// Tells whether `part`, or an attribute of it, is read.
+    pub(crate) fn looks_at(&self, part: Part) -> bool {
+        let own = |read: &Part| {
+            let rest = read.path().strip_prefix(part.path());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.values.iter().chain(self.bounds.keys()).any(own)
+    }
+
     /// Adds what `other` reads.
     pub fn merge(&mut self, other: &Self) {
         self.values.extend(&other.values);
@@ -189,11 +198,9 @@ impl Reads {
                     "it is rounded up, so only a bound from above is exact: write .lessThanOrEqual(decimal(\"…\")) \
                      or .greaterThan(decimal(\"…\"))",
                 )),
-                Some((_, _, Kind::Record)) | None => Err(at(
-                    expr,
-                    source,
-                    "looks at many attributes at once; name the one that is meant",
-                )),
+                Some((_, _, Kind::Record)) => Err(at(expr, source, MANY)),
+                None if text.is_empty() => Err(at(expr, source, MANY)),
+                None => Err(at(expr, source, &unknown(&text))),
             },
         }
     }
@@ -207,10 +214,12 @@ impl Reads {
                 text.push('.');
             }
             text.push_str(attr);
-            if let Some((_, part, _)) = PARTS.iter().find(|(name, ..)| *name == text) {
-                // Whether it is there is part of where it lies.
-                self.bounds.entry(*part).or_default();
-            }
+            let Some((_, part, _)) = PARTS.iter().find(|(name, ..)| *name == text) else {
+                // It is never there, so that whoever asks meant something else.
+                return Err(at(base, source, &unknown(&text)));
+            };
+            // Whether it is there is part of where it lies.
+            self.bounds.entry(*part).or_default();
         }
         Ok(())
     }
@@ -265,6 +274,37 @@ impl Reads {
                 self.note(b, source)
             }
         }
+    }
+}
+
+const MANY: &str = "looks at many attributes at once; name the one that is meant";
+
+/// Says that there is no such attribute, and which there are.
+fn unknown(text: &str) -> String {
+    let mut known = "";
+    let mut rest = text;
+    while let Some((above, _)) = rest.rsplit_once('.') {
+        rest = above;
+        if PARTS.iter().any(|(name, ..)| *name == rest) {
+            known = rest;
+            break;
+        }
+    }
+    let below = PARTS.iter().filter_map(|(name, ..)| match known {
+        "" => Some(*name),
+        known => name.strip_prefix(known)?.strip_prefix('.'),
+    });
+    let below: Vec<_> = below.filter(|name| !name.contains('.')).collect();
+    let whose = match known {
+        "" => "context".to_owned(),
+        known => format!("context.{known}"),
+    };
+    match below.is_empty() {
+        true => format!("there is no context.{text}: {whose} has no attributes"),
+        false => format!(
+            "there is no context.{text}; {whose} has {}",
+            below.join(", ")
+        ),
     }
 }
 

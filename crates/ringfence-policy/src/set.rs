@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Decision, Effect, Entities, Entity, EntityUid, Policy,
-    PolicySet as CedarSet, PrincipalConstraint, ResourceConstraint, Schema, ValidationMode,
-    Validator,
+    PolicySet as CedarSet, PrincipalConstraint, ResourceConstraint, Schema, ValidationError,
+    ValidationMode, Validator,
 };
 use serde::Deserialize;
 
@@ -295,13 +295,44 @@ fn validate(
         )
     };
     let errors = result.validation_errors();
-    let mut problems: Vec<_> = errors.map(|e| place(e.policy_id(), e)).collect();
-    problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    let mut problems: Vec<_> = errors
+        .map(|e| {
+            let mut problem = place(e.policy_id(), e);
+            if let ValidationError::UnsafeAttributeAccess(_)
+            | ValidationError::UnsafeOptionalAttributeAccess(_) = e
+            {
+                let written = policies.iter().find(|w| w.policy.id() == e.policy_id());
+                if let Some(what) = written.and_then(only_there) {
+                    problem.what = what;
+                }
+            }
+            problem
+        })
+        .collect();
+    problems.sort_by(|a, b| a.place().cmp(&b.place()).then_with(|| a.what.cmp(&b.what)));
+    // The validator tells the same of each operation.
+    problems.dedup_by(|a, b| a.place() == b.place());
     if !problems.is_empty() {
         return Err(problems);
     }
     let warnings = result.validation_warnings();
     Ok(warnings.map(|w| place(w.policy_id(), w)).collect())
+}
+
+/// Says which operations have what a policy looks at, where it is about others too.
+fn only_there(written: &Written) -> Option<String> {
+    let (part, group) = [(Part::Order, "carries-order"), (Part::Funds, "moves-funds")]
+        .into_iter()
+        .find(|(part, group)| {
+            let others =
+                Action::all().any(|a| is_about(&written.policy, a) && !a.groups().contains(group));
+            written.reads.looks_at(*part) && others
+        })?;
+    let part = part.path();
+    Some(format!(
+        "only operations in Action::\"{group}\" have context.{part}: write `action in Action::\"{group}\"` into the \
+         head, and ask `context has {part}` first"
+    ))
 }
 
 /// Sorts what may decide on `action` by what it is about.

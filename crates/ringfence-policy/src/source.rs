@@ -41,6 +41,11 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 impl Problem {
+    /// Returns where it is, in the order of files.
+    pub(crate) fn place(&self) -> (&str, usize, usize) {
+        (&self.file, self.line, self.column)
+    }
+
     pub(crate) fn whole(file: &str, what: impl fmt::Display) -> Self {
         Self {
             file: file.into(),

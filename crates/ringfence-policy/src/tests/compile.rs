@@ -130,3 +130,40 @@ fn a_policy_that_can_never_apply_is_warned_of() {
         set.warnings()
     );
 }
+
+#[test]
+fn an_unknown_attribute_is_named_with_those_that_there_are() {
+    let cases = [
+        (
+            "permit(principal, action, resource) when { context.colour == 1 };",
+            "a.cedar:1:44: there is no context.colour; context has address, algorithm, certificate, ",
+        ),
+        (
+            "permit(principal, action, resource) when { context has colour };",
+            "a.cedar:1:44: there is no context.colour; context has address, ",
+        ),
+        (
+            "permit(principal, action, resource) when { context has order && context.order.colour == 1 };",
+            "a.cedar:1:65: there is no context.order.colour; context.order has amends, notional, price, quantity, side, type",
+        ),
+        (
+            "permit(principal, action, resource) when { context.hour.colour == 1 };",
+            "a.cedar:1:44: there is no context.hour.colour: context.hour has no attributes",
+        ),
+    ];
+    for (text, wanted) in cases {
+        let found = problems(text);
+        assert!(found[0].to_string().starts_with(wanted), "{found:?}");
+    }
+}
+
+#[test]
+fn an_attribute_that_only_some_operations_have_says_which() {
+    let found = problems("permit(principal, action, resource) when { context.order.amends };");
+    let only = "only operations in Action::\"carries-order\" have context.order";
+    assert!(found[0].what.starts_with(only), "{found:?}");
+    assert_eq!(found.len(), 1, "{found:?}");
+    let found =
+        problems("permit(principal, action, resource) when { context.funds.tag == \"x\" };");
+    assert!(found[0].what.contains("have context.funds"), "{found:?}");
+}
