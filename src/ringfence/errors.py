@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "ApprovalError",
+    "AttestationError",
     "ConfigError",
     "DerivationError",
     "DialectMissingError",
@@ -57,6 +58,13 @@ class ApprovalError(GatewayError):
 
     code = "approval_required"
     hint = "`ringfence approval list` shows what was asked for"
+
+
+class AttestationError(GatewayError):
+    """A request at the engine's end of the admin API that the engine did not send."""
+
+    code = "attestation_invalid"
+    hint = "ask the listener of the dialect ringfence-admin, and sign the request"
 
 
 class ConfigError(GatewayError):

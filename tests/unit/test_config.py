@@ -339,3 +339,20 @@ def test_every_profile_goes_with_egress(profile: str) -> None:
     assert "subject: account" not in firm
     assert "subject: address" not in firm
     assert firm.count("subject: venue") == text.count("subject: account")
+
+
+ADMIN = """listeners:
+  - name: admin
+    address: "127.0.0.1:0"
+    dialect: ringfence-admin
+    plain: true
+"""
+
+
+@pytest.mark.parametrize("control", ["identity", "freshness", "authority"])
+def test_a_listener_to_the_admin_api_needs_what_guards_it(file: Path, control: str) -> None:
+    change(file, "listeners:\n", ADMIN)
+    config.check(config.load(file))
+    change(file, f"  {control}: enforce", f"  {control}: observe")
+    with pytest.raises(ConfigError, match=f"dialect: .*say controls.{control}: enforce"):
+        config.check(config.load(file))

@@ -227,7 +227,7 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
         "::1",
         "ff02::1",
     ]
-    scopes = ["read", "trade", "withdraw", "transfer", "keys"]
+    scopes = ["read", "trade", "withdraw", "transfer", "keys", "admin"]
     return {
         "operation": action.name,
         "principal": draw(st.sampled_from(names)),

@@ -75,7 +75,6 @@ def test_each_kind_stands_only_where_the_table_says(store: Store) -> None:
         (Principal("x", "account", 1, uid=7), KeyTextError),
         (Principal("x", "operator", 1, uid=7), KeyTextError),
         (Principal("x", "operator", 1, role="king", uid=7), KeyTextError),
-        (Principal("x", "operator", 1, role="owner"), KeyTextError),
         (Principal("x", "operator", 1, role="owner", uid=-1), KeyTextError),
         (Principal("bob", "account", 1), PrincipalExistsError),
         (Principal("x", "account", 1, parent="nobody"), PrincipalMissingError),
@@ -103,11 +102,8 @@ def test_a_principal_closes_only_when_nothing_below_is_open(store: Store) -> Non
 
 
 def test_a_key_is_made_only_for_who_is_in_use_and_has_keys(store: Store) -> None:
-    for account in ("acme", "root"):
-        if account == "root":
-            store.principals.add(OWNER, "ann")
-        with pytest.raises(KeyTextError, match="has no keys"):
-            store.add(replace(MADE, account=account), "ann")
+    with pytest.raises(KeyTextError, match="has no keys"):
+        store.add(replace(MADE, account="acme"), "ann")
     store.principals.step("acme", "suspend", "ann", "", 9)
     with pytest.raises(PrincipalStateError, match="acme is suspended"):
         store.add(replace(MADE, account="desk-1"), "ann")
@@ -115,6 +111,18 @@ def test_a_key_is_made_only_for_who_is_in_use_and_has_keys(store: Store) -> None
     # A name that is new is an account, as before there was a tree.
     store.add(replace(MADE, account="carol"), "ann")
     assert store.principals.one("carol").kind == "account"
+
+
+def test_operators_keys_only_administer_and_nobody_else_s_do(store: Store) -> None:
+    store.principals.add(OWNER, "ann")
+    with pytest.raises(KeyTextError, match="the operator root does not trade"):
+        store.add(replace(MADE, account="root"), "ann")
+    admin = replace(MADE, scopes=("admin",))
+    for account in ("desk-1", "new"):
+        with pytest.raises(KeyTextError, match=f"{account} is no operator"):
+            store.add(replace(admin, account=account), "ann")
+    assert store.all() == []
+    store.add(replace(admin, account="root"), "ann")
 
 
 def test_an_active_owner_always_stays(store: Store) -> None:

@@ -256,7 +256,10 @@ def test_a_secret_that_the_dialect_cannot_use_is_refused(
     assert not file.exists()
 
 
-UNTOLD = {"hyperliquid": "its refusals are sentences, with the wallet's address in them"}
+UNTOLD = {
+    "hyperliquid": "its refusals are sentences, with the wallet's address in them",
+    "ringfence-admin": "nothing is signed for it: it is our own admin API",
+}
 
 
 def test_every_dialect_says_what_its_venue_s_refusals_mean() -> None:

@@ -50,7 +50,7 @@ pub fn check(credential: &Credential, act: &Act, now_us: u64) -> Result<Authoriz
         return Err(Code::AddressNotAllowed.into());
     }
     let demands = credential.demands();
-    if act.coverage < demands.coverage {
+    if act.coverage < demands.coverage.max(act.operation.coverage()) {
         return Err(Code::CredentialNative.into());
     }
     let shown = |wanted: &Thumbprint| act.certificate.as_ref() == Some(wanted);

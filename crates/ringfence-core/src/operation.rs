@@ -1,10 +1,16 @@
 //! What a message asks, in one vocabulary for all dialects and transports.
 
+use crate::session::Coverage;
+
 /// One operation. The table below says what each needs and does.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Operation {
     /// Balances, fees, account state.
     AccountRead,
+    /// Change something at the gateway's own admin API.
+    AdminChange,
+    /// Look at what the gateway's own admin API tells.
+    AdminRead,
     /// Restrictions of the key itself.
     KeyRead,
     /// Public market data.
@@ -46,16 +52,19 @@ pub enum Scope {
     Transfer = 8,
     /// Manage keys.
     Keys = 16,
+    /// Use the gateway's own admin API, as an operator.
+    Admin = 32,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Read,
         Self::Trade,
         Self::Withdraw,
         Self::Transfer,
         Self::Keys,
+        Self::Admin,
     ];
 
     /// Returns the word used in configuration.
@@ -66,6 +75,7 @@ impl Scope {
             Self::Withdraw => "withdraw",
             Self::Transfer => "transfer",
             Self::Keys => "keys",
+            Self::Admin => "admin",
         }
     }
 
@@ -101,8 +111,10 @@ impl Scopes {
 
 impl Operation {
     /// All operations, by name.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::AccountRead,
+        Self::AdminChange,
+        Self::AdminRead,
         Self::KeyRead,
         Self::MarketRead,
         Self::OrderAmend,
@@ -122,6 +134,8 @@ impl Operation {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccountRead => "account.read",
+            Self::AdminChange => "admin.change",
+            Self::AdminRead => "admin.read",
             Self::KeyRead => "key.read",
             Self::MarketRead => "market.read",
             Self::OrderAmend => "order.amend",
@@ -158,6 +172,7 @@ impl Operation {
             Self::OrderAmend | Self::OrderCancel | Self::OrderPlace | Self::OrderTest => {
                 Some(Scope::Trade)
             }
+            Self::AdminChange | Self::AdminRead => Some(Scope::Admin),
             Self::TransferCreate => Some(Scope::Transfer),
             Self::WithdrawCreate => Some(Scope::Withdraw),
         }
@@ -168,16 +183,32 @@ impl Operation {
         self.scope().is_some() || matches!(self, Self::SessionLogon)
     }
 
-    /// Tells whether the operation changes state at the venue: its signature is spent, its intent
+    /// Tells whether the message goes to the gateway's own admin API, and never to the venue.
+    pub const fn administers(self) -> bool {
+        matches!(self, Self::AdminChange | Self::AdminRead)
+    }
+
+    /// Returns how much of the message a signature must cover, whatever the credential asks for.
+    pub const fn coverage(self) -> Coverage {
+        if self.administers() {
+            Coverage::Whole
+        } else {
+            Coverage::Venue
+        }
+    }
+
+    /// Tells whether the operation changes state behind the gateway: its signature is spent, its intent
     /// must be durable.
     pub const fn changes_state(self) -> bool {
         match self {
-            Self::OrderAmend
+            Self::AdminChange
+            | Self::OrderAmend
             | Self::OrderCancel
             | Self::OrderPlace
             | Self::TransferCreate
             | Self::WithdrawCreate => true,
             Self::AccountRead
+            | Self::AdminRead
             | Self::KeyRead
             | Self::MarketRead
             | Self::OrderQuery
@@ -194,7 +225,7 @@ impl Operation {
         self.changes_state() || matches!(self, Self::SessionLogon)
     }
 
-    /// Tells whether the message goes on to the venue; the others the gateway answers itself.
+    /// Tells whether the message goes on; the others the gateway answers itself.
     pub const fn reaches_venue(self) -> bool {
         !matches!(self, Self::ReceiptRead | Self::SessionLogon)
     }

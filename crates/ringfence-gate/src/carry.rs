@@ -183,7 +183,9 @@ impl Passing {
         let thread = &self.client.thread;
         let parcel = forward::parcel(permit, self, outgoing, operation);
         let parcel = parcel.map_err(Trouble::NotSent)?;
-        exchange(&thread.pool, permit, parcel, sending).await
+        let pool = thread.pool_for(operation);
+        let pool = pool.map_err(|code| Trouble::NotSent(code.into()))?;
+        exchange(pool, permit, parcel, sending).await
     }
 
     fn answer(

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ringfence_core::address::Prefix;
+use ringfence_core::operation::Operation;
+use ringfence_core::refusal::Code;
 use ringfence_core::session::{Session, Thumbprint};
 use ringfence_wire::Scratch;
 use tokio::sync::Notify;
@@ -17,7 +19,7 @@ use crate::flood::Floods;
 use crate::listen::Door;
 use crate::masks::Masks;
 use crate::pool::Pool;
-use crate::shared::Shared;
+use crate::shared::{Shared, Venue};
 use crate::socket::{LANDING_BYTES, Landing};
 
 /// What one engine thread has to itself.
@@ -25,6 +27,8 @@ pub(crate) struct Thread {
     pub(crate) shared: Arc<Shared>,
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) pool: Rc<Pool>,
+    /// Connections to the gateway's own admin API, where it is offered.
+    pub(crate) admin: Option<Rc<Pool>>,
     pub(crate) commits: CommitWait,
     pub(crate) scratch: RefCell<Scratch>,
     /// For the message of a channel that holds the request which it stands for.
@@ -43,8 +47,13 @@ pub(crate) struct Thread {
 impl Thread {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let deadlines = Deadlines::new();
+        let pool = |venue: &Arc<Venue>| {
+            let venue = Arc::clone(venue);
+            Rc::new(Pool::new(Arc::clone(&shared), venue, Rc::clone(&deadlines)))
+        };
         Self {
-            pool: Rc::new(Pool::new(Arc::clone(&shared), Rc::clone(&deadlines))),
+            pool: pool(&shared.venue),
+            admin: shared.admin.as_ref().map(|admin| pool(&admin.venue)),
             shared,
             deadlines,
             commits: CommitWait::default(),
@@ -56,6 +65,19 @@ impl Thread {
             drain: Notify::new(),
             draining: Cell::new(false),
             ended: Cell::new(false),
+        }
+    }
+
+    /// Returns the connections that a message of `operation` goes by.
+    ///
+    /// # Errors
+    ///
+    /// `venue_unreachable` where there is no admin API.
+    pub(crate) fn pool_for(&self, operation: Operation) -> Result<&Rc<Pool>, Code> {
+        if operation.administers() {
+            self.admin.as_ref().ok_or(Code::VenueUnreachable)
+        } else {
+            Ok(&self.pool)
         }
     }
 

@@ -112,6 +112,9 @@ async fn prune(thread: Rc<Thread>) {
     loop {
         tokio::time::sleep(PRUNE_PERIOD).await;
         thread.pool.prune();
+        if let Some(admin) = &thread.admin {
+            admin.prune();
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::clock::now_us;
 use crate::egress::Letter;
 use crate::pipeline::Passing;
 use crate::pool::Sent;
-use crate::shared::Shared;
+use crate::shared::{Shared, Venue};
 
 const ATTESTATION: HeaderName = HeaderName::from_static("x-ringfence-attestation");
 /// What a venue sees of whoever asks in egress; some refuse a request without any.
@@ -80,7 +80,7 @@ pub(crate) fn parcel(
     };
     let speech = &passing.client.door.speech;
     let mut headers = HeaderMap::with_capacity(FORWARDED.len() + 8);
-    address(passing, &mut headers);
+    address(passing, &passing.client.thread.shared.venue, &mut headers);
     // The body's type is written with the body.
     headers.remove(CONTENT_TYPE);
     if let Some((name, window)) = speech.dialect.window_field() {
@@ -109,8 +109,12 @@ pub(crate) fn request(
     let (shared, head) = (&passing.client.thread.shared, &passing.head);
     let credential = permit.credential();
     let body = Bytes::from(outgoing.body);
+    let (venue, attestor) = match &shared.admin {
+        Some(admin) if operation.administers() => (&admin.venue, &admin.attestor),
+        Some(_) | None => (&shared.venue, &shared.attestor),
+    };
     let attestation = shared.core.egress.is_none().then(|| {
-        shared.attestor.attest(&Attested {
+        attestor.attest(&Attested {
             account: credential.map(|c| c.account()),
             credential: credential.map(|c| c.key_id()),
             operation: operation.as_str(),
@@ -130,7 +134,7 @@ pub(crate) fn request(
     *request.uri_mut() = target;
     let headers = request.headers_mut();
     headers.reserve(FORWARDED.len() + 3);
-    address(passing, headers);
+    address(passing, venue, headers);
     // The venue must read the body as we did, whatever the client called it.
     if let Some(content_type) = outgoing.content_type {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -146,9 +150,9 @@ pub(crate) fn request(
 }
 
 /// Writes the venue's name and what travels on. In egress that is nothing of what a bot is made with.
-fn address(passing: &Passing, headers: &mut HeaderMap) {
+fn address(passing: &Passing, venue: &Venue, headers: &mut HeaderMap) {
     let shared = &passing.client.thread.shared;
-    headers.insert(HOST, shared.venue.host.clone());
+    headers.insert(HOST, venue.host.clone());
     copy(&passing.head.headers, headers);
     if shared.core.egress.is_some() {
         headers.insert(USER_AGENT, AGENT);

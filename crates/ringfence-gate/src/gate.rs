@@ -15,6 +15,7 @@ use ringfence_core::refusal::Code;
 use ringfence_ledger::{Commitment, SigningKey, Value};
 use tokio::sync::{Notify, watch};
 
+use crate::admin;
 use crate::authority::Authorities;
 use crate::certificate;
 use crate::clock::now_us;
@@ -385,6 +386,8 @@ fn doors(
                 format!("unknown {:?}", config.dialect),
             )
         })?;
+        admin::check(snapshot, &speech.dialect)
+            .map_err(|what| GateError::config(format!("{field}.dialect"), what))?;
         let inside = format!("{field}.tls");
         let verifier = match &config.tls {
             Some(files) => certificate::verifier(files, &inside)?,

@@ -3,6 +3,7 @@
 //! The only async crate, and the only one that reads a clock. Installs no signal handler and never ends the process.
 #![forbid(unsafe_code)]
 
+mod admin;
 mod attest;
 mod authority;
 mod body;

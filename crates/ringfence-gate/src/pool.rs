@@ -21,13 +21,13 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use ringfence_core::refusal::Code;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::deadline::{Deadline, Deadlines};
-use crate::shared::Shared;
+use crate::shared::{Place, Shared, Venue};
 
 /// The body of a request to the venue.
 pub(crate) type Sent = Full<Bytes>;
@@ -40,6 +40,7 @@ const WAITING_MAX: usize = 1024;
 /// Connections to the venue.
 pub(crate) struct Pool {
     pub(crate) shared: Arc<Shared>,
+    venue: Arc<Venue>,
     deadlines: Rc<Deadlines>,
     idle: RefCell<Vec<Connection>>,
     /// Connections that are open or being opened.
@@ -104,9 +105,7 @@ impl Lease {
         request: Request<Sent>,
     ) -> Option<Result<Response<Incoming>, TrySendError<Request<Sent>>>> {
         let connection = &mut self.connection;
-        connection
-            .deadline
-            .set(self.pool.shared.venue.response_timeout);
+        connection.deadline.set(self.pool.venue.response_timeout);
         let sending = connection.sender.try_send_request(request);
         before(&mut connection.driver, &connection.deadline, sending).await
     }
@@ -129,7 +128,7 @@ impl Lease {
 
     /// Notes that the venue has sent something: it has its full time again for what follows.
     pub(crate) fn hear(&self) {
-        let patience = self.pool.shared.venue.response_timeout;
+        let patience = self.pool.venue.response_timeout;
         self.connection.deadline.set(patience);
     }
 
@@ -152,9 +151,10 @@ impl Lease {
 }
 
 impl Pool {
-    pub(crate) fn new(shared: Arc<Shared>, deadlines: Rc<Deadlines>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, venue: Arc<Venue>, deadlines: Rc<Deadlines>) -> Self {
         Self {
             shared,
+            venue,
             deadlines,
             idle: RefCell::default(),
             open: Cell::new(0),
@@ -176,8 +176,8 @@ impl Pool {
     }
 
     async fn lend_patiently(self: &Rc<Self>) -> Result<Lease, Code> {
-        let patience = self.shared.venue.connect_timeout;
-        let slot = if self.open.get() < self.shared.venue.connections {
+        let patience = self.venue.connect_timeout;
+        let slot = if self.open.get() < self.venue.connections {
             Slot::take(self)
         } else {
             match timeout(patience, self.wait()?).await {
@@ -253,8 +253,16 @@ impl Pool {
     }
 
     async fn connect(&self, slot: Slot) -> Result<Connection, Code> {
-        let venue = &self.shared.venue;
-        let stream = TcpStream::connect(&venue.address)
+        let venue = &*self.venue;
+        let address = match &venue.place {
+            Place::Net(address) => address,
+            Place::Local(path) => {
+                let stream = UnixStream::connect(path).await;
+                let stream = stream.map_err(|_| Code::VenueUnreachable)?;
+                return self.handshake(TokioIo::new(stream), slot).await;
+            }
+        };
+        let stream = TcpStream::connect(address)
             .await
             .map_err(|_| Code::VenueUnreachable)?;
         // Without it a small request would wait for the venue's acknowledgement of the last one.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,6 +30,7 @@ use ringfence_wire::issuer::Issuers;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
+use crate::admin::Admin;
 use crate::attest::Attestor;
 use crate::counters::Counters;
 use crate::egress::Ring;
@@ -49,11 +51,19 @@ pub(crate) struct Speech {
     pub(crate) usage: UsageFields,
 }
 
+/// Where somebody can be reached.
+pub(crate) enum Place {
+    /// Host and port.
+    Net(String),
+    /// A Unix socket.
+    Local(PathBuf),
+}
+
 /// Where messages go.
 pub(crate) struct Venue {
     /// What `Host` says.
     pub(crate) host: HeaderValue,
-    pub(crate) address: String,
+    pub(crate) place: Place,
     pub(crate) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     pub(crate) connections: usize,
     pub(crate) connect_timeout: Duration,
@@ -63,7 +73,8 @@ pub(crate) struct Venue {
 /// Everything that decides, records and attests.
 pub(crate) struct Shared {
     pub(crate) core: Core,
-    pub(crate) venue: Venue,
+    pub(crate) venue: Arc<Venue>,
+    pub(crate) admin: Option<Admin>,
     pub(crate) attestor: Attestor,
     pub(crate) ledger: Ledger,
     pub(crate) http: HttpConfig,
@@ -82,7 +93,8 @@ pub(crate) struct Shared {
 pub(crate) struct Parts {
     pub(crate) core: Core,
     pub(crate) speeches: HashMap<String, Arc<Speech>>,
-    venue: Venue,
+    venue: Arc<Venue>,
+    admin: Option<Admin>,
     attestor: Attestor,
     receipts: Receipts,
     issuers: Issuers,
@@ -119,7 +131,8 @@ impl Parts {
         Ok(Self {
             core,
             speeches,
-            venue: venue(snapshot)?,
+            venue: Arc::new(venue(snapshot)?),
+            admin: Admin::open(snapshot)?,
             attestor,
             receipts: Receipts::new(&snapshot.ledger.directory),
             issuers: issuers(&snapshot.issuers)?,
@@ -138,6 +151,7 @@ impl Shared {
         let Parts {
             core,
             venue,
+            admin,
             attestor,
             receipts,
             issuers,
@@ -146,6 +160,7 @@ impl Shared {
         Ok(Self {
             core,
             venue,
+            admin,
             attestor,
             ledger,
             http,
@@ -254,7 +269,7 @@ fn venue(snapshot: &Snapshot) -> Result<Venue, GateError> {
         None
     };
     Ok(Venue {
-        address: format!("{}:{port}", authority.host()),
+        place: Place::Net(format!("{}:{port}", authority.host())),
         host: HeaderValue::from_str(authority.as_str()).map_err(|e| GateError::config(FIELD, e))?,
         tls,
         connections: config.connections.max(1),
@@ -339,7 +354,7 @@ fn listed(problems: &[ringfence_policy::source::Problem]) -> String {
     lines.join("\n")
 }
 
-fn modes(snapshot: &Snapshot) -> Result<Modes, GateError> {
+pub(crate) fn modes(snapshot: &Snapshot) -> Result<Modes, GateError> {
     let mut modes = Modes::default();
     for (name, mode) in &snapshot.controls {
         let control = Control::ALL

@@ -44,6 +44,9 @@ pub struct Snapshot {
     /// What is judged behind the scopes.
     #[serde(default)]
     pub policy: Option<ringfence_policy::set::Definition>,
+    /// Where the gateway's own admin API is, for the dialects whose operations it answers.
+    #[serde(default)]
+    pub admin: Option<AdminConfig>,
     /// Whose tokens are taken.
     #[serde(default)]
     pub issuers: Vec<IssuerConfig>,
@@ -118,6 +121,15 @@ pub struct AttestationConfig {
     pub algorithm: AttestationAlgorithm,
     pub key: PathBuf,
     pub issuer: String,
+}
+
+/// The admin API's end of the way to it: a Unix socket, and how it knows that we ask.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct AdminConfig {
+    pub socket: PathBuf,
+    pub attestation: AttestationConfig,
 }
 
 /// JWS algorithms (RFC 7518, RFC 8037).

@@ -31,7 +31,7 @@ use crate::lane::Next;
 use crate::pipeline::Passing;
 use crate::pool::Sent;
 use crate::refuse::MESSAGE;
-use crate::shared::Venue;
+use crate::shared::{Place, Venue};
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const SWITCH: HeaderValue = HeaderValue::from_static("Upgrade");
@@ -134,7 +134,11 @@ async fn ask(
     request: Request<Sent>,
 ) -> Result<Response<hyper::body::Incoming>, Trouble> {
     let unreachable = || Trouble::NotSent(Code::VenueUnreachable.into());
-    let stream = TcpStream::connect(&venue.address)
+    // No WebSocket leads to the admin API.
+    let Place::Net(address) = &venue.place else {
+        return Err(unreachable());
+    };
+    let stream = TcpStream::connect(address)
         .await
         .map_err(|_| unreachable())?;
     let _ = stream.set_nodelay(true);

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ringfence.api.approvals import ApprovalService
 from ringfence.api.asked import Asked, Keys
-from ringfence.api.client import Client, runs
+from ringfence.api.client import Client
 from ringfence.api.factors import AskedFactors, FactorService, Mfa
 from ringfence.api.keys import KeyRules, KeyService, Successor
 from ringfence.api.newkey import NewKey
@@ -16,6 +16,7 @@ from ringfence.api.principals import NewPrincipal, PrincipalService
 from ringfence.api.stepup import StepUps
 from ringfence.api.vault import AskedVault, NewVenueKey, Vaults, VaultService
 from ringfence.api.volumes import AskedVolumes, Volumes, VolumeService
+from ringfence.api.where import Elsewhere, runs
 
 __all__ = [
     "ApprovalService",
@@ -24,6 +25,7 @@ __all__ = [
     "AskedVault",
     "AskedVolumes",
     "Client",
+    "Elsewhere",
     "FactorService",
     "KeyRules",
     "KeyService",

@@ -1,11 +1,13 @@
-"""A client of a running gateway's admin socket. Does what `KeyService` does, from outside."""
+"""A client of a running gateway's admin API. Does what `KeyService` does, from outside.
+
+Beside the gateway it asks at the admin socket; elsewhere, a listener of the gateway itself.
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
 import re
-import socket
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +18,8 @@ from ringfence import errors
 from ringfence.api.keys import Successor
 from ringfence.api.newkey import NewKey
 from ringfence.api.principals import NewPrincipal
-from ringfence.api.reach import reach
 from ringfence.api.vault import NewVenueKey
+from ringfence.api.where import TIMEOUT_SECONDS, Beside, Elsewhere
 from ringfence.errors import (
     GatewayError,
     KeyMissingError,
@@ -26,9 +28,8 @@ from ringfence.errors import (
     StepUpError,
 )
 
-__all__ = ["Client", "runs"]
+__all__ = ["Client"]
 
-TIMEOUT_SECONDS = 10
 DROP_SECONDS = 3_600
 """A volume is read through before it goes: a second for each million entries."""
 STEPS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -41,40 +42,12 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
 """Each transition of a credential, and the request that asks for it."""
 
 
-class Connection(http.client.HTTPConnection):
-    """HTTP/1.1 over a Unix socket."""
-
-    def __init__(self, path: Path, timeout_s: float = TIMEOUT_SECONDS) -> None:
-        """Keep the socket's path; `Host` is of no meaning here."""
-        super().__init__("ringfence", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        with reach(self._path) as name:
-            self.sock.connect(name)
-
-
-def runs(path: Path) -> bool:
-    """Tell whether a gateway answers on the socket `path`."""
-    connection = Connection(path)
-    try:
-        connection.connect()
-    except OSError:
-        return False
-    finally:
-        connection.close()
-    return True
-
-
 class Client:
     """`Keys` of a running gateway, on behalf of whoever runs this process."""
 
-    def __init__(self, path: Path) -> None:
-        """Keep the socket's path."""
-        self._path = path
+    def __init__(self, where: Path | Elsewhere) -> None:
+        """Keep where it is: the path of its socket, or elsewhere."""
+        self._where = Beside(where) if isinstance(where, Path) else where
 
     def create(self, wanted: NewKey) -> dict[str, Any]:
         """Create a credential; the answer holds its secret, this once."""
@@ -276,15 +249,15 @@ class Client:
             GatewayError: the class that the gateway raised.
             RunningError: it does not answer, or not in our words.
         """
-        connection = Connection(self._path, timeout_s)
-        content = None if body is None else json.dumps(body)
+        connection = self._where.connection(timeout_s)
+        content, fields = self._where.written(method, target, body)
         try:
-            connection.request(method, target, content, {"Content-Type": "application/json"})
+            connection.request(method, target, content or None, fields)
             response = connection.getresponse()
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as e:
             hint = "see whether it still runs; what was asked may have been done"
-            raise RunningError(f"the gateway at {self._path} fails: {e}", hint=hint) from e
+            raise RunningError(f"the gateway at {self._where} fails: {e}", hint=hint) from e
         finally:
             connection.close()
         if response.status != 200:

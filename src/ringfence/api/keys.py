@@ -19,6 +19,7 @@ from ringfence.errors import EngineError, KeyStateError, KeyTextError
 from ringfence.identity import lifecycle
 from ringfence.identity.approval import Approvals
 from ringfence.identity.credential import (
+    ADMIN,
     HMAC,
     X509,
     Change,
@@ -182,6 +183,9 @@ class KeyService:
             old = self._open(key_id)
             read_allow(old.allow, wanted)
             new = [scope for scope in wanted if scope not in old.scopes]
+            if ADMIN in (*old.scopes, *new) and new:
+                hint = "`ringfence key create` makes another key"
+                raise KeyTextError(f"the scope {ADMIN} is for good, or never", hint=hint)
             if new:
                 what = f"adding {', '.join(new)} to credential {key_id}"
                 may("key.scope", what)

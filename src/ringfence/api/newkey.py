@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ringfence.errors import KeyTextError
 from ringfence.identity.certificate import ClientCertificate, read_certificate
 from ringfence.identity.credential import (
+    ADMIN,
     ANY,
     HMAC,
     NATIVE,
@@ -81,7 +82,8 @@ def make(wanted: NewKey, now_us: int, unbound_us: int | None = None) -> Credenti
         created_us=now_us,
         expires_us=bounded(expires_us, allow, now_us, unbound_us),
         public_key=material,
-        native=read_requires(wanted.requires, algorithm),
+        # What administers is signed whole; the engine would take nothing less either.
+        native=read_requires([*wanted.requires, *[NATIVE] * (ADMIN in scopes)], algorithm),
         certificates=tuple(found),
     )
 

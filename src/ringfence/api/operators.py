@@ -9,7 +9,12 @@ from importlib import resources
 import yaml
 
 from ringfence.api.person import login
-from ringfence.errors import InternalError, PrincipalExistsError, RoleError
+from ringfence.errors import (
+    InternalError,
+    PrincipalExistsError,
+    PrincipalMissingError,
+    RoleError,
+)
 from ringfence.identity.principal import Principal
 from ringfence.identity.tree import Tree
 
@@ -32,16 +37,19 @@ class Operators:
         """Keep the store's tree."""
         self._tree = tree
 
-    def check(self, uid: int, endpoint: str) -> Principal:
-        """Return the operator that the Unix user `uid` is, if it may call `endpoint`.
+    def check(self, asks: int | str, endpoint: str) -> Principal:
+        """Return the operator that asks, if it may call `endpoint`.
+
+        `asks` is the Unix user at the admin socket, or the principal that the engine attests.
 
         Raises:
             RoleError: it is none, it is out of use, or its role is none of the endpoint's.
         """
-        found = self._tree.operator(uid)
+        found = self._tree.operator(asks) if isinstance(asks, int) else self._named(asks)
         if found is None:
+            said = f"the user {login(asks)}" if isinstance(asks, int) else asks
             hint = "an owner adds one: `ringfence principal create NAME --kind operator`"
-            raise RoleError(f"the user {login(uid)} is no operator", hint=hint)
+            raise RoleError(f"{said} is no operator", hint=hint)
         if found.state != "active" or self._tree.holds(found.name):
             hint = "an owner or admin resumes it: `ringfence principal resume`"
             raise RoleError(f"operator {found.name} is out of use", hint=hint)
@@ -50,6 +58,25 @@ class Operators:
             hint = f"this needs one of: {', '.join(sorted(roles)) or 'nobody'}"
             raise RoleError(f"operator {found.name} is {found.role}: not allowed", hint=hint)
         return found
+
+    def _named(self, name: str) -> Principal | None:
+        """Return the operator of this name, if there is one."""
+        try:
+            found = self._tree.one(name)
+        except PrincipalMissingError:
+            return None
+        return found if found.kind == "operator" else None
+
+    def guards(self, asking: Principal, account: str) -> None:
+        """Make sure that only an owner makes keys for operators.
+
+        Whoever makes a key can be who it speaks for.
+        Raises:
+            RoleError: `account` is an operator, and who asks is not an owner.
+        """
+        if self._named(account) is not None and asking.role != "owner":
+            hint = "this needs one of: owner"
+            raise RoleError(f"operator {asking.name} is {asking.role}: not allowed", hint=hint)
 
     def knows(self, endpoint: str) -> None:
         """Make sure that an endpoint has roles.

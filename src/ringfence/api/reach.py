@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["reach"]
+__all__ = ["SOCKET_PATH_BYTES", "reach"]
 
 SOCKET_PATH_BYTES = 107
 """Linux, unix(7): sun_path has 108 bytes, the last of them zero."""

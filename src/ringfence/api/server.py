@@ -174,7 +174,9 @@ def endpoints(made: FastAPI) -> list[str]:
 
 
 @contextmanager
-def serving(application: FastAPI, path: Path) -> Iterator[None]:
+def serving(
+    application: Callable[..., Any], path: Path, protocol: type[H11Protocol] = PeerProtocol
+) -> Iterator[None]:
     """Serve `application` on the socket `path` from a thread of its own.
 
     Whoever calls holds the state folder, so a socket that is there is a dead process's.
@@ -197,7 +199,7 @@ def serving(application: FastAPI, path: Path) -> Iterator[None]:
         raise FileError(f"cannot open the admin socket {path}: {e.strerror}") from e
     config = uvicorn.Config(
         application,
-        http=PeerProtocol,
+        http=protocol,
         ws="none",
         lifespan="off",
         # Or a header could say who asks.

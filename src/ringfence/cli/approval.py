@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from ringfence.cli.attach import running
 from ringfence.cli.key import moment
 from ringfence.cli.say import (
     DEFAULT_CONFIG,
@@ -19,35 +19,15 @@ from ringfence.cli.say import (
     styled,
     table,
 )
-from ringfence.config.folder import Folder
-from ringfence.errors import RunningError
-
-if TYPE_CHECKING:
-    from ringfence.api import Client
 
 __all__ = ["approve", "execute", "list_approvals", "reject", "show"]
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The request's id.")]
 
 
-def gateway(config: Path) -> Client:
-    """Return the running gateway.
-
-    Raises:
-        RunningError: none runs.
-    """
-    from ringfence.api import Client, runs
-
-    folder = Folder(config.resolve().parent)
-    if not runs(folder.socket):
-        hint = f"start it: ringfence serve -c {config}"
-        raise RunningError(f"no gateway runs in {folder.path}", hint=hint, code="gateway_down")
-    return Client(folder.socket)
-
-
 def list_approvals(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """List what was asked for, and where it stands."""
-    found = gateway(config).approvals()
+    found = running(config).approvals()
     if as_json:
         say_json(found)
         return
@@ -69,7 +49,7 @@ def show(
     name: IdArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 ) -> None:
     """Show exactly what would be done."""
-    found = gateway(config).approval(name)
+    found = running(config).approval(name)
     say_json(found) if as_json else pairs(rows_of(found))
 
 
@@ -80,7 +60,7 @@ def approve(
     as_json: JsonOption = False,
 ) -> None:
     """Approve what another operator asked for. Shows it, and asks on a terminal."""
-    client = gateway(config)
+    client = running(config)
     if sys.stdin.isatty() and not yes and not as_json:
         pairs(rows_of(client.approval(name)))
         typer.confirm("\nApprove exactly this?", abort=True)
@@ -91,14 +71,14 @@ def reject(
     name: IdArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 ) -> None:
     """Reject what was asked for, or withdraw what you asked for. That ends it."""
-    said(gateway(config).vote(name, "reject"), as_json)
+    said(running(config).vote(name, "reject"), as_json)
 
 
 def execute(
     name: IdArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 ) -> None:
     """Do exactly what was approved, once. A secret in the answer is shown this once."""
-    done = gateway(config).execute_approval(name)
+    done = running(config).execute_approval(name)
     say_json(done) if as_json else pairs(done.items())
 
 

@@ -33,7 +33,9 @@ HMAC = "hmac-sha256"
 
 def create(
     account: Annotated[str, typer.Option(help="Whose orders these are.")],
-    scope: Annotated[list[str], typer.Option(help="read, trade, withdraw, transfer or keys.")],
+    scope: Annotated[
+        list[str], typer.Option(help="read, trade, withdraw, transfer or keys; an operator: admin.")
+    ],
     allow: Annotated[list[str], typer.Option(help="A network that may use it (CIDR), or any.")],
     config: ConfigOption = DEFAULT_CONFIG,
     key_id: Annotated[str | None, typer.Option(help="An id of your own.")] = None,

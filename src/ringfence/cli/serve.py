@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import secrets
 import signal
 import sys
 import threading
@@ -24,6 +26,7 @@ from ringfence.engine import Engine
 from ringfence.errors import EngineError, GatewayError
 
 if TYPE_CHECKING:
+    from ringfence.api.way import Way
     from ringfence.identity.opened import Opened
 
 __all__ = ["serve"]
@@ -86,7 +89,8 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     signing = {} if vault is None else vault.read()
     tell_missing(loaded, set(signing))
     snapshot = loaded.snapshot()
-    engine = Engine(state.snapshot())
+    way = way_in(state, folder) if loaded.administers() else None
+    engine = Engine(state.snapshot(way.told if way else None))
     addresses = engine.start(
         engine_records(store, master),
         [key.for_engine() for key in signing.values()],
@@ -129,6 +133,8 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 keys, volumes, engine, readers, kept, seal, factors, approvals, exports
             )
             stack.enter_context(serving(application, folder.socket))
+            if way is not None:
+                stack.enter_context(way.serving(application))
             with keeping(keys, warn):
                 ready(addresses, loaded, folder, as_json)
                 signal.sigwait(STOP)
@@ -137,6 +143,14 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
             engine.stop(drain_ms)
     finally:
         engine.stop(0)
+
+
+def way_in(state: Opened, folder: Folder) -> Way:
+    """Return the way to the admin API through the engine, by a key of this start alone."""
+    from ringfence.api.way import Way
+
+    key = secrets.token_bytes(32)
+    return Way(folder.way, key, state.loaded.config.node, state.lay(base64.b64encode(key)))
 
 
 def tell_missing(loaded: configuration.Loaded, there: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""What opens a sealed state folder, for every command: `ringfence --unlock-fd 3 serve …`."""
+"""What stands before every command: what opens a sealed folder, and a gateway elsewhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ringfence.cli.elsewhere import Named, name
 from ringfence.errors import SealError
 
 if TYPE_CHECKING:
@@ -20,15 +21,25 @@ NAMED: list[Path | int | None] = [None, None]
 
 
 def options(
+    context: typer.Context,
     unlock_file: Annotated[
         Path | None, typer.Option(help="A file with the passphrase, PIN or token of the seal.")
     ] = None,
     unlock_fd: Annotated[
         int | None, typer.Option(min=0, help="A descriptor to read it from instead.")
     ] = None,
+    gateway: Annotated[
+        str | None, typer.Option(help="Ask a gateway elsewhere: https://HOST:PORT.")
+    ] = None,
+    key_id: Annotated[str | None, typer.Option(help="The operator's key there.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Its private half.")] = None,
+    ca: Annotated[
+        Path | None, typer.Option(help="PEM file of roots to trust instead of the system's.")
+    ] = None,
 ) -> None:
     """A gateway that authenticates, limits, checks and records every trading message."""
     NAMED[:] = [unlock_file, unlock_fd]
+    name(Named(gateway, key_id, key_file, ca), context.invoked_subcommand)
 
 
 def unlock() -> Unlock:

@@ -55,6 +55,11 @@ class Folder:
         """Where a running gateway takes commands."""
         return self.path / "admin.sock"
 
+    @property
+    def way(self) -> Path:
+        """Where its engine hands on what operators ask of the admin API from elsewhere."""
+        return self.path / "way.sock"
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the folder: nobody else serves from it or changes its store meanwhile.

@@ -22,7 +22,7 @@ from ringfence.config.problem import lines, nearest
 from ringfence.config.text import Document, Place, read_document
 from ringfence.errors import ConfigError, EngineError, FileError
 
-__all__ = ["Loaded", "check", "load", "shipped_dialects"]
+__all__ = ["ADMIN_DIALECT", "Loaded", "check", "load", "shipped_dialects"]
 
 ROOTS = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -31,6 +31,9 @@ ROOTS = (
     "/etc/ssl/cert.pem",
 )
 """Debian and Alpine; Fedora; SUSE; BSD and macOS."""
+
+ADMIN_DIALECT = "ringfence-admin"
+"""What a listener speaks that leads to the admin API instead of to the venue."""
 
 Found = Iterator[tuple[Place, str]]
 
@@ -87,10 +90,17 @@ class Loaded:
             return None
         return definition(self.document.path.parent, policy.path)
 
-    def snapshot(self, instead: Mapping[str, str] | None = None) -> bytes:
+    def administers(self) -> bool:
+        """Tell whether a listener leads to the admin API."""
+        return any(one.dialect == ADMIN_DIALECT for one in self.config.listeners)
+
+    def snapshot(
+        self, instead: Mapping[str, str] | None = None, admin: Mapping[str, Any] | None = None
+    ) -> bytes:
         """Return what the engine takes: absolute paths, dialects inlined, JSON.
 
-        `instead` tells where to read a file that cannot be read where it lies.
+        `instead` tells where to read a file that cannot be read where it lies; `admin` where the
+        admin API is, once it is open.
         """
         other = instead or {}
 
@@ -106,7 +116,8 @@ class Loaded:
             content["ledger"][name] = lies(content["ledger"][name])
         # Nothing that the engine does.
         del content["ledger"]["retention"], content["ledger"]["publish"], content["watch"]
-        del content["store"], content["keys"], content["admin"]
+        del content["store"], content["keys"]
+        content["admin"] = admin
         if content["egress"] is not None:
             del content["egress"]["vault"]
         content["policy"] = self.policies()

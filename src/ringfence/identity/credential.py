@@ -19,6 +19,7 @@ from ringfence.identity.keypair import public_pem
 from ringfence.identity.secret import MasterKey
 
 __all__ = [
+    "ADMIN",
     "ALGORITHMS",
     "ANY",
     "HMAC",
@@ -33,7 +34,9 @@ __all__ = [
     "read_scopes",
 ]
 
-SCOPES = ("read", "trade", "withdraw", "transfer", "keys")
+SCOPES = ("read", "trade", "withdraw", "transfer", "keys", "admin")
+ADMIN = "admin"
+"""The scope of an operator's keys, and of nobody else's."""
 X509 = "x509"
 """The algorithm of a credential that is a client certificate: TLS proves it, it signs nothing."""
 NATIVE = "native"
@@ -209,7 +212,7 @@ def read_scopes(words: Sequence[str]) -> tuple[str, ...]:
     """Return scopes in our order, each once.
 
     Raises:
-        KeyTextError: there is none, or one is unknown.
+        KeyTextError: there is none, one is unknown, or `admin` is not alone.
     """
     hint = "scopes: " + ", ".join(SCOPES)
     if not words:
@@ -217,6 +220,9 @@ def read_scopes(words: Sequence[str]) -> tuple[str, ...]:
     for word in words:
         if word not in SCOPES:
             raise KeyTextError(f"{word!r} is not a scope", hint=hint)
+    if ADMIN in words and set(words) != {ADMIN}:
+        said = "whoever administers does not trade with the same key"
+        raise KeyTextError(said, hint=f"leave {ADMIN} out, or everything else")
     return tuple(scope for scope in SCOPES if scope in words)
 
 
@@ -225,7 +231,7 @@ def read_allow(words: Sequence[str], scopes: Sequence[str]) -> tuple[str, ...]:
 
     Raises:
         KeyTextError: there is none, or one is no network; nobody is allowed by silence. Everybody
-            is only allowed by the word `any`, and never to withdraw.
+            is only allowed by the word `any`, and never to withdraw or to administer.
     """
     hint = "write --allow 203.0.113.7 or --allow 2001:db8::/48; `any` is every address"
     if not words:
@@ -234,6 +240,9 @@ def read_allow(words: Sequence[str], scopes: Sequence[str]) -> tuple[str, ...]:
         if "withdraw" in scopes:
             hint = "name the addresses that may withdraw"
             raise KeyTextError("a credential that may withdraw is not for any address", hint=hint)
+        if ADMIN in scopes:
+            hint = "name the addresses that may administer"
+            raise KeyTextError("a credential that administers is not for any address", hint=hint)
         return (ANY,)
     try:
         networks = dict.fromkeys(ipaddress.ip_network(word) for word in words)

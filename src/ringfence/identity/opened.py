@@ -6,10 +6,11 @@ Keys that the engine reads from a file are given to it as files that are in memo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ringfence import config as configuration
 from ringfence.config import Loaded
@@ -33,9 +34,9 @@ class Opened:
     files: dict[str, str] = field(default_factory=dict)
     _handles: list[int] = field(default_factory=list)
 
-    def snapshot(self) -> bytes:
-        """Return what the engine takes."""
-        return self.loaded.snapshot(self.files)
+    def snapshot(self, admin: Mapping[str, Any] | None = None) -> bytes:
+        """Return what the engine takes, as `Loaded.snapshot`."""
+        return self.loaded.snapshot(self.files, admin)
 
     def check(self) -> None:
         """Let the engine check the configuration, keys and all.
@@ -47,14 +48,22 @@ class Opened:
 
     def take(self, opening: Opening, name: str) -> None:
         """Lay an item's content into memory for the engine."""
-        if not hasattr(os, "memfd_create"):
-            raise SealError("sealed keys need Linux, whose files can be in memory alone")
         with wiped(opening.content(name)) as content:
-            handle = os.memfd_create("ringfence", os.MFD_CLOEXEC)
-            self._handles.append(handle)
-            os.fchmod(handle, 0o600)
-            os.write(handle, content)
-        self.files[str(self.loaded.folder / name)] = f"/proc/self/fd/{handle}"
+            self.files[str(self.loaded.folder / name)] = self.lay(content)
+
+    def lay(self, content: bytes | bytearray) -> str:
+        """Lay a secret into memory for the engine, until `close`; return where it reads it.
+
+        Raises:
+            SealError: this system has no files in memory.
+        """
+        if not hasattr(os, "memfd_create"):
+            raise SealError("such keys need Linux, whose files can be in memory alone")
+        handle = os.memfd_create("ringfence", os.MFD_CLOEXEC)
+        self._handles.append(handle)
+        os.fchmod(handle, 0o600)
+        os.write(handle, content)
+        return f"/proc/self/fd/{handle}"
 
     def close(self) -> None:
         """Let go of the files in memory. The engine has read them when it has started."""

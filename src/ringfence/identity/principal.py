@@ -83,6 +83,7 @@ def read_principal(wanted: Principal) -> Principal:
         return wanted
     if wanted.role not in ROLES:
         raise KeyTextError(f"{wanted.role!r} is not a role", hint="roles: " + ", ".join(ROLES))
-    if wanted.uid is None or not 0 <= wanted.uid < 2**32:
-        raise KeyTextError("an operator needs a user", hint="name the Unix user that it is")
+    # Without a user, it comes with a key of its own, through the pipeline.
+    if wanted.uid is not None and not 0 <= wanted.uid < 2**32:
+        raise KeyTextError(f"{wanted.uid} is no user", hint="name the Unix user that it is")
     return wanted

@@ -28,12 +28,12 @@ def place_all(
 
     Raises:
         KeyExistsError: an id is in use.
-        KeyTextError: a principal of this kind has no keys.
+        KeyTextError: a principal of this kind has no keys, or none of these scopes.
         PrincipalStateError: a principal is not in use.
     """
-    accounts = {one.account: one.created_us for one in credentials}
-    for account, made_us in accounts.items():
-        ready(db, account, made_us, who)
+    accounts = {(one.account, one.scopes): one.created_us for one in credentials}
+    for (account, scopes), made_us in accounts.items():
+        ready(db, account, scopes, made_us, who)
     for one in credentials:
         try:
             db.execute(insert(CREDENTIAL).values(row_of(one)))

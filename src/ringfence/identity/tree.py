@@ -26,6 +26,7 @@ from ringfence.errors import (
     PrincipalStateError,
 )
 from ringfence.identity import lifecycle
+from ringfence.identity.credential import ADMIN
 from ringfence.identity.database import Database
 from ringfence.identity.lifecycle import KINDS
 from ringfence.identity.principal import Principal, PrincipalChange, read_principal
@@ -193,22 +194,37 @@ class Tree:
             return [change(row) for row in db.execute(asked).mappings()]
 
 
-def ready(db: Connection, name: str, now_us: int, who: str) -> None:
+def ready(db: Connection, name: str, scopes: Sequence[str], now_us: int, who: str) -> None:
     """Make sure that a credential may speak for a principal; a name that is new is an account.
 
     Raises:
-        KeyTextError: its kind has no API keys.
+        KeyTextError: its kind has no API keys, or none of these scopes.
         PrincipalStateError: it, or one above it, is not active.
     """
     row = db.execute(select(PRINCIPAL).where(PRINCIPAL.c.name == name)).mappings().first()
     if row is None:
+        speaks("account", name, scopes)
         lay(db, Principal(name, "account", now_us), who, "", ())
         return
     found = principal(row)
     if not KINDS[found.kind].keys:
         hint = "name an account, a sub-account or a service"
         raise KeyTextError(f"{name} is an {found.kind}, which has no keys", hint=hint)
+    speaks(found.kind, name, scopes)
     in_use(db, found)
+
+
+def speaks(kind: str, name: str, scopes: Sequence[str]) -> None:
+    """Make sure that operators' keys only administer, and nobody else's do.
+
+    Raises:
+        KeyTextError: they would do otherwise.
+    """
+    if kind == "operator" and ADMIN not in scopes:
+        raise KeyTextError(f"the operator {name} does not trade", hint=f"say --scope {ADMIN}")
+    if kind != "operator" and ADMIN in scopes:
+        hint = "`ringfence principal create NAME --kind operator --role ROLE` first"
+        raise KeyTextError(f"{name} is no operator", hint=hint)
 
 
 def in_use(db: Connection, found: Principal | None) -> None:

@@ -13,7 +13,7 @@ __all__ = ["DEFAULTS", "complete", "time_us"]
 DEFAULTS: dict[str, Any] = {
     "principal": "Account::somebody",
     "credential": "some-key",
-    "scopes": ["read", "trade", "withdraw", "transfer", "keys"],
+    "scopes": ["read", "trade", "withdraw", "transfer", "keys", "admin"],
     "algorithm": "ed25519",
     "address": "192.0.2.1",
     "time": "2026-11-26T12:00:00Z",

@@ -16,7 +16,7 @@ from ringfence.policy.request import STATES
 
 __all__ = ["SCOPES", "World", "units"]
 
-SCOPES = ("read", "trade", "withdraw", "transfer", "keys")
+SCOPES = ("read", "trade", "withdraw", "transfer", "keys", "admin")
 KINDS = ("Account", "Service", "Operator")
 HOUR_US = 3_600_000_000
 MOST = (1 << 63) - 1

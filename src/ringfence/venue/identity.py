@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.requests import HTTPConnection, Request
 from starlette.websockets import WebSocket
 
-from ringfence.venue.attestation import AttestationError, verify
+from ringfence.engine.attestation import verify
+from ringfence.errors import AttestationError
 from ringfence.venue.exchange import VenueRefusal
 
 __all__ = ["Authenticator", "Caller"]

@@ -90,7 +90,7 @@ fn only_listed_networks_are_allowed() {
 #[test]
 fn an_operation_passes_exactly_with_its_scope() {
     for operation in Operation::ALL {
-        for bits in 0..32_u8 {
+        for bits in 0..64_u8 {
             let mine = Scope::ALL
                 .into_iter()
                 .filter(|scope| bits & *scope as u8 != 0);
@@ -98,7 +98,11 @@ fn an_operation_passes_exactly_with_its_scope() {
             let who = make(|new| new.scopes = scopes);
             let needed = operation.scope();
             let expected = needed.filter(|scope| !scopes.contains(*scope));
-            let refusal = check(&who, &act(operation), 0).err();
+            let whole = Act {
+                coverage: Coverage::Whole,
+                ..act(operation)
+            };
+            let refusal = check(&who, &whole, 0).err();
             assert_eq!(
                 refusal.is_some(),
                 expected.is_some(),
@@ -146,5 +150,19 @@ fn a_key_that_demands_a_certificate_takes_only_one_of_its_own() {
     }
     for right in [[1; 32], [2; 32]] {
         assert!(check(&who, &with(Some(right)), 0).is_ok());
+    }
+}
+
+#[test]
+fn what_administers_is_signed_whole_whatever_its_key_demands() {
+    let who = make(|new| new.scopes = Scopes::default().with(Scope::Admin));
+    assert_eq!(who.demands().coverage, Coverage::Venue);
+    for operation in [Operation::AdminChange, Operation::AdminRead] {
+        assert_eq!(code(&who, operation, 0), Some(Code::CredentialNative));
+        let whole = Act {
+            coverage: Coverage::Whole,
+            ..act(operation)
+        };
+        assert!(check(&who, &whole, 0).is_ok());
     }
 }

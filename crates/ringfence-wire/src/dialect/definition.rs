@@ -303,7 +303,8 @@ pub(super) struct WeightBy {
 #[serde(deny_unknown_fields)]
 pub(super) struct Errors {
     pub(super) content_type: String,
-    /// JSON text with `{message}`, and `{code}` where the venue has codes; the message is escaped.
+    /// JSON text with `{message}`, and `{code}` where the venue has codes; the message is escaped. `{refusal}` is the
+    /// gateway's own code.
     pub(super) body: String,
     /// By refusal code, or by the start of one with `*` behind it: the longest counts. `budget_exceeded` may be told apart as `budget_exceeded.orders` and so on.
     pub(super) by_code: BTreeMap<String, ErrorDefinition>,

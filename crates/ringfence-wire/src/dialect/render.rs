@@ -59,11 +59,11 @@ impl ErrorTable {
             let (name, usual) = usual(written, text).ok_or_else(missing)?;
             let about = written.by_code.iter().filter_map(|(name, definition)| {
                 let about = name.strip_prefix(text)?.strip_prefix('.')?;
-                Some(Answer::compile(written, name, definition).map(|a| (about.into(), a)))
+                Some(Answer::compile(written, (name, text), definition).map(|a| (about.into(), a)))
             });
             answers.push(Answers {
                 about: about.collect::<Result<_, _>>()?,
-                usual: Answer::compile(written, name, usual)?,
+                usual: Answer::compile(written, (name, text), usual)?,
             });
         }
         let known = |name: &str| {
@@ -120,7 +120,7 @@ fn usual<'w>(errors: &'w Errors, code: &str) -> Option<(&'w str, &'w ErrorDefini
 impl Answer {
     fn compile(
         errors: &Errors,
-        name: &str,
+        (name, refusal): (&str, &str),
         written: &ErrorDefinition,
     ) -> Result<Self, DialectError> {
         let field = |last| format!("errors.by_code.{name}.{last}");
@@ -136,6 +136,7 @@ impl Answer {
             Some(CodeText::Text(code)) => errors.body.replacen("{code}", code, 1),
             None => errors.body.clone(),
         };
+        let body = body.replacen("{refusal}", refusal, 1);
         let (before, after) = body
             .split_once("{message}")
             .filter(|_| written.code.is_some() == errors.body.contains("{code}"))

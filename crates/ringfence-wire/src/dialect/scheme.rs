@@ -12,6 +12,7 @@ mod compile;
 mod describe;
 mod eip712;
 mod msgpack;
+mod native_only;
 mod place;
 mod sign;
 mod time;

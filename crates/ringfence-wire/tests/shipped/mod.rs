@@ -37,10 +37,16 @@ const FOLDERS: [&str; 2] = [
 pub(crate) const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// Dialects that these messages cannot be made for, and why; tests of their own hold them to the same.
-const APART: [(&str, &str); 1] = [(
-    "hyperliquid",
-    "a wallet signs actions, no message without one: tests/conformance/test_hyperliquid.py",
-)];
+const APART: [(&str, &str); 2] = [
+    (
+        "hyperliquid",
+        "a wallet signs actions, no message without one: tests/conformance/test_hyperliquid.py",
+    ),
+    (
+        "ringfence-admin",
+        "nobody signs in a scheme of its own: tests/integration/test_way.py",
+    ),
+];
 
 /// Returns every shipped dialect under its name, less those apart.
 pub(crate) fn dialects() -> BTreeMap<String, Dialect> {

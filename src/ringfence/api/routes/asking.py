@@ -13,7 +13,10 @@ from ringfence.api.stepup import StepUps
 from ringfence.identity.principal import Principal
 from ringfence.identity.stepup import May as Judge
 
-__all__ = ["Body", "May", "Operator", "Who", "WhyRequest", "gate", "who"]
+__all__ = ["ATTESTED", "Body", "May", "Operator", "Who", "WhyRequest", "gate", "who"]
+
+ATTESTED = "ringfence.attested"
+"""In a request's scope, where the engine handed it on: the principal that it attests."""
 
 
 class Body(BaseModel):
@@ -43,8 +46,9 @@ def gate(operators: Operators, step_ups: StepUps) -> Callable[[Request], None]:
     def check(request: Request) -> None:
         # INVARIANT: `PeerProtocol` gives the uid for the port; without a client nobody is known.
         uid = request.client.port if request.client else -1
+        asks = request.scope.get(ATTESTED, uid)
         endpoint = f"{request.method} {request.scope['route'].path}"
-        found = operators.check(uid, endpoint)
+        found = operators.check(asks, endpoint)
         request.state.operator = found
         request.state.may = step_ups.may(None if found is None else found.name)
         if (act := STEP_UP.get(endpoint)) is not None:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ringfence.api.approvals import ApprovalService
 from ringfence.api.keys import KeyService, Successor
 from ringfence.api.newkey import NewKey
+from ringfence.api.operators import Operators
 from ringfence.api.routes.answers import Key, KeyCreated, KeyRotated, KeyStep, KeyStory
 from ringfence.api.routes.asking import Body, May, Operator, Who, WhyRequest
 from ringfence.identity.stepup import May as Judge
 
 __all__ = ["router"]
+
+PEM = re.compile(r"(-----BEGIN [A-Z ]+-----) (.+) (-----END [A-Z ]+-----)\s*")
+
+
+def lines_of(text: str) -> str:
+    """Return a PEM text with line ends, where it came with spaces for them.
+
+    The pipeline takes no text with control characters, which line ends are.
+    """
+    found = PEM.fullmatch(text)
+    if found is None:
+        return text
+    return "\n".join([found[1], *found[2].split(" "), found[3], ""])
+
+
+Pem = Annotated[str, AfterValidator(lines_of)]
 
 
 class KeyRequest(Body):
@@ -26,12 +44,12 @@ class KeyRequest(Body):
     allow: list[str]
     key_id: str | None = None
     expires_us: int | None = None
-    public_key: str | None = None
+    public_key: Pem | None = None
     pre_active: bool = False
     why: str = ""
-    certificate: str | None = None
+    certificate: Pem | None = None
     requires: list[str] = Field(default_factory=list)
-    require_certificates: list[str] = Field(default_factory=list)
+    require_certificates: list[Pem] = Field(default_factory=list)
 
 
 class RevokeRequest(WhyRequest):
@@ -44,8 +62,8 @@ class RotateRequest(WhyRequest):
     """The body of POST /keys/{key_id}/rotate."""
 
     overlap_us: int
-    public_key: str | None = None
-    certificate: str | None = None
+    public_key: Pem | None = None
+    certificate: Pem | None = None
     key_id: str | None = None
 
 
@@ -75,6 +93,7 @@ def after(
 
 def router(keys: KeyService, approvals: ApprovalService) -> APIRouter:
     """Return the endpoints on `keys`; some acts need `approvals`."""
+    operators = Operators(keys.store.principals)
     made = APIRouter(prefix="/keys")
 
     @made.get("", response_model=list[Key])
@@ -87,6 +106,7 @@ def router(keys: KeyService, approvals: ApprovalService) -> APIRouter:
 
     @made.post("", response_model=KeyCreated)
     def create_key(wanted: KeyRequest, operator: Operator, who: Who) -> object:
+        operators.guards(operator, wanted.account)
         about = wanted.model_dump()
         approvals.require("key.create", operator.name, about, wanted.scopes)
         return keys.create(NewKey(**about), who)
@@ -110,7 +130,9 @@ def router(keys: KeyService, approvals: ApprovalService) -> APIRouter:
 
     @made.post("/{key_id}/rotate", response_model=KeyRotated)
     def rotate_key(key_id: str, wanted: RotateRequest, operator: Operator, who: Who) -> object:
-        scopes = list(keys.store.one(key_id).scopes)
+        old = keys.store.one(key_id)
+        operators.guards(operator, old.account)
+        scopes = list(old.scopes)
         about = {"of": key_id, "scopes": scopes, **wanted.model_dump()}
         approvals.require("key.rotate", operator.name, about, scopes)
         return keys.rotate(key_id, Successor(**wanted.model_dump()), who)

@@ -18,6 +18,7 @@ use super::super::scratch::Pairs;
 use super::super::{DialectError, Head};
 use super::cdp_jwt::CdpJwt;
 use super::eip712::Eip712;
+use super::native_only::NativeOnly;
 use super::{Description, Draft, Scheme, Seal, Signed, Source};
 use crate::jws::JwsScratch;
 
@@ -162,6 +163,7 @@ impl Signing {
         let coded = match name.as_str() {
             Some("coinbase-cdp-jwt") => CdpJwt::compile(read(&rest)?)?,
             Some("hyperliquid-eip712") => Eip712::compile(read(&rest)?)?,
+            Some("native") => NativeOnly::compile(read(&rest)?),
             Some(_) | None => {
                 let what = format!("unknown code {name}");
                 return Err(wrong("signing.code", what));

@@ -1,5 +1,6 @@
 //! A scheme in code is written down as strictly as any other.
 
+use ringfence_core::refusal::Code;
 use serde_json::{Value, json};
 
 use super::super::{BodyKind, Dialect, Head, Scratch};
@@ -249,4 +250,42 @@ fn what_no_token_may_be_is_refused() {
             .to_string();
         assert!(error.starts_with(expected), "{error}");
     }
+}
+
+#[test]
+fn a_dialect_without_a_scheme_of_its_own_takes_no_signature_but_the_native_one() {
+    let mut value = written();
+    value["signing"] = json!({"code": "native"});
+    let dialect = Dialect::from_json(&value).unwrap();
+    assert!(dialect.holes().is_empty());
+    let route = dialect.routes().find(|route| route.signed).unwrap();
+    let head = Head {
+        method: &route.method,
+        path: &route.path,
+        ..Head::default()
+    };
+    let mut scratch = Scratch::default();
+    let refused = dialect.read(route, &head, b"", &mut scratch);
+    assert_eq!(refused.unwrap_err().code, Code::SignatureMissing);
+    value["signing"]["hosts"] = json!([]);
+    let error = Dialect::from_json(&value).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("signing.hosts: unknown field"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_refusal_s_own_code_can_stand_in_its_body() {
+    let mut value = written();
+    value["errors"] = json!({
+        "content_type": "application/json",
+        "body": r#"{"code":"{refusal}","message":{message}}"#,
+        "by_code": {"*": {"status": 400}},
+    });
+    let dialect = Dialect::from_json(&value).unwrap();
+    let body = dialect.render(&Code::ReplaySeen.into()).body;
+    assert!(body.starts_with(br#"{"code":"replay_seen","message":"#));
 }

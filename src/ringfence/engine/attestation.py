@@ -1,4 +1,7 @@
-"""Verifies `X-Ringfence-Attestation`: who is behind a request (docs/attestation.md)."""
+"""Verifies `X-Ringfence-Attestation`, by which the engine says who is behind a request.
+
+The format is in docs/attestation.md.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,9 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-__all__ = ["AttestationError", "verify"]
+from ringfence.errors import AttestationError
 
-
-class AttestationError(Exception):
-    """The attestation does not hold; the text says why."""
+__all__ = ["verify"]
 
 
 def verify(
