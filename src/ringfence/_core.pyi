@@ -72,6 +72,12 @@ class Engine:
     def hurry(self) -> None:
         """End the wait of a `stop` on another thread."""
 
+    def put_policies(self, policies: PolicySet) -> None:
+        """Put policies in the place of those in force."""
+
+    def ask_policies(self, question: bytes) -> bytes | None:
+        """Answer one request by the policies in force, JSON for JSON; None where there are none."""
+
     def put_credentials(self, credentials: bytes) -> int:
         """Add or replace a JSON array of credentials, and return how many there were."""
 

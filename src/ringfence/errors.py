@@ -23,6 +23,7 @@ __all__ = [
     "LedgerError",
     "MessageError",
     "PolicyError",
+    "PolicyForbidsError",
     "PrincipalExistsError",
     "PrincipalMissingError",
     "PrincipalStateError",
@@ -237,6 +238,15 @@ class PolicyError(GatewayError):
 
     code = "policy_invalid"
     hint = "docs/policy.md has examples; `ringfence policy show --schema` lists the words"
+
+
+class PolicyForbidsError(GatewayError):
+    """The policies in force do not permit what an operator asks."""
+
+    code = "policy_forbids"
+    hint = (
+        "`ringfence policy show` has them; a fresh `ringfence mfa step-up` may be what is missing"
+    )
 
 
 class PropertyError(GatewayError):

@@ -62,8 +62,8 @@ BEFORE = {
     "POST /vault/{name}/remove": ["POST /vault"],
 }
 """What has to be done first."""
-NOTHING_FOR = {"POST /volumes/{month}/drop", "POST /erase"}
-"""The gateway's only volume is the newest, and it has seen no client."""
+NOTHING_FOR = {"POST /volumes/{month}/drop", "POST /erase", "POST /policies/load"}
+"""The gateway's only volume is the newest, it has seen no client, and it has no policies."""
 NO_FACTOR_FOR = {
     "POST /mfa/totp/confirm",
     "POST /mfa/totp/remove",

@@ -18,8 +18,8 @@ use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
 use crate::placed::PlacedOrders;
-use crate::policy::Policy;
-use crate::refusal::{Code, Refusal};
+use crate::policy::{Policy, Serial};
+use crate::refusal::{Code, Detail, Refusal};
 use crate::replay::{Fresh, ReplayRoom};
 use crate::sequence::Legal;
 use crate::session::{Coverage, Session, Thumbprint};
@@ -104,6 +104,7 @@ pub struct Permit {
     act: Act,
     authority: Mode,
     venue_key: Option<Arc<VenueKey>>,
+    judged: Option<Serial>,
     cost: Cost,
     _proofs: Proofs,
 }
@@ -212,19 +213,33 @@ pub struct Core {
 }
 
 impl Core {
-    /// As [`Permit::revalidate`]; also that the venue has not told us to stop meanwhile.
+    /// As [`Permit::revalidate`]; also that the policies have not changed, nor the venue told us to stop, meanwhile.
     ///
     /// # Errors
     ///
-    /// As [`Permit::revalidate`], and `venue_limited`.
+    /// As [`Permit::revalidate`], `policy_forbids`, and `venue_limited`.
     pub fn revalidate(&self, permit: &Permit, now_us: u64) -> Result<(), Refusal> {
         permit.revalidate(now_us)?;
+        self.judge_again(permit)?;
         match &self.egress {
             Some(egress) if self.modes.of(Control::Budget) == Mode::Enforce => {
                 egress.check(permit.venue_key.as_deref(), permit.cost, now_us / 1000)
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Refuses what was permitted by policies that are not in force any more. What reduces risk goes on: it waited for no
+    /// more than others did, and must not be lost to a change that is hardly about it.
+    fn judge_again(&self, permit: &Permit) -> Result<(), Refusal> {
+        let (Some(policy), Some(judged)) = (&self.policy, permit.judged) else {
+            return Ok(());
+        };
+        if permit.act.operation.reduces_risk() || policy.serial() == judged {
+            return Ok(());
+        }
+        let what = "the policies changed while it waited";
+        Err(Refusal::new(Code::PolicyForbids).with(Detail::Policies(what.into())))
     }
 
     /// Takes what the venue, answering a permitted message, says was used of its limits: by everybody, or with the key

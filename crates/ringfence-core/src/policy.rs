@@ -46,20 +46,28 @@ pub struct Asked<'a> {
     pub transport: &'static str,
     /// A fresh proof beside the credential.
     pub step_up: Option<StepUp<'a>>,
-    /// The order that it carries.
-    pub order: Option<&'a OrderText<'a>>,
+    /// The orders that it carries.
+    pub orders: &'a [OrderText<'a>],
     /// The funds that it moves.
     pub funds: Option<&'a FundsText<'a>>,
     /// What tells an order's worth.
     pub guard: &'a Guard,
 }
 
+/// Which of the sets that were in force one after the other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Serial(pub u64);
+
 /// Judges what scopes let pass. Waits for nothing, reads no clock.
 pub trait Policy: Debug + Send + Sync {
-    /// Checks one message.
+    /// Checks one message, all of it by one set; returns which. Each order of a batch is asked about as if it came alone:
+    /// a policy sees every one of them.
     ///
     /// # Errors
     ///
     /// `policy_forbids`, naming the deciding policies.
-    fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal>;
+    fn check(&self, asked: &Asked<'_>) -> Result<Serial, Refusal>;
+
+    /// Returns which set is in force.
+    fn serial(&self) -> Serial;
 }

@@ -13,6 +13,7 @@ use ringfence_core::egress::Egress;
 use ringfence_core::principal::Standing;
 use ringfence_core::refusal::Code;
 use ringfence_ledger::{Commitment, SigningKey, Value};
+use ringfence_policy::set::PolicySet;
 use tokio::sync::{Notify, watch};
 
 use crate::admin;
@@ -154,6 +155,23 @@ impl Gate {
         let count = self.shared.ring.put(egress, records);
         self.silence();
         count
+    }
+
+    /// Puts other policies in force, for every message that is not judged yet.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Config`] where there are none to be put in the place of: they would be gone at the next start.
+    pub fn put_policies(&self, set: Arc<PolicySet>) -> Result<(), GateError> {
+        let live = self.shared.policies.as_ref();
+        let live = live.ok_or_else(|| GateError::config("policy", "there is no such section"))?;
+        live.put(set);
+        Ok(())
+    }
+
+    /// Returns the policies in force; none where only scopes decide.
+    pub fn policies(&self) -> Option<Arc<PolicySet>> {
+        self.shared.policies.as_ref().map(|live| live.set())
     }
 
     /// Waits until what is being pushed to somebody has been written, and has every channel look whose it is now.

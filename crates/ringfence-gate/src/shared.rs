@@ -20,7 +20,6 @@ use ringfence_core::guard::{Guard, Instrument};
 use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::pipeline::Core;
 use ringfence_core::placed::PlacedOrders;
-use ringfence_core::policy::Policy;
 use ringfence_core::replay::ReplayRoom;
 use ringfence_ledger::Ledger;
 use ringfence_policy::live::Live;
@@ -73,6 +72,8 @@ pub(crate) struct Venue {
 /// Everything that decides, records and attests.
 pub(crate) struct Shared {
     pub(crate) core: Core,
+    /// What `core` asks behind the scopes.
+    pub(crate) policies: Option<Arc<Live>>,
     pub(crate) venue: Arc<Venue>,
     pub(crate) admin: Option<Admin>,
     pub(crate) attestor: Attestor,
@@ -92,6 +93,7 @@ pub(crate) struct Shared {
 /// What a snapshot says, checked, before a ledger or a socket is opened.
 pub(crate) struct Parts {
     pub(crate) core: Core,
+    policies: Option<Arc<Live>>,
     pub(crate) speeches: HashMap<String, Arc<Speech>>,
     venue: Arc<Venue>,
     admin: Option<Admin>,
@@ -116,6 +118,7 @@ impl Parts {
             );
         }
         let (edge, freshness) = (snapshot.edge, snapshot.freshness);
+        let policies = policy(snapshot)?;
         let core = Core {
             credentials: CredentialTable::new(),
             edge: EdgeBudget::new(edge.requests, edge.window_ms, edge.addresses),
@@ -125,11 +128,12 @@ impl Parts {
             placed: PlacedOrders::default(),
             modes: modes(snapshot)?,
             egress: egress(snapshot)?,
-            policy: policy(snapshot)?,
+            policy: policies.clone().map(|live| live as _),
         };
         let attestor = Attestor::open(&snapshot.attestation)?;
         Ok(Self {
             core,
+            policies,
             speeches,
             venue: Arc::new(venue(snapshot)?),
             admin: Admin::open(snapshot)?,
@@ -150,6 +154,7 @@ impl Shared {
     ) -> Result<Self, GateError> {
         let Parts {
             core,
+            policies,
             venue,
             admin,
             attestor,
@@ -159,6 +164,7 @@ impl Shared {
         } = parts;
         Ok(Self {
             core,
+            policies,
             venue,
             admin,
             attestor,
@@ -334,7 +340,7 @@ fn egress(snapshot: &Snapshot) -> Result<Option<Egress>, GateError> {
 }
 
 /// Policies that a control is told to leave out would not be asked, and nobody would notice.
-fn policy(snapshot: &Snapshot) -> Result<Option<Arc<dyn Policy>>, GateError> {
+fn policy(snapshot: &Snapshot) -> Result<Option<Arc<Live>>, GateError> {
     let Some(definition) = &snapshot.policy else {
         return Ok(None);
     };
@@ -345,7 +351,7 @@ fn policy(snapshot: &Snapshot) -> Result<Option<Arc<dyn Policy>>, GateError> {
     }
     let set = PolicySet::compile(definition.clone());
     let set = set.map_err(|problems| GateError::config("policy", listed(&problems)))?;
-    Ok(Some(Arc::new(Live::new(set))))
+    Ok(Some(Arc::new(Live::new(Arc::new(set)))))
 }
 
 /// Returns problems as one text, a line each.

@@ -1,7 +1,11 @@
 //! The policy set in force, as the core asks it.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use ringfence_core::decimal::Decimal;
-use ringfence_core::policy::{Asked, Policy};
+use ringfence_core::guard::OrderText;
+use ringfence_core::policy::{Asked, Policy, Serial};
 use ringfence_core::refusal::{Code, Detail, Refusal};
 use ringfence_core::session::Coverage;
 
@@ -9,30 +13,64 @@ use crate::action::Action;
 use crate::request::{Funds, Order, Request};
 use crate::set::{PolicySet, Verdict};
 
-/// A policy set in force.
+/// The set in force, and which of those that were it is.
 #[derive(Debug)]
-pub struct Live(PolicySet);
+struct Numbered {
+    serial: u64,
+    set: Arc<PolicySet>,
+}
+
+/// Policies in force. A message takes the set once, so that it is never judged by parts of two.
+#[derive(Debug)]
+pub struct Live(ArcSwap<Numbered>);
 
 impl Live {
-    /// Puts a set in force.
-    pub const fn new(set: PolicySet) -> Self {
-        Self(set)
+    /// Puts the first set in force.
+    pub fn new(set: Arc<PolicySet>) -> Self {
+        Self(ArcSwap::from_pointee(Numbered { serial: 0, set }))
+    }
+
+    /// Puts another set in force, for every message that is not judged yet. What was kept goes with the set before.
+    pub fn put(&self, set: Arc<PolicySet>) {
+        self.0.rcu(|last| Numbered {
+            serial: last.serial + 1,
+            set: Arc::clone(&set),
+        });
+    }
+
+    /// Returns the set in force.
+    pub fn set(&self) -> Arc<PolicySet> {
+        Arc::clone(&self.0.load().set)
     }
 }
 
 impl Policy for Live {
-    fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
-        let request = request(asked)?;
-        let verdict = self.0.decide(&request);
-        let refuse = |policies: String| {
-            Err(Refusal::new(Code::PolicyForbids).with(Detail::Policies(policies.into())))
-        };
-        match &*verdict {
-            Verdict::Permitted(_) => Ok(()),
-            Verdict::Unpermitted => refuse("no policy permits it".to_owned()),
-            Verdict::Forbidden(ids) => refuse(format!("forbidden by {}", named(ids))),
-            Verdict::Failed(ids) => refuse(format!("failed: {}", named(ids))),
+    fn check(&self, asked: &Asked<'_>) -> Result<Serial, Refusal> {
+        let now = self.0.load();
+        match asked.orders {
+            [] => judge(&now.set, &request(asked, None)?)?,
+            orders => orders
+                .iter()
+                .try_for_each(|order| judge(&now.set, &request(asked, Some(order))?))?,
         }
+        Ok(Serial(now.serial))
+    }
+
+    fn serial(&self) -> Serial {
+        Serial(self.0.load().serial)
+    }
+}
+
+fn judge(set: &PolicySet, request: &Request<'_>) -> Result<(), Refusal> {
+    let verdict = set.decide(request);
+    let refuse = |policies: String| {
+        Err(Refusal::new(Code::PolicyForbids).with(Detail::Policies(policies.into())))
+    };
+    match &*verdict {
+        Verdict::Permitted(_) => Ok(()),
+        Verdict::Unpermitted => refuse("no policy permits it".to_owned()),
+        Verdict::Forbidden(ids) => refuse(format!("forbidden by {}", named(ids))),
+        Verdict::Failed(ids) => refuse(format!("failed: {}", named(ids))),
     }
 }
 
@@ -48,9 +86,12 @@ fn named(ids: &[String]) -> String {
 }
 
 /// Reads what the core asks. A number that is none, or too large for Cedar, is not judged: it is refused.
-fn request<'a>(asked: &Asked<'a>) -> Result<Request<'a>, Refusal> {
+fn request<'a>(
+    asked: &Asked<'a>,
+    order: Option<&'a OrderText<'a>>,
+) -> Result<Request<'a>, Refusal> {
     let action = Action::from(asked.operation);
-    let order = asked.order.filter(|_| action.carries_order());
+    let order = order.filter(|_| action.carries_order());
     let funds = asked.funds.filter(|_| action.moves_funds());
     Ok(Request {
         kind: asked.standing.kind,

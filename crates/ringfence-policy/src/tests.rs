@@ -5,6 +5,7 @@
 mod cached;
 mod compile;
 mod decide;
+mod live;
 mod standing;
 
 use std::net::IpAddr;

@@ -11,6 +11,7 @@ use serde_json::Map;
 
 use crate::error::{core, gate, json};
 use crate::ledger::commitments_of;
+use crate::policy::{PolicySet, answer};
 
 /// A gateway: its listeners, controls and ledger.
 #[pyclass(module = "ringfence._core", frozen)]
@@ -91,6 +92,22 @@ impl Engine {
             let records = VenueKeyRecord::parse_all(venue_keys).map_err(gate)?;
             self.running()?.put_venue_keys(records).map_err(gate)
         })
+    }
+
+    /// Puts policies in the place of those in force.
+    fn put_policies(&self, py: Python<'_>, policies: &PolicySet) -> PyResult<()> {
+        let set = Arc::clone(&policies.0);
+        py.detach(|| self.running()?.put_policies(set).map_err(gate))
+    }
+
+    /// Answers one request by the policies in force, JSON for JSON; none where there are none.
+    fn ask_policies<'py>(
+        &self,
+        py: Python<'py>,
+        question: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let set = self.running()?.policies();
+        set.map(|set| answer(py, &set, question)).transpose()
     }
 
     /// Sets a credential's state, and returns after how many microseconds it took effect and whether the ledger took

@@ -1,5 +1,7 @@
 //! Policies, for people and provers.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_policy::question::Question;
@@ -11,7 +13,7 @@ use crate::error::{json as unread, policy as refused};
 
 /// A valid policy set.
 #[pyclass(module = "ringfence._core", frozen)]
-pub(crate) struct PolicySet(set::PolicySet);
+pub(crate) struct PolicySet(pub(crate) Arc<set::PolicySet>);
 
 #[pymethods]
 impl PolicySet {
@@ -21,7 +23,7 @@ impl PolicySet {
         py.detach(|| {
             let definition = serde_json::from_slice(definition).map_err(unread)?;
             set::PolicySet::compile(definition)
-                .map(Self)
+                .map(|set| Self(Arc::new(set)))
                 .map_err(|problems| refused(&problems))
         })
     }
@@ -37,10 +39,19 @@ impl PolicySet {
 
     /// Answers one request, JSON for JSON.
     fn decide<'py>(&self, py: Python<'py>, question: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let question: Question = serde_json::from_slice(question).map_err(unread)?;
-        let answer = question.answer(&self.0).map_err(|e| refused(&[e]))?;
-        Ok(PyBytes::new(py, answer.to_string().as_bytes()))
+        answer(py, &self.0, question)
     }
+}
+
+/// Answers one request by `set`.
+pub(crate) fn answer<'py>(
+    py: Python<'py>,
+    set: &set::PolicySet,
+    question: &[u8],
+) -> PyResult<Bound<'py, PyBytes>> {
+    let question: Question = serde_json::from_slice(question).map_err(unread)?;
+    let answer = question.answer(set).map_err(|e| refused(&[e]))?;
+    Ok(PyBytes::new(py, answer.to_string().as_bytes()))
 }
 
 /// Returns the schema's text.

@@ -12,6 +12,7 @@ from ringfence.api.factors import AskedFactors, FactorService, Mfa
 from ringfence.api.keys import KeyRules, KeyService, Successor
 from ringfence.api.newkey import NewKey
 from ringfence.api.operators import Operators, ensure_owner
+from ringfence.api.policies import PolicyService
 from ringfence.api.principals import NewPrincipal, PrincipalService
 from ringfence.api.stepup import StepUps
 from ringfence.api.vault import AskedVault, NewVenueKey, Vaults, VaultService
@@ -35,6 +36,7 @@ __all__ = [
     "NewPrincipal",
     "NewVenueKey",
     "Operators",
+    "PolicyService",
     "PrincipalService",
     "StepUps",
     "Successor",

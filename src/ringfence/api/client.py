@@ -127,6 +127,11 @@ class Client:
         done: dict[str, Any] = self._ask("POST", target, {"why": why})
         return done
 
+    def load_policies(self, why: str) -> dict[str, Any]:
+        """Put the policies in force that are in the files now."""
+        done: dict[str, Any] = self._ask("POST", "/policies/load", {"why": why})
+        return done
+
     def tell_rewrap(self, before: str, after: str, version: int, why: str) -> None:
         """Have the ledger told what is about to become of the seal."""
         body = {"before": before, "after": after, "version": version, "why": why}

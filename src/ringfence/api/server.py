@@ -26,12 +26,14 @@ from ringfence.api.keys import KeyService
 from ringfence.api.operators import Operators
 from ringfence.api.performing import performers
 from ringfence.api.person import peer_uid, person
+from ringfence.api.policies import PolicyService
 from ringfence.api.principals import PrincipalService
 from ringfence.api.reach import reach
 from ringfence.api.routes import approvals as approval_routes
 from ringfence.api.routes import exports as export_routes
 from ringfence.api.routes import factors as factor_routes
 from ringfence.api.routes import keys as key_routes
+from ringfence.api.routes import policies as policy_routes
 from ringfence.api.routes import principals as principal_routes
 from ringfence.api.routes import seal as seal_routes
 from ringfence.api.routes import status
@@ -48,6 +50,7 @@ from ringfence.errors import (
     FileError,
     GatewayError,
     KeyMissingError,
+    PolicyForbidsError,
     PrincipalMissingError,
     RequestError,
     RoleError,
@@ -57,6 +60,7 @@ from ringfence.errors import (
 __all__ = ["app", "endpoints", "serving"]
 
 STATUS: dict[type[GatewayError], int] = {
+    PolicyForbidsError: 403,
     RoleError: 403,
     StepUpError: 401,
     KeyMissingError: 404,
@@ -87,12 +91,14 @@ def app(
     factors: FactorService | None = None,
     approvals: ApprovalService | None = None,
     exports: ExportService | None = None,
+    policies: PolicyService | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
     `beside` tells how those stand who read the ledger behind the engine; `vault` has the venue
     keys, where it signs for a venue; `factors` and `approvals` are those of the keys' store.
-    Without the latter, nothing needs any. `seal` and `exports` are a gateway's that runs.
+    Without the latter, nothing needs any. `seal` and `exports` are a gateway's that runs;
+    `policies` are asked of what operators do.
     """
     tree = keys.store.principals
     operators = Operators(tree)
@@ -106,7 +112,7 @@ def app(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(gate(operators, factors.step_ups))],
+        dependencies=[Depends(gate(operators, factors.step_ups, policies))],
         responses={status: {"model": Refusal} for status in (400, *STATUS.values(), 409, 422)},
     )
 
@@ -145,6 +151,8 @@ def app(
         made.include_router(seal_routes.router(seal))
     if exports is not None:
         made.include_router(export_routes.router(exports))
+    if policies is not None:
+        made.include_router(policy_routes.router(policies))
     for endpoint in endpoints(made):
         operators.knows(endpoint)
     return made

@@ -33,6 +33,7 @@ from ringfence.cli import (
     ledger_vkey,
     mfa,
     policy_check,
+    policy_load,
     policy_prove,
     policy_show,
     policy_test,
@@ -146,6 +147,7 @@ app.add_typer(ledger, name="ledger")
 policy = typer.Typer(help="Check, test and prove the policies behind the scopes.")
 policy.command("check")(policy_check.check)
 policy.command("show")(policy_show.show)
+policy.command("load")(policy_load.load)
 policy.command("test")(policy_test.test)
 policy.command("prove")(policy_prove.prove)
 app.add_typer(policy, name="policy")

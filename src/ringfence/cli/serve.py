@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import secrets
 import signal
 import sys
@@ -68,6 +69,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
         ApprovalService,
         FactorService,
         KeyService,
+        PolicyService,
         PrincipalService,
         StepUps,
         VaultService,
@@ -90,19 +92,32 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     tell_missing(loaded, set(signing))
     snapshot = loaded.snapshot()
     way = way_in(state, folder) if loaded.administers() else None
-    engine = Engine(state.snapshot(way.told if way else None))
+    taken = state.snapshot(way.told if way else None)
+    definition = json.loads(taken)["policy"]
+    engine = Engine(taken)
     addresses = engine.start(
         engine_records(store, master),
         [key.for_engine() for key in signing.values()],
     )
     # The engine has read its keys; nobody else can from here on.
     state.close()
-    del signing
+    del signing, taken
     try:
         keys = KeyService(store, master, engine, rules_of(loaded))
+        policies = PolicyService(
+            loaded.policies,
+            engine,
+            partial(engine.event, durable=True),
+            store.principals,
+            keys.factors,
+            enforced=loaded.config.controls.authority == "enforce",
+        )
+        about = {"sha256": hashlib.sha256(snapshot).hexdigest()}
+        if (sha256 := policies.start(definition)) is not None:
+            about["policies"] = sha256
         try:
             # So that the ledger tells by which configuration its decisions were made.
-            engine.event("config.loaded", {"sha256": hashlib.sha256(snapshot).hexdigest()})
+            engine.event("config.loaded", about)
             PrincipalService(keys).record_earlier()
             keys.record_earlier()
         except EngineError as e:
@@ -130,7 +145,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 record,
             )
             application = app(
-                keys, volumes, engine, readers, kept, seal, factors, approvals, exports
+                keys, volumes, engine, readers, kept, seal, factors, approvals, exports, policies
             )
             stack.enter_context(serving(application, folder.socket))
             if way is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ringfence import _core
 from ringfence.engine.call import named
+from ringfence.engine.policy import Answer, PolicySet
 
 __all__ = ["Detail", "Engine", "RefusalCode", "StateChange", "check_snapshot", "refusal_codes"]
 
@@ -94,6 +95,25 @@ class Engine:
         """
         with named():
             return self._engine.put_venue_keys(json.dumps(venue_keys).encode())
+
+    def put_policies(self, policies: PolicySet) -> None:
+        """Put policies in the place of those in force, for every message not judged yet.
+
+        Raises:
+            EngineError: the configuration has no policies, or the engine is not started.
+        """
+        with named():
+            self._engine.put_policies(policies.compiled)
+
+    def ask_policies(self, question: dict[str, Any]) -> Answer | None:
+        """Answer one request by the policies in force; None: there are none.
+
+        Raises:
+            EngineError: the request cannot be read, or the engine is not started.
+        """
+        with named():
+            said = self._engine.ask_policies(json.dumps(question).encode())
+        return None if said is None else Answer(**json.loads(said))
 
     def set_credential_state(self, key_id: str, state: str, detail: Detail) -> StateChange:
         """Set one credential's state, then record it with `detail`.

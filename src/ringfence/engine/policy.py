@@ -62,8 +62,8 @@ class PolicySet:
         """
         self.definition = definition
         with named():
-            self._set = _core.PolicySet(json.dumps(definition).encode())
-        said = json.loads(self._set.describe())
+            self.compiled = _core.PolicySet(json.dumps(definition).encode())
+        said = json.loads(self.compiled.describe())
         self.policies = [WrittenPolicy(**policy) for policy in said["policies"]]
         self.warnings: list[str] = said["warnings"]
 
@@ -74,7 +74,7 @@ class PolicySet:
             EngineError: `policy_refused` or `json_invalid`: the request cannot be read.
         """
         with named():
-            return Answer(**json.loads(self._set.decide(json.dumps(question).encode())))
+            return Answer(**json.loads(self.compiled.decide(json.dumps(question).encode())))
 
 
 @cache

@@ -24,7 +24,7 @@ DEFAULTS: dict[str, Any] = {
 """What a request is that says nothing else: a Thursday noon, from a documentation address."""
 
 KNOWN = {*DEFAULTS, "above", "operation", "instrument", "step_up", "order", "funds"}
-STATES = {"coverage": ("venue", "native"), "transport": ("http/1.1", "h2", "websocket")}
+STATES = {"coverage": ("venue", "native"), "transport": ("http/1.1", "h2", "websocket", "unix")}
 NUMBERS = ("price", "quantity", "notional", "amount")
 
 

@@ -12,7 +12,7 @@ use crate::egress::VenueKey;
 use crate::freshness::Window;
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode};
-use crate::policy::{Asked, StepUp};
+use crate::policy::{Asked, Serial, StepUp};
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, Use};
 use crate::sequence;
@@ -31,6 +31,8 @@ pub(super) struct Passage<'c, 'm> {
     credential: Option<Arc<Credential>>,
     claimed: Option<Arc<Credential>>,
     venue_key: Option<Arc<VenueKey>>,
+    /// By which set of policies.
+    judged: Option<Serial>,
     usages: Usages,
     instrument: Option<Arc<str>>,
 }
@@ -51,6 +53,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             credential: None,
             claimed: None,
             venue_key: None,
+            judged: None,
             usages: Usages::default(),
             instrument: None,
         }
@@ -95,6 +98,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             act,
             authority: core.modes.of(Control::Authority),
             venue_key: self.venue_key.clone(),
+            judged: self.judged,
             cost: self.message.cost,
             _proofs: Proofs {
                 _edge: edge,
@@ -252,13 +256,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             return Err(Refusal::new(Code::OrderUnknown).field("orderId"));
         }
         if let Some(policy) = &self.core.policy {
-            // Each order of a batch is asked about as if it came alone: a policy sees every one of them.
-            match orders {
-                [] => policy.check(&self.asked(who, act, None))?,
-                orders => orders
-                    .iter()
-                    .try_for_each(|order| policy.check(&self.asked(who, act, Some(order))))?,
-            }
+            self.judged = Some(policy.check(&self.asked(who, act, orders))?);
         }
         if let Some(egress) = &self.core.egress
             && act.operation.reaches_venue()
@@ -282,7 +280,7 @@ impl<'c, 'm> Passage<'c, 'm> {
         &'a self,
         who: &'a Credential,
         act: &Act,
-        order: Option<&'a OrderText<'a>>,
+        orders: &'a [OrderText<'a>],
     ) -> Asked<'a> {
         Asked {
             account: who.account(),
@@ -297,7 +295,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             certificate: act.certificate.is_some(),
             transport: self.message.transport,
             step_up: self.step_up(who),
-            order,
+            orders,
             funds: self.message.funds.as_ref(),
             guard: &self.core.guard,
         }

@@ -19,6 +19,7 @@ __all__ = [
     "KeyRotated",
     "KeyStep",
     "KeyStory",
+    "PoliciesLoaded",
     "PrincipalAnswer",
     "PrincipalStep",
     "PrincipalStory",
@@ -226,6 +227,15 @@ class Exported(BaseModel):
 
     until_us: int | None
     parts: list[str]
+
+
+class PoliciesLoaded(BaseModel):
+    """Policies now in force: how many, SHA-256 before and after, what is strange about them."""
+
+    before: str
+    after: str
+    policies: int
+    warnings: list[str]
 
 
 class Erased(BaseModel):

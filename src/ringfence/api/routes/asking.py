@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict
 
 from ringfence.api.operators import STEP_UP, Operators
+from ringfence.api.policies import PolicyService
 from ringfence.api.stepup import StepUps
 from ringfence.identity.principal import Principal
 from ringfence.identity.stepup import May as Judge
@@ -37,10 +38,13 @@ def who(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def gate(operators: Operators, step_ups: StepUps) -> Callable[[Request], None]:
+def gate(
+    operators: Operators, step_ups: StepUps, policies: PolicyService | None = None
+) -> Callable[[Request], None]:
     """Return what stands before every endpoint.
 
-    Only an operator whose role allows it passes, with a step-up where the endpoint needs one.
+    Only an operator whose role allows it passes, with a step-up where the endpoint needs one, if
+    `policies` permit it.
     """
 
     def check(request: Request) -> None:
@@ -51,6 +55,8 @@ def gate(operators: Operators, step_ups: StepUps) -> Callable[[Request], None]:
         found = operators.check(asks, endpoint)
         request.state.operator = found
         request.state.may = step_ups.may(None if found is None else found.name)
+        if policies is not None:
+            request.state.may = policies.after(request.state.may, found)
         if (act := STEP_UP.get(endpoint)) is not None:
             request.state.may(act, "")
 

@@ -7,7 +7,7 @@ use crate::guard::OrderText;
 use crate::mode::{Control, Mode};
 use crate::operation::Operation;
 use crate::pipeline::Core;
-use crate::policy::{Asked, Policy};
+use crate::policy::{Asked, Policy, Serial};
 use crate::refusal::{Code, Detail, Refusal};
 
 /// An amendment of order 7, inside the bounds of its instrument.
@@ -86,10 +86,14 @@ fn either_of_authority_and_guard_refuses_what_is_unknown_without_the_other() {
 struct Listening(Mutex<Vec<String>>);
 
 impl Policy for Listening {
-    fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
-        let symbol = asked.order.map_or("none", |order| order.symbol);
+    fn check(&self, asked: &Asked<'_>) -> Result<Serial, Refusal> {
+        let symbol = asked.orders.first().map_or("none", |order| order.symbol);
         self.0.lock().unwrap().push(symbol.to_owned());
-        Ok(())
+        Ok(self.serial())
+    }
+
+    fn serial(&self) -> Serial {
+        Serial(0)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What policies refuse does not pass, and what they are asked is what the message says.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::{GOOD_ORDER, NOW_US, core, order, read};
@@ -7,16 +8,16 @@ use crate::guard::OrderText;
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
 use crate::pipeline::{Core, Trace};
-use crate::policy::{Asked, Policy, StepUp};
+use crate::policy::{Asked, Policy, Serial, StepUp};
 use crate::refusal::{Code, Detail, Refusal};
 
 /// Forbids changes, and keeps what it was asked.
 #[derive(Debug, Default)]
-struct ReadOnly(Mutex<Vec<String>>);
+struct ReadOnly(Mutex<Vec<String>>, AtomicU64);
 
 impl Policy for ReadOnly {
-    fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
-        let worth = asked.order.map(|order| asked.guard.worth(order));
+    fn check(&self, asked: &Asked<'_>) -> Result<Serial, Refusal> {
+        let worth = asked.orders.first().map(|order| asked.guard.worth(order));
         let said = format!(
             "{} {} {} {:?} {} {worth:?}",
             asked.account,
@@ -30,7 +31,11 @@ impl Policy for ReadOnly {
             let policies = Detail::Policies("forbidden by read-only".into());
             return Err(Refusal::new(Code::PolicyForbids).with(policies));
         }
-        Ok(())
+        Ok(self.serial())
+    }
+
+    fn serial(&self) -> Serial {
+        Serial(self.1.load(Ordering::SeqCst))
     }
 }
 
@@ -79,14 +84,18 @@ fn a_policy_sees_who_asks_what_from_where_and_for_how_much() {
 struct Fresh;
 
 impl Policy for Fresh {
-    fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+    fn check(&self, asked: &Asked<'_>) -> Result<Serial, Refusal> {
         match asked.step_up {
             Some(StepUp {
                 age_s: 0..=60,
                 strength: "totp",
-            }) => Ok(()),
+            }) => Ok(self.serial()),
             Some(_) | None => Err(Code::PolicyForbids.into()),
         }
+    }
+
+    fn serial(&self) -> Serial {
+        Serial(0)
     }
 }
 
@@ -141,11 +150,15 @@ fn an_observed_policy_is_recorded_and_refuses_nothing() {
 struct NotThis(&'static str);
 
 impl Policy for NotThis {
-    fn check(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
-        match asked.order {
-            Some(order) if order.symbol == self.0 => Err(Code::PolicyForbids.into()),
-            Some(_) | None => Ok(()),
+    fn check(&self, asked: &Asked<'_>) -> Result<Serial, Refusal> {
+        match asked.orders.iter().any(|order| order.symbol == self.0) {
+            true => Err(Code::PolicyForbids.into()),
+            false => Ok(self.serial()),
         }
+    }
+
+    fn serial(&self) -> Serial {
+        Serial(0)
     }
 }
 
@@ -170,6 +183,18 @@ fn a_policy_sees_every_order_of_a_batch() {
         };
         assert_eq!(draft.code(&core), wanted, "{payload}");
     }
+}
+
+#[test]
+fn what_other_policies_permitted_is_not_forwarded_once_these_are_in_force() {
+    let (core, policy) = guarded(Mode::Enforce);
+    let permit = read("a").send(&core, NOW_US).outcome.unwrap();
+    assert_eq!(core.revalidate(&permit, NOW_US), Ok(()));
+    policy.1.fetch_add(1, Ordering::SeqCst);
+    let refusal = core.revalidate(&permit, NOW_US).unwrap_err();
+    assert_eq!(refusal.code, Code::PolicyForbids);
+    let permit = read("b").send(&core, NOW_US).outcome.unwrap();
+    assert_eq!(core.revalidate(&permit, NOW_US), Ok(()));
 }
 
 #[test]

@@ -1,0 +1,164 @@
+"""What the admin API does with policies: put others in force, and ask them of what operators do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ringfence.api.telling import read_why
+from ringfence.engine import Answer, Detail, Engine, PolicySet
+from ringfence.errors import EngineError, PolicyError, PolicyForbidsError
+from ringfence.identity.factor import Factors
+from ringfence.identity.principal import Principal
+from ringfence.identity.stepup import May
+from ringfence.identity.tree import Tree
+
+__all__ = ["PolicyService", "digest"]
+
+ACTIONS = {
+    "key.create": "key.create",
+    "key.rotate": "key.create",
+    "key.resume": "key.change",
+    "key.scope": "key.change",
+    "key.expire": "key.change",
+}
+"""What policies call the acts that give rights. What takes rights away asks nobody."""
+SOCKET: dict[str, Any] = {
+    "scopes": ["keys"],
+    "algorithm": "none",
+    "address": "127.0.0.1",
+    "coverage": "native",
+    "certificate": False,
+    "transport": "unix",
+}
+"""The admin socket: of this machine, and the kernel vouches for all that comes from it."""
+
+Read = Callable[[], dict[str, Any] | None]
+"""Reads the files that the configuration names; None: it names none."""
+Record = Callable[[str, Detail], None]
+"""Puts an event into the ledger; durable on return."""
+
+
+class PolicyService:
+    """The policies of one running gateway."""
+
+    def __init__(
+        self,
+        read: Read,
+        engine: Engine,
+        record: Record,
+        tree: Tree,
+        factors: Factors,
+        *,
+        enforced: bool = True,
+    ) -> None:
+        """Keep what is needed. Not `enforced`: what they forbid is recorded and done."""
+        self._read = read
+        self._engine = engine
+        self._record = record
+        self._tree = tree
+        self._factors = factors
+        self._enforced = enforced
+        self._order = threading.Lock()
+        self._digest: str | None = None
+
+    def start(self, definition: dict[str, Any] | None) -> str | None:
+        """Keep which policies the engine was started with, and return their digest."""
+        self._digest = None if definition is None else digest(definition)
+        return self._digest
+
+    def load(self, why: str, who: str) -> dict[str, Any]:
+        """Put the policies in force that are in the files now, all or none.
+
+        They decide on every message that is not judged yet. Told before it is done: a crash in
+        between leaves a gateway that starts with them.
+
+        Raises:
+            KeyTextError: the reason cannot be kept.
+            FileError: a file cannot be read.
+            PolicyError: the configuration had no policies when the gateway started.
+            EngineError: `policy_refused`, a line for each problem, with file and line; or the
+                ledger does not take it. Nothing has changed then.
+        """
+        why = read_why(why)
+        with self._order:
+            found = self._read()
+            if found is None or self._digest is None:
+                hint = "write a section `policy`, and start the gateway again"
+                raise PolicyError("this gateway was started without policies", hint=hint)
+            policies = PolicySet(found)
+            before, after = self._digest, digest(found)
+            detail: dict[str, str | int] = {"before": before, "after": after, "who": who}
+            detail["policies"] = len(policies.policies)
+            self._record("policy.loaded", detail | ({"why": why} if why else {}))
+            self._engine.put_policies(policies)
+            self._digest = after
+        return {
+            "before": before,
+            "after": after,
+            "policies": len(policies.policies),
+            "warnings": policies.warnings,
+        }
+
+    def after(self, may: May, operator: Principal) -> May:
+        """Return what judges a step-up by `may`, and then asks the policies."""
+
+        def judge(act: str, what: str) -> None:
+            may(act, what)
+            if (action := ACTIONS.get(act)) is not None:
+                self.require(action, operator)
+
+        return judge
+
+    def require(self, action: str, operator: Principal) -> None:
+        """Make sure that the policies in force, if there are any, permit an operator's act.
+
+        Raises:
+            PolicyForbidsError: they do not.
+        """
+        answer = self._engine.ask_policies(self._question(action, operator))
+        if answer is None or answer.permitted:
+            return
+        decided = said(answer)
+        detail = {"operator": operator.name, "operation": action, "detail": decided}
+        # Refused whether or not the ledger takes it.
+        with suppress(EngineError):
+            self._record("policy.refused" if self._enforced else "policy.observed", detail)
+        if self._enforced:
+            raise PolicyForbidsError(f"{operator.name} may not do {action} now: {decided}")
+
+    def _question(self, action: str, operator: Principal) -> dict[str, Any]:
+        """Return an operator's act as policies see it."""
+        now_us = time.time_ns() // 1_000
+        standing = self._tree.standing(operator.name) or {"above": []}
+        proof = self._factors.step_up(operator.name)
+        step_up = None
+        # A clock that went back makes a proof of the future: that is none.
+        if proof is not None and proof.time_us <= now_us:
+            age_s = (now_us - proof.time_us) // 1_000_000
+            step_up = {"age": age_s, "strength": proof.strength}
+        return SOCKET | {
+            "operation": action,
+            "principal": f"Operator::{operator.name}",
+            "above": [f"{kind.capitalize()}::{name}" for kind, name in standing["above"]],
+            "credential": operator.name,
+            "time_us": now_us,
+            "step_up": step_up,
+        }
+
+
+def said(answer: Answer) -> str:
+    """Return how the policies decided, as the ledger has it of a message."""
+    named = ", ".join(answer.policies)
+    return f"{answer.verdict} by {named}" if named else "no policy permits it"
+
+
+def digest(definition: dict[str, Any]) -> str:
+    """Return the SHA-256 of policies' files: texts and names, wherever their folder is."""
+    files = [[one["file"].rpartition("/")[2], one["text"]] for one in definition["files"]]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
