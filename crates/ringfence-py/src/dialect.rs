@@ -89,7 +89,7 @@ pub(crate) fn dialect_read<'py>(
         "time_us": reading.claim.map(|claim| claim.stamp.time_us),
         "window_us": reading.claim.map(|claim| claim.stamp.window_us),
         "order": reading.orders.one().map(shown),
-        "orders": reading.orders.as_slice().iter().map(shown).collect::<Vec<_>>(),
+        "batch": reading.orders.as_slice().iter().map(shown).collect::<Vec<_>>(),
         "unsigned": unsigned,
         "forward": {
             "target": outgoing.target,

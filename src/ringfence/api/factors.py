@@ -138,7 +138,9 @@ class FactorService:
             FactorError, EngineError: as `step_up`.
         """
         found = self._tree.one(account)
-        if not KINDS_OF[found.kind].keys or self._tree.holds(account):
+        # An operator proves for themselves, and for nobody else.
+        able = found.kind != "operator" and KINDS_OF[found.kind].keys
+        if not able or self._tree.holds(account):
             hint = "name an account, a sub-account or a service that is in use"
             raise PrincipalStateError(f"nothing can be asked as {account}", hint=hint)
         if self._open_for is None:
