@@ -62,7 +62,7 @@ bench: release $(ENVOY) ## side by side with nginx, HAProxy, Envoy and nginx + L
 check: build ## formatters, linters, types, borders between rooms
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
-	cargo check --manifest-path fuzz/Cargo.toml --no-default-features --locked --quiet
+	cargo check --manifest-path fuzz/Cargo.toml --target-dir $${CARGO_TARGET_DIR:-target} --no-default-features --locked --quiet
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
