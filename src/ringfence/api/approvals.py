@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ringfence.api.clock import now_us
 from ringfence.config.model import Approval
 from ringfence.engine import Detail
 from ringfence.errors import ApprovalError
@@ -193,8 +193,3 @@ def check_vote(found: Request, vote: Vote, eligible: set[str]) -> None:
     if any(one.voter == vote.voter for one in found.votes):
         hint = "one vote each, and it stands"
         raise ApprovalError(f"{vote.voter} has voted", code="approval_voted", hint=hint)
-
-
-def now_us() -> int:
-    """Return the time in µs since the epoch."""
-    return time.time_ns() // 1_000

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ringfence.api.clock import now_us
 from ringfence.api.telling import read_why
 from ringfence.api.twofold import WINDOW_US, DualControl, Person
 from ringfence.engine import Detail
@@ -35,7 +35,7 @@ class ExportService:
         """Keep what is needed. `clock` returns microseconds since the Unix epoch."""
         self._master = master
         self._record = record
-        self._clock = clock or (lambda: time.time_ns() // 1_000)
+        self._clock = clock or now_us
         self._control = DualControl()
 
     def shares(self, threshold: int, count: int, who: Person, why: str) -> Export:
@@ -45,14 +45,14 @@ class ExportService:
             SealError: such shares cannot be made.
             EngineError: the ledger does not take it; then nothing is given out.
         """
-        why, now_us = read_why(why), self._clock()
+        why, asked_us = read_why(why), self._clock()
         check_counts(threshold, count)
         what = f"{threshold} of {count} shares of the master key"
         detail: dict[str, str | int] = {"what": what, "who": who.name}
         detail |= {"why": why} if why else {}
-        first = self._control.agreed(what, who, now_us)
+        first = self._control.agreed(what, who, asked_us)
         if first is None:
             self._record("export.asked", detail)
-            return Export(now_us + WINDOW_US)
+            return Export(asked_us + WINDOW_US)
         self._record("export.made", {**detail, "first": first.name})
         return Export(None, tuple(self._master.split(threshold, count)))

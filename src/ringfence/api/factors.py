@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ringfence.api.clock import now_us
 from ringfence.api.stepup import StepUps
 from ringfence.api.telling import read_why
 from ringfence.engine import Detail
@@ -283,8 +283,3 @@ class AskedFactors:
     def reset_factors(self, name: str, why: str) -> dict[str, Any]:
         """As `FactorService.reset`: whoever has the folder has its master key, too."""
         return self.service.reset(name, why, self.who, None)
-
-
-def now_us() -> int:
-    """Return the time in µs since the epoch."""
-    return time.time_ns() // 1_000

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from ringfence.api.clock import now_us
 from ringfence.api.newkey import NewKey, bounded, make
 from ringfence.api.telling import patiently, read_why, told, told_principal
 from ringfence.engine import Engine
@@ -421,8 +422,3 @@ def take_over(
     made = make(asked, time_us, unbound_us)
     generation = old.generation + 1 if made.derived else 1
     return replace(made, generation=generation, certificates=old.certificates)
-
-
-def now_us() -> int:
-    """Return the time in µs since the epoch."""
-    return time.time_ns() // 1_000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from importlib import resources
 
 import yaml
 
+from ringfence.api.clock import now_us
 from ringfence.api.person import login
 from ringfence.errors import (
     InternalError,
@@ -93,7 +93,7 @@ def ensure_owner(tree: Tree, uid: int) -> None:
     if tree.operators():
         return
     name = f"operator.{login(uid)}"[:64]
-    owner = Principal(name, "operator", time.time_ns() // 1_000, role="owner", uid=uid)
+    owner = Principal(name, "operator", now_us(), role="owner", uid=uid)
     try:
         tree.add(owner, "ringfence", "the state folder's owner")
     except PrincipalExistsError:

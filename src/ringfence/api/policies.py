@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from ringfence.api.clock import now_us
 from ringfence.api.telling import read_why
 from ringfence.engine import Answer, Detail, Engine, PolicySet
 from ringfence.errors import EngineError, PolicyError, PolicyForbidsError
@@ -134,20 +134,20 @@ class PolicyService:
 
     def _question(self, action: str, operator: Principal) -> dict[str, Any]:
         """Return an operator's act as policies see it."""
-        now_us = time.time_ns() // 1_000
+        at_us = now_us()
         standing = self._tree.standing(operator.name) or {"above": []}
         proof = self._factors.step_up(operator.name)
         step_up = None
         # A clock that went back makes a proof of the future: that is none.
-        if proof is not None and proof.time_us <= now_us:
-            age_s = (now_us - proof.time_us) // 1_000_000
+        if proof is not None and proof.time_us <= at_us:
+            age_s = (at_us - proof.time_us) // 1_000_000
             step_up = {"age": age_s, "strength": proof.strength}
         return SOCKET | {
             "operation": action,
             "principal": f"Operator::{operator.name}",
             "above": [f"{kind.capitalize()}::{name}" for kind, name in standing["above"]],
             "credential": operator.name,
-            "time_us": now_us,
+            "time_us": at_us,
             "step_up": step_up,
         }
 

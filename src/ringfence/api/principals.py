@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ringfence.api.keys import KeyService, now_us
+from ringfence.api.clock import now_us
+from ringfence.api.keys import KeyService
 from ringfence.api.telling import read_why
 from ringfence.errors import EngineError
 from ringfence.identity.principal import Principal, PrincipalChange

@@ -7,10 +7,10 @@ good; with `admin.step_up: required`, before that as well.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from functools import partial
 
+from ringfence.api.clock import now_us
 from ringfence.config import Loaded
 from ringfence.identity.factor import Factors
 from ringfence.identity.stepup import May, require_step_up
@@ -44,7 +44,7 @@ class StepUps:
             return
         proof = None if operator is None else self.factors.step_up(operator)
         enrolled = operator is not None and self.factors.has_totp(operator)
-        require_step_up(act, what, proof, time.time_ns() // 1_000, enrolled=enrolled)
+        require_step_up(act, what, proof, now_us(), enrolled=enrolled)
 
     def may(self, operator: str | None) -> May:
         """Return `require` of one operator."""

@@ -7,11 +7,11 @@ first. So a crash in between leaves no key that went untold, and nothing stands 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ringfence.api.clock import now_us
 from ringfence.api.telling import read_why
 from ringfence.config import Loaded
 from ringfence.config.model import read_name
@@ -158,15 +158,15 @@ class VaultService:
             asked = "with" if "passphrase" in places else "without"
             hint = "--passphrase-file names a file with it"
             raise VaultError(f"keys of {wanted.dialect} come {asked} a passphrase", hint=hint)
-        now_us = time.time_ns() // 1_000
-        seal = Seal(key_id, Secret(algorithm, material), wanted.passphrase, now_us, str(now_us))
+        at_us = now_us()
+        seal = Seal(key_id, Secret(algorithm, material), wanted.passphrase, at_us, str(at_us))
         try:
             sign_request(dialect, Request("POST", "/", [("Host", "venue")], b""), seal)
         except EngineError as e:
             said = f"nothing can be signed with this secret as {wanted.dialect} wants it: {e.code}"
             raise VaultError(said) from None
         phrase = wanted.passphrase
-        return VenueKey(name, wanted.dialect, key_id, algorithm, now_us, material, phrase)
+        return VenueKey(name, wanted.dialect, key_id, algorithm, at_us, material, phrase)
 
 
 def told(key: VenueKey, who: str, why: str) -> dict[str, str | int]:

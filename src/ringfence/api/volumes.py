@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import shutil
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ringfence import engine
+from ringfence.api.clock import now_us
 from ringfence.api.telling import read_why
 from ringfence.config import Loaded
 from ringfence.config.folder import Folder
@@ -91,7 +91,7 @@ class VolumeService:
             LedgerError: there is one of this name, or it cannot be one.
             EngineError: the ledger does not take the event; the hold is in force.
         """
-        made = Hold(name, since, until, who, read_why(why), time.time_ns() // 1_000)
+        made = Hold(name, since, until, who, read_why(why), now_us())
         with self._order:
             holds = read_holds(self._file)
             if any(one.name == name for one in holds):
