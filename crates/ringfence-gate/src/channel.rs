@@ -4,6 +4,7 @@
 mod follow;
 mod leg;
 mod legs;
+mod logon;
 mod mailbox;
 mod speaker;
 mod task;

@@ -46,7 +46,12 @@ struct Token {
     door: Arc<str>,
     /// Where it is shown, and is good.
     shown: Shown,
+    /// Until when that may last, in microseconds since the Unix epoch, which it begins on a channel.
+    last_us: u64,
 }
+
+/// What a token is good for.
+pub(crate) type Known = (Arc<Session>, u64);
 
 impl Minted {
     /// Makes room for `most` tokens at once, and `most_of_one` of each credential.
@@ -59,7 +64,8 @@ impl Minted {
         }
     }
 
-    /// Makes a token for `session`, good on `door` where it is `shown`.
+    /// Makes a token for `session`, good on `door` where it is `shown`. What it begins on a channel may last until
+    /// `last_us`.
     ///
     /// # Errors
     ///
@@ -68,6 +74,7 @@ impl Minted {
         &self,
         session: Session,
         (door, shown): (&Arc<str>, Shown),
+        last_us: u64,
         now_us: u64,
     ) -> Result<String, Code> {
         let text = fresh()?;
@@ -82,6 +89,7 @@ impl Minted {
             session: Arc::new(session),
             door: Arc::clone(door),
             shown,
+            last_us,
         };
         all.insert(hash(&text), token);
         Ok(text)
@@ -115,6 +123,7 @@ impl Minted {
             return Err(Code::Overloaded);
         }
         let token = Token {
+            last_us: session.until_us(),
             session: Arc::new(session),
             door: Arc::clone(door),
             shown: Shown::Refresh,
@@ -151,15 +160,23 @@ impl Minted {
         if text.len() != LENGTH || more.is_some() {
             return None;
         }
-        self.find(&hash(text), door, Shown::Header)
+        let known = self.find(&hash(text), door, Shown::Header);
+        known.map(|(session, _)| session)
     }
 
-    /// Returns the session of a token that was shown on `door`; none where it is good for nothing there.
-    pub(crate) fn find(&self, token: &Hash, door: &str, shown: Shown) -> Option<Arc<Session>> {
+    /// Returns the session of a token that was shown on `door`, and until when that may last which it begins there; none
+    /// where it is good for nothing there.
+    pub(crate) fn find(&self, token: &Hash, door: &str, shown: Shown) -> Option<Known> {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let token = all.get(token);
-        let token = token.filter(|token| *token.door == *door && token.shown == shown);
-        token.map(|token| Arc::clone(&token.session))
+        let token = token.filter(|token| *token.door == *door && token.shown.is_at(shown));
+        token.map(|token| (Arc::clone(&token.session), token.last_us))
+    }
+
+    /// Makes a token good for nothing.
+    pub(crate) fn forget(&self, token: &Hash) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(token);
     }
 }
 

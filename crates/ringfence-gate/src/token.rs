@@ -28,6 +28,16 @@ pub(crate) struct Token {
     pub(crate) proof: Option<Proof>,
 }
 
+/// What is kept of a token that was shown for another one, and the session that it stands for.
+pub(crate) type Renewed = (Hash, Arc<Session>);
+
+/// What a logon hands out.
+pub(crate) struct Tokens {
+    pub(crate) token: String,
+    /// By which the next is had; empty where none is.
+    pub(crate) next: String,
+}
+
 impl Passing {
     /// Returns who acts by the token that the request carries; none where it carries none of a known issuer.
     ///
@@ -122,39 +132,55 @@ impl Passing {
     /// # Errors
     ///
     /// `credential_unknown` where it is none, or has been used.
-    pub(crate) fn renewed(&self, shown: &str) -> Result<(Hash, Arc<Session>), Code> {
+    pub(crate) fn renewed(&self, shown: &str) -> Result<Renewed, Code> {
         let shown = hash(shown);
         let minted = &self.client.thread.shared.minted;
         let session = minted.renews(&shown, &self.client.door.name);
         Ok((shown, session.ok_or(Code::CredentialUnknown)?))
     }
 
-    /// Makes the token of a permitted logon, and returns the answer that hands it out. One that is `renewed` uses up
-    /// what it shows, and gets nothing that is good for longer.
+    /// Makes the token of a permitted logon, and returns the answer that hands it out.
     pub(crate) fn mint(
         &self,
         mints: &Mints,
         permit: &Permit,
-        renewed: Option<&(Hash, Arc<Session>)>,
+        renewed: Option<&Renewed>,
         now_us: u64,
     ) -> Result<String, Refusal> {
+        let Tokens { token, next } = self.tokens(mints, permit, renewed, now_us)?;
+        Ok(mints.answer(&token, &next))
+    }
+
+    /// Makes the tokens of a permitted logon. One that is `renewed` uses up what it shows, and gets nothing that is good
+    /// for longer.
+    pub(crate) fn tokens(
+        &self,
+        mints: &Mints,
+        permit: &Permit,
+        renewed: Option<&Renewed>,
+        now_us: u64,
+    ) -> Result<Tokens, Refusal> {
         let minted = &self.client.thread.shared.minted;
         let door = &self.client.door.name;
         if renewed.is_some_and(|(shown, _)| !minted.use_up(shown)) {
             return Err(Code::CredentialUnknown.into());
         }
         let last_us = renewed.map_or(u64::MAX, |(_, session)| session.until_us());
-        let session = |seconds: u64| {
+        let until_us = |seconds: u64| {
             let until_us = now_us.saturating_add(seconds.saturating_mul(1_000_000));
-            let session = permit.session(until_us.min(last_us));
-            session.ok_or(Code::Internal)
+            until_us.min(last_us)
         };
-        let token = minted.mint(session(mints.seconds)?, (door, mints.shown), now_us)?;
-        let next = match &mints.refresh {
+        let session = |seconds| permit.session(until_us(seconds)).ok_or(Code::Internal);
+        let refresh = mints.refresh.as_ref();
+        // Whatever is begun by it is over when the last of them is.
+        let last_us = refresh.map_or(last_us, |refresh| until_us(refresh.seconds));
+        let of = session(mints.seconds)?;
+        let token = minted.mint(of, (door, mints.shown), last_us, now_us)?;
+        let next = match refresh {
             Some(refresh) => minted.renewal(session(refresh.seconds)?, door, now_us)?,
             None => String::new(),
         };
-        Ok(mints.answer(&token, &next))
+        Ok(Tokens { token, next })
     }
 
     /// Answers a logon with the token that was made for it, or says why none was.

@@ -6,29 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Uri};
-use ringfence_core::budget::Cost;
 use ringfence_core::edge::{EdgePass, EdgeRefusal};
-use ringfence_core::freshness::Window;
 use ringfence_core::mode::{Control, Mode};
-use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::session::Session;
-use ringfence_core::sign::Claim;
-use ringfence_wire::{
-    Asked, Dialect, Each, Heading, Outgoing, Reading, Said, Shown, Spoke, Spoken,
-};
+use ringfence_wire::{Asked, Dialect, Heading, Said, Spoke, Spoken};
 use tokio::task::spawn_local;
 
 use super::Opened;
 use super::legs::Legs;
+use super::logon::{Handed, Proved};
 use super::mailbox::{Mailbox, UnderWay};
 use super::task::Task;
-use crate::carry::{Permitted, Recorded};
+use crate::carry::Permitted;
 use crate::client::Client;
 use crate::clock::now_us;
 use crate::lane::Lane;
-use crate::minted::{Hash, hash};
+use crate::minted::Hash;
 use crate::pipeline::{Asking, Passing, SaidOn, Turned};
 use crate::shared::MessageId;
 
@@ -43,8 +38,10 @@ pub(super) struct Speaker {
     connected_us: u64,
     pub(super) session: Option<Session>,
     /// What is kept of the token that a message showed last, and the session that it began.
-    shown: Option<(Hash, Arc<Session>)>,
-    since_us: u64,
+    pub(super) shown: Option<(Hash, Arc<Session>)>,
+    /// The token that the last logon handed out.
+    pub(super) handed: Option<Handed>,
+    pub(super) since_us: u64,
     /// Who acts where nobody has logged on: the credential that the connection's certificate is.
     vouched: RefCell<Option<Session>>,
     pub(super) mailbox: Rc<Mailbox>,
@@ -79,6 +76,7 @@ impl Speaker {
             connected_us: now_us,
             session: opened.session,
             shown: None,
+            handed: None,
             since_us: now_us,
             vouched: RefCell::new(client.session(now_us)),
             mailbox: Rc::default(),
@@ -161,13 +159,17 @@ impl Speaker {
             Err(refusal) => self.refuse(Some(&heading), refusal, &hearing),
             Ok(Spoken::Follows(following)) => self.follow(&heading, following, hearing),
             Ok(Spoken::Asks(asked)) => return self.ask(&heading, &asked, hearing),
-            Ok(Spoken::Logon(claim, window)) => self.log_on(&heading, claim, window, hearing),
-            Ok(Spoken::Status) => self.own(Spoke::Status, &heading),
-            Ok(Spoken::Reply) => self.own(Spoke::Reply, &heading),
+            Ok(Spoken::Logon(claim, window)) => {
+                self.log_on(&heading, Proved::Signed(claim, window), hearing);
+            }
+            Ok(Spoken::Refresh(shown)) => self.log_on(&heading, Proved::Renewed(shown), hearing),
+            Ok(Spoken::Status) => self.own(Spoke::Status, &heading, &self.said()),
+            Ok(Spoken::Reply) => self.own(Spoke::Reply, &heading, &self.said()),
             Ok(Spoken::Logout) => {
                 self.session = None;
+                self.handed = None;
                 self.legs.leave_private();
-                self.own(Spoke::Logout, &heading);
+                self.own(Spoke::Logout, &heading, &self.said());
             }
         }
         None
@@ -205,31 +207,6 @@ impl Speaker {
             }
         }
         None
-    }
-
-    /// Returns the session of the token that a message shows. One that has begun here goes on for as long as the
-    /// connection has one, though the token begins no other by then.
-    pub(super) fn shown(&mut self, asked: &Asked<'_>) -> Result<Option<Arc<Session>>, Code> {
-        let shown = asked.token.map(|token| self.shown_by(hash(token)));
-        shown.transpose()
-    }
-
-    fn shown_by(&mut self, token: Hash) -> Result<Arc<Session>, Code> {
-        if let Some((_, session)) = self.shown.as_ref().filter(|(known, _)| *known == token) {
-            return Ok(Arc::clone(session));
-        }
-        let shared = &self.client.thread.shared;
-        let (door, now_us) = (&self.client.door, now_us());
-        let found = shared.minted.find(&token, &door.name, Shown::Message);
-        let found = found.ok_or(Code::CredentialUnknown)?;
-        if found.until_us() <= now_us {
-            return Err(Code::CredentialSessionEnded);
-        }
-        let until_us = now_us.saturating_add(door.speech.dialect.session_us(&self.path));
-        let (key_id, coverage) = (found.credential().key_id(), found.coverage());
-        let session = Arc::new(shared.core.vouch(key_id, coverage, until_us, None)?);
-        self.shown = Some((token, Arc::clone(&session)));
-        Ok(session)
     }
 
     #[allow(clippy::result_large_err)] // moved once
@@ -286,71 +263,16 @@ impl Speaker {
         }
     }
 
-    /// Begins a session, in place of the one before.
-    fn log_on(
-        &mut self,
-        heading: &Heading,
-        claim: Claim<'_>,
-        window: Window,
-        hearing: Hearing<'_>,
-    ) {
-        let passing = match self.passing(Some(heading), None, hearing.started_us) {
-            Ok(passing) => passing,
-            Err(refusal) => return self.refuse(Some(heading), refusal, &hearing),
-        };
-        let asking = Asking {
-            operation: Operation::SessionLogon,
-            signed: true,
-            reading: Reading {
-                refresh: None,
-                claim: Some(claim),
-                window,
-                orders: Each::None,
-                funds: None,
-                about: Each::None,
-                cost: Cost {
-                    weight: 1,
-                    orders: 0,
-                },
-                route: 0,
-            },
-            session: None,
-        };
-        // Nothing of it goes to the venue.
-        let nothing = || Outgoing {
-            target: String::new(),
-            body: Vec::new(),
-            content_type: None,
-        };
-        let now_us = now_us();
-        match passing.decide(&asking, hearing.edge, now_us, nothing) {
-            Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
-            Ok(permitted) => {
-                let dialect = &self.client.door.speech.dialect;
-                let lasts_us = dialect.session_us(&self.path);
-                self.since_us = now_us;
-                let until_us = self.since_us.saturating_add(lasts_us);
-                self.session = permitted.permit.session(until_us);
-                // What is pushed to another is pushed no longer.
-                self.legs.keep_private(self.session.as_ref());
-                if let Recorded::Reading(reading) = permitted.recorded {
-                    reading.answered(200);
-                }
-                self.own(Spoke::Logon, heading);
-            }
-        }
-    }
-
     /// Answers by ourselves.
-    fn own(&self, spoke: Spoke, heading: &Heading) {
+    pub(super) fn own(&self, spoke: Spoke, heading: &Heading, said: &Said<'_>) {
         let dialect = &self.client.door.speech.dialect;
         // INVARIANT: compiling made sure that what has a name has an answer, and none needs a body.
-        if let Some(answer) = dialect.speak_own(&self.path, spoke, heading, &self.said()) {
+        if let Some(answer) = dialect.speak_own(&self.path, spoke, heading, said) {
             self.mailbox.post(answer);
         }
     }
 
-    fn said(&self) -> Said<'_> {
+    pub(super) fn said(&self) -> Said<'_> {
         let session = self.session.as_ref();
         Said {
             connection: self.connection.as_str(),

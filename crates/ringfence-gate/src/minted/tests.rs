@@ -21,6 +21,7 @@ use ringfence_wire::Shown;
 use super::{Minted, OF_ONE, TOKENS, hash};
 
 const END_US: u64 = 1_000;
+const LAST_US: u64 = 5_000;
 
 /// A core that knows the keys `k0` to `kN`, all of alice.
 fn core(keys: usize) -> Core {
@@ -60,11 +61,17 @@ fn session(core: &Core, key: usize) -> Session {
 }
 
 fn made(minted: &Minted, core: &Core, key: usize, now_us: u64) -> Result<String, Code> {
-    minted.mint(
-        session(core, key),
-        (&Arc::from("door"), Shown::Header),
-        now_us,
-    )
+    made_for(minted, core, (key, Shown::Header), now_us)
+}
+
+fn made_for(
+    minted: &Minted,
+    core: &Core,
+    (key, shown): (usize, Shown),
+    now_us: u64,
+) -> Result<String, Code> {
+    let door = Arc::from("door");
+    minted.mint(session(core, key), (&door, shown), LAST_US, now_us)
 }
 
 #[test]
@@ -98,8 +105,8 @@ fn a_token_is_good_only_where_it_was_made_for() {
     let (minted, core) = (Minted::default(), core(2));
     let text = made(&minted, &core, 0, 0).unwrap();
     let known = hash(&text);
-    let found = minted.find(&known, "door", Shown::Header).unwrap();
-    assert_eq!(found.credential().key_id(), "k0");
+    let (found, last_us) = minted.find(&known, "door", Shown::Header).unwrap();
+    assert_eq!((found.credential().key_id(), last_us), ("k0", LAST_US));
     assert!(minted.find(&known, "another", Shown::Header).is_none());
     assert!(minted.find(&known, "door", Shown::Message).is_none());
     let mut headers = HeaderMap::new();
@@ -108,6 +115,19 @@ fn a_token_is_good_only_where_it_was_made_for() {
     assert!(minted.carried(&headers, "another").is_none());
     // Nothing that could be shown again is kept.
     assert!(!format!("{minted:?}").contains(&text));
+}
+
+#[test]
+fn a_token_for_both_places_renews_nothing_and_is_good_until_it_is_forgotten() {
+    let (minted, core) = (Minted::default(), core(1));
+    let text = made_for(&minted, &core, (0, Shown::Both), 0).unwrap();
+    let known = hash(&text);
+    let found = |shown| minted.find(&known, "door", shown).is_some();
+    assert!(found(Shown::Header) && found(Shown::Message));
+    assert!(!found(Shown::Refresh));
+    assert!(minted.renews(&known, "door").is_none());
+    minted.forget(&known);
+    assert!(!found(Shown::Header) && !found(Shown::Message));
 }
 
 #[test]

@@ -18,6 +18,7 @@ use ringfence_core::sign::{Claim, Stamp};
 use super::definition::{BodyKind, IdKind};
 use super::frame::NOWHERE;
 use super::name::Name;
+use super::route::{Mints, Refresh};
 use super::scheme::{Scheme, Signing};
 use super::scratch::Pairs;
 use super::{Dialect, Frame, Head, Route, Scratch};
@@ -85,9 +86,19 @@ struct Session {
     logon: Box<str>,
     frame: usize,
     answer: Template,
+    /// What it hands out.
+    mints: Option<Tokens>,
     error: Option<Template>,
     status: Option<(Box<str>, Template)>,
     logout: Option<(Box<str>, Template)>,
+}
+
+/// The tokens of a route, that a logon hands out, too.
+#[derive(Debug)]
+struct Tokens {
+    route: (Box<str>, Box<str>),
+    /// As a message shows it.
+    refresh: Option<Refresh>,
 }
 
 /// What an answer repeats of its message.
@@ -112,6 +123,8 @@ pub enum Spoken<'a> {
     Follows(Following<'a>),
     /// To begin a session.
     Logon(Claim<'a>, Window),
+    /// The same by a token of the gateway's own, which is good for that once.
+    Refresh(&'a str),
     /// To be told of the session.
     Status,
     /// To end the session.
@@ -171,6 +184,13 @@ impl Dialect {
     pub fn session_us(&self, path: &str) -> u64 {
         let session = self.channel(path).and_then(|c| c.session.as_ref());
         u64::from(session.map_or(DAY_SECONDS, |session| session.seconds)) * 1_000_000
+    }
+
+    /// Returns the tokens that a logon hands out, where it does.
+    pub fn session_mints(&self, path: &str) -> Option<&Mints> {
+        let tokens = self.channel(path)?.session.as_ref()?.mints.as_ref()?;
+        let (verb, path) = &tokens.route;
+        self.routes.find(verb, path)?.mints()
     }
 
     /// Reads a message of a channel strictly, as far as its answer needs it.
@@ -248,6 +268,12 @@ impl Dialect {
         }
         if *session.logon != *name {
             return Err(Code::RouteUnknown.into());
+        }
+        let refresh = session.mints.as_ref().and_then(|m| m.refresh.as_ref());
+        if let Some(refresh) = refresh.filter(|one| one.shown(scratch.pairs()).is_some()) {
+            let scratch: &'a Scratch = scratch;
+            let shown = channel.renewal(refresh, scratch.pairs())?;
+            return Ok(Spoken::Refresh(shown));
         }
         let frame = self.frames.get(session.frame);
         let frame = frame.filter(|frame| frame.is(scratch));
@@ -375,6 +401,17 @@ impl Channel {
     fn token_of<'a>(&self, scratch: &'a Scratch) -> Option<&'a str> {
         let token = self.token.as_ref();
         token.and_then(|name| scratch.pairs().get(name))
+    }
+
+    /// Returns the token that a message shows for another one; nothing may stand beside it.
+    fn renewal<'a>(&self, refresh: &Refresh, pairs: &'a Pairs) -> Result<&'a str, Refusal> {
+        let mut names = pairs.iter().map(|(_, name, _)| name);
+        match names.find(|name| !self.may_stand(name) && !refresh.has(name)) {
+            Some(name) => Err(Refusal::new(Code::FormParameterUnknown).field(name)),
+            None => refresh
+                .shown(pairs)
+                .ok_or_else(|| Code::SignatureMissing.into()),
+        }
     }
 
     /// Returns a message's id as JSON.

@@ -281,9 +281,18 @@ pub enum Shown {
     Header,
     /// In each message of the channel, at its `token`.
     Message,
+    /// In either.
+    Both,
     /// Where the next token is asked for, and only once.
     #[serde(skip)]
     Refresh,
+}
+
+impl Shown {
+    /// Tells whether it may be shown at `place`.
+    pub fn is_at(self, place: Self) -> bool {
+        self == place || self == Self::Both && place != Self::Refresh
+    }
 }
 
 /// Weight by one parameter: exactly one of the three measures.

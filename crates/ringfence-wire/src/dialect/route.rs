@@ -11,6 +11,7 @@ use super::definition::{BodyKind, MintsDefinition, Shown};
 use super::name::{Name, Names, Tag};
 use super::order::OrderNames;
 use super::scheme::{Scheme, Signing};
+use super::scratch::Pairs;
 use super::weigh::Weigh;
 use super::{DialectError, Scratch};
 
@@ -79,6 +80,32 @@ pub struct Refresh {
     pub seconds: u64,
 }
 
+impl Refresh {
+    /// Returns the token that a message shows, if it is a refresh.
+    pub(super) fn shown<'a>(&self, pairs: &'a Pairs) -> Option<&'a str> {
+        let says = |(name, wanted): &(Name, Box<str>)| pairs.get(name) == Some(&**wanted);
+        let token = self.only.iter().all(says).then(|| pairs.get(&self.token));
+        token.flatten()
+    }
+
+    /// Tells whether what is called `name` belongs to it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let mut names = self.only.iter().map(|(name, _)| name);
+        self.token.as_str() == name || names.any(|one| one.as_str() == name)
+    }
+
+    /// Returns the same under other names.
+    pub(super) fn named(&self, name: impl Fn(&str) -> Name) -> Self {
+        let only = self.only.iter();
+        let only = only.map(|(known, value)| (name(known.as_str()), value.clone()));
+        Self {
+            only: only.collect(),
+            token: name(self.token.as_str()),
+            seconds: self.seconds,
+        }
+    }
+}
+
 /// Longest that a token of the gateway's own is good: a day.
 const TOKEN_SECONDS_MAX: u64 = 86_400;
 
@@ -124,15 +151,7 @@ impl Mints {
 
     /// Returns the token that the message shows in place of a signature, if it is a refresh.
     pub(super) fn refreshes<'a>(&self, scratch: &'a Scratch) -> Option<&'a str> {
-        let refresh = self.refresh.as_ref()?;
-        let pairs = scratch.pairs();
-        let says = |(name, wanted): &(Name, Box<str>)| pairs.get(name) == Some(&**wanted);
-        let token = refresh
-            .only
-            .iter()
-            .all(says)
-            .then(|| pairs.get(&refresh.token));
-        token.flatten()
+        self.refresh.as_ref()?.shown(scratch.pairs())
     }
 
     /// Checks that the message asks for what is handed out here.

@@ -71,6 +71,8 @@ fn judge(
                 signed: claim.payload.to_vec(),
             })
         }
+        // What it shows is looked up before anything is decided.
+        Spoken::Refresh(_) => Err(Code::CredentialUnknown.into()),
         Spoken::Status | Spoken::Logout | Spoken::Reply => Ok(Came::Own),
     }
 }

@@ -13,7 +13,7 @@ use super::super::{DialectError, Frame};
 use super::feed::Feed;
 use super::names::Renames;
 use super::template::Template;
-use super::{Channel, Method, Session};
+use super::{Channel, Method, Session, Tokens};
 
 /// What a channel is compiled against.
 struct Against<'a> {
@@ -72,7 +72,7 @@ impl Channel {
                 .map(|(text, answer)| (text.as_str().into(), answer.as_str().into()))
                 .collect(),
             session: match &written.session {
-                Some(session) => Some(against.session(session)?),
+                Some(session) => Some(against.session(session, &written.parameters)?),
                 None => None,
             },
             feed: match &written.feed {
@@ -174,7 +174,25 @@ impl Against<'_> {
         })
     }
 
-    fn session(&self, written: &SessionDefinition) -> Result<Session, DialectError> {
+    /// Returns the tokens of the route that is `written`, as a message shows them inside of `parameters`.
+    fn mints(&self, written: &str, parameters: &str) -> Result<Tokens, DialectError> {
+        const FIELD: &str = "session.logon.mints";
+        let missing = || wrong(FIELD, format!("no route {written:?} that mints"));
+        let (verb, path) = written.split_once(' ').ok_or_else(missing)?;
+        let route = self.routes.find(verb, path).ok_or_else(missing)?;
+        let mints = route.mints().ok_or_else(missing)?;
+        let inside = |name: &str| Name::from(&*format!("{parameters}.{name}"));
+        Ok(Tokens {
+            route: (verb.into(), path.into()),
+            refresh: mints.refresh.as_ref().map(|refresh| refresh.named(inside)),
+        })
+    }
+
+    fn session(
+        &self,
+        written: &SessionDefinition,
+        parameters: &str,
+    ) -> Result<Session, DialectError> {
         const FIELD: &str = "session";
         let SessionDefinition {
             seconds,
@@ -195,11 +213,22 @@ impl Against<'_> {
         }
         let error = logon.error.as_ref();
         let error = error.map(|text| template(text, "logon.error"));
+        let mints = logon.mints.as_ref();
+        let mints = mints
+            .map(|route| self.mints(route, parameters))
+            .transpose()?;
+        let answer = template(&logon.answer, "logon.answer")?;
+        let refreshes = mints.as_ref().is_some_and(|mints| mints.refresh.is_some());
+        if answer.hands_out() != [mints.is_some(), refreshes] {
+            let what = "{token} where it mints, and {refresh} where that refreshes";
+            return Err(wrong("session.logon.answer", what));
+        }
         Ok(Session {
             seconds: *seconds,
             logon: logon.method.as_str().into(),
             frame: self.frame(&logon.frame, "session.logon.frame")?,
-            answer: template(&logon.answer, "logon.answer")?,
+            answer,
+            mints,
             error: error.transpose()?,
             status: reply(status, "status")?,
             logout: reply(logout, "logout")?,

@@ -37,6 +37,8 @@ pub struct Said<'a> {
     pub message: &'a str,
     /// How we log on at the venue.
     pub seal: Sealing<'a>,
+    /// The token that a logon hands out, and the one that the next is had for.
+    pub tokens: [&'a str; 2],
 }
 
 /// What a logon at the venue is written from, beside the key.
@@ -84,12 +86,14 @@ enum Part {
     Now,
     NowText,
     Passphrase,
+    Refresh,
     Signature,
     Repeated,
     Since,
     Status,
     Text(Box<str>),
     Time,
+    Token,
     Trace,
 }
 
@@ -107,11 +111,13 @@ impl Part {
             "now" => Self::NowText,
             "now_ms" => Self::Now,
             "passphrase" => Self::Passphrase,
+            "refresh" => Self::Refresh,
             "signature" => Self::Signature,
             "repeated" => Self::Repeated,
             "since_ms" => Self::Since,
             "status" => Self::Status,
             "time" => Self::Time,
+            "token" => Self::Token,
             "trace" => Self::Trace,
             _ => match name.strip_prefix("body.")? {
                 inner if inner.contains('.') => Self::Inner(inner.into()),
@@ -167,6 +173,15 @@ impl Template {
         }
     }
 
+    /// Tells whether a token, and one for the next, are filled in.
+    pub(super) fn hands_out(&self) -> [bool; 2] {
+        let has = |wanted: fn(&Part) -> bool| self.parts.iter().any(wanted);
+        [
+            has(|part| matches!(part, Part::Token)),
+            has(|part| matches!(part, Part::Refresh)),
+        ]
+    }
+
     /// Fills it in; none if it needs a body that is no JSON.
     pub(super) fn fill(&self, heading: &Heading, said: &Said<'_>) -> Option<String> {
         let members: Members<'_> = match self.members {
@@ -212,7 +227,9 @@ impl Template {
                 Part::Nonce => quote(said.seal.nonce, &mut out),
                 Part::Passphrase => quote(said.seal.passphrase, &mut out),
                 Part::Signature => quote(said.seal.signature, &mut out),
+                Part::Refresh => quote(said.tokens[1], &mut out),
                 Part::Time => out.push_str(said.seal.time),
+                Part::Token => quote(said.tokens[0], &mut out),
                 Part::Trace => quote(said.trace, &mut out),
             }
         }

@@ -119,6 +119,8 @@ pub(in crate::dialect) struct LogonDefinition {
     pub(in crate::dialect) answer: String,
     /// If it is not the channel's.
     pub(in crate::dialect) error: Option<String>,
+    /// The route whose tokens it hands out, too: `{token}` and, where that refreshes, `{refresh}` in `answer`.
+    pub(in crate::dialect) mints: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
