@@ -8,6 +8,7 @@ Source: W3C Web Authentication Level 3, sections 7.1 and 7.2; step numbers in co
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from webauthn import (
     verify_registration_response,
 )
 from webauthn.helpers import (
-    base64url_to_bytes,
+    bytes_to_base64url,
     decode_credential_public_key,
     decoded_public_key_to_cryptography,
     parse_authenticator_data,
@@ -41,13 +42,19 @@ from webauthn.helpers.structs import (
 )
 
 from ringfence.errors import FactorError
+from ringfence.identity.factor.answer import (
+    answer_field,
+    challenge_of,
+    client_data,
+    refused,
+    transports_of,
+)
 from ringfence.identity.factor.challenge import MAX_LIFE_US
 
 __all__ = ["MAX_ID_BYTES", "Passkey", "RelyingParty", "Used", "challenge_of"]
 
 MAX_ID_BYTES = 1_023
 """7.1 step 25: longer ids are refused."""
-MAX_ANSWER_BYTES = 65_536
 MIN_RSA_BITS = 2_048
 ALGORITHMS = [
     COSEAlgorithmIdentifier.ECDSA_SHA_256,
@@ -72,12 +79,22 @@ class Passkey:
     created_us: int
     prf: bool = False
     used_us: int | None = None
+    transports: tuple[str, ...] = ()
+
+    @property
+    def short(self) -> str:
+        """A short name of its id, for people and for the ledger."""
+        return hashlib.sha256(self.credential_id).hexdigest()[:16]
+
+    def descriptor(self) -> dict[str, Any]:
+        """Return how a browser is told of it."""
+        made = {"type": "public-key", "id": bytes_to_base64url(self.credential_id)}
+        return made | ({"transports": list(self.transports)} if self.transports else {})
 
     def shown(self) -> dict[str, Any]:
         """Return what people see."""
         return {
-            "kind": "passkey",
-            "id": self.credential_id.hex(),
+            "id": self.short,
             "label": self.label,
             "synced": self.backed_up,
             "unlocks": self.prf,
@@ -173,6 +190,7 @@ class RelyingParty:
             aaguid=made.aaguid,
             created_us=now_us,
             prf=isinstance(prf, dict) and prf.get("enabled") is True,
+            transports=transports_of(answer),
         )
 
     def used(self, passkey: Passkey, answer: dict[str, Any], challenge: bytes) -> Used:
@@ -234,57 +252,6 @@ def user_handle(operator: str) -> bytes:
     return operator.encode()
 
 
-def challenge_of(answer: dict[str, Any]) -> bytes:
-    """Return the challenge that an answer claims to be for; to be looked up, not believed.
-
-    Raises:
-        FactorError: `passkey_refused` when it cannot be read.
-    """
-    value = client_data(answer).get("challenge")
-    if not isinstance(value, str):
-        raise refused("its client data names no challenge")
-    return decoded(value)
-
-
-def client_data(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return the client data of an answer, in which no name stands twice."""
-    try:
-        raw = answer_field(answer, "clientDataJSON") or b""
-        read = json.loads(raw, object_pairs_hook=once)
-    except ValueError:
-        raise refused("its client data cannot be read") from None
-    if not isinstance(read, dict):
-        raise refused("its client data cannot be read")
-    return read
-
-
-def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object in which no name stands twice."""
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a name stands twice")
-    return made
-
-
-def answer_field(answer: dict[str, Any], name: str) -> bytes | None:
-    """Return a field of an answer's response, decoded; None where there is none."""
-    response = answer.get("response")
-    value = response.get(name) if isinstance(response, dict) else None
-    if value is None:
-        return None
-    if not isinstance(value, str) or len(value) > MAX_ANSWER_BYTES:
-        raise refused(f"its {name} cannot be read")
-    return decoded(value)
-
-
-def decoded(value: str) -> bytes:
-    """Return what base64url text stands for."""
-    try:
-        return base64url_to_bytes(value)
-    except ValueError:
-        raise refused("it is not base64url") from None
-
-
 def check_key(cose: bytes) -> None:
     """Refuse a public key of another kind than its algorithm names, or a short one.
 
@@ -321,8 +288,3 @@ def unverified(error: Exception) -> FactorError:
     """
     known = isinstance(error, WebAuthnException | ValueError)
     return refused(str(error)[:200] if known else "it cannot be read")
-
-
-def refused(why: str) -> FactorError:
-    """Return a refusal of a passkey."""
-    return FactorError(f"the passkey is refused: {why}", code="passkey_refused")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text
 
 from ringfence.identity.schema import SERIAL, TABLES, WHOLE
 
-__all__ = ["GUESS", "RECOVERY", "STEP_UP", "TOTP"]
+__all__ = ["GUESS", "PASSKEY", "RECOVERY", "STEP_UP", "TOTP"]
 
 TOTP = Table(
     "totp",
@@ -38,6 +38,33 @@ GUESS = Table(
     Column("failures", Integer, nullable=False),
     Column("locked_until_us", WHOLE, nullable=False),
 )
+
+PASSKEY = Table(
+    "passkey",
+    TABLES,
+    Column("serial", SERIAL, primary_key=True),
+    Column("credential_id", LargeBinary, nullable=False, unique=True),
+    Column("operator", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    # As COSE has it.
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", WHOLE, nullable=False),
+    Column("backup_eligible", Integer, nullable=False),
+    Column("backed_up", Integer, nullable=False),
+    Column("aaguid", Text, nullable=False),
+    # How a browser may reach it: a list in JSON.
+    Column("transports", Text, nullable=False),
+    # Whether it evaluates the PRF, and so can open a seal.
+    Column("prf", Integer, nullable=False),
+    Column("created_us", WHOLE, nullable=False),
+    Column("used_us", WHOLE),
+    # What was removed shows for good that there was one.
+    Column("removed_us", WHOLE),
+    # Under the master key: who can write the store only cannot enrol.
+    Column("mac", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("passkey_by_operator", PASSKEY.c.operator)
 
 STEP_UP = Table(
     "step_up",

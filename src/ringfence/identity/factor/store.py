@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ringfence.errors import FactorError
 from ringfence.identity.database import Database
+from ringfence.identity.factor.passkeys import Passkeys, remove_passkeys
 from ringfence.identity.factor.recovery import fresh_codes, matching, recovery_digest
 from ringfence.identity.factor.schema import GUESS, RECOVERY, STEP_UP, TOTP
 from ringfence.identity.factor.throttle import check_open, locked_until_us
@@ -35,6 +36,7 @@ class Factors:
         """Keep the store's database, and what secrets are derived from."""
         self._transaction = database.transaction
         self._master = master
+        self.passkeys = Passkeys(database, master)
 
     def enrol_totp(self, operator: str, now_us: int) -> str:
         """Return a new secret, shown this once; in force when `prove_totp` has seen a code of it.
@@ -66,11 +68,17 @@ class Factors:
             row = totp_row(db, operator)
         return row is not None and row.confirmed == IN_FORCE
 
+    def kinds(self, operator: str) -> tuple[str, ...]:
+        """Return what an operator can step up with; empty: nothing is enrolled."""
+        totp = ("totp",) if self.has_totp(operator) else ()
+        return (*totp, "passkey") if self.passkeys.any(operator) else totp
+
     def ever(self) -> bool:
-        """Tell whether anybody's codes are in force, or ever were."""
+        """Tell whether anybody's codes or passkeys are in force, or ever were."""
         asked = select(TOTP.c.operator).where(TOTP.c.confirmed != BEGUN).limit(1)
         with self._transaction() as db:
-            return db.execute(asked).first() is not None
+            codes = db.execute(asked).first() is not None
+        return codes or self.passkeys.ever()
 
     def prove_totp(self, operator: str, code: str, now_us: int, *, first: bool = False) -> None:
         """Spend a code; `first` confirms an enrolment, and nothing else does.
@@ -118,6 +126,7 @@ class Factors:
         with self._transaction(writes=True) as db:
             where = (TOTP.c.operator == operator) & (TOTP.c.confirmed == IN_FORCE)
             db.execute(update(TOTP).where(where).values(confirmed=REMOVED))
+            remove_passkeys(db, operator, now_us)
             for table in (RECOVERY, GUESS):
                 db.execute(delete(table).where(table.c.operator == operator))
             step_to(db, operator, "admitted", now_us)
