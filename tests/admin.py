@@ -11,13 +11,17 @@ import httpx
 import pyotp
 from fastapi import FastAPI
 
-from ringfence.api import ApprovalService, FactorService, KeyService, StepUps
+from ringfence.api import ApprovalService, FactorService, KeyService, Operators, StepUps
+from ringfence.api.pages import Site
+from ringfence.api.passkeys import PasskeyService
 from ringfence.api.server import app
 from ringfence.config.model import Approval
 from ringfence.errors import EngineError
 from ringfence.identity import MasterKey, Store
+from ringfence.identity.factor import RelyingParty
 from ringfence.identity.principal import Principal
 from tests.asking import ask
+from tests.authenticator import RP, SITE
 
 __all__ = ["ADMIN", "CHIEF", "OWNER", "SECOND_US", "SECURITY", "Gateway"]
 
@@ -40,6 +44,7 @@ class Gateway:
         *,
         required: bool = False,
         rules: Mapping[str, Approval] | None = None,
+        origin: str = SITE,
     ) -> None:
         self.store = Store.create(folder / "state.db")
         for name, (role, uid) in OPERATORS.items():
@@ -52,11 +57,21 @@ class Gateway:
         tree = self.store.principals
         self.opened: list[str] = []
         factors = FactorService(
-            self.step_ups, tree, self.record, "gw1", lambda account, _: self.opened.append(account)
+            self.step_ups, tree, self.record, "gw1", lambda account, *_: self.opened.append(account)
         )
         approvals = ApprovalService(self.keys.approvals, tree, rules or {}, self.record)
+        party = RelyingParty(RP, (origin,))
+        self.passkeys = PasskeyService(party, factors, approvals, Operators(tree))
+        self.site = Site(self.passkeys, origin)
         nothing = cast("Any", None)
-        self.app: FastAPI = app(self.keys, nothing, nothing, factors=factors, approvals=approvals)
+        self.app: FastAPI = app(
+            self.keys,
+            nothing,
+            nothing,
+            factors=factors,
+            approvals=approvals,
+            passkeys=self.passkeys,
+        )
 
     def record(self, name: str, detail: Any) -> None:
         if not self.writable:

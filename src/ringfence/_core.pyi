@@ -90,8 +90,8 @@ class Engine:
         Return after how many microseconds that held.
         """
 
-    def step_up(self, account: str, at_us: int) -> None:
-        """Let policies see that somebody stepped up for an account."""
+    def step_up(self, account: str, at_us: int, proof: str) -> None:
+        """Let policies see that somebody stepped up for an account, and by what."""
 
     def used_since(self, since_us: int) -> list[tuple[str, int]]:
         """Return the credentials that were used at `since_us` or later, and when."""

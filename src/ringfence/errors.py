@@ -22,6 +22,7 @@ __all__ = [
     "KeyTextError",
     "LedgerError",
     "MessageError",
+    "PageError",
     "PolicyError",
     "PolicyForbidsError",
     "PrincipalExistsError",
@@ -231,6 +232,13 @@ class LedgerError(GatewayError):
 
     code = "ledger_invalid"
     hint = "keep a copy of the folder as it is; a gateway that is started on it refuses orders"
+
+
+class PageError(GatewayError):
+    """A request that none of the gateway's own pages made, or for a page that is not there."""
+
+    code = "page_origin"
+    hint = "open the link as the command printed it, in a browser of its own tab"
 
 
 class PolicyError(GatewayError):

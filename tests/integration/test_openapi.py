@@ -71,12 +71,18 @@ NO_FACTOR_FOR = {
     "POST /mfa/step-up",
     "POST /mfa/accounts/{name}/step-up",
     "POST /mfa/{name}/reset",
+    "POST /mfa/passkeys",
+    "POST /mfa/passkeys/remove",
+    "POST /mfa/passkeys/step-up",
+    "POST /mfa/accounts/{name}/passkey",
+    "GET /mfa/links/{link}",
+    "POST /approvals/{name}/passkey",
     "GET /approvals/{name}",
     "POST /approvals/{name}/approve",
     "POST /approvals/{name}/reject",
     "POST /approvals/{name}/execute",
 }
-"""Nobody has an app whose codes these need, or is another operator."""
+"""Nobody has a factor that these need, or is another operator; and the gateway has no pages."""
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +113,7 @@ class Asking:
     def __init__(self, admin: httpx.Client, label: str) -> None:
         """Make a principal and a key for the endpoint to be about, and do what comes before."""
         self.admin, self.label, self.answered = admin, label, set[int]()
-        self.there = {"name": f"name-{next(self.numbers)}", "month": "2026-11"}
+        self.there = {"name": f"name-{next(self.numbers)}", "month": "2026-11", "link": "00"}
         self.do("POST /principals", {"name": self.there["name"]})
         made = self.do("POST /keys", {"account": self.there["name"], **MAY})
         self.there["key_id"] = made["key_id"]

@@ -63,9 +63,15 @@ POST /mfa/recovery                x     x     x        x       x
 POST /mfa/step-up                 x     x     x        x       x
 POST /mfa/accounts/{name}/step-up x     x     .        .       .
 POST /mfa/{name}/reset            x     .     .        .       .
+POST /mfa/passkeys                x     x     x        x       x
+POST /mfa/passkeys/remove         x     x     x        x       x
+POST /mfa/passkeys/step-up        x     x     x        x       x
+POST /mfa/accounts/{name}/passkey x     x     .        .       .
+GET /mfa/links/{link}             x     x     x        x       x
 GET /approvals                    x     x     x        x       x
 GET /approvals/{name}             x     x     x        x       x
 POST /approvals/{name}/approve    x     x     x        .       .
+POST /approvals/{name}/passkey    x     x     x        .       .
 POST /approvals/{name}/reject     x     x     x        .       .
 POST /approvals/{name}/execute    x     x     x        .       .
 """

@@ -104,12 +104,12 @@ def test_the_answer_says_which_proof_and_how_fresh(gateway: Gateway) -> None:
     answer = gateway.post("/keys", KEY)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == (
-        'Ringfence error="insufficient_user_authentication", acr_values="totp", max_age=900'
+        'Ringfence error="insufficient_user_authentication", acr_values="totp passkey", max_age=900'
     )
     said = answer.json()
     assert (said["error"], said["acr_values"], said["max_age"]) == (
         "insufficient_user_authentication",
-        "totp",
+        "totp passkey",
         900,
     )
     assert said["code"] == "step_up_required" and "ringfence mfa step-up" in said["hint"]
@@ -252,6 +252,8 @@ def test_the_store_of_a_stopped_gateway_asks_for_the_same(gateway: Gateway) -> N
     [
         (None, False),
         (StepUp("totp", 0), True),
+        (StepUp("passkey", 0), True),
+        (StepUp("passkey", -901 * SECOND_US), False),
         (StepUp("recovery", 0), False),
         (StepUp("admitted", 0), False),
         (StepUp("anything", 0), False),
@@ -264,9 +266,9 @@ def test_the_store_of_a_stopped_gateway_asks_for_the_same(gateway: Gateway) -> N
 def test_a_proof_is_enough_when_strong_and_fresh(proof: StepUp | None, enough: bool) -> None:
     refusal = nullcontext() if enough else pytest.raises(StepUpError)
     with refusal:
-        require_step_up("key.create", "", proof, 0, enrolled=True)
+        require_step_up("key.create", "", proof, 0, enrolled=["totp"])
 
 
 def test_an_act_without_a_rule_is_refused() -> None:
     with pytest.raises(StepUpError, match="nothing says"):
-        require_step_up("key.paint", "", StepUp("totp", 0), 0, enrolled=True)
+        require_step_up("key.paint", "", StepUp("totp", 0), 0, enrolled=["totp"])

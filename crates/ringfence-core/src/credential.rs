@@ -12,6 +12,7 @@ use crate::address::Cidr;
 use crate::budget::Counters;
 use crate::operation::Scopes;
 use crate::principal::{ALONE, Standing};
+use crate::proof::{LastProof, Proof};
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, ReplayMemory, ReplayRoom, Use};
 use crate::session::Demands;
@@ -146,9 +147,8 @@ struct Account {
     counters: Counters,
     /// Whether the principal, or one above it, is out of use. Written by the table only.
     held: AtomicBool,
-    /// When somebody last stepped up for it, in microseconds since the epoch; 0: nobody has. Written by
-    /// the table only.
-    stepped_us: AtomicU64,
+    /// What somebody who stepped up for it proved last. Written by the table only.
+    stepped: LastProof,
 }
 
 impl Live {
@@ -242,10 +242,9 @@ impl Credential {
         self.expires_us
     }
 
-    /// Returns when somebody last stepped up for its account, in microseconds since the Unix epoch.
-    pub fn stepped_us(&self) -> Option<u64> {
-        let at_us = self.account.stepped_us.load(Ordering::SeqCst);
-        (at_us > 0).then_some(at_us)
+    /// Returns what somebody who stepped up for its account proved last, and when in microseconds since the Unix epoch.
+    pub fn stepped(&self) -> Option<(Proof, u64)> {
+        self.account.stepped.read()
     }
 
     /// Returns where it stands now. An active one whose account is held reads as suspended.

@@ -48,6 +48,7 @@ pub mod pipeline;
 pub mod placed;
 pub mod policy;
 pub mod principal;
+pub mod proof;
 pub mod refusal;
 pub mod replay;
 pub mod sequence;

@@ -11,6 +11,7 @@ use ringfence_core::budget::{Cost, Meter};
 use ringfence_core::credential::{CredentialTable, State};
 use ringfence_core::egress::Egress;
 use ringfence_core::principal::Standing;
+use ringfence_core::proof::Proof;
 use ringfence_core::refusal::Code;
 use ringfence_ledger::{Commitment, SigningKey, Value};
 use ringfence_policy::set::PolicySet;
@@ -222,9 +223,9 @@ impl Gate {
         effective_us
     }
 
-    /// Lets policies see that somebody stepped up for this account at `at_us`, in microseconds since the epoch.
-    pub fn step_up(&self, account: &str, at_us: u64) {
-        self.shared.core.credentials.step_up(account, at_us);
+    /// Lets policies see that somebody stepped up for this account at `at_us`, in microseconds since the epoch, and by what.
+    pub fn step_up(&self, account: &str, at_us: u64, proof: Proof) {
+        self.shared.core.credentials.step_up(account, at_us, proof);
     }
 
     /// Returns the credentials that were used at `since_us` or later, and when; in microseconds since the epoch.

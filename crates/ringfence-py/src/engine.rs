@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_core::credential::State;
+use ringfence_core::proof::Proof;
 use ringfence_gate::{CredentialRecord, Gate, Snapshot, VenueKeyRecord, record_alone};
 use ringfence_ledger::Value;
 use serde_json::Map;
@@ -137,9 +138,11 @@ impl Engine {
         py.detach(|| Ok(self.running()?.hold_accounts(&accounts, held)))
     }
 
-    /// Lets policies see that somebody stepped up for this account at `at_us`.
-    fn step_up(&self, account: &str, at_us: u64) -> PyResult<()> {
-        self.running()?.step_up(account, at_us);
+    /// Lets policies see that somebody stepped up for this account at `at_us`, and by what.
+    fn step_up(&self, account: &str, at_us: u64, proof: &str) -> PyResult<()> {
+        let unknown = || core("credential_invalid", format!("unknown proof {proof:?}"));
+        let proof = Proof::parse(proof).ok_or_else(unknown)?;
+        self.running()?.step_up(account, at_us, proof);
         Ok(())
     }
 

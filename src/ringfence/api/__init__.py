@@ -8,8 +8,9 @@ from __future__ import annotations
 from ringfence.api.approvals import ApprovalService
 from ringfence.api.asked import Asked, Keys
 from ringfence.api.client import Client
-from ringfence.api.factors import AskedFactors, FactorService, Mfa
+from ringfence.api.factors import FactorService
 from ringfence.api.keys import KeyRules, KeyService, Successor
+from ringfence.api.mfa import AskedFactors, Mfa
 from ringfence.api.newkey import NewKey
 from ringfence.api.operators import Operators, ensure_owner
 from ringfence.api.policies import PolicyService

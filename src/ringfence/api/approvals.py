@@ -22,6 +22,9 @@ __all__ = ["ApprovalService", "Perform", "matching"]
 Perform = Callable[[dict[str, Any], str, tuple[str, ...]], dict[str, Any]]
 """Does an act: its parameters, who asked, and whose approvals it rests on."""
 
+VOTABLE = ("open", "locked", "approved")
+"""Where a request stands while it can still be voted on."""
+
 
 def matching(rules: Mapping[str, Approval], act: str, scopes: Iterable[str]) -> Approval | None:
     """Return the rule that an act falls under; one that names scopes is for these only."""
@@ -79,8 +82,23 @@ class ApprovalService:
         """
         return self._shown(self._approvals.one(name))
 
-    def vote(self, name: str, voter: str, approves: bool, who: str) -> dict[str, Any]:
+    def votable(self, name: str, voter: str) -> Request:
+        """Return a request that an operator can approve at this moment.
+
+        Raises:
+            ApprovalError: as `vote`.
+        """
+        found = self._approvals.one(name)
+        check_vote(found, Vote(voter, True, now_us()), self._eligible(found))
+        self._in_state(found, VOTABLE)
+        return found
+
+    def vote(
+        self, name: str, voter: str, approves: bool, who: str, **signed: str
+    ) -> dict[str, Any]:
         """Approve or reject. Who asked cannot approve, but withdraw by rejecting.
+
+        `signed`: by which passkey, and the digest of which statement, if it was by one.
 
         Raises:
             ApprovalError: `approval_own`, `approval_role`, `approval_voted`, `approval_state`.
@@ -90,10 +108,10 @@ class ApprovalService:
 
         def may(found: Request) -> None:
             check_vote(found, vote, self._eligible(found))
-            self._in_state(found, ("open", "locked", "approved"))
+            self._in_state(found, VOTABLE)
 
         self._approvals.vote(
-            name, vote, may, lambda: self._tell(f"approval.{word}", name, voter, who)
+            name, vote, may, lambda: self._tell(f"approval.{word}", name, voter, who, **signed)
         )
         return self.one(name)
 
@@ -140,7 +158,7 @@ class ApprovalService:
         for one in self._approvals.all():
             about = one.about
             same = (about.act, about.requester, about.parameters) == (act, requester, parameters)
-            if same and self._standing(one) in ("open", "locked", "approved"):
+            if same and self._standing(one) in VOTABLE:
                 return one.id
         return None
 

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ringfence import errors
+from ringfence.api.client_factors import FactorClient
 from ringfence.api.keys import Successor
 from ringfence.api.newkey import NewKey
 from ringfence.api.principals import NewPrincipal
@@ -42,7 +43,7 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
 """Each transition of a credential, and the request that asks for it."""
 
 
-class Client:
+class Client(FactorClient):
     """`Keys` of a running gateway, on behalf of whoever runs this process."""
 
     def __init__(self, where: Path | Elsewhere) -> None:
@@ -172,48 +173,6 @@ class Client:
         erased: list[dict[str, Any]] = self._ask("POST", "/erase", body, DROP_SECONDS)
         return erased
 
-    def factors(self) -> dict[str, Any]:
-        """Return one's own factors and last step-up."""
-        found: dict[str, Any] = self._ask("GET", "/mfa")
-        return found
-
-    def begin_totp(self) -> dict[str, Any]:
-        """Return a new secret, shown this once."""
-        begun: dict[str, Any] = self._ask("POST", "/mfa/totp")
-        return begun
-
-    def confirm_totp(self, code: str) -> dict[str, Any]:
-        """Put it in force."""
-        found: dict[str, Any] = self._ask("POST", "/mfa/totp/confirm", {"code": code})
-        return found
-
-    def recovery_codes(self) -> list[str]:
-        """Return ten new codes, shown this once."""
-        codes: list[str] = self._ask("POST", "/mfa/recovery")
-        return codes
-
-    def remove_totp(self) -> dict[str, Any]:
-        """Take one's codes out of force."""
-        found: dict[str, Any] = self._ask("POST", "/mfa/totp/remove")
-        return found
-
-    def step_up(self, kind: str, code: str) -> dict[str, Any]:
-        """Prove a factor."""
-        found: dict[str, Any] = self._ask("POST", "/mfa/step-up", {"kind": kind, "code": code})
-        return found
-
-    def step_up_for(self, account: str, code: str) -> dict[str, Any]:
-        """Prove a one-time code for what an account's keys are about to ask."""
-        target = f"/mfa/accounts/{quote(account, safe='')}/step-up"
-        found: dict[str, Any] = self._ask("POST", target, {"code": code})
-        return found
-
-    def reset_factors(self, name: str, why: str) -> dict[str, Any]:
-        """Take another's factors away."""
-        target = f"/mfa/{quote(name, safe='')}/reset"
-        found: dict[str, Any] = self._ask("POST", target, {"why": why})
-        return found
-
     def approvals(self) -> list[dict[str, Any]]:
         """Return what was asked for, oldest first."""
         found: list[dict[str, Any]] = self._ask("GET", "/approvals")
@@ -229,6 +188,11 @@ class Client:
         target = f"/approvals/{quote(name, safe='')}/{word}"
         found: dict[str, Any] = self._ask("POST", target)
         return found
+
+    def approve_by_passkey(self, name: str) -> dict[str, Any]:
+        """Return a link to the page that shows a request and has it approved."""
+        opened: dict[str, Any] = self._ask("POST", f"/approvals/{quote(name, safe='')}/passkey")
+        return opened
 
     def execute_approval(self, name: str) -> dict[str, Any]:
         """Do what was approved, once."""
@@ -286,8 +250,11 @@ def refusal(answer: Any) -> GatewayError:
     if not isinstance(answer, dict) or "code" not in answer:
         return RunningError(f"the gateway answers in words we do not know: {str(answer)[:200]}")
     if answer["code"] == StepUpError.code:
-        wanted = {"max_age_s": answer.get("max_age", 0), "strength": answer.get("acr_values", "")}
-        return StepUpError(answer["message"], hint=answer["hint"], **wanted)
+        age_s, strengths = answer.get("max_age") or 0, (answer.get("acr_values") or "").split()
+        weakest = strengths[0] if strengths else ""
+        return StepUpError(
+            answer["message"], hint=answer["hint"], max_age_s=age_s, strength=weakest
+        )
     found = errors.EngineError
     for name in errors.__all__:
         kind = getattr(errors, name)

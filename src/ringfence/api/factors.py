@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ringfence.api.clock import now_us
 from ringfence.api.stepup import StepUps
@@ -16,7 +15,7 @@ from ringfence.identity.factor.totp import enrolment_uri
 from ringfence.identity.lifecycle import KINDS as KINDS_OF
 from ringfence.identity.tree import Tree
 
-__all__ = ["AskedFactors", "FactorService", "Mfa"]
+__all__ = ["FactorService"]
 
 KINDS = ("totp", "recovery")
 """What a step-up can be given with."""
@@ -31,17 +30,17 @@ class FactorService:
         tree: Tree,
         record: Callable[[str, Detail], None],
         node: str = "",
-        open_for: Callable[[str, int], None] | None = None,
+        open_for: Callable[[str, int, str], None] | None = None,
     ) -> None:
         """Keep what is needed. `record` returns when the ledger has an event durably.
 
         `open_for` lets the running engine know of a step-up for an account; None: none runs.
         """
         self.step_ups = step_ups
+        self.node = node
         self._factors = step_ups.factors
         self._tree = tree
         self._record = record
-        self._node = node
         self._open_for = open_for
 
     def shown(self, operator: str) -> dict[str, Any]:
@@ -50,6 +49,7 @@ class FactorService:
         return {
             "operator": operator,
             "totp": self._factors.has_totp(operator),
+            "passkeys": [one.shown() for one in self._factors.passkeys.of(operator)],
             "recovery_codes": self._factors.recovery_left(operator),
             "step_up": None if proof is None else {"by": proof.strength, "time_us": proof.time_us},
             "asked": self.step_ups.asked(),
@@ -63,9 +63,9 @@ class FactorService:
             StepUpError: step-ups are asked for, and nobody has admitted this operator.
         """
         if not self._factors.has_totp(operator):
-            self._admitted(operator)
+            self.may_enrol(operator)
         secret = self._factors.enrol_totp(operator, now_us())
-        return {"secret": secret, "uri": enrolment_uri(secret, operator, self._node)}
+        return {"secret": secret, "uri": enrolment_uri(secret, operator, self.node)}
 
     def confirm_totp(self, operator: str, code: str, who: str) -> dict[str, Any]:
         """Put the secret in force that `begin_totp` has shown: `code` is its app's first.
@@ -77,10 +77,10 @@ class FactorService:
             StepUpError: as `begin_totp`: it may have changed since.
             EngineError: the ledger does not take it; nothing is in force.
         """
-        self._admitted(operator)
+        self.may_enrol(operator)
         self._proved(operator, "totp", who, lambda at: self._first(operator, code, at))
         try:
-            self._tell("factor.enrolled", operator, who, kind="totp")
+            self.tell("factor.enrolled", operator, who, kind="totp")
         except EngineError:
             self._factors.remove_totp(operator, now_us())
             raise
@@ -91,12 +91,12 @@ class FactorService:
         """Return ten new recovery codes, shown this once; the ones before are gone.
 
         Raises:
-            FactorError: `totp_missing`: they are for who has lost an app, and there is none.
+            FactorError: `totp_missing`: they are for who has lost a factor, and there is none.
         """
-        if not self._factors.has_totp(operator):
+        if not self._factors.kinds(operator):
             hint = "`ringfence mfa totp` first"
             raise FactorError("there is nothing to recover yet", code="totp_missing", hint=hint)
-        self._tell("factor.enrolled", operator, who, kind="recovery")
+        self.tell("factor.enrolled", operator, who, kind="recovery")
         return self._factors.new_recovery_codes(operator)
 
     def remove_totp(self, operator: str, who: str) -> dict[str, Any]:
@@ -108,8 +108,22 @@ class FactorService:
             FactorError: `totp_missing`.
         """
         if self._factors.has_totp(operator):
-            self._tell("factor.removed", operator, who, kind="totp")
+            self.tell("factor.removed", operator, who, kind="totp")
         self._factors.remove_totp(operator, now_us())
+        return self.shown(operator)
+
+    def remove_passkey(self, operator: str, label: str, who: str) -> dict[str, Any]:
+        """Take a passkey out of force for good; after the last factor, another may be enrolled.
+
+        Raises:
+            FactorError: `passkey_missing`.
+        """
+        for one in self._factors.passkeys.of(operator):
+            if one.label == label:
+                self.tell("factor.removed", operator, who, kind="passkey", passkey=one.short)
+        self._factors.passkeys.remove(operator, label, now_us())
+        if not self._factors.kinds(operator):
+            self.admit(operator)
         return self.shown(operator)
 
     def step_up(self, operator: str, kind: str, code: str, who: str) -> dict[str, Any]:
@@ -124,8 +138,7 @@ class FactorService:
             hint = "prove one of: " + ", ".join(KINDS)
             raise FactorError(f"{kind!r} is no factor", code="factor_refused", hint=hint)
         self._proved(operator, kind, who, lambda at: proofs[kind](operator, code, at))
-        self._tell("step_up.proved", operator, who, kind=kind)
-        self._factors.keep_step_up(operator, kind, now_us())
+        self.stepped_up(operator, who, kind)
         return self.shown(operator)
 
     def step_up_for(self, account: str, operator: str, code: str, who: str) -> dict[str, Any]:
@@ -137,6 +150,17 @@ class FactorService:
             RunningError: no gateway runs whose policies could see it.
             FactorError, EngineError: as `step_up`.
         """
+        self.check_account(account)
+        self._proved(operator, "totp", who, lambda at: self._factors.prove_totp(operator, code, at))
+        self.open_account(account, operator, who, "totp")
+        return self.shown(operator)
+
+    def check_account(self, account: str) -> None:
+        """Make sure that somebody can step up for an account now.
+
+        Raises:
+            PrincipalMissingError, PrincipalStateError, RunningError: as `step_up_for`.
+        """
         found = self._tree.one(account)
         # An operator proves for themselves, and for nobody else.
         able = found.kind != "operator" and KINDS_OF[found.kind].keys
@@ -146,10 +170,19 @@ class FactorService:
         if self._open_for is None:
             hint = "start the gateway first: a step-up for an account is kept by the engine"
             raise RunningError("no gateway runs", hint=hint, code="gateway_down")
-        self._proved(operator, "totp", who, lambda at: self._factors.prove_totp(operator, code, at))
-        self._tell("step_up.proved", operator, who, kind="totp", account=account)
-        self._open_for(account, now_us())
-        return self.shown(operator)
+
+    def open_account(
+        self, account: str, operator: str, who: str, strength: str, **more: str
+    ) -> None:
+        """Let policies see a step-up for an account, once the ledger has it."""
+        self.tell("step_up.proved", operator, who, kind=strength, account=account, **more)
+        if self._open_for is not None:
+            self._open_for(account, now_us(), strength)
+
+    def stepped_up(self, operator: str, who: str, strength: str, **more: str) -> None:
+        """Keep an operator's step-up, once the ledger has it."""
+        self.tell("step_up.proved", operator, who, kind=strength, **more)
+        self._factors.keep_step_up(operator, strength, now_us())
 
     def reset(self, name: str, why: str, who: str, operator: str | None) -> dict[str, Any]:
         """Take all factors of another operator away, and let them enrol anew for a day.
@@ -169,24 +202,26 @@ class FactorService:
         if found.kind != "operator" or found.state != "active":
             said = f"{name} is no operator in use"
             raise PrincipalStateError(said, hint="`ringfence principal list` shows who is")
-        self._tell("factor.reset", name, who, **({"why": why} if why else {}))
+        self.tell("factor.reset", name, who, **({"why": why} if why else {}))
         self._factors.reset(name, now_us())
         return self.shown(name)
 
     def admit(self, name: str) -> None:
-        """Let an operator who was just made enrol a first factor."""
+        """Let an operator enrol a first factor."""
         self._factors.keep_step_up(name, "admitted", now_us())
 
     def _first(self, operator: str, code: str, at_us: int) -> None:
         self._factors.prove_totp(operator, code, at_us, first=True)
 
-    def _admitted(self, operator: str) -> None:
-        """Make sure that an operator may have a first factor.
+    def may_enrol(self, operator: str) -> None:
+        """Make sure that an operator may have one more factor.
 
-        Nobody's factor comes before an owner's: who enrols puts step-ups in force for all, and
-        only an owner can let the others enrol then.
+        Who has one proves it. Nobody's factor comes before an owner's: who enrols puts step-ups in
+        force for all, and only an owner can let the others enrol then.
         """
-        if self._factors.ever():
+        if self._factors.kinds(operator):
+            self.step_ups.require(operator, "factor.change")
+        elif self._factors.ever():
             self.step_ups.require(operator, "factor.enrol")
         elif self._tree.one(operator).role != "owner":
             hint = "an owner enrols first; then they let you: `ringfence mfa reset NAME`"
@@ -199,87 +234,13 @@ class FactorService:
         except FactorError as e:
             # Refused whether or not the ledger takes it.
             with suppress(EngineError):
-                self._tell("factor.refused", operator, who, kind=kind, code=e.code)
+                self.tell("factor.refused", operator, who, kind=kind, code=e.code)
             raise
 
-    def _tell(self, name: str, operator: str, who: str, **more: str) -> None:
+    def tell(self, name: str, operator: str, who: str, **more: str) -> None:
+        """Have the ledger told durably.
+
+        Raises:
+            EngineError: it does not take it.
+        """
         self._record(name, {"operator": operator, "who": who, **more})
-
-
-class Mfa(Protocol):
-    """The factors of who asks; `FactorService` says what each does and refuses."""
-
-    def factors(self) -> dict[str, Any]:
-        """Return what is enrolled, and the last step-up."""
-        ...
-
-    def begin_totp(self) -> dict[str, Any]:
-        """Return a new secret, shown this once."""
-        ...
-
-    def confirm_totp(self, code: str) -> dict[str, Any]:
-        """Put it in force."""
-        ...
-
-    def recovery_codes(self) -> list[str]:
-        """Return ten new codes, shown this once."""
-        ...
-
-    def remove_totp(self) -> dict[str, Any]:
-        """Take the codes out of force."""
-        ...
-
-    def step_up(self, kind: str, code: str) -> dict[str, Any]:
-        """Prove a factor."""
-        ...
-
-    def step_up_for(self, account: str, code: str) -> dict[str, Any]:
-        """Prove a one-time code for what an account's keys are about to ask."""
-        ...
-
-    def reset_factors(self, name: str, why: str) -> dict[str, Any]:
-        """Take another's factors away."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class AskedFactors:
-    """`Mfa` of a service in this process, while no gateway runs."""
-
-    service: FactorService
-    operator: str
-    who: str
-
-    def factors(self) -> dict[str, Any]:
-        """As `FactorService.shown`."""
-        return self.service.shown(self.operator)
-
-    def begin_totp(self) -> dict[str, Any]:
-        """As `FactorService.begin_totp`."""
-        return self.service.begin_totp(self.operator)
-
-    def confirm_totp(self, code: str) -> dict[str, Any]:
-        """As `FactorService.confirm_totp`."""
-        return self.service.confirm_totp(self.operator, code, self.who)
-
-    def recovery_codes(self) -> list[str]:
-        """As `FactorService.recovery_codes`, after the step-up that it needs."""
-        self.service.step_ups.require(self.operator, "factor.change")
-        return self.service.recovery_codes(self.operator, self.who)
-
-    def remove_totp(self) -> dict[str, Any]:
-        """As `FactorService.remove_totp`, after the step-up that it needs."""
-        self.service.step_ups.require(self.operator, "factor.change")
-        return self.service.remove_totp(self.operator, self.who)
-
-    def step_up(self, kind: str, code: str) -> dict[str, Any]:
-        """As `FactorService.step_up`."""
-        return self.service.step_up(self.operator, kind, code, self.who)
-
-    def step_up_for(self, account: str, code: str) -> dict[str, Any]:
-        """As `FactorService.step_up_for`."""
-        return self.service.step_up_for(account, self.operator, code, self.who)
-
-    def reset_factors(self, name: str, why: str) -> dict[str, Any]:
-        """As `FactorService.reset`: whoever has the folder has its master key, too."""
-        return self.service.reset(name, why, self.who, None)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -22,8 +20,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from ringfence.api.approvals import ApprovalService
 from ringfence.api.exports import ExportService
 from ringfence.api.factors import FactorService
+from ringfence.api.hosting import hosted
 from ringfence.api.keys import KeyService
 from ringfence.api.operators import Operators
+from ringfence.api.passkeys import PasskeyService
 from ringfence.api.performing import performers
 from ringfence.api.person import peer_uid, person
 from ringfence.api.policies import PolicyService
@@ -33,6 +33,7 @@ from ringfence.api.routes import approvals as approval_routes
 from ringfence.api.routes import exports as export_routes
 from ringfence.api.routes import factors as factor_routes
 from ringfence.api.routes import keys as key_routes
+from ringfence.api.routes import passkeys as passkey_routes
 from ringfence.api.routes import policies as policy_routes
 from ringfence.api.routes import principals as principal_routes
 from ringfence.api.routes import seal as seal_routes
@@ -56,6 +57,7 @@ from ringfence.errors import (
     RoleError,
     StepUpError,
 )
+from ringfence.identity.stepup import enough
 
 __all__ = ["app", "endpoints", "serving"]
 
@@ -67,8 +69,6 @@ STATUS: dict[type[GatewayError], int] = {
     PrincipalMissingError: 404,
 }
 """What is not a conflict (409)."""
-START_SECONDS = 10
-STOP_SECONDS = 5
 
 
 class PeerProtocol(H11Protocol):
@@ -92,13 +92,14 @@ def app(
     approvals: ApprovalService | None = None,
     exports: ExportService | None = None,
     policies: PolicyService | None = None,
+    passkeys: PasskeyService | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
     `beside` tells how those stand who read the ledger behind the engine; `vault` has the venue
     keys, where it signs for a venue; `factors` and `approvals` are those of the keys' store.
     Without the latter, nothing needs any. `seal` and `exports` are a gateway's that runs;
-    `policies` are asked of what operators do.
+    `policies` are asked of what operators do; `passkeys` has the links to its pages.
     """
     tree = keys.store.principals
     operators = Operators(tree)
@@ -144,7 +145,8 @@ def app(
     made.include_router(key_routes.router(keys, approvals))
     made.include_router(volume_routes.router(volumes))
     made.include_router(factor_routes.router(factors, approvals))
-    made.include_router(approval_routes.router(approvals))
+    made.include_router(passkey_routes.router(factors, passkeys))
+    made.include_router(approval_routes.router(approvals, passkeys))
     if vault is not None:
         made.include_router(vault_routes.router(vault))
     if seal is not None:
@@ -166,8 +168,10 @@ def refused(status: int, said: str, headers: Mapping[str, str] | None = None) ->
 
 def challenged(error: StepUpError, content: dict[str, str]) -> JSONResponse:
     """Return the answer of RFC 9470: which proof is wanted, and how old it may be."""
-    wanted = {"acr_values": error.strength, "max_age": error.max_age_s}
-    said = f'acr_values="{error.strength}", max_age={error.max_age_s}'
+    # An act that has no rule names no strength.
+    strengths = " ".join(enough(error.strength)) if error.strength else ""
+    wanted = {"acr_values": strengths, "max_age": error.max_age_s}
+    said = f'acr_values="{strengths}", max_age={error.max_age_s}'
     return JSONResponse(
         {**content, "error": "insufficient_user_authentication", **wanted},
         status_code=STATUS[StepUpError],
@@ -205,44 +209,10 @@ def serving(
     except OSError as e:
         listener.close()
         raise FileError(f"cannot open the admin socket {path}: {e.strerror}") from e
-    config = uvicorn.Config(
-        application,
-        http=protocol,
-        ws="none",
-        lifespan="off",
-        # Or a header could say who asks.
-        proxy_headers=False,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(
-        target=server.run, args=([listener],), name="ringfence-admin", daemon=True
-    )
-    thread.start()
     try:
-        wait_until_started(server, thread)
-        yield
+        with hosted(application, listener, "the admin API", protocol):
+            yield
     finally:
-        server.should_exit = True
-        thread.join(STOP_SECONDS * 2)
         listener.close()
         with suppress(OSError):
             path.unlink(missing_ok=True)
-
-
-def wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
-    """Return when the server answers.
-
-    Raises:
-        FileError: it ended, or did not start in START_SECONDS.
-    """
-    tick = threading.Event()
-    for _ in range(START_SECONDS * 200):
-        if server.started:
-            return
-        if not thread.is_alive():
-            break
-        tick.wait(0.005)
-    raise FileError("the admin API did not start")

@@ -43,7 +43,7 @@ class StepUps:
         if not self.asked():
             return
         proof = None if operator is None else self.factors.step_up(operator)
-        enrolled = operator is not None and self.factors.has_totp(operator)
+        enrolled = () if operator is None else self.factors.kinds(operator)
         require_step_up(act, what, proof, now_us(), enrolled=enrolled)
 
     def may(self, operator: str | None) -> May:

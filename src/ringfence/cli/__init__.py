@@ -32,6 +32,7 @@ from ringfence.cli import (
     ledger_verify,
     ledger_vkey,
     mfa,
+    mfa_passkey,
     policy_check,
     policy_load,
     policy_prove,
@@ -107,6 +108,11 @@ proof.command("list")(mfa.list_factors)
 proof.command("remove")(mfa.remove)
 proof.command("step-up")(mfa.step_up)
 proof.command("reset")(mfa.reset)
+token = typer.Typer(help="Keep your passkeys.")
+token.command("add")(mfa_passkey.add)
+token.command("list")(mfa_passkey.list_passkeys)
+token.command("remove")(mfa_passkey.remove)
+proof.add_typer(token, name="passkey")
 app.add_typer(proof, name="mfa")
 
 safe = typer.Typer(help="Keep the keys that sign for a venue, and the folder's own, sealed.")

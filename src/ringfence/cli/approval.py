@@ -10,6 +10,7 @@ import typer
 
 from ringfence.cli.attach import running
 from ringfence.cli.key import moment
+from ringfence.cli.mfa_passkey import follow
 from ringfence.cli.say import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -57,10 +58,16 @@ def approve(
     name: IdArgument,
     config: ConfigOption = DEFAULT_CONFIG,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
+    passkey: Annotated[
+        bool, typer.Option("--passkey", help="On a page that shows it, by a passkey that signs it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Approve what another operator asked for. Shows it, and asks on a terminal."""
     client = running(config)
+    if passkey:
+        follow(client.approve_by_passkey(name), client.link, as_json)
+        return
     if sys.stdin.isatty() and not yes and not as_json:
         pairs(rows_of(client.approval(name)))
         typer.confirm("\nApprove exactly this?", abort=True)

@@ -108,13 +108,24 @@ def step_up(
         str | None,
         typer.Option(help="For what this account's keys are about to ask."),
     ] = None,
+    passkey: Annotated[
+        bool, typer.Option("--passkey", help="With a passkey, in your browser.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Prove a second factor, for what needs a fresh proof of you."""
     kind = "recovery" if recovery else "totp"
+    if recovery and passkey:
+        raise FactorError("--recovery and --passkey are two factors", hint="prove one of them")
     if account is not None and recovery:
         hint = "leave --recovery out"
         raise FactorError("a recovery code is good for new factors only", hint=hint)
+    if passkey:
+        from ringfence.cli.mfa_passkey import follow
+
+        with factors(config) as service:
+            follow(service.passkey_step_up(account), service.link, as_json)
+        return
     with factors(config) as service:
         given = code("recovery code: " if recovery else "the app's code: ")
         if account is None:
@@ -147,6 +158,7 @@ def rows(found: dict[str, Any]) -> list[tuple[str, Any]]:
     return [
         ("operator", found["operator"]),
         ("authenticator app", "in force" if found["totp"] else "none"),
+        ("passkeys", [one["label"] for one in found["passkeys"]] or "none"),
         ("recovery codes", found["recovery_codes"]),
         ("last step-up", last),
         ("step-ups", "asked for" if found["asked"] else "not asked for until someone enrols"),

@@ -69,6 +69,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
         ApprovalService,
         FactorService,
         KeyService,
+        Operators,
         PolicyService,
         PrincipalService,
         StepUps,
@@ -78,10 +79,13 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     )
     from ringfence.api.exports import ExportService
     from ringfence.api.keeping import keeping
+    from ringfence.api.pages.listening import listening, tls_of
+    from ringfence.api.passkeys import PasskeyService
     from ringfence.api.seal import SealService
     from ringfence.api.server import app, serving
     from ringfence.identity import Store, Vault
     from ringfence.identity.bulk import engine_records
+    from ringfence.identity.factor import RelyingParty
 
     loaded, master = state.loaded, state.master
     store = Store(loaded.store())
@@ -99,6 +103,8 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
         engine_records(store, master),
         [key.for_engine() for key in signing.values()],
     )
+    pages = loaded.config.admin.pages
+    tls = None if pages is None else tls_of(pages, state.lies)
     # The engine has read its keys; nobody else can from here on.
     state.close()
     del signing, taken
@@ -144,8 +150,24 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 loaded.config.admin.rules(),
                 record,
             )
+            passkeys = None
+            if pages is not None:
+                party = RelyingParty(pages.rp_id, (pages.origin,))
+                operators = Operators(store.principals)
+                passkeys = PasskeyService(party, factors, approvals, operators)
+                stack.enter_context(listening(passkeys, pages, tls))
             application = app(
-                keys, volumes, engine, readers, kept, seal, factors, approvals, exports, policies
+                keys,
+                volumes,
+                engine,
+                readers,
+                kept,
+                seal,
+                factors,
+                approvals,
+                exports,
+                policies,
+                passkeys,
             )
             stack.enter_context(serving(application, folder.socket))
             if way is not None:
@@ -227,12 +249,16 @@ def ready(
     addresses: list[str], loaded: configuration.Loaded, folder: Folder, as_json: bool
 ) -> None:
     """Say where the gateway listens. Programs wait for this line."""
+    pages = loaded.config.admin.pages
     if as_json:
         node, socket = loaded.config.node, str(folder.socket)
-        say_json({"addresses": addresses, "node": node, "socket": socket})
+        said = {"addresses": addresses, "node": node, "socket": socket}
+        say_json(said | ({} if pages is None else {"pages": pages.origin}))
         return
     for listener, address in zip(loaded.config.listeners, addresses, strict=True):
         scheme = "http" if listener.plain else "https"
         print(f"{listener.name}: {scheme}://{address} ({listener.dialect})")
+    if pages is not None:
+        print(f"pages: {pages.origin}")
     print(f"upstream: {loaded.config.upstream.url}")
     sys.stdout.flush()

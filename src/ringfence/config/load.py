@@ -263,6 +263,10 @@ def absent(loaded: Loaded) -> Found:
             files.append((("listeners", i, "tls", "certificate"), tls.certificate, hint))
             files.append((("listeners", i, "tls", "key"), tls.key, hint))
             files.append((("listeners", i, "tls", "client_ca"), tls.client_ca, hint))
+    if (pages := config.admin.pages) is not None and pages.tls is not None:
+        under, hint = ("admin", "pages", "tls"), "name a PEM file"
+        files.append(((*under, "certificate"), pages.tls.certificate, hint))
+        files.append(((*under, "key"), pages.tls.key, hint))
     for place, text, hint in files:
         if text is None:
             continue

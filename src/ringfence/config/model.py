@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+
+from ringfence.config.pages import Pages
+from ringfence.config.section import Section, wrong
 
 __all__ = ["CONTROLS", "Config", "Instrument", "Limit", "Listener", "Retention", "wrong"]
 
@@ -39,12 +39,6 @@ CONTROLS = (
 DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 DECIMAL_DIGITS = 40
 """As many as the engine's exact arithmetic reads."""
-
-
-def wrong(what: str, hint: str = "", field: str = "") -> PydanticCustomError:
-    """Return an error that `problem.lines` shows as `what; hint`, at `field` of the section."""
-    text = f"{what}; {hint}" if hint else what
-    return PydanticCustomError("ringfence", "{text}", {"text": text, "field": field})
 
 
 def read_address(text: str) -> str:
@@ -111,12 +105,6 @@ Text = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,256}$")]
 Count = Annotated[int, Field(ge=1, le=1 << 40)]
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 Mode = Literal["enforce", "observe", "off"]
-
-
-class Section(BaseModel):
-    """What all sections share: strict types, no unknown fields, no change afterwards."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class Tls(Section):
@@ -337,7 +325,7 @@ class Egress(Section):
     """
 
     vault: FileName = "keys/venues.sealed"
-    accounts: dict[Text, Name] = {}
+    accounts: dict[Text, Name] = Field(default={})
     default: Name | None = None
     """For accounts that are not named; without it they have no key."""
     withdrawals: Annotated[tuple[Withdrawal, ...], Field(strict=False)] = ()
@@ -465,7 +453,8 @@ class Admin(Section):
     """
 
     step_up: Literal["enrolled", "required"] = "enrolled"
-    approvals: dict[Act, Approval] = {}
+    approvals: dict[Act, Approval] = Field(default={})
+    pages: Pages | None = None
 
     def rules(self) -> dict[str, Approval]:
         """Return which acts need others to approve them."""

@@ -135,14 +135,16 @@ class Engine:
         with named():
             return self._engine.hold_accounts(list(accounts), held)
 
-    def step_up(self, account: str, at_us: int) -> None:
+    def step_up(self, account: str, at_us: int, proof: str) -> None:
         """Let policies see that somebody stepped up for an account, in µs since the epoch.
 
+        `proof` is what was proved: `totp` or `passkey`.
+
         Raises:
-            EngineError: the engine is not started.
+            EngineError: the engine is not started, or policies know no such proof.
         """
         with named():
-            self._engine.step_up(account, at_us)
+            self._engine.step_up(account, at_us, proof)
 
     def used_since(self, since_us: int) -> list[tuple[str, int]]:
         """Return the credentials that were used at `since_us` or later, and when, to the second.

@@ -38,6 +38,11 @@ class Opened:
         """Return what the engine takes, as `Loaded.snapshot`."""
         return self.loaded.snapshot(self.files, admin)
 
+    def lies(self, text: str) -> str:
+        """Return where a file of the configuration can be read: in memory, if it is sealed."""
+        path = self.loaded.path(text)
+        return self.files.get(os.path.normpath(path), path)
+
     def check(self) -> None:
         """Let the engine check the configuration, keys and all.
 
@@ -123,6 +128,8 @@ def key_files(loaded: Loaded) -> list[str]:
     config = loaded.config
     named = [MASTER, config.attestation.key, config.ledger.key]
     named += [one.tls.key for one in config.listeners if one.tls is not None]
+    if config.admin.pages is not None and config.admin.pages.tls is not None:
+        named.append(config.admin.pages.tls.key)
     found = []
     for text in named:
         path = Path(os.path.normpath(loaded.folder / text))

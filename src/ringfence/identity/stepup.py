@@ -8,7 +8,7 @@ Source: RFC 9470: a proof has an age (max_age) and a strength (acr).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ringfence.errors import StepUpError
 
-__all__ = ["ACTS", "STRENGTHS", "May", "Need", "StepUp", "refused", "require_step_up"]
+__all__ = ["ACTS", "STRENGTHS", "May", "Need", "StepUp", "enough", "refused", "require_step_up"]
 
-STRENGTHS = ("admitted", "recovery", "totp")
+STRENGTHS = ("admitted", "recovery", "totp", "passkey")
 """Weakest first."""
 
 May = Callable[[str, str], None]
@@ -33,7 +33,7 @@ class Need(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    strength: Literal["admitted", "recovery", "totp"]
+    strength: Literal["admitted", "recovery", "totp", "passkey"]
     max_age_s: int = Field(ge=1, le=86_400)
     says: str
 
@@ -56,11 +56,11 @@ ACTS = read_acts()
 
 
 def require_step_up(
-    act: str, what: str, proof: StepUp | None, now_us: int, *, enrolled: bool
+    act: str, what: str, proof: StepUp | None, now_us: int, *, enrolled: Collection[str]
 ) -> None:
     """Make sure that `proof` is enough for `act`; `what` says it in words, empty: as the rule.
 
-    `enrolled`: whether who asks has a one-time code in force.
+    `enrolled`: what who asks can step up with.
 
     Raises:
         StepUpError: it is not. What needs it stays undone.
@@ -82,15 +82,24 @@ def require_step_up(
     )
 
 
-def way_to(strength: str, enrolled: bool) -> str:
+def enough(strength: str) -> tuple[str, ...]:
+    """Return all strengths that are as good as this one, weakest first."""
+    return STRENGTHS[STRENGTHS.index(strength) :]
+
+
+def way_to(strength: str, enrolled: Collection[str]) -> str:
     """Return what to do for a proof of this strength."""
     if strength == "admitted":
         return "an owner lets you enrol: `ringfence mfa reset NAME`, good for 24 hours"
+    if "passkey" in enrolled:
+        return "`ringfence mfa step-up --passkey`, then ask again"
+    if strength == "passkey":
+        return "`ringfence mfa passkey add` enrols one; then `ringfence mfa step-up --passkey`"
     if not enrolled:
-        return "`ringfence mfa totp` enrols an authenticator app; then `ringfence mfa step-up`"
+        return "`ringfence mfa totp` or `ringfence mfa passkey add` enrols a factor; then step up"
     return "`ringfence mfa step-up`, then ask again"
 
 
 def refused(act: str, what: str) -> None:
     """Refuse, as whoever asks has proved nothing."""
-    require_step_up(act, what, None, 0, enrolled=True)
+    require_step_up(act, what, None, 0, enrolled=("totp",))

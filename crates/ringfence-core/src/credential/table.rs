@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::{Account, Credential, Live, NewCredential, State};
 use crate::budget::Counters;
+use crate::proof::{LastProof, Proof};
 use crate::refusal::Code;
 use crate::replay::{ReplayMemory, ReplayRoom};
 
@@ -142,11 +143,9 @@ impl CredentialTable {
         }
     }
 
-    /// Keeps that somebody stepped up for this account at `at_us`, in microseconds since the epoch.
-    pub fn step_up(&self, account: &str, at_us: u64) {
-        self.account(account)
-            .stepped_us
-            .store(at_us, Ordering::SeqCst);
+    /// Keeps that somebody stepped up for this account at `at_us`, in microseconds since the epoch, and by what.
+    pub fn step_up(&self, account: &str, at_us: u64, proof: Proof) {
+        self.account(account).stepped.keep(proof, at_us);
     }
 
     /// Returns the credentials that were used at `since_us` or later, and when; in microseconds since
@@ -215,7 +214,7 @@ impl CredentialTable {
             name: name.into(),
             counters: Counters::default(),
             held: AtomicBool::new(false),
-            stepped_us: AtomicU64::new(0),
+            stepped: LastProof::default(),
         });
         accounts.insert(name.into(), Arc::clone(&account));
         account

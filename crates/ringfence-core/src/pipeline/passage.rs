@@ -19,9 +19,6 @@ use crate::sequence;
 use crate::session::Coverage;
 use crate::sign::Claim;
 
-/// What whoever steps up for an account proves: a code of an authenticator app.
-const STRENGTH: &str = "totp";
-
 pub(super) struct Passage<'c, 'm> {
     core: &'c Core,
     message: &'c Message<'m>,
@@ -268,11 +265,12 @@ impl<'c, 'm> Passage<'c, 'm> {
 
     /// Returns the fresh proof that somebody gave for an account; one of the future is none.
     fn step_up(&self, who: &Credential) -> Option<StepUp<'static>> {
-        let age_us = self.now_us.checked_sub(who.stepped_us()?)?;
+        let (proof, at_us) = who.stepped()?;
+        let age_us = self.now_us.checked_sub(at_us)?;
         Some(StepUp {
             // Never younger than it is.
             age_s: age_us.div_ceil(1_000_000),
-            strength: STRENGTH,
+            strength: proof.as_str(),
         })
     }
 

@@ -19,6 +19,8 @@ __all__ = [
     "KeyRotated",
     "KeyStep",
     "KeyStory",
+    "LinkOpened",
+    "LinkState",
     "PoliciesLoaded",
     "PrincipalAnswer",
     "PrincipalStep",
@@ -181,11 +183,41 @@ class StepUp(BaseModel):
     time_us: int
 
 
+class Passkey(BaseModel):
+    """A passkey in force; `synced`: it is backed up, `unlocks`: it can open a seal."""
+
+    id: str
+    label: str
+    synced: bool
+    unlocks: bool
+    created_us: int
+    used_us: int | None
+
+
+class LinkOpened(BaseModel):
+    """A link to one of the gateway's pages: this once, for one browser."""
+
+    id: str
+    link: str
+    expires_us: int
+
+
+class LinkState(BaseModel):
+    """What became of a link: `waiting`, `done` or `failed`; `said` is for people."""
+
+    id: str
+    kind: str
+    state: str
+    said: str
+    expires_us: int
+
+
 class FactorsOf(BaseModel):
     """An operator's second factors; `asked`: step-ups are asked for at this gateway."""
 
     operator: str
     totp: bool
+    passkeys: list[Passkey]
     recovery_codes: int
     step_up: StepUp | None
     asked: bool

@@ -7,14 +7,16 @@ from typing import Any
 from fastapi import APIRouter
 
 from ringfence.api.approvals import ApprovalService
-from ringfence.api.routes.answers import Approval
+from ringfence.api.passkeys import PasskeyService
+from ringfence.api.routes.answers import Approval, LinkOpened
 from ringfence.api.routes.asking import Operator, Who
+from ringfence.api.routes.passkeys import paged
 
 __all__ = ["router"]
 
 
-def router(approvals: ApprovalService) -> APIRouter:
-    """Return the endpoints on `approvals`."""
+def router(approvals: ApprovalService, passkeys: PasskeyService | None) -> APIRouter:
+    """Return the endpoints on `approvals`; `passkeys` has the page, where there is one."""
     made = APIRouter(prefix="/approvals")
 
     @made.get("", response_model=list[Approval])
@@ -28,6 +30,10 @@ def router(approvals: ApprovalService) -> APIRouter:
     @made.post("/{name}/approve", response_model=Approval)
     def approve(name: str, operator: Operator, who: Who) -> object:
         return approvals.vote(name, operator.name, True, who)
+
+    @made.post("/{name}/passkey", response_model=LinkOpened)
+    def approve_by_passkey(name: str, operator: Operator, who: Who) -> object:
+        return paged(passkeys).approve(name, operator.name, who)
 
     @made.post("/{name}/reject", response_model=Approval)
     def reject(name: str, operator: Operator, who: Who) -> object:

@@ -9,6 +9,7 @@ use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
 use crate::pipeline::{Core, Trace};
 use crate::policy::{Asked, Policy, Serial, StepUp};
+use crate::proof::Proof;
 use crate::refusal::{Code, Detail, Refusal};
 
 /// Forbids changes, and keeps what it was asked.
@@ -106,20 +107,29 @@ fn a_policy_sees_how_long_ago_somebody_stepped_up_for_the_account() {
         ..core()
     };
     let minute_us = 60_000_000;
-    for (number, (account, at_us, wanted)) in [
-        ("alice", 0, Some(Code::PolicyForbids)),
-        ("bob", NOW_US, Some(Code::PolicyForbids)),
-        ("alice", NOW_US - minute_us, None),
-        ("alice", NOW_US - minute_us - 1, Some(Code::PolicyForbids)),
+    let (totp, passkey) = (Proof::Totp, Proof::Passkey);
+    for (number, (account, proof, at_us, wanted)) in [
+        ("alice", totp, 0, Some(Code::PolicyForbids)),
+        ("alice", passkey, 0, Some(Code::PolicyForbids)),
+        ("bob", totp, NOW_US, Some(Code::PolicyForbids)),
+        ("alice", totp, NOW_US - minute_us, None),
+        (
+            "alice",
+            totp,
+            NOW_US - minute_us - 1,
+            Some(Code::PolicyForbids),
+        ),
         // A clock that went back makes no proof.
-        ("alice", NOW_US + 1, Some(Code::PolicyForbids)),
-        ("alice", NOW_US, None),
+        ("alice", totp, NOW_US + 1, Some(Code::PolicyForbids)),
+        ("alice", totp, NOW_US, None),
+        // This policy asks for another proof.
+        ("alice", passkey, NOW_US, Some(Code::PolicyForbids)),
     ]
     .into_iter()
     .enumerate()
     {
-        core.credentials.step_up(account, at_us);
-        let draft = order(["a", "b", "c", "d", "e", "f"][number]);
+        core.credentials.step_up(account, at_us, proof);
+        let draft = order(["a", "b", "c", "d", "e", "f", "g", "h"][number]);
         assert_eq!(draft.code(&core), wanted, "{account} {at_us}");
     }
 }
