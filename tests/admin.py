@@ -11,7 +11,14 @@ import httpx
 import pyotp
 from fastapi import FastAPI
 
-from ringfence.api import ApprovalService, FactorService, KeyService, Operators, StepUps
+from ringfence.api import (
+    AddressService,
+    ApprovalService,
+    FactorService,
+    KeyService,
+    Operators,
+    StepUps,
+)
 from ringfence.api.pages import Site
 from ringfence.api.passkeys import PasskeyService
 from ringfence.api.server import app
@@ -23,8 +30,9 @@ from ringfence.identity.principal import Principal
 from tests.asking import ask
 from tests.authenticator import RP, SITE
 
-__all__ = ["ADMIN", "CHIEF", "OWNER", "SECOND_US", "SECURITY", "Gateway"]
+__all__ = ["ADMIN", "CHIEF", "LOCK_S", "OWNER", "SECOND_US", "SECURITY", "Gateway"]
 
+LOCK_S = 3_600
 OWNER, ADMIN, SECURITY, CHIEF = 4_000_001, 4_000_002, 4_000_003, 4_000_004
 OPERATORS = {
     "owner": ("owner", OWNER),
@@ -33,6 +41,19 @@ OPERATORS = {
     "chief": ("owner", CHIEF),
 }
 SECOND_US = 1_000_000
+
+
+class Book:
+    """The engine's addresses, as it is told of them; or it follows no more."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, list[dict[str, Any]]] = {}
+        self.follows = True
+
+    def put_addresses(self, addresses: dict[str, list[dict[str, Any]]]) -> None:
+        if not self.follows:
+            raise EngineError("the engine is not started", code="engine_stopped")
+        self.known |= addresses
 
 
 class Gateway:
@@ -63,7 +84,12 @@ class Gateway:
         party = RelyingParty(RP, (origin,))
         self.passkeys = PasskeyService(party, factors, approvals, Operators(tree))
         self.site = Site(self.passkeys, origin)
-        nothing = cast("Any", None)
+        self.engine = Book()
+        self.now_us = time.time_ns() // 1_000
+        engine, nothing = cast("Any", self.engine), cast("Any", None)
+        addresses = AddressService(
+            self.keys.addresses, self.record, engine, LOCK_S, lambda: self.now_us
+        )
         self.app: FastAPI = app(
             self.keys,
             nothing,
@@ -71,6 +97,7 @@ class Gateway:
             factors=factors,
             approvals=approvals,
             passkeys=self.passkeys,
+            addresses=addresses,
         )
 
     def record(self, name: str, detail: Any) -> None:

@@ -60,8 +60,10 @@ class Engine:
     """A gateway: its listeners, controls and ledger."""
 
     def __new__(cls, snapshot: bytes) -> Engine: ...
-    def start(self, credentials: bytes, venue_keys: bytes) -> list[str]:
-        """Take JSON arrays of credentials and venue keys, open the ledger, listen.
+    def start(
+        self, credentials: bytes, venue_keys: bytes, withdrawal_addresses: bytes
+    ) -> list[str]:
+        """Take credentials, venue keys and withdrawal addresses, open the ledger, listen.
 
         Returns the addresses in the listeners' order, with the ports that the system chose.
         """
@@ -71,6 +73,9 @@ class Engine:
 
     def hurry(self) -> None:
         """End the wait of a `stop` on another thread."""
+
+    def put_addresses(self, addresses: bytes) -> None:
+        """Put a JSON object of addresses by account in the place of those these accounts had."""
 
     def put_policies(self, policies: PolicySet) -> None:
         """Put policies in the place of those in force."""

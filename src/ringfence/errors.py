@@ -6,6 +6,7 @@ The message says what and which; the hint says what to do. Neither carries a sec
 from __future__ import annotations
 
 __all__ = [
+    "AddressError",
     "ApprovalError",
     "AttestationError",
     "ConfigError",
@@ -53,6 +54,17 @@ class GatewayError(Exception):
             self.hint = hint
         if code is not None:
             self.code = code
+
+
+class AddressError(GatewayError):
+    """A withdrawal address is not there, is there already, or is not what was added.
+
+    Codes: `address_unknown`, `address_exists`, `address_changed`, and `address_invalid` for text
+    that cannot be one.
+    """
+
+    code = "address_unknown"
+    hint = "`ringfence address list` shows the ids"
 
 
 class ApprovalError(GatewayError):

@@ -25,8 +25,8 @@ RAISES = {
         signature_authority""",
     "InvalidNonce": """time_missing time_malformed time_stale time_ahead window_too_large
         replay_seen""",
-    "PermissionDenied": """address_not_allowed scope_missing policy_forbids funds_rule_missing
-        funds_max""",
+    "PermissionDenied": """address_not_allowed scope_missing policy_forbids step_up_required
+        funds_rule_missing address_locked funds_max""",
     "DDoSProtection": "connections_exhausted edge_rate budget_exceeded venue_limited",
     "RateLimitExceeded": "budget_exceeded.orders",
     "InvalidOrder": """number_inexact number_inexact.quantity number_inexact.quoteOrderQty

@@ -76,13 +76,16 @@ def firm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firm]:
             "--upstream", venue["url"], str(state),
         )  # fmt: skip
         config = state / "ringfence.yaml"
-        rule = f"- {{account: desk, asset: BTC, network: BTC, address: {HOME}, max_amount: 0.5}}"
         text = config.read_text().replace("    desk: main", "    desk: main\n    lab: main")
-        config.write_text(text.replace("withdrawals: []", f"withdrawals:\n    {rule}"))
+        config.write_text(text + "\nwithdrawals: {lock_s: 0}\n")
         scopes = ["read", "trade", "withdraw"]
         accounts = {"bot": "desk", "other": "lab", "stranger": "nobody"}
         keys = {name: key(state, who, scopes, "127.0.0.0/8") for name, who in accounts.items()}
         put(str(config), VENUE_SECRET, "--why", "first key")
+        ringfence(
+            "address", "add", "-c", str(config), "--account", "desk", "--asset", "BTC",
+            "--network", "BTC", "--address", HOME, "--max", "0.5", "--why", "home",
+        )  # fmt: skip
         with running(folder / "gateway.log", "serve", "-c", str(config)) as gateway:
             url = f"https://{gateway['addresses'][0]}"
             yield Firm(url, venue["url"], folder, state, **keys)

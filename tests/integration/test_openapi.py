@@ -52,6 +52,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /holds": {"name": "{fresh}", "since": None, "until": None},
     "POST /vault": {"name": "{fresh}", "key_id": "at-{fresh}", "dialect": "binance"}
     | {"secret": secrets.token_urlsafe(32), "passphrase": None},
+    "POST /addresses": {"account": "{there}", "asset": "BTC", "address": "{fresh}", "label": ""}
+    | dict.fromkeys(["network", "tag", "max_amount"]),
     "POST /exports/shares": {"threshold": 3, "count": 5},
     "POST /erase": {"address": "127.0.0.1", "until": None},
 }
@@ -117,6 +119,8 @@ class Asking:
         self.do("POST /principals", {"name": self.there["name"]})
         made = self.do("POST /keys", {"account": self.there["name"], **MAY})
         self.there["key_id"] = made["key_id"]
+        place = {"account": self.there["name"], "asset": "BTC", "address": "bc1qhome"}
+        self.there["address_id"] = self.do("POST /addresses", place)["id"]
         for earlier in BEFORE.get(label, []):
             about = {"name": self.there["name"]} if "name" in BODIES.get(earlier, {}) else {}
             self.do(earlier, self.body(earlier) | about)
@@ -132,7 +136,9 @@ class Asking:
         fresh = f"name-{next(self.numbers)}"
         body = BODIES.get(label, {}) | {"why": "tried"}
         return {
-            name: value.format(fresh=fresh) if isinstance(value, str) else value
+            name: value.format(fresh=fresh, there=self.there["name"])
+            if isinstance(value, str)
+            else value
             for name, value in body.items()
         }
 

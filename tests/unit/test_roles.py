@@ -45,6 +45,10 @@ POST /keys/{key_id}/destroy       x     x     x        .       .
 POST /keys/{key_id}/rotate        x     x     .        .       .
 POST /keys/{key_id}/scopes        x     x     .        .       .
 POST /keys/{key_id}/expire        x     x     x        .       .
+GET /addresses                    x     x     x        x       x
+GET /addresses/{address_id}       x     x     x        x       x
+POST /addresses                   x     x     .        .       .
+POST /addresses/{address_id}/remove x     x     x        .       .
 GET /vault                        x     x     x        x       x
 POST /vault                       x     x     .        .       .
 POST /vault/{name}/remove         x     x     x        .       .

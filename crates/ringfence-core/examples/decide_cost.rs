@@ -22,6 +22,7 @@ use ringfence_core::credential::{CredentialTable, NewCredential, State};
 use ringfence_core::decimal::Decimal;
 use ringfence_core::edge::EdgeBudget;
 use ringfence_core::freshness::Window;
+use ringfence_core::funds::Withdrawals;
 use ringfence_core::guard::{Guard, Instrument, OrderKind, OrderText};
 use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::operation::{Operation, Scopes};
@@ -131,6 +132,7 @@ fn core(modes: Modes) -> Core {
     Core {
         egress: None,
         policy: None,
+        withdrawals: Withdrawals::default(),
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1_000_000_000, 1000, 65_536),
         budget: BudgetTable::new(limits.to_vec(), 1_000_000).unwrap(),

@@ -1,4 +1,5 @@
-//! Egress: whose venue key signs for an account, what was used of the venue through it, and what may leave.
+//! Egress: whose venue key signs for an account, what was used of the venue through it, and what may be
+//! transferred.
 //!
 //! Only the names of keys are known here. Their material is with whoever signs.
 
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::budget::{Cost, Meter};
-use crate::funds::FundsRules;
+use crate::funds::TransferRules;
 use crate::refusal::{Code, Refusal};
 
 /// How often it is news that a key is refused, in microseconds.
@@ -21,7 +22,7 @@ pub struct Egress {
     default: Option<Arc<VenueKey>>,
     keys: HashMap<Box<str>, Arc<VenueKey>>,
     upstream: Arc<Meter>,
-    rules: FundsRules,
+    transfers: TransferRules,
 }
 
 /// A venue key by its name. What was used through it outlives a change of its material.
@@ -48,7 +49,7 @@ impl Egress {
     pub fn new(
         accounts: &HashMap<Box<str>, Box<str>>,
         default: Option<&str>,
-        rules: FundsRules,
+        transfers: TransferRules,
     ) -> Self {
         let mut keys: HashMap<Box<str>, Arc<VenueKey>> = HashMap::new();
         let mut key = |name: &str| {
@@ -64,7 +65,7 @@ impl Egress {
             default,
             keys,
             upstream: Arc::default(),
-            rules,
+            transfers,
         }
     }
 
@@ -89,9 +90,9 @@ impl Egress {
         &self.upstream
     }
 
-    /// Returns which funds may leave.
-    pub const fn rules(&self) -> &FundsRules {
-        &self.rules
+    /// Returns what accounts may transfer.
+    pub const fn transfers(&self) -> &TransferRules {
+        &self.transfers
     }
 
     /// Checks that the venue has not told us to stop. Milliseconds since the Unix epoch.

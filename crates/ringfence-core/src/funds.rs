@@ -1,9 +1,12 @@
-//! Funds that leave: what a withdrawal or a transfer says, and the rules that let one pass. No rule, no passage.
+//! Funds that leave: what a withdrawal or a transfer says, and what lets one pass. No address or rule, no passage.
+
+mod addresses;
 
 use std::collections::HashMap;
 
+pub use addresses::{Unlisted, WithdrawalAddress, WithdrawalAddresses};
+
 use crate::decimal::Decimal;
-use crate::operation::Operation;
 use crate::refusal::{Code, Refusal};
 
 /// Names that say where funds go.
@@ -20,11 +23,67 @@ pub struct FundsText<'a> {
     pub to: [Option<&'a str>; TO_MAX],
 }
 
-/// What one account may move, and where to. Everything is compared exactly.
+impl FundsText<'_> {
+    /// Checks that the amount is one, and at most `most`, if that is given.
+    ///
+    /// # Errors
+    ///
+    /// `funds_rule_missing` where there is none, `number_inexact`, `quantity_invalid`, `funds_max`.
+    pub fn within(&self, most: Option<Decimal>) -> Result<(), Refusal> {
+        let text = self.amount.ok_or_else(|| missing("amount"))?;
+        let amount = Decimal::parse(text);
+        let amount = amount.map_err(|_| Refusal::new(Code::NumberInexact).field("amount"))?;
+        if amount.is_zero() {
+            return Err(Refusal::new(Code::QuantityInvalid).field("amount"));
+        }
+        if most.is_some_and(|most| amount > most) {
+            return Err(Refusal::new(Code::FundsMax).field("amount"));
+        }
+        Ok(())
+    }
+
+    /// Returns a copy that outlives the message.
+    pub fn kept(&self) -> Funds {
+        let own = |text: Option<&str>| text.map(Into::into);
+        Funds {
+            asset: own(self.asset),
+            amount: own(self.amount),
+            to: self.to.map(own),
+        }
+    }
+}
+
+/// [`FundsText`] that is kept for as long as a message waits.
 #[derive(Clone, Debug)]
-pub struct FundsRule {
-    /// Withdrawal or transfer.
-    pub operation: Operation,
+pub struct Funds {
+    asset: Option<Box<str>>,
+    amount: Option<Box<str>>,
+    to: [Option<Box<str>>; TO_MAX],
+}
+
+impl Funds {
+    /// Returns what the message said.
+    pub fn text(&self) -> FundsText<'_> {
+        FundsText {
+            asset: self.asset.as_deref(),
+            amount: self.amount.as_deref(),
+            to: self.to.each_ref().map(Option::as_deref),
+        }
+    }
+}
+
+/// What a withdrawal needs, whoever asks.
+#[derive(Debug, Default)]
+pub struct Withdrawals {
+    /// Where it may go.
+    pub addresses: WithdrawalAddresses,
+    /// How old the account's step-up may be at most, in seconds. None: it needs none.
+    pub step_up_s: Option<u64>,
+}
+
+/// What one account may transfer between the venue's own wallets. Everything is compared exactly.
+#[derive(Clone, Debug)]
+pub struct TransferRule {
     /// What moves.
     pub asset: Box<str>,
     /// As in [`FundsText`]. What the rule leaves out, the message must leave out.
@@ -35,11 +94,11 @@ pub struct FundsRule {
 
 /// Rules by account.
 #[derive(Debug, Default)]
-pub struct FundsRules(HashMap<Box<str>, Vec<FundsRule>>);
+pub struct TransferRules(HashMap<Box<str>, Vec<TransferRule>>);
 
-impl FundsRules {
+impl TransferRules {
     /// Makes them from accounts and a rule for each.
-    pub fn new(rules: impl IntoIterator<Item = (Box<str>, FundsRule)>) -> Self {
+    pub fn new(rules: impl IntoIterator<Item = (Box<str>, TransferRule)>) -> Self {
         let mut by_account: HashMap<_, Vec<_>> = HashMap::new();
         for (account, rule) in rules {
             by_account.entry(account).or_default().push(rule);
@@ -47,38 +106,25 @@ impl FundsRules {
         Self(by_account)
     }
 
-    /// Checks that `account` may move `funds`.
+    /// Checks that `account` may transfer `funds`.
     ///
     /// # Errors
     ///
-    /// `funds_rule_missing` when no rule names asset and place, `number_inexact`, `quantity_invalid`, `funds_max`.
-    pub fn check(
-        &self,
-        account: &str,
-        operation: Operation,
-        funds: Option<&FundsText<'_>>,
-    ) -> Result<(), Refusal> {
-        let missing = |field: &str| Refusal::new(Code::FundsRuleMissing).field(field);
+    /// `funds_rule_missing` when no rule names asset and place; then as [`FundsText::within`].
+    pub fn check(&self, account: &str, funds: Option<&FundsText<'_>>) -> Result<(), Refusal> {
         let funds = funds.ok_or_else(|| missing("asset"))?;
         let asset = funds.asset.ok_or_else(|| missing("asset"))?;
-        let text = funds.amount.ok_or_else(|| missing("amount"))?;
         let rules = self.0.get(account).map(Vec::as_slice).unwrap_or_default();
-        let fits = |rule: &&FundsRule| {
-            let to = rule.to.iter().map(Option::as_deref);
-            rule.operation == operation && *rule.asset == *asset && to.eq(funds.to)
+        let fits = |rule: &&TransferRule| {
+            *rule.asset == *asset && rule.to.iter().map(Option::as_deref).eq(funds.to)
         };
         let most = rules.iter().filter(fits).map(|rule| rule.max_amount).max();
-        let most = most.ok_or_else(|| missing("destination"))?;
-        let amount = Decimal::parse(text);
-        let amount = amount.map_err(|_| Refusal::new(Code::NumberInexact).field("amount"))?;
-        if amount.is_zero() {
-            return Err(Refusal::new(Code::QuantityInvalid).field("amount"));
-        }
-        if amount > most {
-            return Err(Refusal::new(Code::FundsMax).field("amount"));
-        }
-        Ok(())
+        funds.within(Some(most.ok_or_else(|| missing("destination"))?))
     }
+}
+
+fn missing(field: &str) -> Refusal {
+    Refusal::new(Code::FundsRuleMissing).field(field)
 }
 
 #[cfg(test)]

@@ -22,12 +22,13 @@
 //! | [`budget`] | limits over windows, all or nothing |
 //! | [`guard`], [`decimal`] | bounds of orders, computed exactly |
 //! | [`placed`] | which instrument an account's orders are in |
-//! | [`egress`], [`funds`] | whose venue key signs, what was used through it; which funds may leave |
+//! | [`egress`], [`funds`] | whose venue key signs, what was used through it; which funds may leave, and where to |
 //! | [`sequence`] | what is legal now |
-//! | [`refusal`], [`mode`], [`address`] | the words that they share |
+//! | [`refusal`], [`mode`], [`moment`], [`address`] | the words that they share |
 //!
 //! What several threads touch is exact: an atomic for a credential's state, a mutex for its replay
-//! memory and one for what it used, a mutex per part of the address tables, one for placed orders. No lock is held while
+//! memory and one for what it used, a mutex per part of the address tables, one for placed orders,
+//! a read-write lock for withdrawal addresses. No lock is held while
 //! another control runs.
 #![forbid(unsafe_code)]
 
@@ -43,6 +44,7 @@ pub mod freshness;
 pub mod funds;
 pub mod guard;
 pub mod mode;
+pub mod moment;
 pub mod operation;
 pub mod pipeline;
 pub mod placed;

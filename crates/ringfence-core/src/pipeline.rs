@@ -13,7 +13,7 @@ use crate::credential::{Credential, CredentialTable};
 use crate::edge::{EdgeBudget, EdgePass, EdgeRefusal};
 use crate::egress::{Egress, VenueKey};
 use crate::freshness::Window;
-use crate::funds::FundsText;
+use crate::funds::{Funds, FundsText, Withdrawals};
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
@@ -105,6 +105,8 @@ pub struct Permit {
     authority: Mode,
     venue_key: Option<Arc<VenueKey>>,
     judged: Option<Serial>,
+    /// What it withdraws, where the guard said that it may.
+    leaving: Option<Box<Funds>>,
     cost: Cost,
     _proofs: Proofs,
 }
@@ -210,17 +212,26 @@ pub struct Core {
     pub egress: Option<Egress>,
     /// What judges behind the scopes, where something does.
     pub policy: Option<Arc<dyn Policy>>,
+    /// What a withdrawal needs.
+    pub withdrawals: Withdrawals,
 }
 
 impl Core {
-    /// As [`Permit::revalidate`]; also that the policies have not changed, nor the venue told us to stop, meanwhile.
+    /// As [`Permit::revalidate`]; also that meanwhile the policies have not changed, no withdrawal's address was removed,
+    /// nor did the venue tell us to stop.
     ///
     /// # Errors
     ///
-    /// As [`Permit::revalidate`], `policy_forbids`, and `venue_limited`.
+    /// As [`Permit::revalidate`], [`WithdrawalAddresses::check`](crate::funds::WithdrawalAddresses::check),
+    /// `policy_forbids`, and `venue_limited`.
     pub fn revalidate(&self, permit: &Permit, now_us: u64) -> Result<(), Refusal> {
         permit.revalidate(now_us)?;
         self.judge_again(permit)?;
+        if let Some(funds) = &permit.leaving {
+            let account = permit.credential.as_ref().map_or("", |who| who.account());
+            let addresses = &self.withdrawals.addresses;
+            addresses.check(account, Some(&funds.text()), now_us)?;
+        }
         match &self.egress {
             Some(egress) if self.modes.of(Control::Budget) == Mode::Enforce => {
                 egress.check(permit.venue_key.as_deref(), permit.cost, now_us / 1000)

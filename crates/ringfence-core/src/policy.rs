@@ -65,7 +65,7 @@ pub trait Policy: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// `policy_forbids`, naming the deciding policies.
+    /// `policy_forbids`, naming the deciding policies; `step_up_required` where a fresh step-up would be enough.
     fn check(&self, asked: &Asked<'_>) -> Result<Serial, Refusal>;
 
     /// Returns which set is in force.

@@ -12,6 +12,9 @@ pub enum Proof {
 }
 
 impl Proof {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Totp, Self::Passkey];
+
     /// Returns the word used everywhere.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -22,9 +25,7 @@ impl Proof {
 
     /// Returns the proof called `text`.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Passkey, Self::Totp]
-            .into_iter()
-            .find(|one| one.as_str() == text)
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
     }
 }
 

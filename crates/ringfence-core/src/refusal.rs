@@ -8,6 +8,7 @@ use std::fmt;
 pub use code::Code;
 
 use crate::budget::{Counts, Subject};
+use crate::moment::Moment;
 
 /// Whose doing it is that a message was refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,12 +51,16 @@ pub enum Detail {
     Distance(u64),
     /// The field that is wrong.
     Field(Box<str>),
+    /// When it will be allowed; microseconds since the Unix epoch.
+    From(u64),
     /// The budget that is used up.
     Limit(LimitDetail),
     /// What the policies decided, for the ledger: which policies there are is no client's business.
     Policies(Box<str>),
     /// The scope that the credential lacks.
     Scope(&'static str),
+    /// How old a step-up may be, in seconds.
+    StepUp(u64),
 }
 
 /// The budget that refused.
@@ -123,9 +128,11 @@ impl Refusal {
             }
             Detail::None
             | Detail::Distance(_)
+            | Detail::From(_)
             | Detail::Limit(_)
             | Detail::Policies(_)
-            | Detail::Scope(_) => self.field(&index.to_string()),
+            | Detail::Scope(_)
+            | Detail::StepUp(_) => self.field(&index.to_string()),
         }
     }
 
@@ -152,6 +159,7 @@ impl fmt::Display for Refusal {
             Detail::None | Detail::Policies(_) => Ok(()),
             Detail::Distance(us) => write!(f, " [{} ms past the limit]", us.div_ceil(1000)),
             Detail::Field(name) => write!(f, " [{name}]"),
+            Detail::From(us) => write!(f, " [from {}]", Moment(*us)),
             Detail::Limit(limit) => write!(
                 f,
                 " [{}: {} {} in {} ms]",
@@ -161,6 +169,7 @@ impl fmt::Display for Refusal {
                 limit.window_ms
             ),
             Detail::Scope(scope) => write!(f, " [{scope}]"),
+            Detail::StepUp(max_age_s) => write!(f, " [no older than {max_age_s} s]"),
         }
     }
 }

@@ -16,6 +16,7 @@ use ringfence_core::credential::{CredentialTable, NewCredential, State};
 use ringfence_core::decimal::Decimal;
 use ringfence_core::edge::EdgeBudget;
 use ringfence_core::freshness::Window;
+use ringfence_core::funds::Withdrawals;
 use ringfence_core::guard::{Guard, Instrument, OrderKind, OrderText};
 use ringfence_core::mode::Modes;
 use ringfence_core::operation::{Operation, Scopes};
@@ -109,6 +110,7 @@ fn core() -> Core {
         modes: Modes::default(),
         egress: None,
         policy: None,
+        withdrawals: Withdrawals::default(),
     }
 }
 

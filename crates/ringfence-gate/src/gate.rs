@@ -28,7 +28,7 @@ use crate::listen::{Door, bind, claim};
 use crate::open::{open_ledger, settled};
 use crate::record;
 use crate::shared::{Parts, Shared, Speech};
-use crate::snapshot::{CredentialRecord, ListenerConfig, Snapshot, VenueKeyRecord};
+use crate::snapshot::{AddressBook, CredentialRecord, ListenerConfig, Snapshot, VenueKeyRecord};
 use crate::tls;
 
 /// How often a drain looks whether all connections are gone.
@@ -68,10 +68,10 @@ impl Gate {
         snapshot: &Snapshot,
         credentials: Vec<CredentialRecord>,
     ) -> Result<Self, GateError> {
-        Self::start_with(snapshot, credentials, Vec::new())
+        Self::start_with(snapshot, credentials, Vec::new(), AddressBook::default())
     }
 
-    /// As [`Gate::start`], with the keys that sign for the venue.
+    /// As [`Gate::start`], with the keys that sign for the venue and the addresses that withdrawals may go to.
     ///
     /// # Errors
     ///
@@ -80,12 +80,14 @@ impl Gate {
         snapshot: &Snapshot,
         credentials: Vec<CredentialRecord>,
         venue_keys: Vec<VenueKeyRecord>,
+        addresses: AddressBook,
     ) -> Result<Self, GateError> {
         let notified: Vec<Arc<Notify>> = (0..snapshot.engine.threads)
             .map(|_| Arc::default())
             .collect();
         let parts = Parts::build(snapshot)?;
         put(&parts.core.credentials, credentials)?;
+        addresses.put(&parts.core.withdrawals.addresses)?;
         let ring = Ring::default();
         if let Some(egress) = &parts.core.egress {
             ring.put(egress, venue_keys)?;
@@ -156,6 +158,15 @@ impl Gate {
         let count = self.shared.ring.put(egress, records);
         self.silence();
         count
+    }
+
+    /// Puts withdrawal addresses in the place of all that their accounts had. In force when it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Config`]; then nothing has changed.
+    pub fn put_addresses(&self, addresses: AddressBook) -> Result<(), GateError> {
+        addresses.put(&self.shared.core.withdrawals.addresses)
     }
 
     /// Puts other policies in force, for every message that is not judged yet.

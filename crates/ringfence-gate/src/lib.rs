@@ -55,4 +55,4 @@ mod watch;
 pub use error::GateError;
 pub use gate::{Gate, StateChange, check};
 pub use open::record_alone;
-pub use snapshot::{CredentialRecord, Snapshot, VenueKeyRecord};
+pub use snapshot::{AddressBook, CredentialRecord, Snapshot, VenueKeyRecord};

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use ringfence_core::credential::Credential;
 use ringfence_core::guard::OrderText;
 use ringfence_core::mode::Control;
+use ringfence_core::moment::Moment;
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::{Detail, Refusal};
@@ -348,8 +349,10 @@ fn detail_text(refusal: &Refusal) -> Option<String> {
         Detail::None => None,
         Detail::Distance(us) => Some(format!("{us} us past the limit")),
         Detail::Field(name) => Some(name.to_string()),
+        Detail::From(us) => Some(format!("from {}", Moment(*us))),
         Detail::Limit(limit) => Some(limit.name.to_string()),
         Detail::Policies(policies) => Some(policies.to_string()),
         Detail::Scope(scope) => Some((*scope).to_owned()),
+        Detail::StepUp(max_age_s) => Some(format!("no older than {max_age_s} s")),
     }
 }

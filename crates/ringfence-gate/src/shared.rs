@@ -38,7 +38,9 @@ use crate::limits::Connections;
 use crate::minted::Minted;
 use crate::pushing::Pushing;
 use crate::receipts::Receipts;
-use crate::snapshot::{GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot, issuers};
+use crate::snapshot::{
+    AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot, issuers,
+};
 use crate::tls;
 use crate::usage::UsageFields;
 
@@ -129,6 +131,7 @@ impl Parts {
             modes: modes(snapshot)?,
             egress: egress(snapshot)?,
             policy: policies.clone().map(|live| live as _),
+            withdrawals: snapshot.withdrawals.compile(),
         };
         let attestor = Attestor::open(&snapshot.attestation)?;
         Ok(Self {
@@ -335,6 +338,10 @@ fn egress(snapshot: &Snapshot) -> Result<Option<Egress>, GateError> {
     if let Some(control) = NEEDED.into_iter().find(|c| modes.of(*c) != Mode::Enforce) {
         let field = format!("controls.{}", control.as_str());
         return Err(GateError::config(field, "egress needs it to enforce"));
+    }
+    if snapshot.withdrawals.addresses == AddressesName::Open {
+        let what = "in egress the venue obeys whatever is signed; say required";
+        return Err(GateError::config("withdrawals.addresses", what));
     }
     config.compile().map(Some)
 }

@@ -2,6 +2,7 @@
 
 mod egress;
 mod issuer;
+mod withdrawal;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -23,9 +24,10 @@ use crate::error::GateError;
 
 use crate::watch::Patience;
 pub(crate) use egress::Sealer;
-pub use egress::{EgressConfig, TransferRule, VenueKeyRecord, WithdrawalRule};
+pub use egress::{EgressConfig, TransferRule, VenueKeyRecord};
 pub(crate) use issuer::issuers;
 pub use issuer::{DpopName, IssuerConfig};
+pub use withdrawal::{AddressBook, AddressesName, WithdrawalsConfig};
 
 /// Everything but credentials.
 #[derive(Debug, Deserialize)]
@@ -41,6 +43,9 @@ pub struct Snapshot {
     /// Whose keys sign for the venue, where we do.
     #[serde(default)]
     pub egress: Option<EgressConfig>,
+    /// What a withdrawal needs.
+    #[serde(default)]
+    pub withdrawals: WithdrawalsConfig,
     /// What is judged behind the scopes.
     #[serde(default)]
     pub policy: Option<ringfence_policy::set::Definition>,

@@ -10,6 +10,7 @@ use http::header::{
 use ringfence_core::budget::Usages;
 use ringfence_core::mode::Control;
 use ringfence_core::pipeline::Permit;
+use ringfence_core::proof::Proof as SteppedBy;
 use ringfence_core::refusal::{Code, Detail, Refusal};
 use ringfence_core::session::{Coverage, Session};
 use ringfence_wire::Mints;
@@ -91,8 +92,33 @@ impl Passing {
         headers
     }
 
-    /// Says to who carried a token what is wrong with it (RFC 6750 3, RFC 9449 7.1).
+    /// Says to who carried a token, or signed natively, that a step-up would help (RFC 9470 3). Venues know no such thing.
+    fn challenge_step_up(&self, refusal: &Refusal, headers: &mut HeaderMap) {
+        let shown = &self.head.headers;
+        let token = shown.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let begins = |start: &[u8]| token.is_some_and(|token| token.starts_with(start));
+        let scheme = match () {
+            () if begins(b"DPoP ") => "DPoP",
+            () if begins(b"Bearer ") => "Bearer",
+            () if shown.contains_key("signature-input") => "Ringfence",
+            () => return,
+        };
+        let mut text = format!(r#"{scheme} error="insufficient_user_authentication""#);
+        // What a policy wants is in its own words.
+        if let Detail::StepUp(max_age_s) = refusal.detail {
+            let proofs = SteppedBy::ALL.map(SteppedBy::as_str).join(" ");
+            text.push_str(&format!(r#", acr_values="{proofs}", max_age={max_age_s}"#));
+        }
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(WWW_AUTHENTICATE, value);
+        }
+    }
+
+    /// Says to who carried a token what is wrong with it (RFC 6750 3, RFC 9449 7.1), or that a step-up is missing.
     pub(crate) fn challenge(&self, refusal: &Refusal, headers: &mut HeaderMap) {
+        if refusal.code == Code::StepUpRequired {
+            return self.challenge_step_up(refusal, headers);
+        }
         let control = refusal.code.control();
         let theirs = matches!(control, Some(Control::Identity | Control::Freshness))
             || refusal.code == Code::CredentialSessionEnded;
@@ -112,9 +138,11 @@ impl Passing {
             }
             Detail::None
             | Detail::Distance(_)
+            | Detail::From(_)
             | Detail::Limit(_)
             | Detail::Policies(_)
-            | Detail::Scope(_) => {
+            | Detail::Scope(_)
+            | Detail::StepUp(_) => {
                 matches!(refusal.code, Code::ReplaySeen | Code::TimeStale)
             }
         };

@@ -13,19 +13,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::client::Answer;
 use common::venue::{FINE, Venue};
 use common::{Bench, Key, TIME, order, post, read_account, signed, snapshot};
-use ringfence_gate::{CredentialRecord, VenueKeyRecord};
+use ringfence_core::proof::Proof;
+use ringfence_gate::{AddressBook, CredentialRecord, VenueKeyRecord};
 use serde_json::{Value, json};
 
 const SECRET: &str = "the venue's own secret, which no bot has ever seen";
 
 /// Alice and bob have the key `main`, and nobody else has any.
 fn egress(snapshot: &mut Value) {
-    snapshot["egress"] = json!({"accounts": {"alice": "main", "bob": "main"}, "default": null, "transfers": [],
-        "withdrawals": [{"account": "alice", "asset": "BTC", "network": "BTC", "address": "bc1qhome", "tag": null,
-                         "max_amount": "0.5"}]});
+    snapshot["egress"] =
+        json!({"accounts": {"alice": "main", "bob": "main"}, "default": null, "transfers": []});
     let dialect = &mut snapshot["dialects"]["test"];
     dialect["withdraw_fields"] = json!({"asset": "coin", "amount": "amount", "network": "network", "address": "address", "tag": "addressTag"});
     dialect["routes"].as_array_mut().unwrap().push(json!({
@@ -34,6 +33,18 @@ fn egress(snapshot: &mut Value) {
     dialect["usage_headers"] = json!({"weight": "X-Weight-{window}"});
     dialect["venue_errors"] = json!({"code": ["code"], "key_refused": [-1022], "orders_limited": [-1015],
         "wait_ms": 60000, "stops": {"429": 60000}});
+}
+
+/// Lets alice withdraw to one address, from `usable_us` on.
+fn usable(bench: &Bench, usable_us: u64) {
+    let home = json!({"asset": "BTC", "network": "BTC", "address": "bc1qhome", "tag": null, "max_amount": "0.5",
+        "usable_us": usable_us});
+    addresses(bench, &json!({"alice": [home]}));
+}
+
+fn addresses(bench: &Bench, book: &Value) {
+    let book = AddressBook::parse(&serde_json::to_vec(book).unwrap()).unwrap();
+    bench.gate.put_addresses(book).unwrap();
 }
 
 fn venue_keys(rows: &Value) -> Vec<VenueKeyRecord> {
@@ -243,39 +254,64 @@ fn nonces_of_one_key_never_repeat_on_two_threads() {
     assert_eq!((heard.len(), nonces.len()), (200, 200));
 }
 
+/// Asks for a withdrawal, and returns the code of its refusal, or nothing.
+fn withdraw(bench: &Bench, key: &Key, text: &str) -> Option<String> {
+    let request = String::from_utf8(post(key, &signed(key, text))).unwrap();
+    let answer = bench.ask(request.replace("/order", "/withdraw").as_bytes());
+    (answer.status != 200).then(|| answer.code())
+}
+
+const TO_HOME: &str = "coin=BTC&network=BTC&address=bc1qhome&amount=";
+
 #[test]
-fn funds_leave_only_by_a_rule() {
+fn funds_leave_only_to_an_address_of_the_account() {
     let venue = Venue::fine();
     let bench = start(&venue, |_| {});
+    usable(&bench, 0);
     let (alice, bob) = (another(&bench, "alice"), another(&bench, "bob"));
-    let withdraw = |key: &Key, text: &str| {
-        let request = String::from_utf8(post(key, &signed(key, text))).unwrap();
-        bench.ask(request.replace("/order", "/withdraw").as_bytes())
-    };
-    let home = "coin=BTC&network=BTC&address=bc1qhome&amount=";
-    let code = |answer: Answer| answer.code();
-    assert_eq!(
-        code(withdraw(&bob, &format!("{home}0.1"))),
-        "funds_rule_missing"
-    );
-    assert_eq!(
-        code(withdraw(
-            &alice,
-            "coin=BTC&network=BTC&address=bc1qthief&amount=0.1"
-        )),
-        "funds_rule_missing"
-    );
-    assert_eq!(
-        code(withdraw(&alice, &format!("{home}0.1&addressTag=7"))),
-        "funds_rule_missing"
-    );
-    assert_eq!(
-        code(withdraw(&alice, &format!("{home}0.50000001"))),
-        "funds_max"
-    );
+    let refused = |key, text: &str| withdraw(&bench, key, text);
+    let missing = Some("funds_rule_missing".to_owned());
+    assert_eq!(refused(&bob, &format!("{TO_HOME}0.1")), missing);
+    let thief = "coin=BTC&network=BTC&address=bc1qthief&amount=0.1";
+    assert_eq!(refused(&alice, thief), missing);
+    let tagged = format!("{TO_HOME}0.1&addressTag=7");
+    assert_eq!(refused(&alice, &tagged), missing);
+    let over = refused(&alice, &format!("{TO_HOME}0.50000001"));
+    assert_eq!(over.as_deref(), Some("funds_max"));
     assert!(venue.heard().is_empty());
-    assert_eq!(withdraw(&alice, &format!("{home}0.5")).status, 200);
+    assert_eq!(refused(&alice, &format!("{TO_HOME}0.5")), None);
     verified(&venue.heard()[0]);
+}
+
+#[test]
+fn a_new_address_and_one_that_was_removed_take_nothing() {
+    let venue = Venue::fine();
+    let bench = start(&venue, |_| {});
+    let alice = another(&bench, "alice");
+    let asked = |amount: &str| withdraw(&bench, &alice, &format!("{TO_HOME}{amount}"));
+    usable(&bench, now_us() + 3_600_000_000);
+    assert_eq!(asked("0.1").as_deref(), Some("address_locked"));
+    usable(&bench, now_us());
+    assert_eq!(asked("0.2"), None);
+    addresses(&bench, &json!({"alice": []}));
+    assert_eq!(asked("0.3").as_deref(), Some("funds_rule_missing"));
+    assert_eq!(venue.heard().len(), 1);
+}
+
+#[test]
+fn a_withdrawal_waits_for_a_step_up_of_its_account() {
+    let venue = Venue::fine();
+    let bench = start(&venue, |snapshot| {
+        snapshot["withdrawals"] = json!({"addresses": "required", "step_up_s": 300});
+    });
+    usable(&bench, 0);
+    let alice = another(&bench, "alice");
+    let asked = |amount: &str| withdraw(&bench, &alice, &format!("{TO_HOME}{amount}"));
+    assert_eq!(asked("0.1").as_deref(), Some("step_up_required"));
+    bench.gate.step_up("bob", now_us(), Proof::Totp);
+    assert_eq!(asked("0.2").as_deref(), Some("step_up_required"));
+    bench.gate.step_up("alice", now_us(), Proof::Totp);
+    assert_eq!(asked("0.3"), None);
 }
 
 /// A venue that counts all that it gets, and what another program sends it with the same key.
@@ -467,6 +503,12 @@ fn egress_needs_the_controls_that_stand_before_its_keys() {
             );
         }
     }
+    let open = snapshot(folder.path(), "http://127.0.0.1:1", |snapshot| {
+        egress(snapshot);
+        snapshot["withdrawals"] = json!({"addresses": "open", "step_up_s": null});
+    });
+    let error = ringfence_gate::check(&open).unwrap_err().to_string();
+    assert!(error.starts_with("withdrawals.addresses: "), "{error}");
     let snapshot = snapshot(folder.path(), "http://127.0.0.1:1", |snapshot| {
         snapshot["budget"]["limits"] = json!([{"name": "v", "subject": "venue", "counts": "weight", "quota": 1,
             "window_ms": 1000}]);

@@ -119,12 +119,24 @@ fn bench(venue: &Venue, pair: &Ed25519KeyPair, demands: Value) -> Bench {
 
 /// The same gate, by these names.
 fn bench_named(venue: &Venue, pair: &Ed25519KeyPair, demands: Value, names: &[&str]) -> Bench {
+    bench_where(venue, pair, demands, names, |_| {})
+}
+
+/// The same gate, with changes.
+fn bench_where(
+    venue: &Venue,
+    pair: &Ed25519KeyPair,
+    demands: Value,
+    names: &[&str],
+    change: impl FnOnce(&mut Value),
+) -> Bench {
     let bench = Bench::start(venue.address, |snapshot| {
         snapshot["dialects"]["test"] = with_channel();
         snapshot["listeners"][0]["authorities"] = json!(names);
+        change(snapshot);
     });
     let record = json!([{"key_id": "native", "account": "alice", "algorithm": "ed25519",
-        "material": STANDARD.encode(pair.public_key().as_ref()), "scopes": ["read", "trade"],
+        "material": STANDARD.encode(pair.public_key().as_ref()), "scopes": ["read", "trade", "withdraw"],
         "allow": ["127.0.0.0/8"], "expires_us": null, "state": "active", "demands": demands}]);
     let records = CredentialRecord::parse_all(&serde_json::to_vec(&record).unwrap()).unwrap();
     bench.gate.put_credentials(records).unwrap();
@@ -344,4 +356,30 @@ fn without_a_signed_handshake_a_channel_waits_for_a_logon() {
     let answer = Talk::open(&bench).ask(&plain(7, "order.place", order()));
     assert_eq!(code(&answer), "credential_missing");
     assert!(venue.heard().is_empty());
+}
+
+#[test]
+fn who_signs_natively_is_told_that_a_step_up_would_help() {
+    let (venue, pair) = (Venue::fine(), pair());
+    let asked = |step_up_s| {
+        let bench = bench_where(&venue, &pair, Value::Null, &["gw"], |snapshot| {
+            let routes = snapshot["dialects"]["test"]["routes"]
+                .as_array_mut()
+                .unwrap();
+            for route in routes.iter_mut().filter(|route| route["path"] == "/order") {
+                route["operation"] = "withdraw.create".into();
+            }
+            snapshot["withdrawals"] = json!({"addresses": "open", "step_up_s": step_up_s});
+        });
+        bench.ask(&signed_by(&pair, "native", Message::order(), "n1", 0).bytes())
+    };
+    let refused = asked(Some(300));
+    assert_eq!(refused.code(), "step_up_required");
+    let challenge = r#"ringfence error="insufficient_user_authentication", acr_values="totp passkey", max_age=300"#;
+    assert_eq!(refused.field("www-authenticate"), Some(challenge));
+    let passed = asked(None);
+    assert_eq!(
+        (passed.status, passed.field("www-authenticate")),
+        (200, None)
+    );
 }

@@ -383,7 +383,8 @@ const VENUE_SECRET: &str = "the venue's own secret, which no bot has ever seen";
 
 fn in_egress(pusher: &Pusher) -> Bench {
     let bench = bench(pusher, |snapshot| {
-        snapshot["egress"] = json!({"accounts": {"alice": "main"}, "default": null, "withdrawals": [], "transfers": []});
+        snapshot["egress"] =
+            json!({"accounts": {"alice": "main"}, "default": null, "transfers": []});
         snapshot["dialects"]["test"]["venue_errors"] =
             json!({"code": ["code"], "key_refused": [-1022]});
     });

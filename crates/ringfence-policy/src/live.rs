@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ringfence_core::decimal::Decimal;
 use ringfence_core::guard::OrderText;
-use ringfence_core::policy::{Asked, Policy, Serial};
+use ringfence_core::policy::{Asked, Policy, Serial, StepUp};
+use ringfence_core::proof::Proof;
 use ringfence_core::refusal::{Code, Detail, Refusal};
 use ringfence_core::session::Coverage;
 
@@ -62,16 +63,34 @@ impl Policy for Live {
 }
 
 fn judge(set: &PolicySet, request: &Request<'_>) -> Result<(), Refusal> {
-    let verdict = set.decide(request);
-    let refuse = |policies: String| {
-        Err(Refusal::new(Code::PolicyForbids).with(Detail::Policies(policies.into())))
+    let said = match &*set.decide(request) {
+        Verdict::Permitted(_) => return Ok(()),
+        Verdict::Unpermitted => "no policy permits it".to_owned(),
+        Verdict::Forbidden(ids) => format!("forbidden by {}", named(ids)),
+        Verdict::Failed(ids) => format!("failed: {}", named(ids)),
     };
-    match &*verdict {
-        Verdict::Permitted(_) => Ok(()),
-        Verdict::Unpermitted => refuse("no policy permits it".to_owned()),
-        Verdict::Forbidden(ids) => refuse(format!("forbidden by {}", named(ids))),
-        Verdict::Failed(ids) => refuse(format!("failed: {}", named(ids))),
-    }
+    let code = if Proof::ALL
+        .into_iter()
+        .any(|proof| would_do(proof, set, request))
+    {
+        Code::StepUpRequired
+    } else {
+        Code::PolicyForbids
+    };
+    Err(Refusal::new(code).with(Detail::Policies(said.into())))
+}
+
+/// Tells whether a request is permitted that comes right after this proof. Policies that read none answer from what is kept.
+fn would_do(proof: Proof, set: &PolicySet, request: &Request<'_>) -> bool {
+    let step_up = StepUp {
+        age_s: 0,
+        strength: proof.as_str(),
+    };
+    let stepped_up = Request {
+        step_up: Some(step_up),
+        ..*request
+    };
+    matches!(&*set.decide(&stepped_up), Verdict::Permitted(_))
 }
 
 /// Policies that are named in an entry; of more, only how many there are.

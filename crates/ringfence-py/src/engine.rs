@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_core::credential::State;
 use ringfence_core::proof::Proof;
-use ringfence_gate::{CredentialRecord, Gate, Snapshot, VenueKeyRecord, record_alone};
+use ringfence_gate::{AddressBook, CredentialRecord, Gate, Snapshot, VenueKeyRecord, record_alone};
 use ringfence_ledger::Value;
 use serde_json::Map;
 
@@ -33,22 +33,25 @@ impl Engine {
         })
     }
 
-    /// Takes JSON arrays of credentials and of venue keys, opens the ledger, listens, and returns the bound addresses in
-    /// the listeners' order.
+    /// Takes JSON arrays of credentials and of venue keys and an object of withdrawal addresses, opens the ledger, listens,
+    /// and returns where in the listeners' order.
     fn start(
         &self,
         py: Python<'_>,
         credentials: &[u8],
         venue_keys: &[u8],
+        withdrawal_addresses: &[u8],
     ) -> PyResult<Vec<String>> {
         py.detach(|| {
             let records = CredentialRecord::parse_all(credentials).map_err(gate)?;
             let venue_keys = VenueKeyRecord::parse_all(venue_keys).map_err(gate)?;
+            let book = AddressBook::parse(withdrawal_addresses).map_err(gate)?;
             let mut running = self.lock();
             if running.is_some() {
                 return Err(core("engine_running", "the engine is started already"));
             }
-            let started = Gate::start_with(&self.snapshot, records, venue_keys).map_err(gate)?;
+            let started = Gate::start_with(&self.snapshot, records, venue_keys, book);
+            let started = started.map_err(gate)?;
             let addresses = started
                 .addresses()
                 .iter()
@@ -92,6 +95,14 @@ impl Engine {
         py.detach(|| {
             let records = VenueKeyRecord::parse_all(venue_keys).map_err(gate)?;
             self.running()?.put_venue_keys(records).map_err(gate)
+        })
+    }
+
+    /// Puts withdrawal addresses, a JSON object by account, in the place of all that these accounts had.
+    fn put_addresses(&self, py: Python<'_>, addresses: &[u8]) -> PyResult<()> {
+        py.detach(|| {
+            let book = AddressBook::parse(addresses).map_err(gate)?;
+            self.running()?.put_addresses(book).map_err(gate)
         })
     }
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ringfence.api.addresses import AddressBook, AddressService, AskedAddresses
 from ringfence.api.approvals import ApprovalService
 from ringfence.api.asked import Asked, Keys
 from ringfence.api.client import Client
@@ -21,8 +22,11 @@ from ringfence.api.volumes import AskedVolumes, Volumes, VolumeService
 from ringfence.api.where import Elsewhere, runs
 
 __all__ = [
+    "AddressBook",
+    "AddressService",
     "ApprovalService",
     "Asked",
+    "AskedAddresses",
     "AskedFactors",
     "AskedVault",
     "AskedVolumes",

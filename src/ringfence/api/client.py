@@ -28,6 +28,7 @@ from ringfence.errors import (
     RunningError,
     StepUpError,
 )
+from ringfence.identity.address import NewAddress
 
 __all__ = ["Client"]
 
@@ -111,6 +112,28 @@ class Client(FactorClient):
         target = f"/principals/{quote(name, safe='')}/{quote(asked, safe='')}"
         changed: dict[str, Any] = self._ask("POST", target, {"why": why})
         return changed
+
+    def addresses(self, account: str | None) -> list[dict[str, Any]]:
+        """Return all withdrawal addresses, or one account's, oldest first."""
+        of = "" if account is None else f"?account={quote(account, safe='')}"
+        found: list[dict[str, Any]] = self._ask("GET", f"/addresses{of}")
+        return found
+
+    def address(self, name: str) -> dict[str, Any]:
+        """Return one withdrawal address and what became of it."""
+        found: dict[str, Any] = self._ask("GET", f"/addresses/{quote(name, safe='')}")
+        return found
+
+    def add_address(self, wanted: NewAddress) -> dict[str, Any]:
+        """Add a withdrawal address."""
+        made: dict[str, Any] = self._ask("POST", "/addresses", asdict(wanted))
+        return made
+
+    def remove_address(self, name: str, why: str) -> dict[str, Any]:
+        """Remove a withdrawal address."""
+        target = f"/addresses/{quote(name, safe='')}/remove"
+        gone: dict[str, Any] = self._ask("POST", target, {"why": why})
+        return gone
 
     def put_venue_key(self, wanted: NewVenueKey) -> dict[str, Any]:
         """Put a venue key into the vault, or another in its place."""

@@ -18,6 +18,7 @@ from ringfence.api.telling import patiently, read_why, told, told_principal
 from ringfence.engine import Engine
 from ringfence.errors import EngineError, KeyStateError, KeyTextError
 from ringfence.identity import lifecycle
+from ringfence.identity.address import Addresses
 from ringfence.identity.approval import Approvals
 from ringfence.identity.credential import (
     ADMIN,
@@ -85,6 +86,7 @@ class KeyService:
         self.rules = rules or KeyRules()
         self.factors = Factors(store.database, master)
         self.approvals = Approvals(store.database, master)
+        self.addresses = Addresses(store.database, master)
         # Held over store and engine, so that both see changes in one order: a resume that
         # overtook a revoke on its way to the engine would leave the engine open.
         self.order = threading.Lock()

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ringfence.api.addresses import AddressService
 from ringfence.api.approvals import Perform
 from ringfence.api.factors import FactorService
 from ringfence.api.keys import KeyService, Successor
 from ringfence.api.newkey import NewKey
 from ringfence.api.principals import NewPrincipal, PrincipalService
+from ringfence.identity.address import NewAddress
 
 __all__ = ["performers"]
 
 Parameters = dict[str, Any]
 
 
-def performers(keys: KeyService, factors: FactorService) -> Mapping[str, Perform]:
+def performers(
+    keys: KeyService, factors: FactorService, addresses: AddressService
+) -> Mapping[str, Perform]:
     """Return what does each act that can need approval."""
 
     def create(of: Parameters, who: str, by: tuple[str, ...]) -> Parameters:
@@ -40,7 +44,11 @@ def performers(keys: KeyService, factors: FactorService) -> Mapping[str, Perform
     def reset(of: Parameters, who: str, _by: tuple[str, ...]) -> Parameters:
         return factors.reset(of["of"], of["why"], who, None)
 
+    def address(of: Parameters, who: str, by: tuple[str, ...]) -> Parameters:
+        return addresses.add(NewAddress(**of), who, by)
+
     return {
+        "address.add": address,
         "key.create": create,
         "key.rotate": rotate,
         "key.scope": scope,

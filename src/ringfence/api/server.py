@@ -17,6 +17,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ringfence.api.addresses import AddressService
 from ringfence.api.approvals import ApprovalService
 from ringfence.api.exports import ExportService
 from ringfence.api.factors import FactorService
@@ -29,6 +30,7 @@ from ringfence.api.person import peer_uid, person
 from ringfence.api.policies import PolicyService
 from ringfence.api.principals import PrincipalService
 from ringfence.api.reach import reach
+from ringfence.api.routes import addresses as address_routes
 from ringfence.api.routes import approvals as approval_routes
 from ringfence.api.routes import exports as export_routes
 from ringfence.api.routes import factors as factor_routes
@@ -93,13 +95,15 @@ def app(
     exports: ExportService | None = None,
     policies: PolicyService | None = None,
     passkeys: PasskeyService | None = None,
+    addresses: AddressService | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
     `beside` tells how those stand who read the ledger behind the engine; `vault` has the venue
     keys, where it signs for a venue; `factors` and `approvals` are those of the keys' store.
-    Without the latter, nothing needs any. `seal` and `exports` are a gateway's that runs;
-    `policies` are asked of what operators do; `passkeys` has the links to its pages.
+    Without the latter, nothing needs any. `addresses` are those of that store, too. `seal` and
+    `exports` are a gateway's that runs; `policies` are asked of what operators do; `passkeys` has
+    the links to its pages.
     """
     tree = keys.store.principals
     operators = Operators(tree)
@@ -107,7 +111,9 @@ def app(
         factors = FactorService(StepUps(keys.factors), tree, lambda *told: engine.event(*told))
     if approvals is None:
         approvals = ApprovalService(keys.approvals, tree, {}, lambda *told: engine.event(*told))
-    approvals.perform = performers(keys, factors)
+    if addresses is None:
+        addresses = AddressService(keys.addresses, lambda *told: engine.event(*told), keys.engine)
+    approvals.perform = performers(keys, factors, addresses)
     made = FastAPI(
         title="Ringfence",
         openapi_url=None,
@@ -143,6 +149,7 @@ def app(
     made.include_router(status.router(engine, beside))
     made.include_router(principal_routes.router(PrincipalService(keys), factors, approvals))
     made.include_router(key_routes.router(keys, approvals))
+    made.include_router(address_routes.router(addresses, approvals))
     made.include_router(volume_routes.router(volumes))
     made.include_router(factor_routes.router(factors, approvals))
     made.include_router(passkey_routes.router(factors, passkeys))

@@ -59,7 +59,7 @@ def told(change: Change | PrincipalChange) -> dict[str, str | int]:
         detail["why"] = change.why
     if change.approvals:
         detail["approvals"] = " ".join(change.approvals)
-    if isinstance(change, Change) and change.what:
+    if change.what:
         detail["what"] = change.what
     return detail
 

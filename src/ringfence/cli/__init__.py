@@ -8,6 +8,7 @@ import sys
 import typer
 
 from ringfence.cli import (
+    address,
     approval,
     check,
     codes,
@@ -92,6 +93,13 @@ key.command("rotate")(key_change.rotate)
 key.command("scope")(key_change.scope)
 key.command("expire")(key_change.expire)
 app.add_typer(key, name="key")
+
+destination = typer.Typer(help="Keep the addresses that an account's withdrawals may go to.")
+destination.command("add")(address.add)
+destination.command("list")(address.list_addresses)
+destination.command("show")(address.show)
+destination.command("remove")(address.remove)
+app.add_typer(destination, name="address")
 
 consent = typer.Typer(help="Approve what needs more than one operator.")
 consent.command("list")(approval.list_approvals)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Named", "elsewhere", "name"]
 
-GOES = ("approval", "key", "mfa", "principal", "status")
+GOES = ("address", "approval", "key", "mfa", "principal", "status")
 """Commands, or groups of them, that only ask the admin API."""
 
 

@@ -66,6 +66,7 @@ def serve(
 def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     """Run until the first of the STOP signals, then drain. The folder is held."""
     from ringfence.api import (
+        AddressService,
         ApprovalService,
         FactorService,
         KeyService,
@@ -77,6 +78,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
         VolumeService,
         ensure_owner,
     )
+    from ringfence.api.addresses import for_engine
     from ringfence.api.exports import ExportService
     from ringfence.api.keeping import keeping
     from ringfence.api.pages.listening import listening, tls_of
@@ -84,6 +86,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     from ringfence.api.seal import SealService
     from ringfence.api.server import app, serving
     from ringfence.identity import Store, Vault
+    from ringfence.identity.address import Addresses
     from ringfence.identity.bulk import engine_records
     from ringfence.identity.factor import RelyingParty
 
@@ -99,9 +102,10 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     taken = state.snapshot(way.told if way else None)
     definition = json.loads(taken)["policy"]
     engine = Engine(taken)
-    addresses = engine.start(
+    heard_at = engine.start(
         engine_records(store, master),
         [key.for_engine() for key in signing.values()],
+        for_engine(Addresses(store.database, master)),
     )
     pages = loaded.config.admin.pages
     tls = None if pages is None else tls_of(pages, state.lies)
@@ -118,6 +122,12 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
             keys.factors,
             enforced=loaded.config.controls.authority == "enforce",
         )
+        addresses = AddressService(
+            keys.addresses,
+            partial(engine.event, durable=True),
+            engine,
+            loaded.config.withdrawals.lock_s,
+        )
         about = {"sha256": hashlib.sha256(snapshot).hexdigest()}
         if (sha256 := policies.start(definition)) is not None:
             about["policies"] = sha256
@@ -126,6 +136,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
             engine.event("config.loaded", about)
             PrincipalService(keys).record_earlier()
             keys.record_earlier()
+            addresses.record_earlier()
         except EngineError as e:
             # Orders are refused then; reads go on, and so do we.
             warn(f"the ledger does not take what happened before this start: {e}")
@@ -168,12 +179,13 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 exports,
                 policies,
                 passkeys,
+                addresses,
             )
             stack.enter_context(serving(application, folder.socket))
             if way is not None:
                 stack.enter_context(way.serving(application))
             with keeping(keys, warn):
-                ready(addresses, loaded, folder, as_json)
+                ready(heard_at, loaded, folder, as_json)
                 signal.sigwait(STOP)
             threading.Thread(target=hurry, args=[engine], daemon=True).start()
             # The admin API goes on meanwhile: a key can be revoked while orders drain.

@@ -117,6 +117,7 @@ class Loaded:
         # Nothing that the engine does.
         del content["ledger"]["retention"], content["ledger"]["publish"], content["watch"]
         del content["store"], content["keys"]
+        del content["withdrawals"]["lock_s"]
         content["admin"] = admin
         if content["egress"] is not None:
             del content["egress"]["vault"]

@@ -298,17 +298,6 @@ class Guard(Section):
     instruments: Annotated[tuple[Instrument, ...], Field(strict=False)]
 
 
-class Withdrawal(Section):
-    """What one account may send out, and where to. The message must say exactly this."""
-
-    account: Text
-    asset: Text
-    network: Text
-    address: Text
-    tag: Text | None = None
-    max_amount: DecimalText
-
-
 class Transfer(Section):
     """What one account may move between the venue's own wallets, as the dialect names them."""
 
@@ -321,15 +310,24 @@ class Transfer(Section):
 class Egress(Section):
     """Whose venue keys sign. With this section the gateway stands before a firm's bots.
 
-    No withdrawal and no transfer passes without a rule.
+    No transfer passes without a rule; withdrawals go to the accounts' addresses.
     """
 
     vault: FileName = "keys/venues.sealed"
     accounts: dict[Text, Name] = Field(default={})
     default: Name | None = None
     """For accounts that are not named; without it they have no key."""
-    withdrawals: Annotated[tuple[Withdrawal, ...], Field(strict=False)] = ()
     transfers: Annotated[tuple[Transfer, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_withdrawals(cls, said: Any) -> Any:
+        """Refuse what an earlier version took: an address waits, and others approve it."""
+        if isinstance(said, dict) and "withdrawals" in said:
+            what = "is not taken any more: addresses are added while the gateway runs"
+            hint = "remove it, and `ringfence address add --account ACCOUNT …` each"
+            raise wrong(what, hint, "withdrawals")
+        return said
 
     @model_validator(mode="after")
     def signs_for_somebody(self) -> Self:
@@ -337,6 +335,18 @@ class Egress(Section):
         if not self.accounts and self.default is None:
             raise wrong("is empty", "name the venue key of each account", "accounts")
         return self
+
+
+class Withdrawals(Section):
+    """What a withdrawal needs, and how long a new address waits until it takes one.
+
+    `addresses: open`, before an exchange only: an account that never had one may send anywhere.
+    """
+
+    addresses: Literal["open", "required"] = "required"
+    lock_s: Annotated[int, Field(ge=0, le=2_592_000)] = 86_400
+    step_up_s: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    """How old a step-up for the account may be at most; left out: it needs none."""
 
 
 class Retention(Section):
@@ -443,6 +453,7 @@ Act = Literal[
     "key.expire",
     "operator.create",
     "factor.reset",
+    "address.add",
 ]
 
 
@@ -485,6 +496,7 @@ class Config(Section):
     listeners: Annotated[tuple[Listener, ...], Field(min_length=1, max_length=64, strict=False)]
     upstream: Upstream
     egress: Egress | None = None
+    withdrawals: Withdrawals = Withdrawals()
     policy: Policy | None = None
     issuers: Annotated[tuple[Issuer, ...], Field(max_length=16, strict=False)] = ()
     attestation: Attestation = Attestation()
@@ -513,6 +525,14 @@ class Config(Section):
             if self.egress is None and limit.subject in ("venue", "upstream"):
                 what = f"has {limit.name}, whose subject is {limit.subject}"
                 raise wrong(what, "that needs the section `egress`", "budget.limits")
+        return self
+
+    @model_validator(mode="after")
+    def knows_where_funds_go(self) -> Self:
+        """Refuse egress that would sign a withdrawal to anywhere."""
+        if self.egress is not None and self.withdrawals.addresses == "open":
+            hint = "in egress the venue obeys whatever is signed; say required"
+            raise wrong("is open", hint, "withdrawals.addresses")
         return self
 
     @model_validator(mode="after")

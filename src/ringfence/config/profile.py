@@ -35,9 +35,8 @@ egress:
   accounts:
     desk: main
   # default: main
-  # Funds leave only by a rule. Everything is compared exactly; max_amount is of one message.
-  withdrawals: []
-  #  - {account: desk, asset: BTC, network: BTC, address: bc1q..., max_amount: 0.5}
+  # Funds are withdrawn to an account's addresses only (`ringfence address add`, docs/addresses.md),
+  # and transferred only by a rule. Everything is compared exactly; max_amount is of one message.
   transfers: []
   #  - {account: desk, asset: USDT, direction: [MAIN_FUNDING], max_amount: 10000}"""
 SUBJECTS = {"subject: address,": "subject: upstream,", "subject: account,": "subject: venue,"}

@@ -49,12 +49,13 @@ class Engine:
         self,
         credentials: list[dict[str, Any]] | bytes,
         venue_keys: Sequence[dict[str, Any]] = (),
+        addresses: Mapping[str, list[dict[str, Any]]] | None = None,
     ) -> list[str]:
         """Take `credentials`, open the ledger, listen, and return the bound `host:port` texts.
 
         In the listeners' order. Many credentials come as bytes: the same list in JSON. No client
-        meets the gateway before it knows its credentials, and the keys that it signs with for a
-        venue.
+        meets the gateway before it knows its credentials, the keys that it signs with for a venue,
+        and the addresses that each account's withdrawals may go to.
 
         Raises:
             EngineError: a credential, port, certificate, key or the ledger cannot be used.
@@ -63,7 +64,8 @@ class Engine:
             keys = json.dumps(list(venue_keys)).encode()
             if not isinstance(credentials, bytes):
                 credentials = json.dumps(credentials).encode()
-            return self._engine.start(credentials, keys)
+            book = json.dumps(addresses or {}).encode()
+            return self._engine.start(credentials, keys, book)
 
     def stop(self, drain_ms: int) -> None:
         """Let open requests end for at most `drain_ms`, then close the ledger.
@@ -95,6 +97,16 @@ class Engine:
         """
         with named():
             return self._engine.put_venue_keys(json.dumps(venue_keys).encode())
+
+    def put_addresses(self, addresses: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Put withdrawal addresses in the place of all that these accounts had.
+
+        In force when it returns.
+        Raises:
+            EngineError: one cannot be read, or the engine is not started; then all stay.
+        """
+        with named():
+            self._engine.put_addresses(json.dumps(addresses).encode())
 
     def put_policies(self, policies: PolicySet) -> None:
         """Put policies in the place of those in force, for every message not judged yet.

@@ -48,10 +48,12 @@ class PrincipalChange:
     why: str
     time_us: int
     approvals: tuple[str, ...] = ()
+    what: str = ""
+    """What else than the state changed, in words."""
 
     def shown(self) -> dict[str, Any]:
         """Return what people and `--json` see."""
-        names = ("before", "state", "who", "why", "time_us")
+        names = ("before", "state", "who", "why", "time_us", "what")
         return {**{name: getattr(self, name) for name in names}, "approvals": list(self.approvals)}
 
 

@@ -100,6 +100,8 @@ PRINCIPAL_CHANGE = Table(
     Column("time_us", WHOLE, nullable=False),
     Column("recorded", Integer, nullable=False),
     Column("approvals", Text, nullable=False, server_default="[]"),
+    # What else than the state changed, in words.
+    Column("what", Text, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 Index("principal_change_by_principal", PRINCIPAL_CHANGE.c.principal)

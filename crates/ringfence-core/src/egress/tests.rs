@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use super::{Egress, VenueKey};
 use crate::budget::Cost;
-use crate::funds::FundsRules;
+use crate::funds::TransferRules;
 use crate::refusal::{Code, Retry};
 
 const READ: Cost = Cost {
@@ -22,7 +22,7 @@ const ORDER: Cost = Cost {
 fn egress(default: Option<&str>) -> Egress {
     let accounts = [("alice", "main"), ("bob", "main"), ("carol", "other")];
     let accounts = accounts.map(|(account, key)| (account.into(), key.into()));
-    Egress::new(&HashMap::from(accounts), default, FundsRules::default())
+    Egress::new(&HashMap::from(accounts), default, TransferRules::default())
 }
 
 fn named(egress: &Egress, account: &str) -> Result<String, Code> {

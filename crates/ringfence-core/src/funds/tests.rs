@@ -1,92 +1,63 @@
-//! Funds leave only by a rule that names account, asset and place exactly, and at most as much as it says.
+//! Funds are transferred only by a rule that names account, asset and place exactly, and at most as much as it says.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::{FundsRule, FundsRules, FundsText};
+use super::{FundsText, TransferRule, TransferRules};
 use crate::decimal::Decimal;
-use crate::operation::Operation;
 use crate::refusal::Code;
 
-const HOME: FundsText<'_> = FundsText {
+const INWARDS: FundsText<'_> = FundsText {
     asset: Some("BTC"),
     amount: Some("0.5"),
-    to: [Some("BTC"), Some("bc1qhome"), None],
+    to: [Some("MAIN"), Some("MARGIN"), None],
 };
 
-fn rules() -> FundsRules {
-    let rule = |operation, to: [Option<&str>; 3], most| FundsRule {
-        operation,
+fn rules() -> TransferRules {
+    let rule = |to: [Option<&str>; 3], most| TransferRule {
         asset: "BTC".into(),
         to: to.map(|text| text.map(Into::into)),
         max_amount: Decimal::parse(most).unwrap(),
     };
-    FundsRules::new([
-        (
-            "alice".into(),
-            rule(Operation::WithdrawCreate, HOME.to, "0.5"),
-        ),
+    TransferRules::new([
+        ("alice".into(), rule(INWARDS.to, "0.5")),
         (
             "bob".into(),
-            rule(
-                Operation::WithdrawCreate,
-                [Some("BTC"), Some("bc1qhome"), Some("7")],
-                "1",
-            ),
-        ),
-        (
-            "alice".into(),
-            rule(
-                Operation::TransferCreate,
-                [Some("MAIN_MARGIN"), None, None],
-                "2",
-            ),
+            rule([Some("MAIN"), Some("MARGIN"), Some("7")], "1"),
         ),
     ])
 }
 
-fn code(account: &str, operation: Operation, funds: FundsText<'_>) -> Option<Code> {
-    let checked = rules().check(account, operation, Some(&funds));
+fn code(account: &str, funds: FundsText<'_>) -> Option<Code> {
+    let checked = rules().check(account, Some(&funds));
     checked.err().map(|refusal| refusal.code)
 }
 
 #[test]
-fn what_the_rule_says_may_leave() {
-    assert_eq!(code("alice", Operation::WithdrawCreate, HOME), None);
-    let transfer = FundsText {
-        to: [Some("MAIN_MARGIN"), None, None],
-        ..HOME
-    };
-    assert_eq!(code("alice", Operation::TransferCreate, transfer), None);
-}
-
-#[test]
-fn whatever_differs_from_the_rule_stays() {
-    let to = |to| FundsText { to, ..HOME };
-    let asset = |asset| FundsText { asset, ..HOME };
+fn what_differs_from_the_rule_stays() {
+    assert_eq!(code("alice", INWARDS), None);
+    let to = |to| FundsText { to, ..INWARDS };
+    let asset = |asset| FundsText { asset, ..INWARDS };
     for funds in [
-        to([Some("BTC"), Some("bc1qHome"), None]),
-        to([Some("BTC"), Some("bc1qhome "), None]),
-        to([Some("ETH"), Some("bc1qhome"), None]),
-        to([Some("BTC"), Some("bc1qhome"), Some("7")]),
-        to([Some("BTC"), Some("bc1qhome"), Some("")]),
-        to([None, Some("bc1qhome"), None]),
+        to([Some("MAIN"), Some("MARGIN "), None]),
+        to([Some("main"), Some("MARGIN"), None]),
+        to([Some("MAIN"), Some("MARGIN"), Some("7")]),
+        to([Some("MAIN"), Some("MARGIN"), Some("")]),
+        to([None, Some("MARGIN"), None]),
         to([None, None, None]),
         asset(Some("btc")),
-        asset(Some("ETH")),
         asset(None),
         FundsText {
             amount: None,
-            ..HOME
+            ..INWARDS
         },
     ] {
-        let refused = code("alice", Operation::WithdrawCreate, funds);
+        let refused = code("alice", funds);
         assert_eq!(refused, Some(Code::FundsRuleMissing), "{funds:?}");
     }
-    let missing = Some(Code::FundsRuleMissing);
-    assert_eq!(code("alice", Operation::TransferCreate, HOME), missing);
-    assert_eq!(code("bob", Operation::WithdrawCreate, HOME), missing);
-    assert_eq!(code("carol", Operation::WithdrawCreate, HOME), missing);
-    let unread = rules().check("alice", Operation::WithdrawCreate, None);
+    for account in ["bob", "carol"] {
+        assert_eq!(code(account, INWARDS), Some(Code::FundsRuleMissing));
+    }
+    let unread = rules().check("alice", None);
     assert_eq!(unread.unwrap_err().code, Code::FundsRuleMissing);
 }
 
@@ -95,9 +66,9 @@ fn an_amount_is_compared_exactly() {
     let refused = |amount| {
         let funds = FundsText {
             amount: Some(amount),
-            ..HOME
+            ..INWARDS
         };
-        code("alice", Operation::WithdrawCreate, funds)
+        code("alice", funds)
     };
     assert_eq!(refused("0.50000000"), None);
     assert_eq!(refused("0.500000000000000001"), Some(Code::FundsMax));

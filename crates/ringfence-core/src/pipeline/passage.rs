@@ -10,10 +10,12 @@ use crate::credential::Credential;
 use crate::edge::EdgePass;
 use crate::egress::VenueKey;
 use crate::freshness::Window;
+use crate::funds::Funds;
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode};
+use crate::operation::Operation;
 use crate::policy::{Asked, Serial, StepUp};
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, Detail, Refusal};
 use crate::replay::{Fresh, Use};
 use crate::sequence;
 use crate::session::Coverage;
@@ -96,6 +98,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             authority: core.modes.of(Control::Authority),
             venue_key: self.venue_key.clone(),
             judged: self.judged,
+            leaving: self.leaving(),
             cost: self.message.cost,
             _proofs: Proofs {
                 _edge: edge,
@@ -255,6 +258,7 @@ impl<'c, 'm> Passage<'c, 'm> {
         if let Some(policy) = &self.core.policy {
             self.judged = Some(policy.check(&self.asked(who, act, orders))?);
         }
+        self.proved(who, act.operation)?;
         if let Some(egress) = &self.core.egress
             && act.operation.reaches_venue()
         {
@@ -272,6 +276,20 @@ impl<'c, 'm> Passage<'c, 'm> {
             age_s: age_us.div_ceil(1_000_000),
             strength: proof.as_str(),
         })
+    }
+
+    /// Checks that somebody has just stepped up for the account, where a withdrawal needs it.
+    fn proved(&self, who: &Credential, operation: Operation) -> Result<(), Refusal> {
+        let needed = self.core.withdrawals.step_up_s;
+        let Some(max_age_s) = needed.filter(|_| operation == Operation::WithdrawCreate) else {
+            return Ok(());
+        };
+        match self.step_up(who) {
+            Some(proof) if proof.age_s <= max_age_s => Ok(()),
+            Some(_) | None => {
+                Err(Refusal::new(Code::StepUpRequired).with(Detail::StepUp(max_age_s)))
+            }
+        }
     }
 
     fn asked<'a>(
@@ -317,14 +335,7 @@ impl<'c, 'm> Passage<'c, 'm> {
     }
 
     fn guard(&self, orders: &[OrderText<'_>]) -> Result<Guarded, Refusal> {
-        let message = self.message;
-        if let Some(egress) = &self.core.egress
-            && message.operation.moves_funds()
-        {
-            let account = self.credential.as_deref().map_or("", |who| who.account());
-            let rules = egress.rules();
-            rules.check(account, message.operation, message.funds.as_ref())?;
-        }
+        self.check_funds()?;
         match orders {
             [] if self.message.operation.carries_order() => {
                 Err(Refusal::new(Code::OrderFieldMissing).field("symbol"))
@@ -332,5 +343,27 @@ impl<'c, 'm> Passage<'c, 'm> {
             [] => Ok(Guard::nothing_to_check()),
             orders => self.core.guard.check_all(orders),
         }
+    }
+
+    /// Checks that the funds which the message moves may go where it says.
+    fn check_funds(&self) -> Result<(), Refusal> {
+        let (operation, funds) = (self.message.operation, self.message.funds.as_ref());
+        let account = self.credential.as_deref().map_or("", |who| who.account());
+        if operation == Operation::WithdrawCreate {
+            let addresses = &self.core.withdrawals.addresses;
+            return addresses.check(account, funds, self.now_us);
+        }
+        match &self.core.egress {
+            Some(egress) if operation.moves_funds() => egress.transfers().check(account, funds),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Returns what a permitted withdrawal moves, to ask again when it is sent.
+    fn leaving(&self) -> Option<Box<Funds>> {
+        let enforced = self.core.modes.of(Control::Guard) == Mode::Enforce;
+        let funds = self.message.funds.filter(|_| enforced);
+        let funds = funds.filter(|_| self.message.operation == Operation::WithdrawCreate);
+        funds.map(|funds| Box::new(funds.kept()))
     }
 }

@@ -17,6 +17,7 @@ use crate::credential::{CredentialTable, NewCredential, State};
 use crate::decimal::Decimal;
 use crate::edge::EdgeBudget;
 use crate::freshness::Window;
+use crate::funds::{FundsText, Withdrawals};
 use crate::guard::{Guard, Instrument, OrderKind, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
@@ -31,6 +32,7 @@ mod modes;
 mod order;
 mod policy;
 mod session;
+mod withdrawal;
 
 const NOW_US: u64 = 1_700_000_000_000_000;
 const HOME: [u8; 4] = [192, 0, 2, 1];
@@ -105,6 +107,7 @@ fn core() -> Core {
         modes: Modes::default(),
         egress: None,
         policy: None,
+        withdrawals: Withdrawals::default(),
     }
 }
 
@@ -130,6 +133,7 @@ struct Draft<'a> {
     order: Option<OrderText<'a>>,
     /// The orders of a batch; in their place, if there are any.
     batch: &'a [OrderText<'a>],
+    funds: Option<FundsText<'a>>,
     cost: Cost,
 }
 
@@ -150,6 +154,7 @@ fn order(payload: &str) -> Draft<'_> {
         certificate: None,
         order: Some(GOOD_ORDER),
         batch: &[],
+        funds: None,
         cost: Cost {
             weight: 1,
             orders: 1,
@@ -208,7 +213,7 @@ impl Draft<'_> {
                 [] => self.order.as_slice(),
                 batch => batch,
             },
-            funds: None,
+            funds: self.funds,
             cost: self.cost,
         };
         let pass = core.admit(message.peer, now_us).unwrap();

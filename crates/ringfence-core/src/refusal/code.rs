@@ -165,6 +165,8 @@ codes! {
         "This API key lacks the scope for this operation; ask its operator for it.";
     PolicyForbids "policy_forbids" Client AUTHORITY,
         "The gateway's policy does not allow this; ask its operator, who finds the reason in the ledger.";
+    StepUpRequired "step_up_required" Client AUTHORITY,
+        "This needs a fresh step-up; have an operator run `ringfence mfa step-up --account ACCOUNT`.";
     OrderUnknown "order_unknown" Client AUTHORITY,
         "This account placed no such order that the gateway remembers; cancel it and place it anew.";
     VenueKeyMissing "venue_key_missing" Gateway AUTHORITY,
@@ -204,7 +206,9 @@ codes! {
     OrderFieldMissing "order_field_missing" Client GUARD,
         "The order lacks a field that its type needs; add it.";
     FundsRuleMissing "funds_rule_missing" Client GUARD,
-        "No rule lets this account send these funds there; ask the operator to write one.";
+        "No rule lets this account send these funds there; ask the operator to add the address.";
+    AddressLocked "address_locked" Client GUARD,
+        "This withdrawal address is new and still locked; ask again when its lock is over.";
     FundsMax "funds_max" Client GUARD,
         "The amount is above what the rule for this destination allows; send less at once.";
     SequenceIllegal "sequence_illegal" Client SEQUENCE,

@@ -24,11 +24,11 @@ freshness: time_missing time_malformed time_stale time_ahead window_too_large re
 replay_full credential_session_ended
 authority: credential_not_active credential_suspended credential_revoked credential_expired \
 credential_certificate credential_native address_not_allowed scope_missing policy_forbids \
-order_unknown venue_key_missing
+step_up_required order_unknown venue_key_missing
 budget: budget_exceeded budget_full venue_limited
 guard: instrument_unknown number_inexact price_invalid price_tick price_band quantity_invalid \
 quantity_lot quantity_min quantity_max notional_min notional_max order_side_invalid \
-order_type_unknown order_field_missing funds_rule_missing funds_max
+order_type_unknown order_field_missing funds_rule_missing address_locked funds_max
 sequence: sequence_illegal
 gateway: ledger_unavailable draining overloaded internal
 venue: venue_unreachable venue_timeout venue_malformed venue_outcome_unknown \
@@ -108,6 +108,14 @@ fn a_refusal_reads_as_hint_and_detail() {
         (
             Refusal::new(Code::ScopeMissing).with(Detail::Scope("withdraw")),
             " [withdraw]",
+        ),
+        (
+            Refusal::new(Code::AddressLocked).with(Detail::From(0)),
+            " [from 1970-01-01T00:00:00Z]",
+        ),
+        (
+            Refusal::new(Code::StepUpRequired).with(Detail::StepUp(300)),
+            " [no older than 300 s]",
         ),
     ] {
         let text = refusal.to_string();

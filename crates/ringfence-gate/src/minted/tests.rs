@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use ringfence_core::budget::BudgetTable;
 use ringfence_core::credential::{CredentialTable, NewCredential, State};
 use ringfence_core::edge::EdgeBudget;
+use ringfence_core::funds::Withdrawals;
 use ringfence_core::guard::Guard;
 use ringfence_core::mode::Modes;
 use ringfence_core::operation::{Scope, Scopes};
@@ -35,6 +36,7 @@ fn core(keys: usize) -> Core {
         modes: Modes::default(),
         egress: None,
         policy: None,
+        withdrawals: Withdrawals::default(),
     };
     for number in 0..keys {
         let key = VerifyingKey::from_parts(Algorithm::HmacSha256, &[7; 32]);

@@ -1,4 +1,4 @@
-//! Egress as Python hands it over: whose keys sign, what may leave, and the keys themselves.
+//! Egress as Python hands it over: whose keys sign, what may be transferred, and the keys themselves.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringfence_core::decimal::Decimal;
 use ringfence_core::egress::Egress;
-use ringfence_core::funds::{FundsRule, FundsRules};
-use ringfence_core::operation::Operation;
+use ringfence_core::funds::{TransferRule as Compiled, TransferRules};
 use ringfence_core::sign::{Algorithm, SigningKey};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -24,20 +23,7 @@ pub struct EgressConfig {
     pub accounts: HashMap<String, String>,
     /// That of all others.
     pub default: Option<String>,
-    pub withdrawals: Vec<WithdrawalRule>,
     pub transfers: Vec<TransferRule>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs)]
-pub struct WithdrawalRule {
-    pub account: String,
-    pub asset: String,
-    pub network: String,
-    pub address: String,
-    pub tag: Option<String>,
-    pub max_amount: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -58,29 +44,18 @@ impl EgressConfig {
     ///
     /// [`GateError::Config`] naming the field.
     pub(crate) fn compile(&self) -> Result<Egress, GateError> {
-        let most = |list: &str, index: usize, text: &str| {
-            let field = format!("egress.{list}[{index}].max_amount");
+        let most = |index: usize, text: &str| {
+            let field = format!("egress.transfers[{index}].max_amount");
             Decimal::parse(text).map_err(|e| GateError::config(field, e))
         };
         let mut rules = Vec::new();
-        for (index, rule) in self.withdrawals.iter().enumerate() {
-            let to = [Some(&rule.network), Some(&rule.address), rule.tag.as_ref()];
-            let compiled = FundsRule {
-                operation: Operation::WithdrawCreate,
-                asset: rule.asset.as_str().into(),
-                to: to.map(|text| text.map(|text| text.as_str().into())),
-                max_amount: most("withdrawals", index, &rule.max_amount)?,
-            };
-            rules.push((rule.account.as_str().into(), compiled));
-        }
         for (index, rule) in self.transfers.iter().enumerate() {
             let names = &rule.direction;
             let name = |index: usize| names.get(index).map(|text| text.as_str().into());
-            let compiled = FundsRule {
-                operation: Operation::TransferCreate,
+            let compiled = Compiled {
                 asset: rule.asset.as_str().into(),
                 to: [name(0), name(1), name(2)],
-                max_amount: most("transfers", index, &rule.max_amount)?,
+                max_amount: most(index, &rule.max_amount)?,
             };
             rules.push((rule.account.as_str().into(), compiled));
         }
@@ -90,7 +65,7 @@ impl EgressConfig {
         Ok(Egress::new(
             &accounts.collect(),
             self.default.as_deref(),
-            FundsRules::new(rules),
+            TransferRules::new(rules),
         ))
     }
 }

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ringfence_core::guard::{Guard, OrderText};
 use ringfence_core::operation::{Operation, Scopes};
-use ringfence_core::policy::{Asked, Policy};
+use ringfence_core::policy::{Asked, Policy, StepUp};
 use ringfence_core::principal::ALONE;
+use ringfence_core::refusal::{Code, Detail};
 use ringfence_core::session::Coverage;
 
 use super::{NOW_US, set};
@@ -79,4 +80,42 @@ fn another_set_decides_the_next_message_and_nothing_that_was_kept_does() {
     assert!(live.set().cache().is_empty());
     assert!(live.check(&asked(&one, &guard)).is_err());
     assert_ne!(live.serial(), first);
+}
+
+const FRESH_ONLY: &str = r#"@id("all") permit(principal, action, resource);
+    @id("fresh") forbid(principal, action, resource)
+    unless { context has stepUp && context.stepUp.strength == "totp" && context.stepUp.age < 300 };
+    @id("never") forbid(principal, action, resource == Instrument::"B");"#;
+
+#[test]
+fn what_only_lacks_a_step_up_is_refused_for_want_of_one() {
+    let live = Live::new(Arc::new(set(FRESH_ONLY)));
+    let guard = Guard::new(HashMap::new(), HashMap::new());
+    let refused = |symbol, age_s: Option<u64>| {
+        let orders = [order(symbol)];
+        let step_up = age_s.map(|age_s| StepUp {
+            age_s,
+            strength: "totp",
+        });
+        let asked = Asked {
+            step_up,
+            ..asked(&orders, &guard)
+        };
+        let refusal = live.check(&asked).err();
+        refusal.map(|refusal| (refusal.code, refusal.detail))
+    };
+    let because = |code, said: &str| Some((code, Detail::Policies(said.into())));
+    let wanted = because(Code::StepUpRequired, "forbidden by fresh");
+    assert_eq!(refused("A", None), wanted);
+    assert_eq!(refused("A", Some(300)), wanted);
+    assert_eq!(refused("A", Some(299)), None);
+    // A step-up would not help.
+    assert_eq!(
+        refused("B", None),
+        because(Code::PolicyForbids, "forbidden by fresh, never")
+    );
+    assert_eq!(
+        refused("B", Some(1)),
+        because(Code::PolicyForbids, "forbidden by never")
+    );
 }

@@ -89,7 +89,12 @@ impl ErrorTable {
         let about = match &refusal.detail {
             Detail::Limit(limit) => limit.counts.as_str(),
             Detail::Field(name) => of_any_order(name),
-            Detail::None | Detail::Distance(_) | Detail::Policies(_) | Detail::Scope(_) => {
+            Detail::None
+            | Detail::Distance(_)
+            | Detail::From(_)
+            | Detail::Policies(_)
+            | Detail::Scope(_)
+            | Detail::StepUp(_) => {
                 return Some(&answers.usual);
             }
         };
@@ -164,9 +169,11 @@ impl Answer {
                     Part::Field,
                     Detail::None
                     | Detail::Distance(_)
+                    | Detail::From(_)
                     | Detail::Limit(_)
                     | Detail::Policies(_)
-                    | Detail::Scope(_),
+                    | Detail::Scope(_)
+                    | Detail::StepUp(_),
                 ) => {}
                 (Part::Hint, _) => {
                     // Writing to a String cannot fail.

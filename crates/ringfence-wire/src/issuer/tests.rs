@@ -119,9 +119,11 @@ impl World {
             Detail::Field(name) => format!("{} {name}", refusal.code.as_str()),
             Detail::None
             | Detail::Distance(_)
+            | Detail::From(_)
             | Detail::Limit(_)
             | Detail::Policies(_)
-            | Detail::Scope(_) => refusal.code.as_str().to_owned(),
+            | Detail::Scope(_)
+            | Detail::StepUp(_) => refusal.code.as_str().to_owned(),
         })
     }
 

@@ -12,6 +12,7 @@ use ringfence_core::address::Cidr;
 use ringfence_core::budget::{BudgetTable, Cost};
 use ringfence_core::credential::{CredentialTable, NewCredential, State};
 use ringfence_core::edge::EdgeBudget;
+use ringfence_core::funds::Withdrawals;
 use ringfence_core::guard::Guard;
 use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::operation::{Operation, Scope, Scopes};
@@ -218,6 +219,7 @@ pub(crate) fn core(key_id: &str, key: VerifyingKey, freshness: Mode) -> Core {
             .with(Control::Guard, Mode::Off),
         egress: None,
         policy: None,
+        withdrawals: Withdrawals::default(),
     };
     let credential = NewCredential {
         key_id: key_id.into(),

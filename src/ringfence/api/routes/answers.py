@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 __all__ = [
+    "Address",
+    "AddressStory",
     "Approval",
     "Change",
     "Dropped",
@@ -128,6 +130,39 @@ class PrincipalStep(Principal):
     """A principal after a change; `effective_us`: how long the engine took, null without one."""
 
     effective_us: int | None = None
+
+
+class Address(BaseModel):
+    """A withdrawal address; `standing`: locked, usable or removed."""
+
+    id: str
+    account: str
+    asset: str
+    network: str | None
+    address: str
+    tag: str | None
+    max_amount: str | None
+    label: str
+    added_us: int
+    usable_us: int
+    removed_us: int | None
+    standing: str
+
+
+class AddressStep(BaseModel):
+    """What became of an address: `added` or `removed`."""
+
+    step: str
+    who: str
+    why: str
+    time_us: int
+    approvals: list[str]
+
+
+class AddressStory(Address):
+    """An address and what became of it, oldest first."""
+
+    history: list[AddressStep]
 
 
 class VenueKey(BaseModel):

@@ -33,7 +33,7 @@ fn bad(control: Control) -> Option<(Draft<'static>, Code)> {
         )),
         Control::Authority => Some((
             Draft {
-                operation: Operation::WithdrawCreate,
+                operation: Operation::TransferCreate,
                 order: None,
                 ..order("a")
             },

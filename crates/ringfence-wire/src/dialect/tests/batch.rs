@@ -72,9 +72,11 @@ fn seen(path: &str, body: &str) -> Result<(String, String, u32, u32), (Code, Str
             Detail::Field(field) => Err((refusal.code, field.into())),
             Detail::None
             | Detail::Distance(_)
+            | Detail::From(_)
             | Detail::Limit(_)
             | Detail::Policies(_)
-            | Detail::Scope(_) => Err((refusal.code, String::new())),
+            | Detail::Scope(_)
+            | Detail::StepUp(_) => Err((refusal.code, String::new())),
         },
     }
 }
