@@ -177,7 +177,7 @@ fn a_topic_tells_whether_a_subscription_is_the_token_s_or_nobody_s() {
     assert_eq!(pusher.said(), [said(1, book), said(3, fills)]);
     let openings = pusher.venue.heard();
     assert!(openings.iter().all(|opening| !opening.contains(&token)));
-    let decisions = bench.entries("decision", 10);
+    let decisions = bench.entries("decision", 11);
     let last = decisions.last().unwrap();
     assert_eq!(
         (&last["account"], &last["operation"]),
