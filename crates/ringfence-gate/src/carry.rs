@@ -181,7 +181,7 @@ impl Passing {
         sending: impl Fn(),
     ) -> Result<Response<Content>, Trouble> {
         let thread = &self.client.thread;
-        let parcel = forward::parcel(permit, self, outgoing, operation);
+        let parcel = forward::parcel(permit, self, &self.head.method, outgoing, operation);
         let parcel = parcel.map_err(Trouble::NotSent)?;
         let pool = thread.pool_for(operation);
         let pool = pool.map_err(|code| Trouble::NotSent(code.into()))?;

@@ -21,6 +21,7 @@ use ringfence_core::session::Session;
 use ringfence_wire::websocket::{
     CloseCode, Decoder, Event, Kind, Limits, Sender, Violation, close, frame,
 };
+use ringfence_wire::{Heading, Said, Spoke};
 
 use crate::body::Answer;
 use crate::carry::{Permitted, Recorded};
@@ -54,14 +55,39 @@ pub(crate) struct Opened {
     pub(crate) id: MessageId,
     /// Who acts on it from the start, where the handshake itself proved it.
     pub(crate) session: Option<Session>,
+    /// What the client is told first.
+    pub(crate) said: Option<String>,
+    /// Its token is over: nothing is heard of it, and the channel is closed once that is told.
+    pub(crate) over: bool,
 }
 
 impl Passing {
+    /// Returns what the client of a channel is told first, if anything is.
+    fn welcome(&self) -> Option<String> {
+        let dialect = &self.client.door.speech.dialect;
+        let (path, query) = (self.head.uri.path(), self.head.uri.query());
+        let route = dialect.route("GET", path)?;
+        let name = self.id.as_str();
+        let heading = match dialect.admission(route) {
+            Some((admission, _)) => admission.heading(query.unwrap_or_default(), name),
+            None => Heading::default(),
+        };
+        let said = Said {
+            connection: name,
+            now_ms: now_us() / 1000,
+            ..Said::default()
+        };
+        dialect.speak_own(path, Spoke::Welcome, &heading, &said)
+    }
+
     /// Answers the handshake of a channel. Nothing is asked of the venue yet.
     pub(crate) fn open_channel(&self, opening: &Opening, permitted: Permitted) -> Response<Answer> {
         let path = self.head.uri.path();
-        let lasts_us = self.client.door.speech.dialect.session_us(path);
+        let dialect = &self.client.door.speech.dialect;
+        let lasts_us = dialect.session_us(path);
         let opened = Opened {
+            said: self.welcome(),
+            over: false,
             path: path.into(),
             id: self.id.clone(),
             // Of a handshake that is signed natively: then it was a logon.
@@ -113,7 +139,10 @@ impl Channel {
             message: MESSAGE_BYTES,
             frames: FRAMES,
         };
+        let over = opened.over;
+        let over = over.then_some((CloseCode::POLICY, "the token is over"));
         Self {
+            closing: over,
             client: Rc::clone(client),
             lane: Rc::clone(lane),
             near,
@@ -127,7 +156,6 @@ impl Channel {
             asked: false,
             heard_us: now_us(),
             pushed: None,
-            closing: None,
             ending: false,
             shut: false,
             second: 0,

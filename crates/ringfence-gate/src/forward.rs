@@ -71,12 +71,13 @@ impl Parcel {
 pub(crate) fn parcel(
     permit: &Permit,
     passing: &Passing,
+    method: &Method,
     outgoing: Outgoing,
     operation: Operation,
 ) -> Result<Parcel, Refusal> {
     let Some(key) = permit.venue_key() else {
-        let request = request(permit, passing, outgoing, operation)?;
-        return Ok(Parcel::Ready(Some(request), passing.head.method.clone()));
+        let request = request(permit, passing, method, outgoing, operation)?;
+        return Ok(Parcel::Ready(Some(request), method.clone()));
     };
     let speech = &passing.client.door.speech;
     let mut headers = HeaderMap::with_capacity(FORWARDED.len() + 8);
@@ -89,7 +90,7 @@ pub(crate) fn parcel(
     Ok(Parcel::Letter(Box::new(Letter {
         key: key.clone(),
         speech: speech.clone(),
-        method: passing.head.method.clone(),
+        method: method.clone(),
         message: speech.dialect.unsigned(outgoing)?,
         headers,
     })))
@@ -103,10 +104,11 @@ pub(crate) fn parcel(
 pub(crate) fn request(
     permit: &Permit,
     passing: &Passing,
+    method: &Method,
     outgoing: Outgoing,
     operation: Operation,
 ) -> Result<Request<Sent>, Refusal> {
-    let (shared, head) = (&passing.client.thread.shared, &passing.head);
+    let shared = &passing.client.thread.shared;
     let credential = permit.credential();
     let body = Bytes::from(outgoing.body);
     let (venue, attestor) = match &shared.admin {
@@ -119,7 +121,7 @@ pub(crate) fn request(
             credential: credential.map(|c| c.key_id()),
             operation: operation.as_str(),
             message: passing.id.as_str(),
-            method: head.method.as_str(),
+            method: method.as_str(),
             target: &outgoing.target,
             body: &body,
             now_us: now_us(),
@@ -129,7 +131,7 @@ pub(crate) fn request(
     let target = Uri::from_maybe_shared(Bytes::from(outgoing.target)).map_err(|_| invalid())?;
     let length = body.len();
     let mut request = Request::new(Full::new(body));
-    *request.method_mut() = head.method.clone();
+    *request.method_mut() = method.clone();
     *request.version_mut() = Version::HTTP_11;
     *request.uri_mut() = target;
     let headers = request.headers_mut();
@@ -139,7 +141,7 @@ pub(crate) fn request(
     if let Some(content_type) = outgoing.content_type {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
-    if length > 0 || matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
+    if length > 0 || matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     if let Some(attestation) = attestation {

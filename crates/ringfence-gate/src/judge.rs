@@ -93,7 +93,8 @@ impl Passing {
             if bare.is_some() && reading.refresh.is_some() {
                 return Err(Refusal::new(Code::SignatureTwofold).field("authorization"));
             }
-            if route.mints().is_some() && reading.claim.is_none() && reading.refresh.is_none() {
+            let unsigned = reading.claim.is_none() && reading.refresh.is_none();
+            if route.mints().is_some() && route.signed && unsigned {
                 // Who acts by a token, or a certificate, has none made that outlives it.
                 return Err(Code::SignatureMissing.into());
             }
@@ -106,11 +107,11 @@ impl Passing {
         let (head, reading) = read.map_err(early)?;
         let renewed = reading.refresh.map(|shown| self.renewed(shown));
         let renewed = renewed.transpose().map_err(|code| early(code.into()))?;
-        let session = renewed
-            .as_ref()
-            .map(|(_, session)| Arc::clone(session))
-            .or(session);
-        let logon = route.channel && reading.claim.is_some();
+        let proved = reading.claim.is_some() || bare.is_some();
+        let admitted = self.admitted(route, proved, now_us).map_err(early)?;
+        let logon = route.channel && (reading.claim.is_some() || admitted.is_some());
+        let renewed_s = renewed.as_ref().map(|(_, session)| Arc::clone(session));
+        let session = admitted.or(renewed_s).or(session);
         let asking = Asking {
             operation: if logon {
                 Operation::SessionLogon

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod admin;
+mod admission;
 mod attest;
 mod authority;
 mod body;

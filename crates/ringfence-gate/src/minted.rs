@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::rand;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::{hmac, rand};
 use http::header::{AUTHORIZATION, HeaderMap};
 use ringfence_core::refusal::Code;
 use ringfence_core::session::Session;
@@ -29,8 +30,11 @@ pub(crate) struct Minted {
     all: Mutex<HashMap<Hash, Token>>,
     most: usize,
     most_of_one: usize,
-    /// By which others are had: apart, since they are good for longer, and a credential's oldest makes room.
-    renewing: Mutex<HashMap<Hash, Token>>,
+    /// By which others are had, or WebSockets opened: apart, since they are good for longer, and a credential's oldest
+    /// makes room.
+    lasting: Mutex<HashMap<Hash, Token>>,
+    /// Makes what is nobody's, of which nothing is kept. None if it could not be drawn.
+    nobody_s: Option<hmac::Key>,
 }
 
 impl Default for Minted {
@@ -60,7 +64,8 @@ impl Minted {
             all: Mutex::default(),
             most,
             most_of_one,
-            renewing: Mutex::default(),
+            lasting: Mutex::default(),
+            nobody_s: hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok(),
         }
     }
 
@@ -95,25 +100,25 @@ impl Minted {
         Ok(text)
     }
 
-    /// Makes a token by which `session` has another one made on `door`, once, until its end. A credential's oldest gives
-    /// way to it.
+    /// Makes a token for `session`, good on `door` until its end where it is `shown`: once where another one is had for
+    /// it, or in each handshake of what it opens. A credential's oldest of the same kind gives way to it.
     ///
     /// # Errors
     ///
     /// `overloaded` when there is room for no more of other credentials either.
-    pub(crate) fn renewal(
+    pub(crate) fn lasting(
         &self,
         session: Session,
-        door: &Arc<str>,
+        (door, shown): (&Arc<str>, Shown),
         now_us: u64,
     ) -> Result<String, Code> {
         let text = fresh()?;
-        let mut all = self.renewing();
+        let mut all = self.all_lasting();
         all.retain(|_, token| now_us < token.session.until_us() && token.session.is_in_force());
         let key_id = session.credential().key_id();
-        let same = all
-            .iter()
-            .filter(|(_, token)| token.session.credential().key_id() == key_id);
+        let same = all.iter().filter(|(_, token)| {
+            token.session.credential().key_id() == key_id && token.shown == shown
+        });
         if same.clone().count() >= self.most_of_one {
             let oldest = same.min_by_key(|(_, token)| token.session.until_us());
             let oldest = oldest.map(|(known, _)| *known);
@@ -126,7 +131,7 @@ impl Minted {
             last_us: session.until_us(),
             session: Arc::new(session),
             door: Arc::clone(door),
-            shown: Shown::Refresh,
+            shown,
         };
         all.insert(hash(&text), token);
         Ok(text)
@@ -134,18 +139,46 @@ impl Minted {
 
     /// Returns the session that may have another token made on `door` by this one.
     pub(crate) fn renews(&self, token: &Hash, door: &str) -> Option<Arc<Session>> {
-        let all = self.renewing();
-        let token = all.get(token).filter(|token| *token.door == *door);
+        self.kept(token, door, Shown::Refresh)
+    }
+
+    /// Returns the session that a handshake on `door` begins which shows this token.
+    pub(crate) fn admits(&self, token: &Hash, door: &str) -> Option<Arc<Session>> {
+        self.kept(token, door, Shown::Handshake)
+    }
+
+    fn kept(&self, token: &Hash, door: &str, shown: Shown) -> Option<Arc<Session>> {
+        let all = self.all_lasting();
+        let token = all.get(token);
+        let token = token.filter(|token| *token.door == *door && token.shown == shown);
         token.map(|token| Arc::clone(&token.session))
+    }
+
+    /// Returns the token that is nobody's, good on `door` for `seconds` and at most twice as long. All who ask
+    /// meanwhile get the same one: it proves nothing.
+    pub(crate) fn nobody_s(&self, door: &str, seconds: u64, now_us: u64) -> Result<String, Code> {
+        let key = self.nobody_s.as_ref().ok_or(Code::Internal)?;
+        let period = now_us / 1_000_000 / seconds.max(1);
+        let tag = hmac::sign(key, format!("{period} {door}").as_bytes());
+        Ok(jws::encode(tag.as_ref()))
+    }
+
+    /// Tells whether that is what `text` is at `now_us`.
+    pub(crate) fn is_nobody_s(&self, text: &str, door: &str, seconds: u64, now_us: u64) -> bool {
+        let before_us = now_us.saturating_sub(seconds.saturating_mul(1_000_000));
+        let mut known = [now_us, before_us]
+            .into_iter()
+            .filter_map(|at_us| self.nobody_s(door, seconds, at_us).ok());
+        known.any(|known| verify_slices_are_equal(known.as_bytes(), text.as_bytes()).is_ok())
     }
 
     /// Uses up what has another token made; tells whether it still was there.
     pub(crate) fn use_up(&self, token: &Hash) -> bool {
-        self.renewing().remove(token).is_some()
+        self.all_lasting().remove(token).is_some()
     }
 
-    fn renewing(&self) -> MutexGuard<'_, HashMap<Hash, Token>> {
-        self.renewing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn all_lasting(&self) -> MutexGuard<'_, HashMap<Hash, Token>> {
+        self.lasting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the session of the token that `headers` carry; none where they carry none of this listener's.

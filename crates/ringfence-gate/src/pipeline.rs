@@ -134,7 +134,10 @@ impl Passing {
         };
         // 4. the core's controls, and the record of what they decided
         match self.judge(route, edge, &body) {
-            Err(turned) => self.say(turned),
+            Err(turned) => {
+                let told = self.told_over(route, opening.as_ref(), &turned.refusal);
+                told.unwrap_or_else(|| self.say(turned))
+            }
             // 5. what may change something is carried to its end, even if the client hangs up
             Ok(permitted) if permitted.operation.changes_state() => {
                 Carried::new(&client.thread, Rc::clone(&self).carry(permitted)).await

@@ -24,9 +24,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::body::Answer;
 use crate::carry::{Permitted, Recorded};
-use crate::clock::now_us;
 use crate::exchange::Trouble;
-use crate::forward;
 use crate::lane::Next;
 use crate::pipeline::Passing;
 use crate::pool::Sent;
@@ -67,18 +65,7 @@ impl Passing {
             recorded,
             ..
         } = permitted;
-        let opened = match forward::request(&permit, &self, outgoing, operation) {
-            Ok(request) => {
-                let core = &self.client.thread.shared.core;
-                let fresh = core.revalidate(&permit, now_us()).map_err(Trouble::NotSent);
-                match fresh {
-                    Ok(()) => self.open_far(request).await,
-                    Err(trouble) => Err(trouble),
-                }
-            }
-            Err(refusal) => Err(Trouble::NotSent(refusal)),
-        };
-        let answer = match opened {
+        let answer = match self.reach(&permit, outgoing, operation).await {
             Ok(far) => {
                 *self.lane.next.borrow_mut() = Some(Next::Stream(far));
                 self.opened(&opening)
@@ -111,8 +98,11 @@ impl Passing {
         answer
     }
 
-    pub(crate) async fn open_far(&self, mut request: Request<Sent>) -> Result<Far, Trouble> {
-        let venue = &self.client.thread.shared.venue;
+    pub(crate) async fn open_far(
+        &self,
+        venue: &Venue,
+        mut request: Request<Sent>,
+    ) -> Result<Far, Trouble> {
         let key = fresh_key()?;
         let headers = request.headers_mut();
         headers.insert(UPGRADE, WEBSOCKET);

@@ -13,8 +13,8 @@ use ringfence_core::pipeline::Permit;
 use ringfence_core::proof::Proof as SteppedBy;
 use ringfence_core::refusal::{Code, Detail, Refusal};
 use ringfence_core::session::{Coverage, Session};
-use ringfence_wire::Mints;
 use ringfence_wire::issuer::{Asked, Proof};
+use ringfence_wire::{Mints, Shown};
 
 use crate::body::Answer;
 use crate::minted::{Hash, hash};
@@ -175,8 +175,9 @@ impl Passing {
         renewed: Option<&Renewed>,
         now_us: u64,
     ) -> Result<String, Refusal> {
+        let endpoint = self.endpoint(mints)?;
         let Tokens { token, next } = self.tokens(mints, permit, renewed, now_us)?;
-        Ok(mints.answer(&token, &next))
+        Ok(mints.answer(&token, &next, &endpoint))
     }
 
     /// Makes the tokens of a permitted logon. One that is `renewed` uses up what it shows, and gets nothing that is good
@@ -202,10 +203,23 @@ impl Passing {
         let refresh = mints.refresh.as_ref();
         // Whatever is begun by it is over when the last of them is.
         let last_us = refresh.map_or(last_us, |refresh| until_us(refresh.seconds));
-        let of = session(mints.seconds)?;
-        let token = minted.mint(of, (door, mints.shown), last_us, now_us)?;
+        let token = match (mints.shown, permit.credential()) {
+            (Shown::Handshake, None) => minted.nobody_s(door, mints.seconds, now_us)?,
+            (Shown::Handshake, Some(_)) => {
+                minted.lasting(session(mints.seconds)?, (door, mints.shown), now_us)?
+            }
+            (Shown::Header | Shown::Message | Shown::Both | Shown::Refresh, _) => minted.mint(
+                session(mints.seconds)?,
+                (door, mints.shown),
+                last_us,
+                now_us,
+            )?,
+        };
         let next = match refresh {
-            Some(refresh) => minted.renewal(session(refresh.seconds)?, door, now_us)?,
+            Some(refresh) => {
+                let last = session(refresh.seconds)?;
+                minted.lasting(last, (door, Shown::Refresh), now_us)?
+            }
             None => String::new(),
         };
         Ok(Tokens { token, next })

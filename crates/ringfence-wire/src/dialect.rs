@@ -4,6 +4,7 @@
 //! from the same pairs, without the signature; rendering answers a refusal as the venue would.
 
 mod about;
+mod admission;
 mod batch;
 mod channel;
 mod compile;
@@ -29,6 +30,7 @@ use ringfence_core::guard::OrderKind;
 use ringfence_core::refusal::{Code, Refusal};
 
 pub use about::{AnsweredOrder, OrderIds};
+pub use admission::{Admission, VenueAdmission, Way};
 pub use batch::{Abouts, Each, Orders};
 pub use channel::{Asked, Following, Heading, Leg, Said, Spoke, Spoken};
 pub use definition::{BodyKind, Shown};

@@ -12,8 +12,8 @@ pub mod ratelimit;
 pub mod websocket;
 
 pub use dialect::{
-    Abouts, AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft, Each,
-    Following, Head, Heading, Leg, Mints, OrderIds, Orders, Outgoing, Reading, Rendered, Route,
-    Said, Scratch, Seal, Shown, Signed, Spoke, Spoken, Steps, Stop, Unsigned, Verdict, essence,
-    http_date_us,
+    Abouts, Admission, AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft,
+    Each, Following, Head, Heading, Leg, Mints, OrderIds, Orders, Outgoing, Reading, Rendered,
+    Route, Said, Scratch, Seal, Shown, Signed, Spoke, Spoken, Steps, Stop, Unsigned,
+    VenueAdmission, Verdict, Way, essence, http_date_us,
 };

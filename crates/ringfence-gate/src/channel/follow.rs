@@ -1,6 +1,7 @@
 //! A message that goes to the venue's own WebSocket: judged like any other, then said there anew.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use ringfence_core::operation::Operation;
@@ -17,7 +18,6 @@ use crate::carry::{Permitted, Recorded};
 use crate::clock::now_us;
 use crate::egress::seal;
 use crate::exchange::Trouble;
-use crate::forward;
 use crate::pipeline::Passing;
 
 /// The status that the ledger keeps of what was passed on: the venue's own answer goes to the client unread.
@@ -169,20 +169,26 @@ impl Task {
     ) -> Result<(Leg, Option<String>), Refusal> {
         let (passing, permit) = (&self.passing, &grant.permit);
         let shared = &passing.client.thread.shared;
-        let request = forward::request(permit, passing, outgoing, operation)?;
-        shared.core.revalidate(permit, now_us())?;
-        let far = passing.open_far(request).await;
+        let far = passing.reach(permit, outgoing, operation).await;
         let far = far.map_err(|trouble| trouble.refusal(false))?;
         let mut leg = Leg::new(&passing.client.thread, far, Rc::clone(grant));
-        if permit.venue_key().is_none() {
+        let dialect = &passing.client.door.speech.dialect;
+        let patience = shared.venue.response_timeout;
+        if dialect.leg_is_greeted(self.path()) {
+            let said = heard(patience, &mut leg).await?;
+            if !dialect.leg_greets(self.path(), &said) {
+                return Err(Code::VenueMalformed.into());
+            }
+        }
+        // Whoever was admitted by a token is known.
+        let admitted = dialect.venue_admission(self.path()).is_some();
+        if permit.venue_key().is_none() || admitted {
             leg.say(&saying.message);
             return Ok((leg, None));
         }
         shared.core.revalidate(permit, now_us())?;
         leg.say(&self.sealed(permit)?);
-        let answer = timeout(shared.venue.response_timeout, leg.answer()).await;
-        let answer = answer.map_err(|_| Trouble::Silent.refusal(false))?;
-        let answer = answer.map_err(|_| Trouble::Broken.refusal(false))?;
+        let answer = heard(patience, &mut leg).await?;
         self.accepted(permit, &answer)?;
         if saying.logon {
             return Ok((leg, Some(answer)));
@@ -225,6 +231,13 @@ impl Task {
         answered(recorded, status);
         self.under_way.end(answer);
     }
+}
+
+/// Waits for the first message that the venue says on a leg.
+async fn heard(patience: Duration, leg: &mut Leg) -> Result<String, Refusal> {
+    let said = timeout(patience, leg.answer()).await;
+    let said = said.map_err(|_| Trouble::Silent.refusal(false))?;
+    said.map_err(|_| Trouble::Broken.refusal(false))
 }
 
 fn answered(recorded: Recorded, status: u16) {

@@ -83,6 +83,15 @@ impl Speaker {
             legs: Legs::default(),
             pause: None,
         }
+        .told(opened.said)
+    }
+
+    /// Says the first word.
+    fn told(self, said: Option<String>) -> Self {
+        if let Some(said) = said {
+            self.mailbox.post(said);
+        }
+        self
     }
 
     /// Tells whether the key of the session is no longer good for anything.

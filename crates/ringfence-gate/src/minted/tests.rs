@@ -147,7 +147,7 @@ fn a_key_s_oldest_refresh_token_gives_way_and_another_s_does_not() {
     let door = Arc::from("door");
     let renewal = |key, until_us| {
         let session = core.vouch(&format!("k{key}"), Coverage::Venue, until_us, None);
-        minted.renewal(session.unwrap(), &door, 0)
+        minted.lasting(session.unwrap(), (&door, Shown::Refresh), 0)
     };
     let known = |text: &str| minted.renews(&hash(text), "door").is_some();
     let (old, new) = (renewal(0, 10).unwrap(), renewal(0, 20).unwrap());

@@ -27,11 +27,20 @@ pub(crate) struct Pusher {
 impl Pusher {
     /// A venue that answers each message on a leg by `answer`.
     pub(crate) fn new(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self::with(answer, |stream, _| stream.write_all(FINE).is_ok(), |_| {})
+    }
+
+    /// One that also says how it answers a request that opens no leg, and what it says first on a leg.
+    pub(crate) fn with(
+        answer: impl Fn(&str) -> String + Send + Sync + 'static,
+        ask: impl Fn(&mut TcpStream, &str) -> bool + Send + Sync + 'static,
+        greet: impl Fn(&mut TcpStream) + Send + Sync + 'static,
+    ) -> Self {
         let (legs, said, gone) = (Kept::default(), Kept::default(), Kept::default());
         let kept = (Arc::clone(&legs), Arc::clone(&said), Arc::clone(&gone));
         let venue = Venue::new(move |stream, request| {
             let Some(key) = field(request, "sec-websocket-key") else {
-                return stream.write_all(FINE).is_ok();
+                return ask(stream, request);
             };
             let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &accept_input(key.as_bytes()));
             let head = format!(
@@ -40,6 +49,7 @@ impl Pusher {
                 STANDARD.encode(hash)
             );
             stream.write_all(head.as_bytes()).unwrap();
+            greet(stream);
             kept.0.lock().unwrap().push(stream.try_clone().unwrap());
             serve(stream, &kept.1, &answer);
             kept.2.lock().unwrap().push(());

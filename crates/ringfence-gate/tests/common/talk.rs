@@ -39,11 +39,16 @@ impl Talk {
 
     /// Opens one with more header fields; returns what else was answered.
     pub(crate) fn open_with(bench: &Bench, fields: &str) -> Result<Self, String> {
+        Self::open_at(bench, "/channel", fields)
+    }
+
+    /// Opens a WebSocket at `target`.
+    pub(crate) fn open_at(bench: &Bench, target: &str, fields: &str) -> Result<Self, String> {
         let mut stream = TcpStream::connect(bench.address).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream.set_nodelay(true).unwrap();
         let head = format!(
-            "GET /channel HTTP/1.1\r\nHost: gw\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {target} HTTP/1.1\r\nHost: gw\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
         );
         stream.write_all(head.as_bytes()).unwrap();

@@ -26,7 +26,7 @@ use crate::{form, json};
 use feed::{Feed, Follow};
 pub use feed::{Following, Leg};
 use names::Renames;
-use template::Template;
+pub(super) use template::Template;
 pub use template::{Said, Spoke};
 
 const DAY_SECONDS: u32 = 86_400;
@@ -64,6 +64,8 @@ pub(super) struct Channel {
     texts: HashMap<Box<str>, Box<str>>,
     session: Option<Session>,
     feed: Option<Feed>,
+    /// What the client is told first.
+    welcome: Option<Template>,
     answer: Template,
     error: Template,
     malformed: Template,
@@ -243,7 +245,7 @@ impl Dialect {
         let name = heading.method.as_str();
         let follow = channel.feed.as_ref();
         let follow = follow.and_then(|feed| feed.get(name, scratch.pairs()));
-        let other = channel.methods.contains_key(name);
+        let other = channel.methods.contains_key(name) || channel.replies.contains_key(name);
         if let Some(follow) = follow
             && (!other || open(follow.leg))
         {

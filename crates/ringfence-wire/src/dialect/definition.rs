@@ -1,5 +1,6 @@
 //! A dialect as it is written down: the shape of its YAML, checked strictly.
 
+mod admission;
 mod batch;
 mod channel;
 mod signing;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub(super) use admission::*;
 pub(super) use batch::*;
 pub(super) use channel::*;
 pub(super) use signing::*;
@@ -254,8 +256,10 @@ pub(super) struct MintsDefinition {
     pub(super) shown: Shown,
     /// How long the token is good, in seconds.
     pub(super) seconds: u64,
-    /// JSON text with `{token}`, and `{refresh}` where it refreshes.
+    /// JSON text with `{token}`, `{refresh}` where it refreshes, and `{endpoint}` where it is shown in a handshake.
     pub(super) answer: String,
+    /// What it opens, where it is shown in a handshake.
+    pub(super) opens: Option<AdmissionDefinition>,
     /// How another one is had for a token of its own in place of a signature.
     pub(super) refresh: Option<RefreshDefinition>,
 }
@@ -283,6 +287,8 @@ pub enum Shown {
     Message,
     /// In either.
     Both,
+    /// In the handshake of the WebSocket that it opens.
+    Handshake,
     /// Where the next token is asked for, and only once.
     #[serde(skip)]
     Refresh,
@@ -291,7 +297,7 @@ pub enum Shown {
 impl Shown {
     /// Tells whether it may be shown at `place`.
     pub fn is_at(self, place: Self) -> bool {
-        self == place || self == Self::Both && place != Self::Refresh
+        self == place || self == Self::Both && matches!(place, Self::Header | Self::Message)
     }
 }
 

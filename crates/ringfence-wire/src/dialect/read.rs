@@ -235,6 +235,17 @@ impl Dialect {
         let signature = signature.unwrap_or_default();
         target.push('?');
         let before = target.len();
+        if let Some(admission) = self.routes.admission(route) {
+            admission.without_token(head.query, &mut target);
+            if target.len() == before {
+                target.pop();
+            }
+            return Outgoing {
+                target,
+                body: Vec::new(),
+                content_type: None,
+            };
+        }
         let scheme = signing.and_then(Signing::canonical);
         match scheme.and_then(|scheme| scheme.key.parameter()) {
             None => form::without(head.query, signature, &mut target),

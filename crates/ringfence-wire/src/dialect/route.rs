@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use ringfence_core::operation::Operation;
 use ringfence_core::refusal::{Code, Refusal};
 
+use super::admission::Admission;
 use super::batch::Batch;
 use super::compile::wrong;
 use super::definition::{BodyKind, MintsDefinition, Shown};
@@ -43,6 +44,8 @@ pub struct Route {
     pub(super) batch: Option<Box<Batch>>,
     /// What the gateway answers itself.
     pub(super) mints: Option<Box<Mints>>,
+    /// Where it is a WebSocket that a token opens: the route that hands that out.
+    pub(super) admission: Option<u16>,
     /// Where its order's fields stand, if not where the dialect says.
     pub(super) order_names: Option<Box<OrderNames>>,
     /// Weight unless a parameter says otherwise.
@@ -68,6 +71,8 @@ pub struct Mints {
     pub seconds: u64,
     /// How the next is had without a signature.
     pub refresh: Option<Refresh>,
+    /// What it opens, where it is shown in a handshake.
+    pub(super) opens: Option<Admission>,
     answer: Box<str>,
 }
 
@@ -112,12 +117,20 @@ const TOKEN_SECONDS_MAX: u64 = 86_400;
 impl Mints {
     pub(super) fn compile(written: &MintsDefinition, field: &str) -> Result<Self, DialectError> {
         let has = |mark| written.answer.matches(mark).count() == 1;
-        let sample = filled(&written.answer, "x", "x");
+        let sample = filled(&written.answer, "x", "x", "x");
         let json = serde_json::from_str::<serde_json::Value>(&sample).is_ok();
-        if !json || !has("{token}") || has("{refresh}") != written.refresh.is_some() {
-            let what = "JSON text with {token} in it, and {refresh} where it refreshes";
+        let opens = written.opens.as_ref();
+        let marks =
+            has("{refresh}") == written.refresh.is_some() && has("{endpoint}") == opens.is_some();
+        if !json || !has("{token}") || !marks {
+            let what = "JSON text with {token} in it, {refresh} where it refreshes and {endpoint} where it opens something";
             return Err(wrong(&format!("{field}.answer"), what));
         }
+        if opens.is_some() != (written.shown == Shown::Handshake) {
+            let what = "what is shown in a handshake opens something, and nothing else does";
+            return Err(wrong(&format!("{field}.opens"), what));
+        }
+        let opens = opens.map(|opens| Admission::compile(opens, &format!("{field}.opens")));
         let refresh = written.refresh.as_ref();
         for (seconds, name) in std::iter::once((written.seconds, "seconds"))
             .chain(refresh.map(|refresh| (refresh.seconds, "refresh.seconds")))
@@ -145,8 +158,14 @@ impl Mints {
                 token: Name::from(&*refresh.token),
                 seconds: refresh.seconds,
             }),
+            opens: opens.transpose()?,
             answer: written.answer.as_str().into(),
         })
+    }
+
+    /// Returns what a token opens that is shown in a handshake.
+    pub const fn opens(&self) -> Option<&Admission> {
+        self.opens.as_ref()
     }
 
     /// Returns the token that the message shows in place of a signature, if it is a refresh.
@@ -168,16 +187,18 @@ impl Mints {
         }
     }
 
-    /// Returns the answer that hands `token` out, and what the next is had for, as JSON.
-    pub fn answer(&self, token: &str, refresh: &str) -> String {
-        filled(&self.answer, token, refresh)
+    /// Returns the answer that hands `token` out, what the next is had for, and where it is to be shown, as JSON. No
+    /// value may hold what JSON escapes.
+    pub fn answer(&self, token: &str, refresh: &str, endpoint: &str) -> String {
+        filled(&self.answer, token, refresh, endpoint)
     }
 }
 
-fn filled(answer: &str, token: &str, refresh: &str) -> String {
+fn filled(answer: &str, token: &str, refresh: &str, endpoint: &str) -> String {
     answer
         .replace("{token}", token)
         .replace("{refresh}", refresh)
+        .replace("{endpoint}", endpoint)
 }
 
 fn when(written: &BTreeMap<String, String>) -> When {
@@ -280,6 +301,37 @@ impl RouteTable {
 
     pub(super) fn get(&self, route: &Route) -> Option<&Route> {
         self.routes.get(usize::from(route.id))
+    }
+
+    /// Makes each WebSocket that a token opens ask for it.
+    ///
+    /// # Errors
+    ///
+    /// The number of a route whose token opens none, or one that another's opens, too.
+    pub(super) fn admit(&mut self) -> Result<(), u16> {
+        let minting = self.routes.iter().filter_map(|route| {
+            let opens = route.mints()?.opens.as_ref()?;
+            Some((route.id, opens.path.clone(), opens.parameters.clone()))
+        });
+        for (id, path, parameters) in minting.collect::<Vec<_>>() {
+            let place = self.find("GET", &path).map(|route| usize::from(route.id));
+            let opened = place.and_then(|place| self.routes.get_mut(place));
+            let opened = opened.filter(|route| {
+                let socket = route.stream || route.channel;
+                socket && *route.path == *path && route.admission.is_none()
+            });
+            let opened = opened.ok_or(id)?;
+            opened.admission = Some(id);
+            let names = parameters.iter().map(|name| Name::from(&**name));
+            opened.parameters = Some(names.collect());
+        }
+        Ok(())
+    }
+
+    /// Returns what admits to the WebSocket that `route` opens, where a token does.
+    pub(super) fn admission(&self, route: &Route) -> Option<&Admission> {
+        let minting = self.routes.get(usize::from(route.admission?));
+        minting?.mints()?.opens.as_ref()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Route> {

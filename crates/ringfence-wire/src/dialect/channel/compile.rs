@@ -79,6 +79,10 @@ impl Channel {
                 Some(feed) => Some(Feed::compile(feed, frames)?),
                 None => None,
             },
+            welcome: match &written.welcome {
+                Some(welcome) => Some(template(welcome, "welcome")?),
+                None => None,
+            },
             answer: template(&written.answer, "answer")?,
             error: template(&written.error, "error")?,
             malformed: template(&written.malformed, "malformed")?,
@@ -93,9 +97,10 @@ impl Channel {
             let more = [&session.status, &session.logout].into_iter().flatten();
             std::iter::once(&session.logon).chain(more.map(|(name, _)| name))
         });
-        // A route may be asked on the feed's leg, too, where one is open.
+        // A route may be asked on the feed's leg, too, where one is open, and what the gateway answers otherwise.
         let feed = self.feed.iter().flat_map(Feed::names);
-        let feed = feed.filter(|name| !self.methods.contains_key(*name));
+        let feed = feed
+            .filter(|name| !self.methods.contains_key(*name) && !self.replies.contains_key(*name));
         let mut all: Vec<_> = self.methods.keys().chain(self.replies.keys()).collect();
         all.extend(feed);
         all.extend(session);

@@ -18,6 +18,8 @@ use super::{Asked, Channel, Heading, Said, inside};
 
 /// Longest value of a topic's field.
 const FIELD_BYTES: usize = 256;
+/// Longest topic that is a text: a hundred symbols.
+const TEXT_BYTES: usize = 2048;
 
 /// Whose WebSocket to the venue a message goes to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,6 +52,8 @@ pub(super) struct Feed {
     topics: Option<Topics>,
     /// By name; where there are several, the topic tells.
     methods: HashMap<Box<str>, Box<[Follow]>>,
+    /// What the venue says first; empty: nothing is waited for.
+    greeted: When,
     logon: Option<Logon>,
 }
 
@@ -57,7 +61,7 @@ pub(super) struct Feed {
 #[derive(Debug)]
 struct Topics {
     at: Box<str>,
-    /// Where the name of the only one stands, if it is an object and no list.
+    /// Where the name of the only one stands, if it is no list; at `at` itself, if it is a text.
     one: Option<Name>,
     /// Where the name stands in one, if it is no text.
     name: Option<Box<str>>,
@@ -72,9 +76,10 @@ pub(super) struct Follow {
     pub(super) opens: bool,
     pub(super) logon: bool,
     says: Option<Box<str>>,
-    /// Its topics; `*` is one part between points.
+    /// Its topics; `*` is one part between points, `:*` a list at the end.
     topics: Box<[Box<str>]>,
     numbers: Box<[Name]>,
+    flags: Box<[Name]>,
 }
 
 #[derive(Debug)]
@@ -131,8 +136,25 @@ impl Dialect {
         read.is_ok() && logon.is_some_and(|logon| says(&logon.accepted, &scratch))
     }
 
+    /// Tells whether the venue says something before it is told anything.
+    pub fn leg_is_greeted(&self, path: &str) -> bool {
+        self.feed(path).is_some_and(|feed| !feed.greeted.is_empty())
+    }
+
+    /// Tells whether what the venue said first is what it is to say.
+    pub fn leg_greets(&self, path: &str, said: &str) -> bool {
+        let mut scratch = Scratch::default();
+        let read = scratch.read_frame(said);
+        let feed = self.feed(path);
+        read.is_ok() && feed.is_some_and(|feed| says(&feed.greeted, &scratch))
+    }
+
+    fn feed(&self, path: &str) -> Option<&Feed> {
+        self.channel(path)?.feed.as_ref()
+    }
+
     fn leg_logon(&self, path: &str) -> Option<&Logon> {
-        self.channel(path)?.feed.as_ref()?.logon.as_ref()
+        self.feed(path)?.logon.as_ref()
     }
 }
 
@@ -177,12 +199,24 @@ impl Channel {
                 put(&mut out, name.as_str(), number.ok_or_else(wrong)?.into());
             }
         }
+        for name in &follow.flags {
+            let flag = match pairs.get_typed(name) {
+                None => continue,
+                Some(("true", false)) => true,
+                Some(("false", false)) => false,
+                Some(_) => {
+                    return Err(Refusal::new(Code::FormParameterInvalid).field(name.as_str()));
+                }
+            };
+            put(&mut out, name.as_str(), flag.into());
+        }
         let topics = feed.topics.as_ref().filter(|_| !follow.topics.is_empty());
         // Means nothing to the venue's end: the key, the token, when it was sent.
         let times = self.time.iter().flat_map(|(time, window)| [time, window]);
         let times = times.filter_map(|name| inside(name.as_str(), &self.parameters));
         let own: Vec<&str> = self.own.iter().map(|own| &**own).chain(times).collect();
         let said = match topics {
+            Some(topics) if topics.is_text() => vec![topics.read_text(pairs)?],
             Some(topics) if topics.one.is_some() => vec![topics.read_one(pairs, &own)?],
             Some(topics) => topics.read(pairs)?,
             None => Vec::new(),
@@ -213,11 +247,14 @@ impl Channel {
         for (_, name, value) in pairs.iter() {
             let own = inside(name, &self.parameters)
                 .is_some_and(|name| self.own.iter().any(|own| **own == *name));
-            let number = follow.numbers.iter().any(|one| one.as_str() == name);
+            let mut plain = follow.numbers.iter().chain(&follow.flags);
+            let plain = plain.any(|one| one.as_str() == name);
             let time = times.clone().any(|one| one.as_str() == name);
-            let topic = topics.is_some_and(|topics| inside(name, &topics.at).is_some());
+            let topic = topics.is_some_and(|topics| {
+                inside(name, &topics.at).is_some() || topics.is_text() && name == &*topics.at
+            });
             let empty = name == &*self.parameters && matches!(value, "{}" | "[]" | "null");
-            if !(own || number || time || topic || empty || self.may_stand(name)) {
+            if !(own || plain || time || topic || empty || self.may_stand(name)) {
                 return Err(Refusal::new(Code::FormParameterUnknown).field(name));
             }
         }
@@ -260,6 +297,20 @@ impl Topics {
             return Err(Refusal::new(Code::FormParameterMissing).field(&self.at));
         }
         Ok(all)
+    }
+
+    /// Tells whether a message has one topic, which is a text.
+    const fn is_text(&self) -> bool {
+        self.one.is_some() && self.name.is_none()
+    }
+
+    fn read_text(&self, pairs: &Pairs) -> Result<Value, Refusal> {
+        let said = self.one.as_ref().and_then(|at| pairs.get_typed(at));
+        let missing = || Refusal::new(Code::FormParameterMissing).field(&self.at);
+        match said.ok_or_else(missing)? {
+            (topic, true) if topic.len() <= TEXT_BYTES => Ok(topic.into()),
+            _ => Err(Refusal::new(Code::FormParameterInvalid).field(&self.at)),
+        }
     }
 
     /// Returns the one topic of a message, without what is the channel's `own`.
@@ -314,14 +365,19 @@ fn plain(value: &str, quoted: bool) -> Option<Value> {
     }
 }
 
-/// Tells whether `name` is `pattern` with one plain part in place of each `*`.
+/// Tells whether `name` is `pattern` with one plain part in place of each `*`, and a list of them of one at its end.
 fn fits(pattern: &str, name: &str) -> bool {
-    let (mut wanted, mut given) = (pattern.split('.'), name.split('.'));
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(plain);
+    if let Some(stem) = pattern.strip_suffix(":*") {
+        let list = name.split_once(':').filter(|(before, _)| *before == stem);
+        return list.is_some_and(|(_, list)| list.split(',').all(plain));
+    }
+    let (mut wanted, mut given) = (pattern.split('.'), name.split('.'));
     loop {
         match (wanted.next(), given.next()) {
             (None, None) => return true,
-            (Some("*"), Some(part)) if !part.is_empty() && part.bytes().all(plain) => {}
+            (Some("*"), Some(part)) if plain(part) => {}
             (Some(wanted), Some(part)) if wanted == part && wanted != "*" => {}
             (_, _) => return false,
         }

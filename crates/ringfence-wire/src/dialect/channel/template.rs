@@ -59,11 +59,12 @@ pub enum Spoke {
     Logout,
     Reply,
     Status,
+    Welcome,
 }
 
 /// A message with places that are filled in.
 #[derive(Debug)]
-pub(super) struct Template {
+pub(in crate::dialect) struct Template {
     parts: Box<[Part]>,
     /// Whether it takes the answer's body apart.
     members: bool,
@@ -131,7 +132,7 @@ type Members<'a> = HashMap<&'a str, &'a RawValue>;
 
 impl Template {
     /// Compiles a JSON text in which `{name}` stands for something; a brace before anything but a letter is a brace.
-    pub(super) fn compile(text: &str, field: &str) -> Result<Self, DialectError> {
+    pub(in crate::dialect) fn compile(text: &str, field: &str) -> Result<Self, DialectError> {
         let mut parts = Vec::new();
         let (mut from, mut look) = (0, 0);
         while let Some(at) = text.get(look..).and_then(|rest| rest.find('{')) {
@@ -183,7 +184,7 @@ impl Template {
     }
 
     /// Fills it in; none if it needs a body that is no JSON.
-    pub(super) fn fill(&self, heading: &Heading, said: &Said<'_>) -> Option<String> {
+    pub(in crate::dialect) fn fill(&self, heading: &Heading, said: &Said<'_>) -> Option<String> {
         let members: Members<'_> = match self.members {
             true => serde_json::from_str(said.body).ok()?,
             false => HashMap::new(),
@@ -272,6 +273,7 @@ impl Dialect {
             Spoke::Reply => channel.replies.get(heading.method.as_str()),
             Spoke::Logon => session.map(|session| &session.answer),
             Spoke::Status => session.and_then(|session| Some(&session.status.as_ref()?.1)),
+            Spoke::Welcome => channel.welcome.as_ref(),
             Spoke::Logout => session.and_then(|session| Some(&session.logout.as_ref()?.1)),
         };
         reply?.fill(heading, said)

@@ -6,7 +6,9 @@ use ringfence_core::operation::Operation;
 
 use super::super::DialectError;
 use super::super::batch::Batch;
-use super::super::definition::{BodyKind, Definition, OrderFields, RouteDefinition, SideName};
+use super::super::definition::{
+    BodyKind, Definition, OrderFields, RouteDefinition, Shown, SideName,
+};
 use super::super::name::{Name, Names};
 use super::super::order::OrderNames;
 use super::super::route::{Mints, Route, RouteTable, WILDCARD, When};
@@ -46,6 +48,10 @@ pub(super) fn compile(
             }
         }
     }
+    table.admit().map_err(|id| {
+        let what = "its path is that of a channel or a stream, which one token opens";
+        wrong(&format!("routes[{id}].mints.opens"), what)
+    })?;
     Ok(table)
 }
 
@@ -69,6 +75,7 @@ fn opening(path: &str, weight: u32, field: &str) -> Result<Route, DialectError> 
         order_names: None,
         batch: None,
         mints: None,
+        admission: None,
         side: None,
         weight,
         orders: 0,
@@ -96,6 +103,7 @@ fn receipts() -> Route {
         order_names: None,
         batch: None,
         mints: None,
+        admission: None,
         side: None,
         weight: RECEIPT_WEIGHT,
         orders: 0,
@@ -137,6 +145,7 @@ fn compile_route(
         order_names: order_names(route, written, field)?,
         batch: batch(route, operation, &written.parameter_lists, field)?,
         mints: mints(route, operation, field)?,
+        admission: None,
         side: route.side.map(SideName::as_str),
         weight: route.weight,
         orders: route.orders,
@@ -163,13 +172,20 @@ fn mints(
     field: &str,
 ) -> Result<Option<Box<Mints>>, DialectError> {
     let field = format!("{field}.mints");
-    match (&route.mints, operation == Operation::SessionLogon) {
-        (Some(written), true) if route.signed && route.parameters.is_some() => {
+    let closed = route.parameters.is_some();
+    match (&route.mints, operation) {
+        (Some(written), Operation::SessionLogon) if route.signed && closed => {
             Ok(Some(Box::new(Mints::compile(written, &field)?)))
         }
-        (None, false) => Ok(None),
+        // Nobody's, for a stream that anybody may open.
+        (Some(written), Operation::MarketRead)
+            if !route.signed && closed && written.shown == Shown::Handshake =>
+        {
+            Ok(Some(Box::new(Mints::compile(written, &field)?)))
+        }
+        (None, operation) if operation != Operation::SessionLogon => Ok(None),
         (_, _) => {
-            let what = "a signed session.logon with a closed list of parameters has it";
+            let what = "a signed session.logon with a closed list of parameters has it, or an unsigned market.read whose token opens a stream";
             Err(wrong(&field, what))
         }
     }

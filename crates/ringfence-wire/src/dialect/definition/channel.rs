@@ -21,7 +21,8 @@ pub(in crate::dialect) struct ChannelDefinition {
     pub(in crate::dialect) id_absent: Option<String>,
     /// Where the name of what a message asks stands.
     pub(in crate::dialect) method: String,
-    /// Where its parameters stand.
+    /// Where its parameters stand, where a message has such.
+    #[serde(default)]
     pub(in crate::dialect) parameters: String,
     /// Parameters that mean nothing to a route and are left out, such as the key.
     #[serde(default)]
@@ -42,7 +43,10 @@ pub(in crate::dialect) struct ChannelDefinition {
     pub(in crate::dialect) frame: Option<String>,
     /// Where a message of a session says when it was sent, where that is a must; by the scheme's unit and window.
     pub(in crate::dialect) time: Option<ChannelTime>,
+    /// What the client is told first; `{id}` is what it calls the connection.
+    pub(in crate::dialect) welcome: Option<String>,
     /// What a message may ask.
+    #[serde(default)]
     pub(in crate::dialect) methods: BTreeMap<String, MethodDefinition>,
     pub(in crate::dialect) session: Option<SessionDefinition>,
     /// What the venue tells of itself.
@@ -141,17 +145,20 @@ pub(in crate::dialect) struct FeedDefinition {
     pub(in crate::dialect) fixed: BTreeMap<String, String>,
     /// Where the list of topics stands.
     pub(in crate::dialect) topics_at: Option<String>,
-    /// Where the one topic of a message stands, an object; in place of `topics_at`.
+    /// Where the one topic of a message stands, in place of `topics_at`: an object, or without `topic_name` a text.
     pub(in crate::dialect) topic_at: Option<String>,
     /// Where a topic's name stands, if it is an object.
     pub(in crate::dialect) topic_name: Option<String>,
     /// What else may stand in it.
     #[serde(default)]
     pub(in crate::dialect) topic_fields: Vec<String>,
-    /// Lists of topics by name; `*` is one part between points.
+    /// Lists of topics by name; `*` is one part between points, and `:*` a list of parts with commas between at the end.
     #[serde(default)]
     pub(in crate::dialect) topics: BTreeMap<String, Vec<String>>,
     pub(in crate::dialect) methods: BTreeMap<String, FollowDefinition>,
+    /// What the venue says before it is told anything; nothing is said to it earlier, and the client hears none of it.
+    #[serde(default)]
+    pub(in crate::dialect) greeted: BTreeMap<String, String>,
     /// How we say who acts, in egress.
     pub(in crate::dialect) logon: Option<FeedLogon>,
 }
@@ -174,6 +181,9 @@ pub(in crate::dialect) struct FollowDefinition {
     /// Where whole numbers may stand.
     #[serde(default)]
     pub(in crate::dialect) numbers: Vec<String>,
+    /// Where `true` or `false` may stand.
+    #[serde(default)]
+    pub(in crate::dialect) flags: Vec<String>,
     /// Whether it says itself who acts, in egress: then it is written as the logon.
     #[serde(default)]
     pub(in crate::dialect) logon: bool,

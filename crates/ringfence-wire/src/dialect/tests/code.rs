@@ -168,7 +168,7 @@ fn a_token_is_handed_out_for_a_logon_that_is_signed_and_for_nothing_else() {
     let route = dialect.route("GET", "/auth").unwrap();
     let mints = route.mints().unwrap();
     assert_eq!(mints.seconds, 900);
-    assert_eq!(mints.answer("x", ""), r#"{"token":"x"}"#);
+    assert_eq!(mints.answer("x", "", ""), r#"{"token":"x"}"#);
     let mut scratch = Scratch::default();
     let mut read = |query: &str| {
         let head = Head {
@@ -246,6 +246,89 @@ fn what_no_token_may_be_is_refused() {
     ];
     for (change, expected) in changes {
         let error = Dialect::from_json(&minting(change))
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+/// The compact dialect with a token that opens a stream, changed by `change`.
+fn opening(change: impl FnOnce(&mut Value)) -> Value {
+    let mut dialect = minting(|route| {
+        route["mints"]["shown"] = json!("handshake");
+        route["mints"]["answer"] = json!("[\"{token}\",\"{endpoint}\"]");
+        route["mints"]["opens"] = json!({"path": "/ws", "token": "token", "id": "name"});
+    });
+    let stream = json!({"method": "GET", "path": "/ws", "operation": "market.read", "signed": false, "stream": true});
+    dialect["routes"].as_array_mut().unwrap().push(stream);
+    change(&mut dialect);
+    dialect
+}
+
+#[test]
+fn a_token_of_a_handshake_opens_one_websocket_that_there_is() {
+    let dialect = Dialect::from_json(&opening(|_| {})).unwrap();
+    let route = dialect.route("GET", "/ws").unwrap();
+    let (admission, minting) = dialect.admission(route).unwrap();
+    assert_eq!((&*admission.path, &*minting.path), ("/ws", "/auth"));
+    let mut scratch = Scratch::default();
+    let mut read = |query| {
+        let head = Head {
+            method: "GET",
+            path: "/ws",
+            query,
+            ..Head::default()
+        };
+        let read = dialect.read(route, &head, b"", &mut scratch);
+        let sent = dialect.forward(route, &head, b"").target;
+        read.map(|_| sent)
+            .map_err(|refusal| refusal.code.as_str().to_owned())
+    };
+    assert_eq!(read("token=abc&name=me"), Ok("/ws?name=me".to_owned()));
+    assert_eq!(read("token=abc"), Ok("/ws".to_owned()));
+    assert_eq!(read("token=a&token=b"), Err("form_duplicate".to_owned()));
+    let unknown = read("token=abc&key=1");
+    assert_eq!(unknown, Err("form_parameter_unknown".to_owned()));
+    type Change = fn(&mut Value);
+    let changes: [(Change, &str); 7] = [
+        (
+            |d| d["routes"][0]["mints"]["opens"]["path"] = json!("/auth"),
+            "routes[0].mints.opens: its path",
+        ),
+        (
+            |d| drop(d["routes"].as_array_mut().unwrap().pop()),
+            "routes[0].mints.opens: its path",
+        ),
+        (
+            |d| {
+                let mut other = d["routes"][0].clone();
+                other["path"] = json!("/other");
+                d["routes"].as_array_mut().unwrap().push(other);
+            },
+            "routes[2].mints.opens: its path",
+        ),
+        (
+            |d| d["routes"][0]["mints"]["shown"] = json!("message"),
+            "routes[0].mints.opens: what is shown in a handshake",
+        ),
+        (
+            |d| d["routes"][0]["mints"]["answer"] = json!("\"{token}\""),
+            "routes[0].mints.answer: JSON text",
+        ),
+        (
+            |d| d["routes"][0]["mints"]["opens"]["beside"] = json!(["token"]),
+            "routes[0].mints.opens: one parameter means two things",
+        ),
+        (
+            |d| {
+                d["routes"][0]["mints"]["opens"]["venue"] =
+                    json!({"token": "t", "endpoint": "e", "hosts": ["*"]});
+            },
+            "routes[0].mints.opens.venue.hosts: a host is",
+        ),
+    ];
+    for (change, expected) in changes {
+        let error = Dialect::from_json(&opening(change))
             .unwrap_err()
             .to_string();
         assert!(error.starts_with(expected), "{error}");

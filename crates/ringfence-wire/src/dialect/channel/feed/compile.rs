@@ -9,6 +9,7 @@ use super::super::super::definition::{
     BodyKind, FeedDefinition, FeedLogon, FollowDefinition, LegName,
 };
 use super::super::super::name::{Name, Names};
+use super::super::super::route::When;
 use super::super::super::{DialectError, Frame, Route};
 use super::super::template::Template;
 use super::{Feed, Follow, Leg, Logon, Topics};
@@ -34,6 +35,7 @@ impl Feed {
                 .collect(),
             topics,
             methods: methods.collect::<Result<_, _>>()?,
+            greeted: when(&written.greeted),
             logon: match &written.logon {
                 Some(logon) => Some(compile_logon(logon, frames)?),
                 None => None,
@@ -45,11 +47,16 @@ impl Feed {
 fn topics_of(written: &FeedDefinition) -> Result<Option<Topics>, DialectError> {
     let (at, one) = match (&written.topics_at, &written.topic_at) {
         (Some(at), None) => (at, None),
-        (None, Some(at)) => {
-            let name = written.topic_name.as_ref();
-            let name = name.ok_or_else(|| wrong("feed.topic_name", "one topic is an object"))?;
-            (at, Some(Name::from(&*format!("{at}.{name}"))))
-        }
+        (None, Some(at)) => match &written.topic_name {
+            Some(name) => (at, Some(Name::from(&*format!("{at}.{name}")))),
+            None if written.topic_fields.is_empty() => (at, Some(Name::from(&**at))),
+            None => {
+                return Err(wrong(
+                    "feed.topic_fields",
+                    "one topic is a text, or has a name",
+                ));
+            }
+        },
         (None, None) if written.topics.is_empty() => return Ok(None),
         (None, None) => {
             let what = "where the topics stand: it is missing";
@@ -124,6 +131,7 @@ fn follow(
         says: written.says.as_deref().map(Box::from),
         topics: topics(&feed.topics, &written.topics, field)?,
         numbers: written.numbers.iter().map(|n| Name::from(&**n)).collect(),
+        flags: written.flags.iter().map(|n| Name::from(&**n)).collect(),
     })
 }
 
@@ -142,6 +150,7 @@ fn route(feed: &FeedDefinition, written: &FollowDefinition, operation: Operation
         order_names: None,
         batch: None,
         mints: None,
+        admission: None,
         side: None,
         weight: written.weight,
         orders: 0,
@@ -178,13 +187,17 @@ fn compile_logon(written: &FeedLogon, frames: &[Frame]) -> Result<Logon, Dialect
         let what = "without it no answer says that it was taken";
         return Err(wrong("feed.logon.accepted", what));
     }
-    let accepted = written.accepted.iter();
     Ok(Logon {
         message: Template::compile(&written.message, "feed.logon.message")?,
         frame: frame.ok_or_else(missing)?,
         later_us: written.later_ms.saturating_mul(1000),
-        accepted: accepted
-            .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
-            .collect(),
+        accepted: when(&written.accepted),
     })
+}
+
+fn when(written: &BTreeMap<String, String>) -> When {
+    let written = written.iter();
+    written
+        .map(|(name, value)| (Name::from(&**name), value.as_str().into()))
+        .collect()
 }
