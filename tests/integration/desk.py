@@ -19,7 +19,7 @@ __all__ = ["SECRET", "desk_stage", "put"]
 SECRET = base64.b64encode(secrets.token_bytes(48)).decode()
 """Of a length and an alphabet that suit all of them."""
 PHRASE = secrets.token_urlsafe(12)
-PHRASED = ("okx",)
+PHRASED = ("kucoin", "okx")
 
 
 def put(config: Path, venue: str, secret: str, phrase: Path) -> None:

@@ -15,6 +15,9 @@ from demo.attack import Key
 from demo.stage import Stage, key, set_stage
 from tests.integration.venues import VENUES, Venue, client
 
+DENIED = {"kucoin": ccxt.AuthenticationError}
+"""What the venue's own code comes to in ccxt, where it is no denial there."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -53,7 +56,7 @@ def test_ccxt_reads_the_market(place: Place) -> None:
     exchange, symbol = place.client(), place.venue.symbol
     assert symbol in exchange.load_markets()
     ticker = exchange.fetch_ticker(symbol)
-    book = exchange.fetch_order_book(symbol, 5)
+    book = exchange.fetch_order_book(symbol, 20)
     assert ticker["bid"] < ticker["ask"]
     assert book["bids"][0][0] < book["asks"][0][0]
     assert len(exchange.fetch_ohlcv(symbol, "1h", limit=3)) >= 1
@@ -131,13 +134,13 @@ def test_a_slow_clock_is_an_invalid_nonce(place: Place, monkeypatch: pytest.Monk
 def test_a_missing_scope_is_permission_denied(place: Place) -> None:
     exchange = place.client(("read",))
     exchange.fetch_balance()
-    with pytest.raises(ccxt.PermissionDenied):
+    with pytest.raises(DENIED.get(place.venue.name, ccxt.PermissionDenied)):
         place.order(exchange)
 
 
 def test_a_wrong_address_is_permission_denied(place: Place) -> None:
     elsewhere = client(place.stage, place.venue.name, place.stage.elsewhere)
-    with pytest.raises(ccxt.PermissionDenied):
+    with pytest.raises(DENIED.get(place.venue.name, ccxt.PermissionDenied)):
         elsewhere.fetch_balance()
 
 
@@ -202,5 +205,5 @@ def test_a_replay_places_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) 
 
 def changes(sent: dict[str, Any]) -> bool:
     """Tell whether a request places an order, in any of the venues' words."""
-    words = ("/order/create", "/batch-orders", "/private/buy", "/AddOrder")
+    words = ("/order/create", "/batch-orders", "/private/buy", "/AddOrder", "/api/v1/hf/orders")
     return any(word in sent["url"] for word in words)

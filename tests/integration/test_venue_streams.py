@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ccxt.pro
+import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
@@ -20,12 +21,14 @@ STREAMS = {
     "bybit": "/v5/public/spot",
     "deribit": "/ws/api/v2",
     "kraken": "/",
+    "kucoin": "/endpoint/public",
     "okx": "/ws/v5/public",
 }
 PINGS = {
     "bybit": '{"op":"ping"}',
     "deribit": '{"jsonrpc":"2.0","id":1,"method":"public/test"}',
     "kraken": '{"event":"ping"}',
+    "kucoin": '{"id":1,"type":"ping"}',
     "okx": "ping",
 }
 Placed = tuple[Venue, Stage]
@@ -44,6 +47,11 @@ def placed(
 def opened(placed: Placed, path: str) -> ClientConnection:
     stage = placed[1]
     trusted = ssl.create_default_context(cafile=stage.ca)
+    if placed[0].name == "kucoin":
+        minted = httpx.post(f"{stage.gateway}/api/v1/bullet-public", verify=trusted).json()["data"]
+        (server,) = minted["instanceServers"]
+        assert server["endpoint"] == stage.streams + path
+        path += f"?token={minted['token']}"
     return connect(stage.streams + path, ssl=trusted)
 
 
@@ -74,7 +82,7 @@ def test_ccxt_pro_watches_ticker_book_and_trades(placed: Placed) -> None:
 
 
 # Deribit's is a channel, which answers such a message (test_pushes.py).
-@pytest.mark.parametrize("placed", ["bybit", "kraken", "okx"], indirect=True)
+@pytest.mark.parametrize("placed", ["bybit", "kraken", "kucoin", "okx"], indirect=True)
 @pytest.mark.parametrize(
     "text",
     [

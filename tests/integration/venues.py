@@ -33,11 +33,14 @@ VENUES = {
         Venue("okx", "okx-spot", "BTC/USDT", 50_000.01),
         Venue("deribit", "deribit", "BTC/USDC", 50_000.5),
         Venue("kraken", "kraken-spot", "BTC/USDT", 50_000.01),
+        Venue("kucoin", "kucoin-spot", "BTC/USDT", 50_000.01),
     )
 }
 """ccxt calls them as we do."""
 
 BINANCE = Venue("binance", "binance-spot", "BTC/USDT", 50_000.001)
+SPOT = ("binance", "kucoin")
+"""Those of which ccxt would load markets of contracts, too."""
 PUSHED = {venue.name: venue for venue in (BINANCE, *VENUES.values())}
 """Those that push an account's orders, fills and balances on a channel."""
 
@@ -66,7 +69,7 @@ def client(stage: Stage, name: str, key: Key, library: Any = ccxt) -> Any:
     api = made.urls["api"]
     streams = api.pop("ws", None)
     made.urls["api"] = rewritten(api, stage.gateway)
-    if name == "binance":
+    if name in SPOT:
         made.options |= {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}}
     if streams is not None:
         made.urls["api"]["ws"] = rewritten(streams, stage.streams)

@@ -75,6 +75,8 @@ class Exchange:
         self.markets = {symbol: Market(i) for symbol, i in instruments.items()}
         self.accounts: dict[str, dict[str, Balance]] = {}
         self.orders: dict[int, Order] = {}
+        self.address = ""
+        """Where its clients find it, for those that it tells."""
         self._ids = 0
         self._trade_ids = 0
         self._random = random.Random(seed)

@@ -186,6 +186,26 @@ def kraken(book: KeyBook, request: Request, body: bytes) -> VenueKey:
     return key
 
 
+def kucoin(book: KeyBook, request: Request, body: bytes) -> VenueKey:
+    """Source: KuCoin API docs, "Authentication"; from version 2 on the passphrase is signed."""
+    said = request.headers
+    key = book.keys.get(said.get("kc-api-key", ""))
+    if key is None:
+        raise VenueRefusal(400003, "KC-API-KEY not exists", 401)
+    stamp = said.get("kc-api-timestamp", "")
+    if not stamp.isdecimal() or abs(time.time_ns() // 1_000_000 - int(stamp)) > WINDOW_MS:
+        raise VenueRefusal(400002, "Invalid KC-API-TIMESTAMP", 401)
+    if said.get("kc-api-key-version", "") not in ("2", "3"):
+        raise VenueRefusal(400009, "Invalid KC-API-KEY-VERSION", 401)
+    phrase = (key.passphrase or "").encode()
+    if not key.verifies(phrase, said.get("kc-api-passphrase", ""), base=64):
+        raise VenueRefusal(400004, "Invalid KC-API-PASSPHRASE", 401)
+    payload = f"{stamp}{request.method}{target_of(request)}".encode("latin-1") + body
+    if not key.verifies(payload, said.get("kc-api-sign", ""), base=64):
+        raise VenueRefusal(400005, "Invalid KC-API-SIGN", 401)
+    return key
+
+
 Keys = Mapping[str, VenueKey]
 
 
@@ -252,6 +272,7 @@ VERIFIED: dict[str, Callable[[KeyBook, Request, bytes], VenueKey]] = {
     "bybit": bybit,
     "deribit": deribit,
     "kraken": kraken,
+    "kucoin": kucoin,
     "okx": okx,
 }
 """Venues whose signatures can be verified here, and how."""

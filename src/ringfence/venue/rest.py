@@ -45,12 +45,12 @@ def routes(shape: Shape, exchange: Exchange, caller: Authenticator) -> list[Rout
 
 
 def parameters(request: Request, body: bytes) -> Params:
-    """Return query and body parameters together.
+    """Return the parameters of query, path and body together.
 
     Raises:
         VenueRefusal: -1100 when the body is not what its type says.
     """
-    query: Params = dict(request.query_params)
+    query: Params = dict(request.query_params) | request.path_params
     try:
         if request.headers.get("content-type", "").startswith("application/json") and body:
             return query | named(json.loads(body))

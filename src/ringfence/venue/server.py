@@ -109,6 +109,7 @@ class PaperVenue:
             lifespan=self._lifespan,
         )
         self._socket = socket.create_server((config.host, config.port), backlog=1024)
+        self.exchange.address = self.url
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self._watched(app), log_level="error", access_log=False, server_header=False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ringfence.venue import binance, binance_usdm, bybit, deribit, kraken, okx
+from ringfence.venue import binance, binance_usdm, bybit, deribit, kraken, kucoin, okx
 from ringfence.venue.shape import Shape
 
 __all__ = ["SHAPES"]
@@ -13,6 +13,7 @@ ALL = (
     bybit.SHAPE,
     deribit.SHAPE,
     kraken.SHAPE,
+    kucoin.SHAPE,
     okx.SHAPE,
 )
 SHAPES: dict[str, Shape] = {shape.name: shape for shape in ALL}
