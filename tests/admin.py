@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from ringfence.api import (
     FactorService,
     KeyService,
     Operators,
+    PolicyService,
     StepUps,
 )
 from ringfence.api.pages import Site
@@ -65,6 +66,7 @@ class Gateway:
         *,
         required: bool = False,
         rules: Mapping[str, Approval] | None = None,
+        policies: Callable[[Gateway], PolicyService] | None = None,
         origin: str = SITE,
     ) -> None:
         self.store = Store.create(folder / "state.db")
@@ -98,6 +100,7 @@ class Gateway:
             approvals=approvals,
             passkeys=self.passkeys,
             addresses=addresses,
+            policies=None if policies is None else policies(self),
         )
 
     def record(self, name: str, detail: Any) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from ringfence.api.policies import PolicyService, digest
+from ringfence.config.model import Approval
 from ringfence.engine import Answer, PolicySet
 from ringfence.errors import EngineError, PolicyError, PolicyForbidsError
 from ringfence.identity import MasterKey, Store
 from ringfence.identity.factor import Factors
 from ringfence.identity.principal import Principal
+from tests.admin import ADMIN, SECURITY, Gateway
 
 ANN = Principal("ann", "operator", 1, "acme", role="admin", uid=7)
 FRESH = """
@@ -155,3 +157,62 @@ def test_the_digest_is_of_names_and_texts_wherever_the_folder_is() -> None:
     assert digest(texts(OTHER)) == digest(elsewhere)
     assert digest(texts(OTHER)) != digest(texts(OTHER + " "))
     assert digest(texts(OTHER)) != digest({"files": [{"file": "b/b.cedar", "text": OTHER}]})
+
+
+class Shared:
+    """A gateway where policies need another's approval, and its files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files, self.judge = texts(FRESH), Judge(PolicySet(texts(FRESH)))
+        rules = {"policy.load": Approval(need=1, roles=("security",))}
+        self.gateway = Gateway(folder, rules=rules, policies=self.service)
+
+    def service(self, gateway: Gateway) -> PolicyService:
+        engine: Any = self.judge
+        tree, factors = gateway.store.principals, gateway.keys.factors
+        made = PolicyService(lambda: self.files, engine, gateway.record, tree, factors)
+        made.start(texts(FRESH))
+        return made
+
+    def load(self) -> str:
+        """Ask for what is in the files; return the code of the refusal, if it is one."""
+        answer = self.gateway.post("/policies/load", {"why": "new"}, ADMIN).json()
+        return str(answer.get("code", ""))
+
+    def execute(self) -> dict[str, Any]:
+        """Have another approve what was asked for last, and do it."""
+        place = f"/approvals/{self.gateway.get('/approvals')[-1]['id']}"
+        self.gateway.post(f"{place}/approve", uid=SECURITY)
+        done: dict[str, Any] = self.gateway.post(f"{place}/execute", uid=ADMIN).json()
+        return done
+
+    def in_force(self) -> Any:
+        return self.judge.policies
+
+
+def test_policies_that_others_approved_are_loaded_and_no_others(tmp_path: Path) -> None:
+    shared = Shared(tmp_path)
+    before = shared.in_force()
+    shared.files = texts(OTHER)
+    assert shared.load() == "approval_required"
+    asked = shared.gateway.get("/approvals")[-1]["parameters"]
+    assert asked["sha256"] == digest(texts(OTHER)) and list(asked["files"]) == ["a.cedar"]
+    # They are others by the time that it is done.
+    shared.files = texts(FRESH.replace("300", "999"))
+    assert shared.execute()["code"] == "approval_changed"
+    assert shared.in_force() is before
+    shared.files = texts(OTHER)
+    assert shared.load() == "approval_required"
+    assert shared.execute()["after"] == digest(texts(OTHER))
+    assert shared.in_force() is not before
+    told = [detail for name, detail in shared.gateway.told if name == "policy.loaded"]
+    assert told[0]["approvals"].startswith("security:")
+
+
+def test_without_the_rule_one_alone_loads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Shared(tmp_path)
+    monkeypatch.setattr("ringfence.api.approvals.matching", lambda *_: None)
+    shared.files = texts(OTHER)
+    assert shared.load() == ""

@@ -90,7 +90,7 @@ class KeyService:
         # Held over store and engine, so that both see changes in one order: a resume that
         # overtook a revoke on its way to the engine would leave the engine open.
         self.order = threading.Lock()
-        self._master = master
+        self.master = master
 
     def create(self, wanted: NewKey, who: str, approvals: Sequence[str] = ()) -> dict[str, Any]:
         """Create a credential and return it with its secret (HMAC), which is shown this once.
@@ -284,7 +284,7 @@ class KeyService:
         """
         if made.derived:
             self.store.fresh(made.key_id)
-            self._master.settle(made.key_id, made.account)
+            self.master.settle(made.key_id, made.account)
 
     def _open(self, key_id: str) -> Credential:
         """Return a credential that is not out of use for ever."""
@@ -324,7 +324,7 @@ class KeyService:
         self, made: Credential, changes: Sequence[tuple[Change, Credential]]
     ) -> dict[str, Any]:
         """Let the engine follow, and return a new credential with its secret."""
-        secret = self._master.secret(made.key_id, made.generation) if made.derived else None
+        secret = self.master.secret(made.key_id, made.generation) if made.derived else None
         failure = None
         if self.engine is not None:
             # Its secret is known to nobody yet: a failure must not swallow it.
@@ -346,7 +346,7 @@ class KeyService:
             self.engine.put_credentials(
                 [
                     one.for_engine(
-                        self._master,
+                        self.master,
                         held=tree.holds(one.account),
                         standing=tree.standing(one.account),
                     )

@@ -10,7 +10,9 @@ from ringfence.api.approvals import Perform
 from ringfence.api.factors import FactorService
 from ringfence.api.keys import KeyService, Successor
 from ringfence.api.newkey import NewKey
+from ringfence.api.policies import PolicyService
 from ringfence.api.principals import NewPrincipal, PrincipalService
+from ringfence.errors import PolicyError
 from ringfence.identity.address import NewAddress
 
 __all__ = ["performers"]
@@ -19,7 +21,10 @@ Parameters = dict[str, Any]
 
 
 def performers(
-    keys: KeyService, factors: FactorService, addresses: AddressService
+    keys: KeyService,
+    factors: FactorService,
+    addresses: AddressService,
+    policies: PolicyService | None = None,
 ) -> Mapping[str, Perform]:
     """Return what does each act that can need approval."""
 
@@ -47,7 +52,13 @@ def performers(
     def address(of: Parameters, who: str, by: tuple[str, ...]) -> Parameters:
         return addresses.add(NewAddress(**of), who, by)
 
+    def load(of: Parameters, who: str, by: tuple[str, ...]) -> Parameters:
+        if policies is None:
+            raise PolicyError("this gateway has no policies")
+        return policies.load(of["why"], who, of["sha256"], by)
+
     return {
+        "policy.load": load,
         "address.add": address,
         "key.create": create,
         "key.rotate": rotate,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from ringfence.api.clock import now_us
 from ringfence.api.telling import read_why
 from ringfence.engine import Answer, Detail, Engine, PolicySet
-from ringfence.errors import EngineError, PolicyError, PolicyForbidsError
+from ringfence.errors import ApprovalError, EngineError, PolicyError, PolicyForbidsError
 from ringfence.identity.factor import Factors
 from ringfence.identity.principal import Principal
 from ringfence.identity.stepup import May
@@ -72,30 +72,49 @@ class PolicyService:
         self._digest = None if definition is None else digest(definition)
         return self._digest
 
-    def load(self, why: str, who: str) -> dict[str, Any]:
+    def offered(self) -> dict[str, Any]:
+        """Return what `load` would put in force now, to be approved: its digest, and by file.
+
+        Raises:
+            FileError, PolicyError, EngineError: as `load`.
+        """
+        found, policies = self._read_again()
+        files = {name_of(one): hashlib.sha256(one["text"].encode()) for one in found["files"]}
+        return {
+            "sha256": digest(found),
+            "files": {name: hashed.hexdigest() for name, hashed in sorted(files.items())},
+            "policies": len(policies.policies),
+        }
+
+    def load(
+        self, why: str, who: str, approved: str | None = None, approvals: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Put the policies in force that are in the files now, all or none.
 
         They decide on every message that is not judged yet. Told before it is done: a crash in
-        between leaves a gateway that starts with them.
+        between leaves a gateway that starts with them. `approved` is the digest that others have
+        approved, where it takes others.
 
         Raises:
             KeyTextError: the reason cannot be kept.
             FileError: a file cannot be read.
             PolicyError: the configuration had no policies when the gateway started.
+            ApprovalError: `approval_changed`: the files are others than those that were approved.
             EngineError: `policy_refused`, a line for each problem, with file and line; or the
                 ledger does not take it. Nothing has changed then.
         """
         why = read_why(why)
         with self._order:
-            found = self._read()
-            if found is None or self._digest is None:
-                hint = "write a section `policy`, and start the gateway again"
-                raise PolicyError("this gateway was started without policies", hint=hint)
-            policies = PolicySet(found)
-            before, after = self._digest, digest(found)
+            found, policies = self._read_again()
+            before, after = self._digest or "", digest(found)
+            if approved not in (None, after):
+                hint = "ask again: others approve the files as they are then"
+                said = f"the files are {after[:16]}… by now, approved was {str(approved)[:16]}…"
+                raise ApprovalError(said, code="approval_changed", hint=hint)
             detail: dict[str, str | int] = {"before": before, "after": after, "who": who}
             detail["policies"] = len(policies.policies)
-            self._record("policy.loaded", detail | ({"why": why} if why else {}))
+            more = {"why": why, "approvals": " ".join(approvals)}
+            self._record("policy.loaded", detail | {name: one for name, one in more.items() if one})
             self._engine.put_policies(policies)
             self._digest = after
         return {
@@ -104,6 +123,14 @@ class PolicyService:
             "policies": len(policies.policies),
             "warnings": policies.warnings,
         }
+
+    def _read_again(self) -> tuple[dict[str, Any], PolicySet]:
+        """Return the files as they are now, and what they say."""
+        found = self._read()
+        if found is None or self._digest is None:
+            hint = "write a section `policy`, and start the gateway again"
+            raise PolicyError("this gateway was started without policies", hint=hint)
+        return found, PolicySet(found)
 
     def after(self, may: May, operator: Principal) -> May:
         """Return what judges a step-up by `may`, and then asks the policies."""
@@ -160,5 +187,10 @@ def said(answer: Answer) -> str:
 
 def digest(definition: dict[str, Any]) -> str:
     """Return the SHA-256 of policies' files: texts and names, wherever their folder is."""
-    files = [[one["file"].rpartition("/")[2], one["text"]] for one in definition["files"]]
+    files = [[name_of(one), one["text"]] for one in definition["files"]]
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()
+
+
+def name_of(file: dict[str, str]) -> str:
+    """Return a file's name without its folder."""
+    return file["file"].rpartition("/")[2]

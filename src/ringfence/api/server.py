@@ -113,7 +113,7 @@ def app(
         approvals = ApprovalService(keys.approvals, tree, {}, lambda *told: engine.event(*told))
     if addresses is None:
         addresses = AddressService(keys.addresses, lambda *told: engine.event(*told), keys.engine)
-    approvals.perform = performers(keys, factors, addresses)
+    approvals.perform = performers(keys, factors, addresses, policies)
     made = FastAPI(
         title="Ringfence",
         openapi_url=None,
@@ -161,7 +161,7 @@ def app(
     if exports is not None:
         made.include_router(export_routes.router(exports))
     if policies is not None:
-        made.include_router(policy_routes.router(policies))
+        made.include_router(policy_routes.router(policies, approvals))
     for endpoint in endpoints(made):
         operators.knows(endpoint)
     return made

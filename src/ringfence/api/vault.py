@@ -17,6 +17,7 @@ from ringfence.config import Loaded
 from ringfence.config.model import read_name
 from ringfence.engine import Detail, Engine, Request, Seal, Secret, check_dialect, sign_request
 from ringfence.errors import EngineError, VaultError
+from ringfence.identity.stepup import May, refused
 from ringfence.identity.vault import Vault, VenueKey, read_material
 
 __all__ = ["AskedVault", "NewVenueKey", "VaultService", "Vaults"]
@@ -178,13 +179,15 @@ def told(key: VenueKey, who: str, why: str) -> dict[str, str | int]:
 
 @dataclass(frozen=True, slots=True)
 class AskedVault:
-    """`Vaults` of a service, on behalf of one person."""
+    """`Vaults` of a service, on behalf of one person, whose step-ups `may` judges."""
 
     service: VaultService
     who: str
+    may: May = refused
 
     def put_venue_key(self, wanted: NewVenueKey) -> dict[str, Any]:
-        """As `VaultService.put_venue_key`."""
+        """As `VaultService.put_venue_key`, after the step-up that it needs."""
+        self.may("vault.put", "")
         return self.service.put_venue_key(wanted, self.who)
 
     def venue_keys(self) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from ringfence.config import Loaded
 from ringfence.config.folder import Folder
 from ringfence.engine import Detail, Volume
 from ringfence.errors import EngineError, LedgerError
+from ringfence.identity.stepup import May, refused
 from ringfence.ledger import beside
 from ringfence.ledger.hold import Hold, read_holds, write_holds
 from ringfence.ledger.personal import places
@@ -208,11 +209,11 @@ class VolumeService:
 
 
 class AskedVolumes:
-    """`Volumes` of a service, on behalf of one person."""
+    """`Volumes` of a service, on behalf of one person, whose step-ups `may` judges."""
 
-    def __init__(self, service: VolumeService, who: str) -> None:
-        """Keep both."""
-        self._service, self._who = service, who
+    def __init__(self, service: VolumeService, who: str, may: May = refused) -> None:
+        """Keep them."""
+        self._service, self._who, self._may = service, who, may
 
     def holds(self) -> list[dict[str, Any]]:
         """As `VolumeService.holds`."""
@@ -223,15 +224,18 @@ class AskedVolumes:
         return self._service.hold(name, since, until, why, self._who)
 
     def lift(self, name: str, why: str) -> dict[str, Any]:
-        """As `VolumeService.lift`."""
+        """As `VolumeService.lift`, after the step-up that it needs."""
+        self._may("evidence.remove", "")
         return self._service.lift(name, why, self._who)
 
     def drop(self, month: str, why: str) -> dict[str, Any]:
-        """As `VolumeService.drop`."""
+        """As `VolumeService.drop`, after the step-up that it needs."""
+        self._may("evidence.remove", "")
         return self._service.drop(month, why, self._who)
 
     def erase(self, address: str, until: str | None, why: str) -> list[dict[str, Any]]:
-        """As `VolumeService.erase`."""
+        """As `VolumeService.erase`, after the step-up that it needs."""
+        self._may("evidence.remove", "")
         return self._service.erase(address, until, why, self._who)
 
 

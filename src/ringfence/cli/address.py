@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from ringfence.cli.say import (
     styled,
     table,
 )
+from ringfence.cli.stopped import judge
 
 if TYPE_CHECKING:
     from ringfence.api import AddressBook
@@ -34,7 +34,7 @@ COLUMNS = ("id", "account", "asset", "network", "address", "tag", "max_amount", 
 @contextmanager
 def book(config: Path) -> Iterator[AddressBook]:
     """Yield the running gateway's addresses, or the store's while no gateway can start."""
-    from ringfence.api import AddressService, AskedAddresses, StepUps
+    from ringfence.api import AddressService, AskedAddresses
     from ringfence.config import load
 
     with attached(config) as (folder, gateway, who):
@@ -42,8 +42,7 @@ def book(config: Path) -> Iterator[AddressBook]:
             yield gateway
             return
         keys, loaded = service_of(folder), load(folder.config)
-        operator = keys.store.principals.operator(os.getuid())
-        may = StepUps.of(loaded, keys.factors).may(None if operator is None else operator.name)
+        may = judge(loaded, keys.master)
         lock_s = loaded.config.withdrawals.lock_s
         service = AddressService(keys.addresses, None, lock_s=lock_s)
         yield AskedAddresses(service, who, may, loaded.config.admin.rules())

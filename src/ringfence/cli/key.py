@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import typer
 
 from ringfence.cli.attach import attached
 from ringfence.cli.say import say_json, styled
+from ringfence.cli.stopped import judge
 from ringfence.cli.unlock import unlock
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def keys(config: Path) -> Iterator[Keys]:
         FileError: there is no such configuration.
         RunningError: the state folder stays held by somebody who does not answer.
     """
-    from ringfence.api import Asked, StepUps
+    from ringfence.api import Asked
     from ringfence.config import load
 
     with attached(config) as (folder, gateway, who):
@@ -51,10 +51,8 @@ def keys(config: Path) -> Iterator[Keys]:
             yield gateway
         else:
             service = service_of(folder)
-            operator = service.store.principals.operator(os.getuid())
             loaded = load(folder.config)
-            judge = StepUps.of(loaded, service.factors)
-            may = judge.may(None if operator is None else operator.name)
+            may = judge(loaded, service.master)
             yield Asked(service, who, may, loaded.config.admin.rules())
 
 

@@ -14,6 +14,7 @@ from ringfence import engine
 from ringfence.cli.attach import attached
 from ringfence.cli.key import moment
 from ringfence.cli.say import JsonOption, say_json, table
+from ringfence.cli.stopped import judge
 from ringfence.cli.unlock import unlock
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def volumes(state: Path) -> Iterator[Volumes]:
             return
         with opened_state(loaded, unlock()) as opened:
             alone = engine.Engine(opened.snapshot()).event_alone
-            yield AskedVolumes(VolumeService(loaded, alone), who)
+            service = VolumeService(loaded, alone)
+            yield AskedVolumes(service, who, judge(loaded, opened.master))
 
 
 def place(

@@ -16,6 +16,7 @@ from ringfence import engine
 from ringfence.cli.attach import attached
 from ringfence.cli.key import WhyOption, moment
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json, table
+from ringfence.cli.stopped import judge
 from ringfence.cli.unlock import unlock
 from ringfence.errors import FileError, VaultError
 
@@ -49,7 +50,8 @@ def vaults(config: Path) -> Iterator[Vaults]:
         with opened_state(loaded, unlock()) as state:
             alone = engine.Engine(state.snapshot()).event_alone
             vault = Vault(path, state.master)
-            yield AskedVault(VaultService(vault, loaded, alone), who)
+            service = VaultService(vault, loaded, alone)
+            yield AskedVault(service, who, judge(loaded, state.master))
 
 
 def put(

@@ -14,6 +14,7 @@ from ringfence import engine
 from ringfence.cli.attach import attached
 from ringfence.cli.key import WhyOption
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, pairs, say_json
+from ringfence.cli.stopped import judge
 from ringfence.cli.unlock import unlock
 from ringfence.config.folder import Folder
 from ringfence.errors import SealError
@@ -132,6 +133,7 @@ def telling(
             gateway.tell_rewrap(before, after, version, why)
         else:
             with laid(loaded, opening, clear) as state:
+                judge(loaded, state.master)("seal.rewrap", "")
                 alone = engine.Engine(state.snapshot()).event_alone
                 SealService(alone).rewrap(before, after, version, who, why)
         yield

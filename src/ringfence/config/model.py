@@ -454,6 +454,7 @@ Act = Literal[
     "operator.create",
     "factor.reset",
     "address.add",
+    "policy.load",
 ]
 
 
