@@ -18,8 +18,6 @@ from tests.integration.desk import SECRET, desk_stage, put
 from tests.integration.venues import PUSHED, VENUES, Venue, client
 
 ALL = {**PUSHED, **VENUES}
-# Kraken's account needs a token of the venue's own, which the gateway does not hold.
-HEARD = [name for name in PUSHED if name != "kraken"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def test_the_venue_refuses_what_others_signed_and_the_bot_is_not_blamed(desk: De
     bot.cancel_order(placed["id"], venue.symbol)
 
 
-@pytest.mark.parametrize("desk", HEARD, indirect=True)
+@pytest.mark.parametrize("desk", PUSHED, indirect=True)
 def test_ccxt_pro_hears_the_firm_s_orders_and_fills(desk: Desk) -> None:
     venue, bot = desk.venue, desk.bot
 

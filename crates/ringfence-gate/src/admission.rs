@@ -144,7 +144,11 @@ impl Passing {
     }
 
     /// Asks the venue for a token of its own, as whom the permit names, and returns its answer.
-    async fn ask_venue(&self, permit: &Permit, minting: &Route) -> Result<String, Trouble> {
+    pub(crate) async fn ask_venue(
+        &self,
+        permit: &Permit,
+        minting: &Route,
+    ) -> Result<String, Trouble> {
         let thread = &self.client.thread;
         let outgoing = Outgoing {
             target: minting.path.to_string(),

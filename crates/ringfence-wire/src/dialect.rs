@@ -32,7 +32,7 @@ use ringfence_core::refusal::{Code, Refusal};
 pub use about::{AnsweredOrder, OrderIds};
 pub use admission::{Admission, VenueAdmission, Way};
 pub use batch::{Abouts, Each, Orders};
-pub use channel::{Asked, Following, Heading, Leg, Said, Spoke, Spoken};
+pub use channel::{Asked, Following, Heading, Leg, Said, Spoke, Spoken, Ticket};
 pub use definition::{BodyKind, Shown};
 pub use frame::Steps;
 pub use read::{Head, Outgoing, Reading};

@@ -173,7 +173,7 @@ fn what_is_not_the_request_s_is_refused() {
         ),
         (
             "deribit",
-            r#"{"id":1,"method":"private/cancel","params":{"order_id":"1","access_token":"x"}}"#
+            r#"{"id":1,"method":"private/cancel","params":{"order_id":"1","scope":"x"}}"#
                 .to_owned(),
             Ok(()),
         ),
@@ -208,10 +208,11 @@ fn answers_have_the_venue_s_form_and_the_message_s_id() {
             ..Heading::default()
         };
         let dialect = &DIALECTS[dialect];
-        let text = dialect
+        let texts = dialect
             .speak(path(dialect), &heading, &said(status, body))
             .unwrap();
-        serde_json::from_str(&text).unwrap()
+        assert_eq!(texts.len(), 1);
+        serde_json::from_str(&texts[0]).unwrap()
     };
     assert_eq!(
         spoken("binance", "\"a\"", "order.place", 200, r#"{"orderId":1}"#),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -84,6 +85,10 @@ class Exchange:
         """Is told each trade."""
         self.on_change: Callable[[str, Order | None, Fill | None], None] = lambda *_: None
         """Is told what happens to an account: to an order, by a fill; with neither, to balances."""
+        self.tokens: dict[str, str] = {}
+        """By token, the account for whose streams it was given out."""
+        self.switches: dict[str, asyncio.TimerHandle] = {}
+        """By account, what takes all of its orders back if nothing is heard of it."""
         for market in self.markets.values():
             self.quote(market, 0)
 

@@ -173,7 +173,9 @@ def kraken(book: KeyBook, request: Request, body: bytes) -> VenueKey:
     key = book.keys.get(request.headers.get("api-key", ""))
     if key is None or not isinstance(key.check, str):
         raise VenueRefusal(0, "EAPI:Invalid key")
-    nonce = dict(parse_qsl(body.decode("latin-1"))).get("nonce", "")
+    text = body.decode("latin-1")
+    said = json.loads(text) if text.startswith("{") else dict(parse_qsl(text))
+    nonce = str(said.get("nonce", ""))
     payload = request.url.path.encode() + hashlib.sha256(nonce.encode() + body).digest()
     made = hmac.digest(base64.b64decode(key.check), payload, "sha512")
     if not hmac.compare_digest(

@@ -9,6 +9,7 @@ use ringfence_core::pipeline::Permit;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_wire::{Following, Heading, Leg as Which, Outgoing};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::leg::{Grant, Leg};
 use super::mailbox::UnderWay;
@@ -121,7 +122,8 @@ impl Task {
         } = permitted;
         let written = match permit.venue_key() {
             Some(_) if saying.logon => self.sealed(&permit),
-            Some(_) | None => Ok(saying.message.clone()),
+            Some(_) => self.showing(leg, &saying.message),
+            None => Ok(saying.message.clone()),
         };
         match written {
             Ok(message) => {
@@ -149,7 +151,7 @@ impl Task {
             Ok((leg, answer)) => {
                 answered(recorded, PASSED_ON);
                 if let Some(answer) = answer {
-                    self.under_way.end(answer);
+                    self.under_way.end([answer]);
                 }
                 Some(leg)
             }
@@ -169,6 +171,10 @@ impl Task {
     ) -> Result<(Leg, Option<String>), Refusal> {
         let (passing, permit) = (&self.passing, &grant.permit);
         let shared = &passing.client.thread.shared;
+        let ticket = match permit.venue_key() {
+            Some(_) => self.ticket(permit).await?,
+            None => None,
+        };
         let far = passing.reach(permit, outgoing, operation).await;
         let far = far.map_err(|trouble| trouble.refusal(false))?;
         let mut leg = Leg::new(&passing.client.thread, far, Rc::clone(grant));
@@ -187,6 +193,12 @@ impl Task {
             return Ok((leg, None));
         }
         shared.core.revalidate(permit, now_us())?;
+        if ticket.is_some() {
+            leg.ticket = ticket;
+            let message = self.showing(&leg, &saying.message)?;
+            leg.say(&message);
+            return Ok((leg, None));
+        }
         leg.say(&self.sealed(permit)?);
         let answer = heard(patience, &mut leg).await?;
         self.accepted(permit, &answer)?;
@@ -195,6 +207,30 @@ impl Task {
         }
         leg.say(&saying.message);
         Ok((leg, None))
+    }
+
+    /// Has the venue give us the token that messages on this leg show, where they do.
+    async fn ticket(&self, permit: &Permit) -> Result<Option<Zeroizing<String>>, Refusal> {
+        let dialect = &self.passing.client.door.speech.dialect;
+        let Some((ticket, route)) = dialect.leg_ticket(self.path()) else {
+            return Ok(None);
+        };
+        let answer = self.passing.ask_venue(permit, route).await;
+        let answer = Zeroizing::new(answer.map_err(|trouble| trouble.refusal(false))?);
+        let token = ticket.read(&answer);
+        let token = token.ok_or_else(|| Refusal::new(Code::VenueMalformed))?;
+        Ok(Some(Zeroizing::new(token)))
+    }
+
+    /// Returns a message as the leg's messages are, with the venue's token where they show one.
+    fn showing(&self, leg: &Leg, message: &str) -> Result<String, Refusal> {
+        let dialect = &self.passing.client.door.speech.dialect;
+        let ticket = dialect.leg_ticket(self.path()).zip(leg.ticket.as_ref());
+        let shown = ticket.map(|((ticket, _), token)| ticket.show(message, token));
+        match shown {
+            Some(shown) => shown.ok_or_else(|| Code::Internal.into()),
+            None => Ok(message.to_owned()),
+        }
     }
 
     /// Writes how we log on with the key that the permit names.
@@ -229,7 +265,7 @@ impl Task {
         let (answer, status) =
             dialect.speak_refusal(self.path(), Some(&self.heading), refusal, &said);
         answered(recorded, status);
-        self.under_way.end(answer);
+        self.under_way.end([answer]);
     }
 }
 

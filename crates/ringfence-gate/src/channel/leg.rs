@@ -11,6 +11,7 @@ use ringfence_core::credential::Credential;
 use ringfence_core::pipeline::Permit;
 use ringfence_wire::websocket::{CloseCode, Decoder, Event, Kind, Limits, Sender, close, frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use zeroize::Zeroizing;
 
 use crate::client::Thread;
 use crate::clock::now_us;
@@ -84,6 +85,8 @@ pub(super) struct Leg {
     /// Read behind the answer to our logon.
     behind: Vec<u8>,
     pub(super) grant: Rc<Grant>,
+    /// The venue's token, which each message shows in egress.
+    pub(super) ticket: Option<Zeroizing<String>>,
     heard_us: u64,
     /// We have asked whether the venue is still there, and it has said nothing since.
     asked: bool,
@@ -102,6 +105,7 @@ impl Leg {
             out: Outbox::default(),
             behind: Vec::new(),
             grant,
+            ticket: None,
             heard_us: now_us(),
             asked: false,
         }

@@ -90,10 +90,13 @@ impl UnderWay {
         fits
     }
 
-    /// Leaves its answer.
-    pub(super) fn end(self, answer: String) {
-        let kept = self.kept.take();
-        self.mailbox.answers.borrow_mut().push_back((answer, kept));
+    /// Leaves its answers, in their order.
+    pub(super) fn end(self, answers: impl IntoIterator<Item = String>) {
+        let mut kept = self.kept.take();
+        let mut waiting = self.mailbox.answers.borrow_mut();
+        for answer in answers {
+            waiting.push_back((answer, std::mem::take(&mut kept)));
+        }
     }
 }
 

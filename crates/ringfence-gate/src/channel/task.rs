@@ -40,27 +40,30 @@ impl Task {
             Err(refusal) => Err(refusal),
         };
         let path = self.path();
-        let (answer, status) = match spoken {
+        let (answers, status) = match spoken {
             Ok(answered) => answered,
             Err(refusal) => {
                 let client = &self.passing.client;
                 client.thread.shared.counters.refuse(refusal.code);
                 let dialect = &client.door.speech.dialect;
-                dialect.speak_refusal(path, Some(&self.heading), &refusal, &self.said(0, ""))
+                let said = self.said(0, "");
+                let (answer, status) =
+                    dialect.speak_refusal(path, Some(&self.heading), &refusal, &said);
+                (vec![answer], status)
             }
         };
         if let Some(reading) = reading {
             reading.answered(status);
         }
-        self.under_way.end(answer);
+        self.under_way.end(answers);
     }
 
-    /// Returns the venue's answer as a message, and its status.
+    /// Returns the venue's answer as messages, and its status.
     async fn speak(
         &self,
         response: Response<Content>,
         changes_state: bool,
-    ) -> Result<(String, u16), Refusal> {
+    ) -> Result<(Vec<String>, u16), Refusal> {
         let (head, content) = response.into_parts();
         let status = head.status.as_u16();
         // What has been done cannot be refused any more.

@@ -123,6 +123,7 @@ impl Batch {
         }
     }
 
+    /// Returns the name at which the list stands; empty where it is the body.
     pub(super) fn place(&self) -> &str {
         &self.place
     }

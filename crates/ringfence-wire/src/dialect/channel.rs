@@ -4,8 +4,10 @@
 //! written anew from their decoded values. So a message meets the same readers, and the venue the same bytes, as the
 //! request would.
 
+mod anew;
 mod compile;
 mod feed;
+mod manner;
 mod names;
 mod template;
 
@@ -15,6 +17,7 @@ use ringfence_core::freshness::Window;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::{Claim, Stamp};
 
+use super::batch::Batch;
 use super::definition::{BodyKind, IdKind};
 use super::frame::NOWHERE;
 use super::name::Name;
@@ -24,7 +27,8 @@ use super::scratch::Pairs;
 use super::{Dialect, Frame, Head, Route, Scratch};
 use crate::{form, json};
 use feed::{Feed, Follow};
-pub use feed::{Following, Leg};
+pub use feed::{Following, Leg, Ticket};
+use manner::{Items, Several};
 use names::Renames;
 pub(super) use template::Template;
 pub use template::{Said, Spoke};
@@ -78,8 +82,14 @@ struct Method {
     route: (Box<str>, Box<str>),
     /// Where the parameters stand.
     parameters: Box<str>,
-    /// If it is not the channel's.
+    /// Whether its JSON is written anew, since the route has other names for it.
+    anew: bool,
+    /// If they are not the channel's.
+    names: Option<Renames>,
+    repeated: Option<Name>,
     answer: Option<Template>,
+    items: Option<Items>,
+    several: Option<Box<Several>>,
 }
 
 #[derive(Debug)]
@@ -114,6 +124,8 @@ pub struct Heading {
     pub method: String,
     /// One value of it, as JSON, where the channel repeats one.
     pub repeated: Option<String>,
+    /// The orders that it names, as JSON, where those are several and each is answered.
+    pub each: Box<[String]>,
 }
 
 /// What a message of a channel wants.
@@ -212,13 +224,14 @@ impl Dialect {
         let pairs = scratch.pairs();
         let method = pairs.get_typed(&channel.method);
         let method = method.filter(|(name, quoted)| *quoted && name.len() <= METHOD_BYTES);
-        let repeated = channel.repeated.as_ref();
+        let asked = method.and_then(|(name, _)| channel.methods.get(name));
+        let repeated = asked.and_then(|asked| asked.repeated.as_ref());
+        let repeated = repeated.or(channel.repeated.as_ref());
         let repeated = repeated.and_then(|name| pairs.get_typed(name));
+        let several = asked.and_then(|asked| asked.several.as_ref());
         Ok(Heading {
-            repeated: repeated.and_then(|(text, quoted)| match quoted {
-                true => serde_json::to_string(text).ok(),
-                false => Some(text.to_owned()),
-            }),
+            repeated: repeated.and_then(|(text, quoted)| literal(text, quoted)),
+            each: several.map_or_else(Box::default, |several| several.each(pairs)),
             id: channel.id_of(pairs)?,
             has_id: channel.has_id(pairs),
             // One that is no text is none that is known.
@@ -252,7 +265,7 @@ impl Dialect {
             return self.follows(channel, follow, heading, text, scratch);
         }
         if let Some(method) = channel.methods.get(name) {
-            return self.asked(channel, method, text, scratch);
+            return self.asked(channel, method.as_said(heading), text, scratch);
         }
         if channel.replies.contains_key(name) {
             return Ok(Spoken::Reply);
@@ -337,6 +350,10 @@ impl Dialect {
             _ => None,
         };
         let parameters = match route.body {
+            BodyKind::Json if method.anew => {
+                let list = route.batch.as_deref().map_or("", Batch::place);
+                channel.anew(method, list, scratch.pairs())?
+            }
             BodyKind::Json => channel.body(method, text, scratch.pairs())?,
             BodyKind::Form => channel.form(method, scratch.pairs())?,
         };
@@ -440,6 +457,10 @@ impl Channel {
         }
     }
 
+    fn names_of<'a>(&'a self, method: &'a Method) -> &'a Renames {
+        method.names.as_ref().unwrap_or(&self.names)
+    }
+
     /// Tells whether something called `name` may stand outside the parameters.
     fn may_stand(&self, name: &str) -> bool {
         let known = [self.id.as_str(), self.method.as_str()];
@@ -461,7 +482,7 @@ impl Channel {
 
     /// Returns the parameters as a form, without those that mean nothing to a route.
     fn form(&self, method: &Method, pairs: &Pairs) -> Result<String, Refusal> {
-        let place = &*method.parameters;
+        let (place, names) = (&*method.parameters, self.names_of(method));
         let mut out = String::new();
         for (_, name, value) in pairs.iter() {
             if name == place && value == "{}" || self.may_stand(name) {
@@ -472,7 +493,7 @@ impl Channel {
             let own = self.own.iter().any(|own| **own == *inner);
             let (inner, value) = match own {
                 true => (inner, value.into()),
-                false => self.names.of(inner, value).ok_or_else(unknown)?,
+                false => names.of(inner, value).ok_or_else(unknown)?,
             };
             // A list has no place in a form; `null` has two readings there, and so have `&` and `=`: schemes sign
             // `name=value&name=value` with nothing escaped, so that two messages would sign alike.
@@ -491,6 +512,14 @@ impl Channel {
             form::escape(&value, &mut out);
         }
         Ok(out)
+    }
+}
+
+/// Returns a value as JSON; `quoted` tells whether it stood there as text.
+fn literal(text: &str, quoted: bool) -> Option<String> {
+    match quoted {
+        true => serde_json::to_string(text).ok(),
+        false => Some(text.to_owned()),
     }
 }
 

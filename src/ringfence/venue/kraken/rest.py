@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import asyncio
+import contextlib
+import secrets
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ringfence.venue.book import Order
@@ -18,6 +21,7 @@ KINDS = {"limit": "LIMIT", "market": "MARKET"}
 TIMES = ("GTC", "IOC", "FOK")
 INTERVALS_MIN = (1, 5, 15, 30, 60, 240, 1440)
 CANDLES = 720
+SWITCH_SECONDS = 86_400
 ERRORS = {
     -1013: "EOrder:Order minimum not met",
     -1100: "EGeneral:Invalid arguments",
@@ -93,8 +97,14 @@ def place_batch(exchange: Exchange, params: Params, account: str) -> Any:
 
 
 def cancel_batch(exchange: Exchange, params: Params, account: str) -> Any:
-    named = [{"txid": txid} for txid in params.get("orders", [])]
-    return {"count": sum(cancel(exchange, one, account)["count"] for one in named)}
+    """Cancel those that stand, and count them."""
+    count = 0
+    for txid in params.get("orders", []):
+        with contextlib.suppress(VenueRefusal):
+            count += cancel(exchange, {"txid": txid}, account)["count"]
+    if not count:
+        raise VenueRefusal(-2011, "Unknown order sent.")
+    return {"count": count}
 
 
 def found(exchange: Exchange, params: Params, account: str) -> Order:
@@ -131,6 +141,23 @@ def cancel_all(exchange: Exchange, params: Params, account: str) -> Any:
     return {"count": len([exchange.cancel(account, order) for order in standing])}
 
 
+def cancel_all_after(exchange: Exchange, params: Params, account: str) -> Any:
+    """Cancel all in so many seconds. Source: "Cancel All Orders After X" (read 2026-11)."""
+    seconds = whole(params, "timeout")
+    if seconds is None or not 0 <= seconds < SWITCH_SECONDS:
+        raise VenueRefusal(-1102, "Invalid timeout.")
+    if (before := exchange.switches.pop(account, None)) is not None:
+        before.cancel()
+    now = datetime.now(UTC)
+    told = {"currentTime": f"{now:%Y-%m-%dT%H:%M:%SZ}", "triggerTime": "0"}
+    if seconds:
+        loop = asyncio.get_running_loop()
+        switch = loop.call_later(seconds, cancel_all, exchange, {}, account)
+        exchange.switches[account] = switch
+        told["triggerTime"] = f"{now + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+    return told
+
+
 def named(orders: list[Order]) -> dict[str, Any]:
     return {shapes.txid(order): shapes.order(order) for order in reversed(orders)}
 
@@ -162,6 +189,12 @@ def balance(exchange: Exchange, params: Params, account: str) -> Any:
 
 def balance_extended(exchange: Exchange, params: Params, account: str) -> Any:
     return {c: shapes.balance(b) for c, b in exchange.balances(account).items()}
+
+
+def streams_token(exchange: Exchange, params: Params, account: str) -> Any:
+    token = secrets.token_urlsafe(32)
+    exchange.tokens[token] = account
+    return {"token": token, "expires": 900}
 
 
 def trade_balance(exchange: Exchange, params: Params, account: str) -> Any:
@@ -247,6 +280,7 @@ PRIVATE: dict[tuple[str, str], Handler] = {
     ("POST", "/0/private/CancelOrder"): cancel,
     ("POST", "/0/private/CancelOrderBatch"): cancel_batch,
     ("POST", "/0/private/CancelAll"): cancel_all,
+    ("POST", "/0/private/CancelAllOrdersAfter"): cancel_all_after,
     ("POST", "/0/private/OpenOrders"): open_orders,
     ("POST", "/0/private/ClosedOrders"): closed_orders,
     ("POST", "/0/private/QueryOrders"): query_orders,
@@ -255,4 +289,5 @@ PRIVATE: dict[tuple[str, str], Handler] = {
     ("POST", "/0/private/BalanceEx"): balance_extended,
     ("POST", "/0/private/TradeBalance"): trade_balance,
     ("POST", "/0/private/TradeVolume"): trade_volume,
+    ("POST", "/0/private/GetWebSocketsToken"): streams_token,
 }

@@ -63,6 +63,9 @@ class KrakenFeed:
             listener.say({"method": "pong", **stamp})
             return
         if params.get("channel") in private.CHANNELS:
+            # Who has not been attested shows a token.
+            shown = self._exchange.tokens.get(params.get("token", ""), "")
+            listener.account = listener.account or shown
             for event in private.answer(self._exchange, listener, method, params["channel"]):
                 listener.say(event | stamp if "method" in event else event)
             return

@@ -11,6 +11,7 @@ use super::super::route::RouteTable;
 use super::super::scheme::Signing;
 use super::super::{DialectError, Frame};
 use super::feed::Feed;
+use super::manner::{Items, Several};
 use super::names::Renames;
 use super::template::Template;
 use super::{Channel, Method, Session, Tokens};
@@ -76,7 +77,7 @@ impl Channel {
                 None => None,
             },
             feed: match &written.feed {
-                Some(feed) => Some(Feed::compile(feed, frames)?),
+                Some(feed) => Some(Feed::compile(feed, frames, routes)?),
                 None => None,
             },
             welcome: match &written.welcome {
@@ -159,21 +160,31 @@ impl Against<'_> {
         if !one || route.stream || route.channel {
             return Err(wrong(&field, "it is no route with one path for requests"));
         }
-        let rewritten = !channel.own.is_empty() || !channel.names.is_empty();
-        if route.body == BodyKind::Json && rewritten {
-            let what = "JSON goes on as sent: nothing of it can be the channel's own";
-            return Err(wrong("own", what));
-        }
         if route.body == BodyKind::Json && !matches!(verb, "POST" | "PUT") {
             return Err(wrong(&field, "a route without a body takes no JSON"));
         }
         let parameters = written.parameters.as_ref();
-        let answer = written.answer.as_ref().map(|text| {
-            let field = format!("methods.{name}.answer");
-            Template::compile(text, &field)
-        });
+        let template = |text: &String| Template::compile(text, &format!("methods.{name}.answer"));
+        let mut names = channel.names.clone();
+        names.extend(written.names.clone());
+        let own = !written.names.is_empty();
+        let items = written.items.as_ref();
+        let items = items.map(|items| Items::compile(items, &format!("methods.{name}.items")));
         Ok(Method {
-            answer: answer.transpose()?,
+            // JSON goes on as sent where nothing of it is the channel's own.
+            anew: !(channel.own.is_empty() && names.is_empty()),
+            names: own.then(|| Renames::compile(&names)),
+            repeated: written.repeated.as_deref().map(Name::from),
+            answer: written.answer.as_ref().map(template).transpose()?,
+            items: items.transpose()?,
+            several: match &written.several {
+                Some(several) => {
+                    let field = format!("methods.{name}.several");
+                    let method = self.method(name, &several.method, channel)?;
+                    Some(Box::new(Several::compile(several, method, &field)?))
+                }
+                None => None,
+            },
             route: (verb.into(), path.into()),
             parameters: parameters.unwrap_or(&channel.parameters).as_str().into(),
         })

@@ -15,6 +15,7 @@ use super::super::scratch::Pairs;
 use super::super::{Dialect, Scratch, says};
 use super::template::{Sealing, Template};
 use super::{Asked, Channel, Heading, Said, inside};
+use crate::json;
 
 /// Longest value of a topic's field.
 const FIELD_BYTES: usize = 256;
@@ -55,6 +56,32 @@ pub(super) struct Feed {
     /// What the venue says first; empty: nothing is waited for.
     greeted: When,
     logon: Option<Logon>,
+    ticket: Option<Ticket>,
+}
+
+/// How we have the venue give us a token, and where a message shows it.
+#[derive(Debug)]
+pub struct Ticket {
+    /// Method and path of the request for it.
+    route: (Box<str>, Box<str>),
+    answer: Box<str>,
+    parameter: Box<str>,
+}
+
+impl Ticket {
+    /// Returns the token that the venue's answer has.
+    pub fn read(&self, body: &str) -> Option<String> {
+        let token = json::find(body, &self.answer).ok()??;
+        let token = json::said(token).ok()?;
+        (!token.is_empty()).then(|| token.into_owned())
+    }
+
+    /// Returns a message of the channel with `token` in it; none if it is no object.
+    pub fn show(&self, message: &str, token: &str) -> Option<String> {
+        let mut message: Map<String, Value> = serde_json::from_str(message).ok()?;
+        put(&mut message, &self.parameter, token.into());
+        Some(Value::from(message).to_string())
+    }
 }
 
 /// Where topics stand, and how.
@@ -126,6 +153,13 @@ impl Dialect {
         let key = seal.key;
         let signature = key.sign(scratch.payload(), scheme.encodings, scheme.hmac);
         write(&signature.ok_or_else(missing)?)
+    }
+
+    /// Returns how we have the venue give us what each message on a private leg shows, where it does.
+    pub fn leg_ticket(&self, path: &str) -> Option<(&Ticket, &Route)> {
+        let ticket = self.channel(path)?.feed.as_ref()?.ticket.as_ref()?;
+        let (verb, path) = &ticket.route;
+        Some((ticket, self.routes.find(verb, path)?))
     }
 
     /// Tells whether the venue's answer says that our logon was taken.

@@ -17,6 +17,7 @@ pub(super) struct Renames {
 struct Rename {
     to: Box<str>,
     parts: Option<char>,
+    text: bool,
     words: HashMap<Box<str>, Box<str>>,
 }
 
@@ -28,6 +29,7 @@ impl Renames {
             let compiled = Rename {
                 to: boxed(&rename.to),
                 parts: rename.parts,
+                text: rename.text,
                 words: words.map(|(from, to)| (boxed(from), boxed(to))).collect(),
             };
             (boxed(name), compiled)
@@ -53,6 +55,13 @@ impl Renames {
             None if self.hidden.contains(name) => None,
             None => Some((name, value.into())),
         }
+    }
+}
+
+impl Renames {
+    /// Tells whether the route has the value of `name` as text in JSON.
+    pub(super) fn is_text(&self, name: &str) -> bool {
+        self.by_name.get(name).is_some_and(|rename| rename.text)
     }
 }
 

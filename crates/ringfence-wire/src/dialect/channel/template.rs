@@ -39,6 +39,8 @@ pub struct Said<'a> {
     pub seal: Sealing<'a>,
     /// The token that a logon hands out, and the one that the next is had for.
     pub tokens: [&'a str; 2],
+    /// What is told of each of a list.
+    pub items: &'a str,
 }
 
 /// What a logon at the venue is written from, beside the key.
@@ -80,6 +82,7 @@ enum Part {
     Connected,
     Connection,
     Id,
+    Items,
     Key,
     Message,
     Method,
@@ -105,6 +108,7 @@ impl Part {
             "connected_ms" => Self::Connected,
             "connection" => Self::Connection,
             "id" => Self::Id,
+            "items" => Self::Items,
             "key" => Self::Key,
             "message" => Self::Message,
             "method" => Self::Method,
@@ -210,6 +214,7 @@ impl Template {
                     quote(&write_time(Unit::Iso8601, now_us), &mut out);
                 }
                 Part::Id => out.push_str(&heading.id),
+                Part::Items => out.push_str(said.items),
                 Part::Connection => quote(said.connection, &mut out),
                 Part::Message => quote(said.message, &mut out),
                 Part::Method => quote(&heading.method, &mut out),
@@ -244,19 +249,33 @@ fn quote(text: &str, out: &mut String) {
 }
 
 impl Dialect {
-    /// Returns what a route answered as a message; none if the answer is no JSON.
-    pub fn speak(&self, path: &str, heading: &Heading, said: &Said<'_>) -> Option<String> {
+    /// Returns what a route answered as messages, of which there is one unless each of several orders has its own; none
+    /// if the answer is no JSON.
+    pub fn speak(&self, path: &str, heading: &Heading, said: &Said<'_>) -> Option<Vec<String>> {
         let channel = self.channel(path)?;
         let failed = match &channel.failed {
             Some(place) => json::find(said.body, place).ok()?.is_some(),
             None => false,
         };
         let method = channel.methods.get(&*heading.method);
-        let own = method.and_then(|method| method.answer.as_ref());
-        match said.status {
-            200..300 if !failed => own.unwrap_or(&channel.answer).fill(heading, said),
-            _ => channel.error.fill(heading, said),
+        if failed || !(200..300).contains(&said.status) {
+            return Some(vec![channel.error.fill(heading, said)?]);
         }
+        let several = method.and_then(|method| method.several.as_ref());
+        if let Some(several) = several.filter(|_| !heading.each.is_empty()) {
+            return several.fill(heading, said);
+        }
+        let items = method.and_then(|method| method.items.as_ref());
+        let items = match items {
+            Some(items) => items.fill(heading, said)?,
+            None => String::new(),
+        };
+        let own = method.and_then(|method| method.answer.as_ref());
+        let said = Said {
+            items: &items,
+            ..*said
+        };
+        Some(vec![own.unwrap_or(&channel.answer).fill(heading, &said)?])
     }
 
     /// Returns one of the gateway's own answers.

@@ -89,6 +89,41 @@ pub(in crate::dialect) struct MethodDefinition {
     pub(in crate::dialect) parameters: Option<String>,
     /// What its route answered, put into the channel's form, if not like all others.
     pub(in crate::dialect) answer: Option<String>,
+    /// Names that mean something else here than on the rest of the channel.
+    #[serde(default)]
+    pub(in crate::dialect) names: BTreeMap<String, RenameDefinition>,
+    /// A value that answers to it repeat, if not the channel's.
+    pub(in crate::dialect) repeated: Option<String>,
+    /// How each of a list in the route's answer is told, as `{items}` of `answer`.
+    pub(in crate::dialect) items: Option<ItemsDefinition>,
+    /// What it is where it names several orders.
+    pub(in crate::dialect) several: Option<Box<SeveralDefinition>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct ItemsDefinition {
+    /// Where the list stands in the route's answer.
+    #[serde(rename = "in")]
+    pub(in crate::dialect) place: String,
+    /// One of them, as `{body}`.
+    pub(in crate::dialect) answer: String,
+    /// Where one says what went wrong with it, and how that is told.
+    pub(in crate::dialect) failed: String,
+    pub(in crate::dialect) error: String,
+}
+
+/// A message about several orders, which the venue answers one by one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct SeveralDefinition {
+    /// Where their list stands: two or more are several.
+    pub(in crate::dialect) of: String,
+    /// Its answer is said for each, as `{repeated}`.
+    pub(in crate::dialect) method: MethodDefinition,
+    /// Where the route's answer counts them, and what is said once where those are fewer.
+    pub(in crate::dialect) counted: String,
+    pub(in crate::dialect) fewer: String,
 }
 
 /// A parameter under the name that its route has for it.
@@ -98,6 +133,9 @@ pub(in crate::dialect) struct RenameDefinition {
     pub(in crate::dialect) to: String,
     /// What stands between the parts of its value; the route has them without it.
     pub(in crate::dialect) parts: Option<char>,
+    /// Whether the route has it as text in JSON, where a number may stand here.
+    #[serde(default)]
+    pub(in crate::dialect) text: bool,
     /// Parts, or whole values, that the route has other words for.
     #[serde(default)]
     pub(in crate::dialect) words: BTreeMap<String, String>,
@@ -161,6 +199,20 @@ pub(in crate::dialect) struct FeedDefinition {
     pub(in crate::dialect) greeted: BTreeMap<String, String>,
     /// How we say who acts, in egress.
     pub(in crate::dialect) logon: Option<FeedLogon>,
+    /// The same, where each message shows a token of the venue's.
+    pub(in crate::dialect) ticket: Option<FeedTicket>,
+}
+
+/// A token that the venue gives out for a request signed with its key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::dialect) struct FeedTicket {
+    /// Method and path of the request, which has no parameters.
+    pub(in crate::dialect) route: String,
+    /// Where the token stands in the answer.
+    pub(in crate::dialect) answer: String,
+    /// Where a message shows it.
+    pub(in crate::dialect) parameter: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -6,18 +6,19 @@ use ringfence_core::operation::Operation;
 
 use super::super::super::compile::wrong;
 use super::super::super::definition::{
-    BodyKind, FeedDefinition, FeedLogon, FollowDefinition, LegName,
+    BodyKind, FeedDefinition, FeedLogon, FeedTicket, FollowDefinition, LegName,
 };
 use super::super::super::name::{Name, Names};
-use super::super::super::route::When;
+use super::super::super::route::{RouteTable, When};
 use super::super::super::{DialectError, Frame, Route};
 use super::super::template::Template;
-use super::{Feed, Follow, Leg, Logon, Topics};
+use super::{Feed, Follow, Leg, Logon, Ticket, Topics};
 
 impl Feed {
     pub(in crate::dialect::channel) fn compile(
         written: &FeedDefinition,
         frames: &[Frame],
+        routes: &RouteTable,
     ) -> Result<Self, DialectError> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.".contains(&b);
         if !written.path.starts_with('/') || !written.path.bytes().all(plain) {
@@ -38,6 +39,13 @@ impl Feed {
             greeted: when(&written.greeted),
             logon: match &written.logon {
                 Some(logon) => Some(compile_logon(logon, frames)?),
+                None => None,
+            },
+            ticket: match &written.ticket {
+                Some(_) if written.logon.is_some() => {
+                    return Err(wrong("feed.ticket", "the feed has a logon"));
+                }
+                Some(ticket) => Some(compile_ticket(ticket, routes)?),
                 None => None,
             },
         })
@@ -176,6 +184,21 @@ fn topics(
         all.extend(list.iter().map(|topic| topic.as_str().into()));
     }
     Ok(all.into())
+}
+
+fn compile_ticket(written: &FeedTicket, routes: &RouteTable) -> Result<Ticket, DialectError> {
+    let missing = || {
+        let what = format!("no signed route {:?}", written.route);
+        wrong("feed.ticket.route", what)
+    };
+    let (verb, path) = written.route.split_once(' ').ok_or_else(missing)?;
+    let route = routes.find(verb, path).filter(|route| route.signed);
+    route.ok_or_else(missing)?;
+    Ok(Ticket {
+        route: (verb.into(), path.into()),
+        answer: written.answer.as_str().into(),
+        parameter: written.parameter.as_str().into(),
+    })
 }
 
 fn compile_logon(written: &FeedLogon, frames: &[Frame]) -> Result<Logon, DialectError> {
