@@ -83,8 +83,8 @@ class Gateway:
             self.step_ups, tree, self.record, "gw1", lambda account, *_: self.opened.append(account)
         )
         approvals = ApprovalService(self.keys.approvals, tree, rules or {}, self.record)
-        party = RelyingParty(RP, (origin,))
-        self.passkeys = PasskeyService(party, factors, approvals, Operators(tree))
+        self.party = RelyingParty(RP, (origin,))
+        self.passkeys = PasskeyService(self.party, factors, approvals, Operators(tree))
         self.site = Site(self.passkeys, origin)
         self.engine = Book()
         self.now_us = time.time_ns() // 1_000

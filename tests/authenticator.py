@@ -6,6 +6,7 @@ Source: W3C Web Authentication Level 3, section 6.1 (authenticator data) and 5.8
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import secrets
 from base64 import urlsafe_b64encode
@@ -62,6 +63,8 @@ class Authenticator:
     fmt: str = "none"
     alg: int | None = None
     handle: bytes | None = None
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    """What the PRF is keyed with; it never leaves the device."""
 
     def create(self, challenge: bytes, **extensions: Any) -> dict[str, Any]:
         """Answer as `navigator.credentials.create()` does."""
@@ -85,6 +88,11 @@ class Authenticator:
         if self.handle is not None:
             response["userHandle"] = b64(self.handle)
         return self._answer(response, extensions)
+
+    def prf(self, given: bytes) -> bytes:
+        """Return what the PRF evaluates to (section 10.1.4, over CTAP2's hmac-secret)."""
+        salt = hashlib.sha256(b"WebAuthn PRF\0" + given).digest()
+        return hmac.digest(self.secret, salt, "sha256")
 
     def _answer(self, response: dict[str, str], extensions: dict[str, Any]) -> dict[str, Any]:
         named = b64(self.credential_id)

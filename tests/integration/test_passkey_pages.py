@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from ringfence.api.pages.listening import listening
+from ringfence.api.hosting import hosted
+from ringfence.api.seal_page import SealPage
 from ringfence.config.model import Approval
-from ringfence.config.pages import Pages
+from ringfence.identity.seal.passkey import Way, new_way
 from tests import chromium
 from tests.admin import ADMIN, OWNER, SECURITY, Gateway
 from tests.chromium import Browser
@@ -38,10 +39,10 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     origin = f"http://localhost:{port}"
-    pages = Pages(listen=f"127.0.0.1:{port}", origin=origin, rp_id="localhost")
     made = Gateway(tmp_path, rules={"key.create": RULE}, origin=origin)
     with ExitStack() as stack:
-        stack.enter_context(listening(made.passkeys, pages, None))
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        stack.enter_context(hosted(made.site, listener, "the pages"))
         yield made
 
 
@@ -105,6 +106,28 @@ def test_an_authenticator_without_a_prf_is_enrolled_and_known_as_one(
         tab.open(link(gateway, "/mfa/passkeys", {"label": "old"}))
         assert "in force" in tab.press()
         assert [one["unlocks"] for one in gateway.get("/mfa")["passkeys"]] == [False]
+
+
+def test_a_page_that_needs_a_prf_says_so_and_sends_nothing(
+    browser: Browser, gateway: Gateway
+) -> None:
+    with browser.tab(hasPrf=False) as tab:
+        tab.open(link(gateway, "/mfa/passkeys", {"label": "old"}))
+        tab.press()
+        [kept] = gateway.keys.factors.passkeys.of("owner")
+        taken: list[bytearray] = []
+
+        def take(_way: Way, released: bytearray) -> str:
+            taken.append(released)
+            return "open"
+
+        gateway.site._ceremonies = page = SealPage(
+            gateway.party, "seal.open", "owner", "gw1", [new_way(kept, "localhost")], take
+        )
+        tab.open(page.opened["link"])
+        said = tab.press()
+        assert "has no PRF" in said and "--unlock-recovery" in said
+        assert taken == [] and not page.wait(0)
 
 
 def test_no_site_can_embed_the_page(browser: Browser, gateway: Gateway) -> None:

@@ -41,5 +41,8 @@ class SealService:
 
 def named(kek: dict[str, Any]) -> str:
     """Return a key encryption key as the ledger and people name it: `file /media/key/kek`."""
+    if kek["kind"] == "passkey":
+        labels = [f"{one['operator']}: {one['label']}" for one in kek["passkeys"]]
+        return f"passkey ({', '.join(labels)}) or recovery passphrase"
     place = kek.get("path") or kek.get("uri") or kek.get("url")
     return kek["kind"] if place is None else f"{kek['kind']} {place}"

@@ -27,7 +27,7 @@ def checked(loaded: config.Loaded) -> Iterator[dict[str, str]]:
     if not seal_path(Folder(loaded.folder)).exists():
         yield {}
         return
-    with opened_state(loaded, unlock()) as state:
+    with opened_state(loaded, unlock(loaded)) as state:
         yield state.files
 
 

@@ -70,7 +70,9 @@ def service_of(folder: Folder) -> KeyService:
     loaded = config.load(folder.config)
     store = Store(loaded.store())
     ensure_owner(store.principals, folder.path.stat().st_uid)
-    return KeyService(store, open_master(folder, loaded.store(), unlock()), rules=rules_of(loaded))
+    return KeyService(
+        store, open_master(folder, loaded.store(), unlock(loaded)), rules=rules_of(loaded)
+    )
 
 
 def rules_of(loaded: Loaded) -> KeyRules:

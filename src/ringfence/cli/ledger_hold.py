@@ -38,7 +38,7 @@ def volumes(state: Path) -> Iterator[Volumes]:
         if gateway is not None:
             yield gateway
             return
-        with opened_state(loaded, unlock()) as opened:
+        with opened_state(loaded, unlock(loaded)) as opened:
             alone = engine.Engine(opened.snapshot()).event_alone
             service = VolumeService(loaded, alone)
             yield AskedVolumes(service, who, judge(loaded, opened.master))

@@ -45,7 +45,7 @@ def factors(config: Path) -> Iterator[Mfa]:
         store = Store(loaded.store())
         ensure_owner(store.principals, folder.path.stat().st_uid)
         operator = Operators(store.principals).check(os.getuid(), "GET /mfa")
-        with opened_state(loaded, unlock()) as state:
+        with opened_state(loaded, unlock(loaded)) as state:
             judge = StepUps.of(loaded, Factors(store.database, state.master))
             alone = Engine(state.snapshot()).event_alone
             service = FactorService(judge, store.principals, alone, loaded.config.node)

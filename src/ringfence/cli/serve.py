@@ -56,7 +56,7 @@ def serve(
     # receives them.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     try:
-        with folder.held(), opened_state(loaded, unlock()) as state:
+        with folder.held(), opened_state(loaded, unlock(loaded)) as state:
             state.check()
             run(state, folder, drain_ms, as_json)
     finally:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ringfence.cli.elsewhere import Named, name
+from ringfence.cli.vault_passkey import opened_on_page
 from ringfence.errors import SealError
 
 if TYPE_CHECKING:
+    from ringfence.config import Loaded
     from ringfence.identity.seal.unlock import Unlock
 
 __all__ = ["options", "unlock"]
 
 
-NAMED: list[Path | int | None] = [None, None]
-"""File and descriptor of this command line; written once, before the command runs."""
+NAMED: list[Path | int | bool | None] = [None, None, False]
+"""File, descriptor, and whether people are asked for the recovery passphrase; written once, before
+the command runs."""
 
 
 def options(
@@ -28,6 +32,10 @@ def options(
     unlock_fd: Annotated[
         int | None, typer.Option(min=0, help="A descriptor to read it from instead.")
     ] = None,
+    unlock_recovery: Annotated[
+        bool,
+        typer.Option("--unlock-recovery", help="Ask for the passphrase, not for a passkey."),
+    ] = False,
     gateway: Annotated[
         str | None, typer.Option(help="Ask a gateway elsewhere: https://HOST:PORT.")
     ] = None,
@@ -38,20 +46,25 @@ def options(
     ] = None,
 ) -> None:
     """A gateway that authenticates, limits, checks and records every trading message."""
-    NAMED[:] = [unlock_file, unlock_fd]
+    NAMED[:] = [unlock_file, unlock_fd, unlock_recovery]
     name(Named(gateway, key_id, key_file, ca), context.invoked_subcommand)
 
 
-def unlock() -> Unlock:
-    """Return what the command line names.
+def unlock(loaded: Loaded | None = None) -> Unlock:
+    """Return what the command line names; a passkey's page is where `loaded` has its pages.
 
     Raises:
         SealError: it names two.
     """
     from ringfence.identity.seal.unlock import Unlock
 
-    file, descriptor = NAMED
+    file, descriptor, recovery = NAMED
     if file is not None and descriptor is not None:
         raise SealError("--unlock-file and --unlock-fd are two places", hint="name one")
-    named = file if isinstance(file, Path) else None
-    return Unlock(named, descriptor if isinstance(descriptor, int) else None)
+    made = Unlock(
+        file if isinstance(file, Path) else None,
+        descriptor if isinstance(descriptor, int) else None,
+    )
+    if loaded is not None and not recovery:
+        made.page = partial(opened_on_page, loaded)
+    return made

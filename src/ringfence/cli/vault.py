@@ -47,7 +47,7 @@ def vaults(config: Path) -> Iterator[Vaults]:
         if gateway is not None:
             yield gateway
             return
-        with opened_state(loaded, unlock()) as state:
+        with opened_state(loaded, unlock(loaded)) as state:
             alone = engine.Engine(state.snapshot()).event_alone
             vault = Vault(path, state.master)
             service = VaultService(vault, loaded, alone)

@@ -16,6 +16,7 @@ from ringfence.cli.key import WhyOption
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, pairs, say_json
 from ringfence.cli.stopped import judge
 from ringfence.cli.unlock import unlock
+from ringfence.cli.vault_passkey import passkey_kek
 from ringfence.config.folder import Folder
 from ringfence.errors import SealError
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from ringfence.identity.seal.kek import Kek
 
 __all__ = ["elsewhere", "rewrap", "status", "unseal_check"]
+
+PASSKEY = "passkey"
+"""What `--to` calls a key that passkeys open."""
 
 
 def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
@@ -57,7 +61,7 @@ def unseal_check(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fa
     from ringfence.identity.opened import opened_state
 
     loaded = configuration.load(config)
-    with opened_state(loaded, unlock()) as state:
+    with opened_state(loaded, unlock(loaded)) as state:
         state.check()
         count = len(state.files)
     if as_json:
@@ -69,7 +73,8 @@ def unseal_check(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = Fa
 def rewrap(
     config: ConfigOption = DEFAULT_CONFIG,
     to: Annotated[
-        str | None, typer.Option(help="passphrase, file:PATH, pkcs11:URI or transit:URL.")
+        str | None,
+        typer.Option(help="passphrase, passkey, file:PATH, pkcs11:URI or transit:URL."),
     ] = None,
     new_unlock_file: Annotated[
         Path | None, typer.Option(help="A file with the new passphrase, PIN or token.")
@@ -83,7 +88,8 @@ def rewrap(
 ) -> None:
     """Seal the state folder, or bring it under another key. A gateway may run meanwhile.
 
-    Until the last step both keys open it; whenever this is interrupted, do it again.
+    Until the last step both keys open it; whenever this is interrupted, do it again. To a passkey:
+    no gateway runs, and the new passphrase is for recovery; done again, it adds a passkey.
     """
     from ringfence.api.seal import named
     from ringfence.identity.opened import key_files
@@ -94,12 +100,12 @@ def rewrap(
 
     loaded = configuration.load(config)
     folder = Folder(loaded.folder)
-    with sealing(folder), open_folder(folder, unlock()) as opening:
+    with sealing(folder), open_folder(folder, unlock(loaded)) as opening:
         kek = None
         if to is not None:
             elsewhere(to, folder.path)
             fresh = Unlock(new_unlock_file, new_unlock_fd, "that shall open it from now on")
-            kek = make_kek(to, fresh)
+            kek = passkey_kek(loaded, opening, fresh) if to == PASSKEY else make_kek(to, fresh)
             fresh.forget()
         with telling(config, loaded, opening, kek, adopt or [], why):
             book = go(folder, opening, kek, key_files(loaded), adopt or [])

@@ -32,6 +32,7 @@ FILES = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/passkey.js": ("passkey.js", "text/javascript; charset=utf-8"),
+    "/seal.js": ("seal.js", "text/javascript; charset=utf-8"),
     "/shown.js": ("shown.js", "text/javascript; charset=utf-8"),
 }
 HEADERS = {

@@ -1,6 +1,7 @@
 // The gateway's page: told by the link what it is for, it shows that and asks for a passkey.
 
 import { enrol, supported, use } from "/passkey.js";
+import { release } from "/seal.js";
 import { facts, plain, titles } from "/shown.js";
 
 const STALE_MS = 60_000;
@@ -53,14 +54,20 @@ async function go() {
       show();
       if (task.meaning !== before) throw { message: "what is asked for has changed", hint: "read it again" };
     }
-    const answer = await (task.kind === "enrol" ? enrol : use)(task.options, task.statement);
-    done(await ask("/finish", { answer }));
+    done(await ask("/finish", { answer: await answered() }));
   } catch (error) {
     at("status").textContent = "";
     problem(error);
     task.at = -STALE_MS;
     at("go").disabled = false;
   }
+}
+
+function answered() {
+  if (task.kind === "enrol") return enrol(task.options, task.statement);
+  const begun = task;
+  const releasing = begun.kind === "seal" ? (used) => release(used, begun) : null;
+  return use(begun.options, begun.statement, releasing);
 }
 
 function done({ said }) {

@@ -35,19 +35,28 @@ export async function enrol(options, statement) {
   });
 }
 
-export async function use(options, statement) {
+export async function use(options, statement, release) {
   const publicKey = {
     ...options,
     challenge: await challengeFor(statement),
     allowCredentials: listed(options.allowCredentials),
+    extensions: extensions(options),
   };
   const used = await navigator.credentials.get({ publicKey });
-  return answer(used, {
+  const more = release ? { sealed: await release(used) } : {};
+  return { ...more, ...answer(used, {
     clientDataJSON: text(used.response.clientDataJSON),
     authenticatorData: text(used.response.authenticatorData),
     signature: text(used.response.signature),
     userHandle: used.response.userHandle ? text(used.response.userHandle) : null,
-  });
+  }) };
+}
+
+function extensions(options) {
+  const inputs = options.extensions?.prf?.evalByCredential;
+  if (!inputs) return {};
+  const decoded = Object.entries(inputs).map(([id, its]) => [id, { first: bytes(its.first) }]);
+  return { prf: { evalByCredential: Object.fromEntries(decoded) } };
 }
 
 // Of what extensions answered, whether there is a PRF: never what it evaluated to.

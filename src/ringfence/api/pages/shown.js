@@ -3,11 +3,15 @@
 const TITLES = {
   "passkey.enrol": ["Enrol a passkey", "The passkey that you make now proves from then on that it is you."],
   "step-up": ["Prove that it is you", "Your passkey proves to the gateway that you are there now."],
+  "seal.open": ["Open the gateway's keys", "Your passkey releases what opens the state folder, to the command that waits."],
+  "seal.add": ["Let a passkey open the gateway's keys", "From then on this passkey opens the state folder."],
   "approval.approve": ["Approve what is asked for", "Read it. Your passkey signs exactly this, and exactly this is done."],
 };
 const BUTTONS = {
   "passkey.enrol": "Make the passkey",
   "step-up": "Use your passkey",
+  "seal.open": "Open with your passkey",
+  "seal.add": "Use this passkey",
   "approval.approve": "Approve with your passkey",
 };
 const NAMES = {
@@ -19,7 +23,7 @@ const NAMES = {
   requester: "asked for by",
 };
 // What has no meaning to people; the signed text below has it.
-const LEFT_OUT = new Set(["nonce"]);
+const LEFT_OUT = new Set(["nonce", "recipient"]);
 
 export function titles(said) {
   const [title, lead] = TITLES[said.act] ?? ["Use your passkey", "Your passkey signs what is below."];

@@ -112,7 +112,7 @@ def make_kek(word: str, unlock: Unlock) -> Kek:
         "transit": lambda: transit.reach(rest, unlock),
     }
     if kind not in makers:
-        hint = "passphrase, file:PATH, pkcs11:URI or transit:URL"
+        hint = "passphrase, file:PATH, pkcs11:URI or transit:URL; `vault rewrap`: passkey"
         raise SealError(f"{kind[:40]!r} is nothing that seals", hint=hint)
     return makers[kind]()
 
@@ -123,10 +123,11 @@ def reach_kek(described: dict[str, Any], unlock: Unlock) -> Kek:
     Raises:
         SealError: it cannot be reached, or the description is none.
     """
-    from ringfence.identity.seal import file, passphrase, pkcs11, transit
+    from ringfence.identity.seal import file, passkey, passphrase, pkcs11, transit
 
     readers: dict[str, Callable[[], Kek]] = {
         "passphrase": lambda: passphrase.open_again(described, unlock),
+        "passkey": lambda: passkey.open_again(described, unlock),
         "file": lambda: file.open_again(Path(described["path"]), described),
         "pkcs11": lambda: pkcs11.reach(described["uri"], unlock),
         "transit": lambda: transit.reach(described["url"], unlock),

@@ -8,7 +8,7 @@ import sys
 
 from ringfence.errors import SealError
 
-__all__ = ["forbid_dumps", "scrub"]
+__all__ = ["forbid_dumps", "scrub", "wipe"]
 
 PR_SET_DUMPABLE = 4
 """prctl(2)."""
@@ -45,3 +45,13 @@ def scrub() -> None:
         for block in filter(None, blocks):
             ctypes.memset(block, 0, size)
             system.free(block)
+
+
+def wipe(secret: bytes) -> None:
+    """Write over bytes that a library has made for us and that nobody else has.
+
+    Python takes bytes for unchangeable: whoever calls lets go of them at once.
+    """
+    # Python has one object for all bytes of length 0, and of 1 with the same content.
+    if len(secret) > 1:
+        ctypes.memset(id(secret) + bytes.__basicsize__ - 1, 0, len(secret))

@@ -25,8 +25,8 @@ SHORTEST = 12
 """Bytes of a new passphrase; four words of a dice list have more."""
 
 
-def make(rest: str, unlock: Unlock) -> LocalKek:
-    """Return the key of a new passphrase, with a salt of its own.
+def make(rest: str, unlock: Unlock, what: str = "passphrase") -> LocalKek:
+    """Return the key of a new passphrase, with a salt of its own; `what` names it to people.
 
     Raises:
         SealError: it is too short, or was written where others can read it.
@@ -36,20 +36,20 @@ def make(rest: str, unlock: Unlock) -> LocalKek:
         raise SealError("a passphrase has no place on a command line", hint=hint)
     salt = base64.b64encode(secrets.token_bytes(SALT_BYTES)).decode()
     described = {"kind": "passphrase", "argon2id": {**CHOSEN, "salt": salt}}
-    with wiped(unlock.read("passphrase", twice=True)) as phrase:
+    with wiped(unlock.read(what, twice=True)) as phrase:
         if len(phrase) < SHORTEST:
             raise SealError(f"a passphrase has at least {SHORTEST} bytes", hint="use five words")
         return stretched(phrase, described)
 
 
-def open_again(described: dict[str, Any], unlock: Unlock) -> LocalKek:
+def open_again(described: dict[str, Any], unlock: Unlock, what: str = "passphrase") -> LocalKek:
     """Return the key of a passphrase that was given before.
 
     Raises:
         SealError: the seal asks for too little or too much, or there is no passphrase.
     """
     check(described)
-    with wiped(unlock.read("passphrase")) as phrase:
+    with wiped(unlock.read(what)) as phrase:
         return stretched(phrase, described)
 
 

@@ -9,12 +9,16 @@ import getpass
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ringfence.errors import SealError
+
+if TYPE_CHECKING:
+    from ringfence.identity.seal.passkey import Way
 
 __all__ = ["CREDENTIAL", "Unlock", "wiped"]
 
@@ -30,7 +34,15 @@ class Unlock:
     file: Path | None = None
     descriptor: int | None = None
     prompt: str = "to open the state folder"
+    page: Callable[[list[Way]], bytearray] | None = None
+    """Opens a page where a passkey releases the key; None: there is none, or it is not wanted."""
     _kept: dict[str, bytearray] = field(default_factory=dict, repr=False)
+
+    def named(self) -> bool:
+        """Tell whether somebody has said where the secret is; else people are asked."""
+        folder = os.environ.get("CREDENTIALS_DIRECTORY")
+        handed = bool(folder) and (Path(folder or "") / CREDENTIAL).is_file()
+        return self.descriptor is not None or self.file is not None or handed
 
     def read(self, what: str, *, twice: bool = False) -> bytearray:
         """Return the secret without its last newline; whoever takes it wipes it.
