@@ -22,7 +22,7 @@ RAISES = {
         credential_certificate credential_native signature_missing signature_algorithm
         signature_malformed signature_invalid signature_field signature_coverage
         signature_parameter signature_digest signature_body signature_twofold
-        signature_authority""",
+        signature_authority credential_unbound token_unknown""",
     "InvalidNonce": """time_missing time_malformed time_stale time_ahead window_too_large
         replay_seen""",
     "PermissionDenied": """address_not_allowed scope_missing policy_forbids step_up_required
@@ -36,7 +36,7 @@ RAISES = {
     "OrderNotFound": "order_unknown",
     "BadRequest": """http_malformed http_header_too_large http_body_too_large http_timeout
         http_flood http_method_unknown http_target_invalid http_framing_ambiguous
-        http_upgrade_unsupported route_unknown form_malformed form_duplicate
+        http_upgrade_unsupported route_unknown route_retired form_malformed form_duplicate
         form_parameter_unknown form_parameter_missing form_parameter_invalid form_batch_too_long
         order_side_invalid order_type_unknown order_field_missing
         number_inexact.amount quantity_invalid.amount""",

@@ -194,6 +194,7 @@ fn decide_all(core: &Core, batch: &Batch) {
                     window_us: WINDOW.default_us,
                 },
             }),
+            named: None,
             session: None,
             certificate: None,
             transport: "http/1.1",

@@ -72,6 +72,12 @@ impl Cidr {
         (self.bits >= V4_OFFSET || !is_v4(number)) && number & self.mask() == self.network
     }
 
+    /// Tells whether it is narrow enough to tell whose an address is: at most a /8 of IPv4 or a /32 of IPv6.
+    pub const fn binds(&self) -> bool {
+        let v4 = self.bits >= V4_OFFSET && is_v4(self.network);
+        self.bits >= if v4 { V4_OFFSET + 8 } else { 32 }
+    }
+
     const fn mask(&self) -> u128 {
         match self.bits {
             0 => 0,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::address::Cidr;
 use crate::credential::{Credential, State};
 use crate::operation::Operation;
 use crate::refusal::{Code, Detail, Refusal};
@@ -46,12 +47,19 @@ pub fn check(credential: &Credential, act: &Act, now_us: u64) -> Result<Authoriz
     {
         return Err(Code::CredentialExpired.into());
     }
-    if !credential.allow().iter().any(|net| net.contains(act.peer)) {
-        return Err(Code::AddressNotAllowed.into());
+    match act.coverage {
+        Coverage::Name => check_name(credential, act.peer)?,
+        Coverage::Stream | Coverage::Venue | Coverage::Whole => {
+            check_address(credential, act.peer)?
+        }
     }
     let demands = credential.demands();
-    if act.coverage < demands.coverage.max(act.operation.coverage()) {
-        return Err(Code::CredentialNative.into());
+    match act.operation.coverage().max(demands.coverage) {
+        least if act.coverage >= least => {}
+        Coverage::Whole => return Err(Code::CredentialNative.into()),
+        Coverage::Name | Coverage::Stream | Coverage::Venue => {
+            return Err(Code::SignatureMissing.into());
+        }
     }
     let shown = |wanted: &Thumbprint| act.certificate.as_ref() == Some(wanted);
     if !demands.certificates.is_empty() && !demands.certificates.iter().any(shown) {
@@ -62,6 +70,28 @@ pub fn check(credential: &Credential, act: &Act, now_us: u64) -> Result<Authoriz
             Err(Refusal::new(Code::ScopeMissing).with(Detail::Scope(scope.as_str())))
         }
         Some(_) | None => Ok(Authorized(())),
+    }
+}
+
+/// Checks that a key's name proves who acts, without a signature: it does where the key is bound to addresses and is
+/// used from one of them.
+///
+/// # Errors
+///
+/// `credential_unbound`, `address_not_allowed`.
+pub fn check_name(credential: &Credential, peer: IpAddr) -> Result<(), Code> {
+    if !credential.allow().iter().all(Cidr::binds) {
+        return Err(Code::CredentialUnbound);
+    }
+    check_address(credential, peer)
+}
+
+fn check_address(credential: &Credential, peer: IpAddr) -> Result<(), Code> {
+    let mut allowed = credential.allow().iter();
+    if allowed.any(|net| net.contains(peer)) {
+        Ok(())
+    } else {
+        Err(Code::AddressNotAllowed)
     }
 }
 

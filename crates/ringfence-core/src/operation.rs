@@ -190,10 +190,22 @@ impl Operation {
 
     /// Returns how much of the message a signature must cover, whatever the credential asks for.
     pub const fn coverage(self) -> Coverage {
-        if self.administers() {
-            Coverage::Whole
-        } else {
-            Coverage::Venue
+        match self {
+            Self::AdminChange | Self::AdminRead => Coverage::Whole,
+            Self::StreamOpen => Coverage::Name,
+            Self::AccountRead
+            | Self::KeyRead
+            | Self::MarketRead
+            | Self::OrderAmend
+            | Self::OrderCancel
+            | Self::OrderPlace
+            | Self::OrderQuery
+            | Self::OrderTest
+            | Self::ReceiptRead
+            | Self::SessionLogon
+            | Self::TransferCreate
+            | Self::WithdrawCreate
+            | Self::WithdrawQuery => Coverage::Venue,
         }
     }
 

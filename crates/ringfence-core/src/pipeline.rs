@@ -36,6 +36,8 @@ pub struct Message<'a> {
     pub signed: bool,
     /// Who it says signed it. It counts before a session, unless that is bound to a key of its own.
     pub claim: Option<Claim<'a>>,
+    /// The key that it names, where it says no more of who acts.
+    pub named: Option<&'a str>,
     /// Who acts by an earlier proof.
     pub session: Option<&'a Session>,
     /// The client certificate on the connection.
@@ -54,6 +56,8 @@ pub struct Message<'a> {
 enum Means<'m> {
     /// A signature by the key that a session is bound to.
     Bound(&'m Session, &'m VerifyingKey, &'m Claim<'m>),
+    /// The key's name alone.
+    Named(&'m str),
     /// A signature by the credential's own key.
     Own(&'m Claim<'m>),
     /// A session alone.
@@ -63,12 +67,13 @@ enum Means<'m> {
 impl Message<'_> {
     fn means(&self) -> Result<Means<'_>, Code> {
         let bound = self.session.and_then(Session::bound);
-        match (self.session, bound, &self.claim) {
-            (Some(session), Some(key), Some(claim)) => Ok(Means::Bound(session, key, claim)),
-            (_, Some(_), None) => Err(Code::SignatureMissing),
-            (_, _, Some(claim)) => Ok(Means::Own(claim)),
-            (Some(session), None, None) => Ok(Means::Session(session)),
-            (None, None, None) => Err(Code::CredentialMissing),
+        match (self.session, bound, &self.claim, self.named) {
+            (Some(session), Some(key), Some(claim), _) => Ok(Means::Bound(session, key, claim)),
+            (_, Some(_), None, _) => Err(Code::SignatureMissing),
+            (_, _, Some(claim), _) => Ok(Means::Own(claim)),
+            (_, None, None, Some(key_id)) => Ok(Means::Named(key_id)),
+            (Some(session), None, None, None) => Ok(Means::Session(session)),
+            (None, None, None, None) => Err(Code::CredentialMissing),
         }
     }
 }
@@ -116,6 +121,8 @@ pub struct Permit {
 enum Identity {
     /// The route asks for nobody.
     Anonymous,
+    /// A key's name, from an address that the key is bound to.
+    Name,
     /// An earlier proof.
     Session,
     /// A signature on the message itself.
@@ -150,12 +157,29 @@ impl Permit {
         }
     }
 
-    /// Returns the session that a permitted logon begins, good until `until_us` (microseconds since
-    /// the Unix epoch); none for any other operation.
+    /// Returns the session that a permitted logon begins, good until `until_us` (microseconds since the Unix epoch). One
+    /// that asks for a private stream is good for such streams alone; there is none for any other operation.
     pub fn session(&self, until_us: u64) -> Option<Session> {
-        let credential = self.credential.as_ref()?;
-        (self.act.operation == Operation::SessionLogon)
-            .then(|| Session::new(Arc::clone(credential), self.act.coverage, until_us, None))
+        let coverage = match self.act.operation {
+            Operation::SessionLogon => self.act.coverage,
+            Operation::StreamOpen => self.act.coverage.min(Coverage::Stream),
+            Operation::AccountRead
+            | Operation::AdminChange
+            | Operation::AdminRead
+            | Operation::KeyRead
+            | Operation::MarketRead
+            | Operation::OrderAmend
+            | Operation::OrderCancel
+            | Operation::OrderPlace
+            | Operation::OrderQuery
+            | Operation::OrderTest
+            | Operation::ReceiptRead
+            | Operation::TransferCreate
+            | Operation::WithdrawCreate
+            | Operation::WithdrawQuery => return None,
+        };
+        let credential = Arc::clone(self.credential.as_ref()?);
+        Some(Session::new(credential, coverage, until_us, None))
     }
 
     /// Returns the credential that the message acts with.

@@ -3,7 +3,7 @@
 //! A session says who acts, never that they may: every message of it goes through authority again, so that a key that
 //! is revoked is silenced at once on all its sessions.
 //!
-//! Invariant: only a permitted logon ([`crate::pipeline::Permit::session`]) and a proof from outside that the caller has
+//! Invariant: only a permitted logon or opening of a stream ([`crate::pipeline::Permit::session`]) and a proof from outside that the caller has
 //! verified ([`crate::pipeline::Core::vouch`]) make one.
 
 use std::sync::Arc;
@@ -15,8 +15,12 @@ use crate::sign::VerifyingKey;
 /// How much of a message its signature covers.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Coverage {
-    /// What the venue's scheme covers, holes and all.
+    /// Nothing: the message names the key, from an address that the key is bound to.
     #[default]
+    Name,
+    /// What asked for a private stream, and is good for nothing else.
+    Stream,
+    /// What the venue's scheme covers, holes and all.
     Venue,
     /// All that a message asks: method, target and body.
     Whole,

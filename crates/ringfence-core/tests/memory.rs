@@ -165,6 +165,7 @@ fn send(core: &Core, number: u32, payload: &str) -> usize {
                 window_us: WINDOW.default_us,
             },
         }),
+        named: None,
         session: None,
         certificate: None,
         transport: "http/1.1",

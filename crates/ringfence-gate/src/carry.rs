@@ -21,6 +21,7 @@ use crate::client::Thread;
 use crate::clock::now_us;
 use crate::exchange::{Trouble, exchange};
 use crate::forward;
+use crate::lending::{Borrower, Shown};
 use crate::pipeline::Passing;
 use crate::placing::Placing;
 use crate::receipts::Wanted;
@@ -39,6 +40,10 @@ pub(crate) struct Permitted {
     pub(crate) wanted: Option<Wanted>,
     /// What a logon is answered with.
     pub(crate) minted: Option<Result<String, Refusal>>,
+    /// Who asks for the token of a private stream.
+    pub(crate) borrower: Option<Borrower>,
+    /// What opens a private stream.
+    pub(crate) shown: Option<Shown>,
 }
 
 /// How a permission stands in the ledger.
@@ -69,6 +74,8 @@ impl Passing {
             recorded,
             wanted,
             minted,
+            borrower,
+            shown: _,
         } = permitted;
         let recorded = match (recorded, wanted, minted) {
             (Recorded::Reading(reading), Some(wanted), _) => {
@@ -79,7 +86,9 @@ impl Passing {
             }
             (recorded, _, _) => recorded,
         };
-        let (asked, reading) = self.bring(recorded, &permit, outgoing, operation).await;
+        let (asked, reading) = self
+            .bring(recorded, &permit, (outgoing, borrower), operation)
+            .await;
         let answer = self.answer(asked, &usages);
         if let Some(reading) = reading {
             reading.answered(answer.status().as_u16());
@@ -92,24 +101,38 @@ impl Passing {
         &self,
         recorded: Recorded,
         permit: &Permit,
-        outgoing: Outgoing,
+        (outgoing, borrower): (Outgoing, Option<Borrower>),
         operation: Operation,
     ) -> (Result<Response<Content>, Refusal>, Option<Reading>) {
         match recorded {
             Recorded::Reading(reading) => {
-                let sent_us = now_us();
-                let asked = self.ask(permit, outgoing, operation, || {}).await;
-                let asked = asked.map_err(|trouble| trouble.refusal(false));
-                let asked = asked.and_then(|response| {
-                    let heard = self.heard(permit, &response, sent_us);
-                    heard.map_or(Ok(response), Err)
-                });
+                let asked = match borrower {
+                    Some(borrower) => {
+                        // Seldom, and large: not in every message's future.
+                        Box::pin(self.lend(borrower, permit, outgoing, operation)).await
+                    }
+                    None => self.told_by_venue(permit, outgoing, operation).await,
+                };
                 (asked, Some(reading))
             }
             Recorded::Intent(intent) => {
                 (self.change(intent, permit, outgoing, operation).await, None)
             }
         }
+    }
+
+    /// Asks the venue what changes nothing, and heeds what it says of the key that asked.
+    pub(crate) async fn told_by_venue(
+        &self,
+        permit: &Permit,
+        outgoing: Outgoing,
+        operation: Operation,
+    ) -> Result<Response<Content>, Refusal> {
+        let sent_us = now_us();
+        let asked = self.ask(permit, outgoing, operation, || {}).await;
+        let response = asked.map_err(|trouble| trouble.refusal(false))?;
+        let heard = self.heard(permit, &response, sent_us);
+        heard.map_or(Ok(response), Err)
     }
 
     /// Has what changes state recorded, done, and its outcome recorded.

@@ -102,6 +102,8 @@ pub(crate) struct Letter {
     pub(crate) message: Unsigned,
     /// Those that travel on, and the venue's `Host`.
     pub(crate) headers: HeaderMap,
+    /// Whether the key's name is all that the venue wants.
+    pub(crate) by_name: bool,
 }
 
 impl Letter {
@@ -119,7 +121,11 @@ impl Letter {
             body: &self.message.body,
         };
         let signed = seal(ring, &self.key, &self.speech, now_us, |dialect, seal| {
-            dialect.sign(&draft, seal)
+            if self.by_name {
+                dialect.sign_by_name(&draft, seal)
+            } else {
+                dialect.sign(&draft, seal)
+            }
         });
         self.write(signed?)
     }

@@ -43,7 +43,7 @@ pub(crate) struct EngineThread {
     pub(crate) stage: watch::Receiver<Stage>,
     /// Told whenever a credential has changed.
     pub(crate) changes: watch::Receiver<()>,
-    /// Whether this thread writes the edge's summaries.
+    /// Whether this thread writes the edge's summaries, and ends what is over.
     pub(crate) sums_up: bool,
 }
 
@@ -129,6 +129,9 @@ async fn sum_up(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(SUMMARY_PERIOD).await;
         record_edge(&shared, now_us());
+        if shared.lent.sweep(now_us()) {
+            shared.silence();
+        }
     }
 }
 

@@ -93,6 +93,8 @@ pub(crate) fn parcel(
         method: method.clone(),
         message: speech.dialect.unsigned(outgoing)?,
         headers,
+        by_name: operation == Operation::StreamOpen
+            && passing.lends().is_some_and(|lends| lends.by_name),
     })))
 }
 

@@ -39,8 +39,6 @@ pub struct Gate {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
     stage: watch::Sender<Stage>,
-    /// Told whenever a credential has changed.
-    changes: watch::Sender<()>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Set once, by [`Gate::hurry`].
     hurried: AtomicBool,
@@ -98,7 +96,6 @@ impl Gate {
         let sockets = open_sockets(snapshot.engine.threads, &mut doors)?;
         let addresses = doors.iter().map(|door| door.address).collect();
         let (stage, watched) = watch::channel(Stage::Serving);
-        let (changes, changed) = watch::channel(());
         let mut threads = Vec::new();
         for (number, (own, notified)) in sockets.into_iter().zip(notified).enumerate() {
             let engine = EngineThread {
@@ -106,7 +103,7 @@ impl Gate {
                 sockets: own.into_iter().zip(doors.clone()).collect(),
                 notified,
                 stage: watched.clone(),
-                changes: changed.clone(),
+                changes: shared.changes.subscribe(),
                 sums_up: number == 0,
             };
             let spawned = std::thread::Builder::new()
@@ -123,7 +120,6 @@ impl Gate {
             shared,
             addresses,
             stage,
-            changes,
             threads: Mutex::new(threads),
             hurried: AtomicBool::new(false),
             damage,
@@ -142,7 +138,7 @@ impl Gate {
     /// [`GateError::Credential`].
     pub fn put_credentials(&self, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
         let count = put(&self.shared.core.credentials, records);
-        self.silence();
+        self.shared.silence();
         count
     }
 
@@ -156,7 +152,7 @@ impl Gate {
         let egress =
             egress.ok_or_else(|| GateError::config("egress", "there is no such section"))?;
         let count = self.shared.ring.put(egress, records);
-        self.silence();
+        self.shared.silence();
         count
     }
 
@@ -186,12 +182,6 @@ impl Gate {
         self.shared.policies.as_ref().map(|live| live.set())
     }
 
-    /// Waits until what is being pushed to somebody has been written, and has every channel look whose it is now.
-    fn silence(&self) {
-        self.shared.pushing.settle();
-        self.changes.send_replace(());
-    }
-
     /// Sets a credential's state, then records it; a ledger that takes nothing does not stand in a revocation's way.
     ///
     /// # Errors
@@ -210,7 +200,7 @@ impl Gate {
             .set_state(key_id, state)
             .map_err(|code| refused(key_id, code))?;
         let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.silence();
+        self.shared.silence();
         let mut fields = vec![
             ("credential", Value::Text(key_id)),
             ("state", Value::Text(state.as_str())),
@@ -230,7 +220,7 @@ impl Gate {
         let names = accounts.iter().map(String::as_str);
         self.shared.core.credentials.hold(names, held);
         let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.silence();
+        self.shared.silence();
         effective_us
     }
 

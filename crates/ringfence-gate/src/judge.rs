@@ -10,10 +10,11 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use ringfence_core::budget::Usages;
 use ringfence_core::edge::EdgePass;
 use ringfence_core::guard::OrderText;
+use ringfence_core::mode::Control;
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::{Decision, Message, Permit, Trace};
 use ringfence_core::refusal::{Code, Refusal};
-use ringfence_core::session::Coverage;
+use ringfence_core::session::{Coverage, Session};
 use ringfence_core::sign::Algorithm;
 use ringfence_wire::http::single;
 use ringfence_wire::issuer::PROOF_WINDOW;
@@ -37,7 +38,7 @@ impl Passing {
     ) -> Turned {
         let mut trace = [Trace::NotReached; 8];
         trace[0] = edge;
-        if refusal.code == Code::RouteUnknown {
+        if refusal.code.control() == Some(Control::Operation) {
             trace[1] = Trace::Refused(refusal.code);
         } else if operation.is_some() {
             trace[1] = Trace::Passed;
@@ -75,8 +76,11 @@ impl Passing {
         let early = |refusal| self.turn_early(refusal, edge_trace, Some(route.operation));
         let token = self.token(now_us).map_err(early)?;
         let (token, proof) = token.map_or((None, None), |token| (Some(token.session), token.proof));
+        let shown = self.shown(route, now_us).map_err(early)?;
         let bare = token.as_ref().map(|_| self.without_token());
-        let session = token.or_else(|| client.session(now_us).map(Arc::new));
+        let session = shown.as_ref().map(|shown| Arc::clone(&shown.loan.session));
+        let session = session.or(token);
+        let session = session.or_else(|| client.session(now_us).map(Arc::new));
         let read = self.dialect_head(session.is_some()).and_then(|head| {
             let headers = bare.as_ref().or(head.headers);
             let head = Head { headers, ..head };
@@ -98,6 +102,7 @@ impl Passing {
                 // Who acts by a token, or a certificate, has none made that outlives it.
                 return Err(Code::SignatureMissing.into());
             }
+            Self::check_private(route, &reading, (shown.is_some(), bare.is_some()))?;
             if let Some(proof) = &proof {
                 reading.claim = Some(proof.claim());
                 reading.window = PROOF_WINDOW;
@@ -122,9 +127,11 @@ impl Passing {
             reading,
             session: session.as_deref(),
         };
-        let mut permitted = self.decide(&asking, edge, now_us, || {
-            dialect.forward(route, &head, body)
+        let mut permitted = self.decide(&asking, edge, now_us, || match &shown {
+            Some(shown) => dialect.open(route, &head, &shown.loan.venue),
+            None => dialect.forward(route, &head, body),
         })?;
+        permitted.shown = shown;
         permitted.minted = route
             .mints()
             .map(|mints| self.mint(mints, &permitted.permit, renewed.as_ref(), now_us));
@@ -147,6 +154,7 @@ impl Passing {
             operation,
             signed: asking.signed,
             claim: asking.reading.claim,
+            named: asking.reading.named,
             session: asking.session,
             certificate: client.certificate(now_us),
             transport: self.decided().transport.as_str(),
@@ -163,6 +171,8 @@ impl Passing {
             Some(_) | None => None,
         };
         let (permit, usages, recorded) = self.record(asking, decision, now_us)?;
+        let opens = operation == Operation::StreamOpen;
+        let borrower = opens.then(|| self.borrower(&asking.reading, &permit));
         Ok(Permitted {
             permit,
             outgoing: outgoing(),
@@ -171,6 +181,8 @@ impl Passing {
             recorded,
             wanted,
             minted: None,
+            borrower: borrower.flatten(),
+            shown: None,
         })
     }
 
@@ -253,7 +265,7 @@ impl Passing {
     }
 
     /// Returns what dialects look at; with a `session`, a message need not be signed.
-    fn dialect_head(&self, session: bool) -> Result<Head<'_>, Refusal> {
+    pub(crate) fn dialect_head(&self, session: bool) -> Result<Head<'_>, Refusal> {
         let headers = &self.head.headers;
         let key = match &self.client.door.speech.key_header {
             Some(name) => single(headers, name, Code::FormDuplicate)?,
@@ -291,7 +303,7 @@ impl Passing {
         match &self.said {
             None => Decided {
                 method: self.head.method.as_str(),
-                path: self.head.uri.path(),
+                path: self.masked.as_deref().unwrap_or(self.head.uri.path()),
                 ..unread
             },
             Some(said) => Decided {
@@ -307,7 +319,10 @@ impl Passing {
 
 /// Returns by what a known credential was proved, where not by the venue's own signature.
 fn proof(asking: &Asking<'_>) -> Option<&'static str> {
+    let session = asking.session.map(Session::coverage);
     match (asking.reading.claim, asking.session) {
+        // Its name, and the address.
+        _ if asking.reading.named.is_some() || session == Some(Coverage::Name) => Some("name"),
         (_, Some(session)) if session.bound().is_some() => Some("token"),
         (Some(claim), _) if claim.coverage == Coverage::Whole => Some("native"),
         (None, Some(session)) => match session.credential().algorithm() {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::channel::{Channel, Opened};
 use crate::client::Client;
-use crate::relay::Relay;
+use crate::relay::{Lease, Relay};
 use crate::socket::Carrier;
 use crate::stream::Far;
 use crate::watch::Watch;
@@ -56,8 +56,8 @@ impl Lane {
 /// What a lane becomes on which a WebSocket was opened.
 pub(crate) enum Next {
     Channel(Opened),
-    /// A stream, with the venue's end of it.
-    Stream(Far),
+    /// A stream, with the venue's end of it, and by whose leave it is passed on where it is somebody's.
+    Stream(Far, Option<Box<Lease>>),
 }
 
 impl Next {
@@ -71,7 +71,9 @@ impl Next {
     ) -> Pin<Box<dyn Future<Output = ()>>> {
         match self {
             Self::Channel(opened) => Box::pin(Channel::new(client, lane, near, opened).run(early)),
-            Self::Stream(far) => Box::pin(Relay::new(client, &lane.watch, near, far).run(early)),
+            Self::Stream(far, lease) => {
+                Box::pin(Relay::new(client, &lane.watch, near, (far, lease)).run(early))
+            }
         }
     }
 }

@@ -29,6 +29,8 @@ mod http1;
 mod http2;
 mod judge;
 mod lane;
+mod lending;
+mod lent;
 mod limits;
 mod listen;
 mod masks;

@@ -19,7 +19,7 @@ const TOKENS: usize = 10_000;
 /// Tokens of one credential; Deribit has 16 sessions of a key.
 const OF_ONE: usize = 16;
 /// Characters of a token.
-const LENGTH: usize = 43;
+pub(crate) const LENGTH: usize = 43;
 
 /// What is kept of a token.
 pub(crate) type Hash = [u8; 32];
@@ -229,4 +229,4 @@ pub(crate) fn hash(text: &str) -> Hash {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

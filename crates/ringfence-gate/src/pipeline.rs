@@ -21,6 +21,7 @@ use crate::carry::Carried;
 use crate::client::Client;
 use crate::clock::now_us;
 use crate::lane::{Lane, Transport};
+use crate::lending::masked;
 use crate::refuse::closing;
 use crate::shared::MessageId;
 use crate::snapshot::HttpConfig;
@@ -32,6 +33,8 @@ pub(crate) struct Passing {
     pub(crate) lane: Rc<Lane>,
     pub(crate) id: MessageId,
     pub(crate) head: Parts,
+    /// Its path as the ledger has it, where that is not as it came.
+    pub(crate) masked: Option<Box<str>>,
     /// How it came, if it is no request by itself.
     pub(crate) said: Option<SaidOn>,
     pub(crate) started_us: u64,
@@ -76,6 +79,7 @@ impl Client {
             client: self,
             lane,
             id,
+            masked: masked(head.uri.path()),
             head,
             said: None,
             started_us: now_us(),
@@ -117,6 +121,10 @@ impl Passing {
         let Some(route) = route else {
             return self.refuse_early(&Code::RouteUnknown.into(), edge.1, None);
         };
+        if let Some(instead) = route.retired.as_deref() {
+            let retired = Refusal::new(Code::RouteRetired).field(instead);
+            return closing(self.refuse_early(&retired, edge.1, None));
+        }
         let upgrades = route.stream || route.channel;
         if upgrades != opening.is_some() {
             let code = if upgrades {

@@ -1,9 +1,14 @@
-//! An open market stream: what the venue tells goes to the client, what the client asks for goes to the venue, message
+//! An open stream: what the venue tells goes to the client, what the client asks for goes to the venue, message
 //! by message. Either side is read only when what it said before has been taken by the other.
+//!
+//! On a private stream the client says nothing, and what the venue pushes is passed on by a [`Lease`].
+
+mod lease;
 
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,6 +24,7 @@ use crate::outbox::{KEPT_BYTES, Outbox, QUIET};
 use crate::socket::Carrier;
 use crate::stream::{FRAMES, Far, VENUE_MESSAGE_BYTES};
 use crate::watch::Watch;
+pub(crate) use lease::Lease;
 
 const SECOND_US: u64 = 1_000_000;
 /// How long a client has to go after our last word.
@@ -28,18 +34,24 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(crate) struct Relay {
     client: Rc<Client>,
     watch: Rc<Watch>,
+    /// Of a private stream.
+    lease: Option<Box<Lease>>,
     near: Carrier,
     far: Far,
     from_near: Decoder,
     from_far: Decoder,
     to_near: Outbox,
     to_far: Outbox,
+    /// Something that was written is not on its way to the client yet.
+    unflushed: bool,
     /// Nothing more is read; what is left to write is each side's last word.
     ending: bool,
     /// All has been written, and the time to go runs.
     shut: bool,
     /// It has been quiet, and keeps no memory for messages until the next one.
     trimmed: bool,
+    /// Sides that were asked whether they are there, and have said nothing since: near, far.
+    asked: [bool; 2],
     second: u64,
     messages: u32,
 }
@@ -52,7 +64,12 @@ enum End {
 }
 
 impl Relay {
-    pub(crate) fn new(client: &Rc<Client>, watch: &Rc<Watch>, near: Carrier, far: Far) -> Self {
+    pub(crate) fn new(
+        client: &Rc<Client>,
+        watch: &Rc<Watch>,
+        near: Carrier,
+        (far, lease): (Far, Option<Box<Lease>>),
+    ) -> Self {
         let client_bytes = client.thread.shared.http.stream_message_bytes;
         let limits = |message| Limits {
             message,
@@ -61,15 +78,18 @@ impl Relay {
         Self {
             client: Rc::clone(client),
             watch: Rc::clone(watch),
+            lease,
             near,
             far,
             from_near: Decoder::new(Sender::Client, limits(client_bytes)),
             from_far: Decoder::new(Sender::Server, limits(VENUE_MESSAGE_BYTES)),
             to_near: Outbox::default(),
             to_far: Outbox::default(),
+            unflushed: false,
             ending: false,
             shut: false,
             trimmed: false,
+            asked: [false; 2],
             second: 0,
             messages: 0,
         }
@@ -86,6 +106,10 @@ impl Relay {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.client.thread.draining.get() {
             self.end(CloseCode::GOING_AWAY, "the gateway is shutting down");
+        }
+        let over = |lease: &Lease| !lease.holds(now_us());
+        if self.lease.as_deref().is_some_and(over) && self.silence().is_err() {
+            return Poll::Ready(());
         }
         loop {
             match self.turn(context) {
@@ -110,14 +134,25 @@ impl Relay {
             counters.timed_out.fetch_add(1, Ordering::Relaxed);
             return Poll::Ready(());
         }
-        if std::mem::replace(&mut self.trimmed, true) {
-            self.end(CloseCode::GOING_AWAY, "nothing was said for too long");
+        if !std::mem::replace(&mut self.trimmed, true) {
+            self.trim();
+        } else if self.lease.is_some() && self.asked == [false; 2] {
+            self.ask();
             self.renew();
         } else {
-            self.trim();
+            self.end(CloseCode::GOING_AWAY, "nothing was said for too long");
+            self.renew();
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Asks both sides whether they are there: for hours there may be nothing to push.
+    fn ask(&mut self) {
+        self.asked = [true; 2];
+        let mask = self.client.thread.masks.take();
+        frame(&mut self.to_near.bytes, Kind::Ping, b"", None);
+        frame(&mut self.to_far.bytes, Kind::Ping, b"", Some(mask));
     }
 
     /// Gives back what is kept for messages, and waits for the rest of the time that one may take.
@@ -151,15 +186,11 @@ impl Relay {
 
     /// Moves what can be moved once; tells whether anything was.
     fn turn(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
-        let (near, far) = (&mut self.near, &mut self.far);
-        let mut moved = self
-            .to_near
-            .poll_send(|bytes| near.poll_write(context, bytes))?;
+        let mut moved = self.send_near(context)?;
+        let far = &mut self.far;
         moved |= self
             .to_far
             .poll_send(|bytes| Pin::new(&mut *far).poll_write(context, bytes))?;
-        // A TLS stream keeps what was written until it is flushed.
-        let _ = near.poll_flush(context)?;
         let _ = Pin::new(far).poll_flush(context)?;
         if !self.ending && self.to_near.is_empty() {
             moved |= self.read(End::Far, context)?;
@@ -168,6 +199,38 @@ impl Relay {
             moved |= self.read(End::Near, context)?;
         }
         Ok(moved)
+    }
+
+    /// Writes what it can to the client. What was pushed on a private stream is written only if it still may.
+    fn send_near(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        let leased = self.lease.as_ref();
+        let shared = leased.map(|_| Arc::clone(&self.client.thread.shared));
+        let held = shared.as_ref().map(|shared| shared.pushing.hold());
+        let both = self.lease.as_ref().zip(held.as_ref());
+        if both.is_some_and(|(lease, held)| !lease.may_be_written(held, now_us())) {
+            self.silence()?;
+        }
+        let near = &mut self.near;
+        let moved = self
+            .to_near
+            .poll_send(|bytes| near.poll_write(context, bytes))?;
+        // A TLS stream keeps what was written until it is flushed.
+        self.unflushed = near.poll_flush(context)?.is_pending();
+        Ok(moved)
+    }
+
+    /// Ends a private stream that is nobody's any more, with what was pushed on it and not written yet.
+    fn silence(&mut self) -> io::Result<()> {
+        self.lease = None;
+        if self.to_near.sent > 0 || self.unflushed {
+            // Part of it is on its way, where no last word can be put behind it.
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        self.to_near = Outbox::default();
+        self.to_far.bytes.truncate(self.to_far.sent);
+        self.ending = false;
+        self.end(CloseCode::POLICY, "the token of this stream is over");
+        Ok(())
     }
 
     fn read(&mut self, end: End, context: &mut Context<'_>) -> io::Result<bool> {
@@ -185,6 +248,7 @@ impl Relay {
             return Ok(false);
         };
         let heard = landing.get(..count?).unwrap_or_default();
+        self.asked[usize::from(end == End::Far)] = false;
         match end {
             _ if heard.is_empty() => self.gone(end),
             End::Near => self.heard_near(heard),
@@ -204,14 +268,20 @@ impl Relay {
 
     fn heard_far(&mut self, mut bytes: &[u8], context: &mut Context<'_>) -> io::Result<()> {
         while !self.ending {
-            self.pass(&mut bytes, context)?;
+            if self.lease.is_none() {
+                self.pass(&mut bytes, context)?;
+            }
             let out = &mut self.to_near.bytes;
             match self.from_far.next(&mut bytes) {
                 Ok(None) => {
                     self.from_far.shrink(KEPT_BYTES);
                     break;
                 }
-                Ok(Some(Event::Text(text))) => frame(out, Kind::Text, text.as_bytes(), None),
+                Ok(Some(Event::Text(text))) => {
+                    let told = self.lease.as_deref().map(|lease| lease.told(text));
+                    let told = told.as_deref().unwrap_or(text);
+                    frame(out, Kind::Text, told.as_bytes(), None);
+                }
                 Ok(Some(Event::Binary(payload))) => frame(out, Kind::Binary, payload, None),
                 Ok(Some(Event::Ping(payload))) => frame(out, Kind::Ping, payload, None),
                 Ok(Some(Event::Pong(payload))) => frame(out, Kind::Pong, payload, None),
@@ -246,7 +316,8 @@ impl Relay {
             let (kind, payload) = match heard {
                 Ok(None) => return self.from_near.shrink(KEPT_BYTES),
                 Ok(Some(Event::Text(text))) => {
-                    if !self.client.door.speech.dialect.stream_takes(text) {
+                    let dialect = &self.client.door.speech.dialect;
+                    if self.lease.is_some() || !dialect.stream_takes(text) {
                         return self.refuse("this message is not offered on a stream");
                     }
                     (Kind::Text, text.as_bytes())

@@ -28,12 +28,15 @@ use ringfence_wire::Dialect;
 use ringfence_wire::issuer::Issuers;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::attest::Attestor;
+use crate::clock::now_us;
 use crate::counters::Counters;
 use crate::egress::Ring;
 use crate::error::GateError;
+use crate::lent::Lent;
 use crate::limits::Connections;
 use crate::minted::Minted;
 use crate::pushing::Pushing;
@@ -86,8 +89,11 @@ pub(crate) struct Shared {
     pub(crate) receipts: Receipts,
     pub(crate) issuers: Issuers,
     pub(crate) minted: Minted,
+    pub(crate) lent: Lent,
     pub(crate) ring: Ring,
     pub(crate) pushing: Pushing,
+    /// Told whenever a credential has changed, or a private stream's token was ended.
+    pub(crate) changes: watch::Sender<()>,
     boot: String,
     next_message: AtomicU64,
 }
@@ -181,11 +187,20 @@ impl Shared {
             receipts,
             issuers,
             minted: Minted::default(),
+            lent: Lent::new().map_err(|_| no_randomness())?,
             ring,
             pushing: Pushing::default(),
+            changes: watch::Sender::new(()),
             boot: boot_id()?,
             next_message: AtomicU64::new(1),
         })
+    }
+
+    /// Waits until what is being pushed to somebody has been written, and has every connection look whose it is now.
+    pub(crate) fn silence(&self) {
+        self.lent.sweep(now_us());
+        self.pushing.settle();
+        self.changes.send_replace(());
     }
 
     /// Returns a message id that is unique in this boot.
@@ -217,10 +232,13 @@ impl MessageId {
     }
 }
 
+fn no_randomness() -> GateError {
+    GateError::config("engine", "the system gave no randomness")
+}
+
 fn boot_id() -> Result<String, GateError> {
     let mut bytes = [0; 4];
-    rand::fill(&mut bytes)
-        .map_err(|_| GateError::config("engine", "the system gave no randomness"))?;
+    rand::fill(&mut bytes).map_err(|_| no_randomness())?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

@@ -386,7 +386,8 @@ impl DemandsRecord {
         let certificates = certificates.map(|text| thumbprint(text).ok_or(text.as_str()));
         Ok(Demands {
             coverage: match self.coverage {
-                CoverageName::Venue => Coverage::Venue,
+                // What each operation asks for.
+                CoverageName::Venue => Coverage::Name,
                 CoverageName::Whole => Coverage::Whole,
             },
             certificates: certificates.collect::<Result<_, _>>()?,

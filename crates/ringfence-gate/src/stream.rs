@@ -1,4 +1,4 @@
-//! Opening a market stream: the client's handshake judged like any request, the venue's opened anew.
+//! Opening a stream: the client's handshake judged like any request, the venue's opened anew.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,9 +26,11 @@ use crate::body::Answer;
 use crate::carry::{Permitted, Recorded};
 use crate::exchange::Trouble;
 use crate::lane::Next;
+use crate::lending::Shown;
 use crate::pipeline::Passing;
 use crate::pool::Sent;
 use crate::refuse::MESSAGE;
+use crate::relay::Lease;
 use crate::shared::{Place, Venue};
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
@@ -63,11 +65,20 @@ impl Passing {
             operation,
             usages,
             recorded,
+            shown,
             ..
         } = permitted;
-        let answer = match self.reach(&permit, outgoing, operation).await {
+        let had = |shown: &Shown| shown.loan.is_had_by(permit.venue_key());
+        let opened = if shown.as_ref().is_none_or(had) {
+            self.reach(&permit, outgoing, operation).await
+        } else {
+            // The venue key is another one by now.
+            Err(Trouble::NotSent(Code::TokenUnknown.into()))
+        };
+        let answer = match opened {
             Ok(far) => {
-                *self.lane.next.borrow_mut() = Some(Next::Stream(far));
+                let lease = shown.map(|shown| Box::new(Lease::new(permit, shown)));
+                *self.lane.next.borrow_mut() = Some(Next::Stream(far, lease));
                 self.opened(&opening)
             }
             Err(trouble) => {

@@ -124,6 +124,8 @@ fn request<'a>(
         address: asked.peer,
         now_us: asked.now_us,
         coverage: match asked.coverage {
+            Coverage::Name => "name",
+            Coverage::Stream => "stream",
             Coverage::Venue => "venue",
             Coverage::Whole => "native",
         },

@@ -127,3 +127,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_network_binds_unless_it_is_half_the_world() {
+    for (network, binds) in [
+        ("0.0.0.0/0", false),
+        ("128.0.0.0/1", false),
+        ("10.0.0.0/7", false),
+        ("10.0.0.0/8", true),
+        ("192.0.2.7", true),
+        ("::/0", false),
+        ("2001:db8::/31", false),
+        ("2001:db8::/32", true),
+        ("::1", true),
+        // All of IPv4, however it is written; see above for who is in the others.
+        ("::ffff:0.0.0.0/96", false),
+        ("::ffff:10.0.0.0/104", true),
+    ] {
+        assert_eq!(Cidr::parse(network).unwrap().binds(), binds, "{network}");
+    }
+}

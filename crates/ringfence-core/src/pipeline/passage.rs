@@ -143,7 +143,7 @@ impl<'c, 'm> Passage<'c, 'm> {
         let coverage = match self.message.means() {
             Ok(Means::Own(claim) | Means::Bound(_, _, claim)) => claim.coverage,
             Ok(Means::Session(session)) => session.coverage(),
-            Err(_) => Coverage::Venue,
+            Ok(Means::Named(_)) | Err(_) => Coverage::Name,
         };
         Act {
             operation: self.message.operation,
@@ -155,10 +155,11 @@ impl<'c, 'm> Passage<'c, 'm> {
 
     /// Finds the credential, and verifies the signature where there is one. Nobody is known before that has succeeded.
     fn identify(&mut self) -> Result<Identity, Refusal> {
-        if !self.message.signed {
+        let message = self.message;
+        if !message.signed {
             return Ok(Identity::Anonymous);
         }
-        let (found, identity) = match self.message.means()? {
+        let (found, identity) = match message.means()? {
             Means::Own(claim) => {
                 let found = self.core.credentials.get(claim.key_id);
                 let found = found.ok_or(Code::CredentialUnknown)?;
@@ -169,6 +170,18 @@ impl<'c, 'm> Passage<'c, 'm> {
                         return Err(wrong.into());
                     }
                 }
+            }
+            Means::Named(key_id) => {
+                if message.operation.coverage() > Coverage::Name {
+                    return Err(Code::SignatureMissing.into());
+                }
+                let found = self.core.credentials.get(key_id);
+                let found = found.ok_or(Code::CredentialUnknown)?;
+                if let Err(unproved) = authority::check_name(&found, message.peer) {
+                    self.claimed = Some(found);
+                    return Err(unproved.into());
+                }
+                (found, Identity::Name)
             }
             Means::Bound(session, key, claim) => {
                 let found = Arc::clone(session.credential().in_force()?);
@@ -194,6 +207,8 @@ impl<'c, 'm> Passage<'c, 'm> {
                 self.claim(claim, identity, Use::Spend)
             }
             Means::Own(claim) => self.claim(claim, identity, Use::Read),
+            // Nothing says when it was made.
+            Means::Named(_) => Ok(None),
             // A proof is made for one request (RFC 9449 11.1).
             Means::Bound(session, _, claim) => {
                 session.check(self.now_us)?;

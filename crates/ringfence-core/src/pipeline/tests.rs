@@ -29,6 +29,7 @@ use crate::sign::{Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stam
 
 mod amendment;
 mod modes;
+mod named;
 mod order;
 mod policy;
 mod session;
@@ -206,6 +207,7 @@ impl Draft<'_> {
             operation: self.operation,
             signed: self.signed,
             claim: Some(claim),
+            named: None,
             session,
             certificate: self.certificate,
             transport: "http/1.1",

@@ -93,6 +93,8 @@ codes! {
         "Too many addresses are active; try again shortly.";
     RouteUnknown "route_unknown" Client OPERATION,
         "This method and path are not offered here; see the dialect's routes.";
+    RouteRetired "route_retired" Client OPERATION,
+        "The venue has retired this; use what took its place.";
     FormMalformed "form_malformed" Client NO,
         "The parameters cannot be read; send them form-encoded in UTF-8.";
     FormDuplicate "form_duplicate" Client NO,
@@ -109,6 +111,10 @@ codes! {
         "This route needs an API key; send it in the key header.";
     CredentialUnknown "credential_unknown" Client IDENTITY,
         "This API key does not exist; check it or create one.";
+    CredentialUnbound "credential_unbound" Client IDENTITY,
+        "Unsigned, this API key must be bound to addresses: bind it, or log on to the WebSocket API.";
+    TokenUnknown "token_unknown" Client IDENTITY,
+        "This token is none that is good here, or no longer; ask for another one.";
     SignatureMissing "signature_missing" Client IDENTITY,
         "This route needs a signed request; add the signature.";
     SignatureAlgorithm "signature_algorithm" Client IDENTITY,

@@ -14,11 +14,11 @@ http: http_malformed http_header_too_large http_body_too_large http_timeout http
 http_method_unknown http_target_invalid http_framing_ambiguous http_upgrade_unsupported \
 connections_exhausted
 edge: edge_rate edge_full
-operation: route_unknown
+operation: route_unknown route_retired
 form: form_malformed form_duplicate form_parameter_unknown form_parameter_missing \
 form_parameter_invalid form_batch_too_long
-identity: credential_missing credential_unknown signature_missing signature_algorithm \
-signature_malformed signature_invalid signature_field signature_coverage signature_parameter \
+identity: credential_missing credential_unknown credential_unbound token_unknown \
+signature_missing signature_algorithm signature_malformed signature_invalid signature_field signature_coverage signature_parameter \
 signature_digest signature_body signature_twofold signature_authority
 freshness: time_missing time_malformed time_stale time_ahead window_too_large replay_seen \
 replay_full credential_session_ended

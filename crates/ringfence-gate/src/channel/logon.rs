@@ -84,6 +84,8 @@ impl Speaker {
             operation: Operation::SessionLogon,
             signed: true,
             reading: Reading {
+                named: None,
+                lent: None,
                 refresh: None,
                 claim,
                 window,

@@ -247,10 +247,14 @@ impl Speaker {
             Some(_) => None,
             None => self.client.session(now_us),
         };
+        let mut reading = reading.map_err(early)?;
+        // Who has logged on with the key that it names need not rest on the name.
+        let known_key = known.map(|session| session.credential().key_id());
+        reading.named = asked.named.filter(|name| Some(*name) != known_key);
         let asking = Asking {
             operation: route.operation,
             signed: route.signed,
-            reading: reading.map_err(early)?,
+            reading,
             session: known.or(vouched.as_ref()),
         };
         let decided = passing.decide(&asking, edge, now_us, || {
@@ -359,6 +363,7 @@ impl Speaker {
             lane: Rc::clone(&self.lane),
             id: self.client.thread.shared.message_id(),
             head,
+            masked: None,
             said: Some(SaidOn {
                 path: Rc::clone(&self.path),
                 method: heading.map_or("", |heading| &heading.method).into(),

@@ -31,9 +31,11 @@ impl Task {
             outgoing,
             operation,
             recorded,
+            borrower,
             ..
         } = permitted;
-        let bringing = self.passing.bring(recorded, &permit, outgoing, operation);
+        let sending = (outgoing, borrower);
+        let bringing = self.passing.bring(recorded, &permit, sending, operation);
         let (asked, reading) = bringing.await;
         let spoken = match asked {
             Ok(response) => self.speak(response, operation.changes_state()).await,

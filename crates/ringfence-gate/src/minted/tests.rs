@@ -25,7 +25,7 @@ const END_US: u64 = 1_000;
 const LAST_US: u64 = 5_000;
 
 /// A core that knows the keys `k0` to `kN`, all of alice.
-fn core(keys: usize) -> Core {
+pub(crate) fn core(keys: usize) -> Core {
     let core = Core {
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1, 1, 1),

@@ -162,6 +162,8 @@ pub struct Asked<'a> {
     pub stamp: Option<Stamp>,
     /// The token that it shows in place of a signature.
     pub token: Option<&'a str>,
+    /// The key that it names, where it carries no signature and needs none.
+    pub named: Option<&'a str>,
 }
 
 impl Asked<'_> {
@@ -325,6 +327,7 @@ impl Dialect {
                 claim: claim(scheme, scratch)?,
                 stamp: None,
                 token: channel.token_of(scratch),
+                named: None,
             },
         }))
     }
@@ -343,8 +346,11 @@ impl Dialect {
             scratch.sign(scheme, &NOWHERE, text)?;
         }
         let scratch: &'a Scratch = scratch;
+        let by_name = route.lends().is_some_and(|lends| lends.by_name);
         let stamp = match (&channel.time, &self.signing) {
-            (Some(time), Some(Signing::Canonical(own))) if route.signed && scheme.is_none() => {
+            (Some(time), Some(Signing::Canonical(own)))
+                if route.signed && scheme.is_none() && !by_name =>
+            {
                 Some(stamp(own, time, scratch.pairs())?)
             }
             _ => None,
@@ -368,6 +374,7 @@ impl Dialect {
             claim: claim(scheme, scratch)?,
             stamp,
             token: channel.token_of(scratch),
+            named: self.named(channel, route, scratch),
         }))
     }
 
@@ -388,9 +395,19 @@ impl Dialect {
         let signed = names.any(|name| scratch.pairs().get(name).is_some());
         match frame.is(scratch) {
             true => Ok(Some(scheme)),
+            false if self.named(channel, route, scratch).is_some() => Ok(None),
             false if signed => Err(Code::SignatureMissing.into()),
             false => Ok(None),
         }
+    }
+
+    /// Returns the key that a message names which carries no signature, on a route that asks for no more.
+    fn named<'a>(&self, channel: &Channel, route: &Route, scratch: &'a Scratch) -> Option<&'a str> {
+        route.lends().filter(|lends| lends.by_name)?;
+        let scheme = &self.frames.get(channel.frame?)?.scheme;
+        let named = scheme.names_alone(&NOWHERE, scratch.pairs()).ok()?;
+        let key_id = scheme.key_id(&NOWHERE, scratch.pairs()).ok()?;
+        key_id.filter(|_| named)
     }
 }
 

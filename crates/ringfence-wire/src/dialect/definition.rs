@@ -3,6 +3,7 @@
 mod admission;
 mod batch;
 mod channel;
+mod private;
 mod signing;
 mod venue;
 
@@ -13,6 +14,7 @@ use serde::Deserialize;
 pub(super) use admission::*;
 pub(super) use batch::*;
 pub(super) use channel::*;
+pub(super) use private::*;
 pub(super) use signing::*;
 pub(super) use venue::*;
 
@@ -178,10 +180,16 @@ pub(super) struct RouteDefinition {
     pub(super) batch: Option<BatchDefinition>,
     /// What the gateway answers itself: a token of its own, for who signed the message.
     pub(super) mints: Option<MintsDefinition>,
+    /// What is done here with the token of a private stream.
+    pub(super) lends: Option<LendsDefinition>,
+    /// The parameter, or the open segment of the path, that shows such a token.
+    pub(super) shows: Option<String>,
+    /// What took its place at a venue that has retired it. It is refused, and says so.
+    pub(super) retired: Option<String>,
     /// Whether a signature is asked for.
     #[serde(default = "yes")]
     pub(super) signed: bool,
-    /// Whether it is a WebSocket with market data; unsigned, and `GET`.
+    /// Whether it is a WebSocket with market data, unsigned, or a private one that a token opens; and `GET`.
     #[serde(default)]
     pub(super) stream: bool,
     #[serde(default = "one")]

@@ -8,7 +8,7 @@ use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::sign::Claim;
 
 use super::definition::BodyKind;
-use super::scheme::Signing;
+use super::scheme::{Scheme, Signing};
 use super::{Abouts, Asked, Dialect, Each, Mints, Orders, Route, Scratch};
 use crate::form;
 use crate::native::{self, Said, is_native};
@@ -53,6 +53,10 @@ pub struct Reading<'a> {
     pub route: u16,
     /// The token that it shows for another one, in place of a signature.
     pub refresh: Option<&'a str>,
+    /// The key that it names, where it carries no signature and needs none.
+    pub named: Option<&'a str>,
+    /// The token of a private stream that it is about.
+    pub lent: Option<&'a str>,
 }
 
 /// A message as it goes to the venue.
@@ -68,6 +72,8 @@ pub struct Outgoing {
 
 /// By what scheme a message is signed.
 enum SignedBy<'s, 'a> {
+    /// It names the key and needs no more.
+    Name(&'s Scheme),
     Native(Said<'a>),
     Nobody,
     Own(&'s Signing),
@@ -98,6 +104,8 @@ impl Dialect {
                 cost: cost(route, route.weight, 1),
                 route: route.id,
                 refresh: None,
+                named: None,
+                lent: None,
             });
         }
         let text = body_text(route, head, body)?;
@@ -117,7 +125,9 @@ impl Dialect {
                 scratch.read(head.query, text, form, own.signature_name())?;
                 let refreshes = |mints: &Mints| mints.refreshes(scratch).is_some();
                 let known = head.session || route.mints().is_some_and(refreshes);
-                if known && own.is_silent(head, scratch.pairs())? {
+                if let Some(scheme) = own.named(route, head, scratch.pairs())? {
+                    SignedBy::Name(scheme)
+                } else if known && own.is_silent(head, scratch.pairs())? {
                     SignedBy::Nobody
                 } else {
                     scratch.prove(own, head, text)?;
@@ -137,13 +147,22 @@ impl Dialect {
         if let Some(mints) = route.mints().filter(|_| refresh.is_none()) {
             mints.check(scratch)?;
         }
+        let named = match signed {
+            SignedBy::Name(scheme) => scheme.key_id(head, scratch.pairs())?,
+            SignedBy::Native(_) | SignedBy::Nobody | SignedBy::Own(_) => None,
+        };
         let (claim, window) = match signed {
+            SignedBy::Name(scheme) => (None, scheme.rule),
             SignedBy::Native(said) => (Some(said.claim(scratch.payload())), native::WINDOW),
             SignedBy::Own(own) => (Some(scratch.claim(own, head)?), own.rule()),
             SignedBy::Nobody => (None, self.window()),
         };
         let reading = self.complete(route, head.path, (claim, window), cost, scratch)?;
-        Ok(Reading { refresh, ..reading })
+        Ok(Reading {
+            refresh,
+            named,
+            ..reading
+        })
     }
 
     /// Reads what a channel's message asks of its route; who signed it, and how old that may be, stands in the message.
@@ -212,6 +231,8 @@ impl Dialect {
             cost,
             route: route.id,
             refresh: None,
+            named: None,
+            lent: route.lent(scratch.pairs()),
         })
     }
 
@@ -219,6 +240,14 @@ impl Dialect {
     pub fn forward(&self, route: &Route, head: &Head<'_>, body: &[u8]) -> Outgoing {
         let mut target = String::with_capacity(head.path.len() + head.query.len() + 1);
         target.push_str(head.path);
+        if route.lends().is_some() {
+            // The venue knows by the key whose token is meant; what the client shows is good for nothing there.
+            return Outgoing {
+                target,
+                body: Vec::new(),
+                content_type: None,
+            };
+        }
         if route.is_wildcard() {
             if !head.query.is_empty() {
                 target.push('?');

@@ -11,6 +11,7 @@ use super::compile::wrong;
 use super::definition::{BodyKind, MintsDefinition, Shown};
 use super::name::{Name, Names, Tag};
 use super::order::OrderNames;
+use super::private::Private;
 use super::scheme::{Scheme, Signing};
 use super::scratch::Pairs;
 use super::weigh::Weigh;
@@ -32,7 +33,7 @@ pub struct Route {
     pub operation: Operation,
     /// Whether a signature is asked for.
     pub signed: bool,
-    /// Whether it is a WebSocket with market data.
+    /// Whether it is a WebSocket with market data, or a private one.
     pub stream: bool,
     /// Whether it is a WebSocket on which each message asks for another route.
     pub channel: bool,
@@ -46,6 +47,10 @@ pub struct Route {
     pub(super) mints: Option<Box<Mints>>,
     /// Where it is a WebSocket that a token opens: the route that hands that out.
     pub(super) admission: Option<u16>,
+    /// What it has to do with the token of a private stream.
+    pub(super) private: Option<Box<Private>>,
+    /// What took its place at the venue.
+    pub retired: Option<Box<str>>,
     /// Where its order's fields stand, if not where the dialect says.
     pub(super) order_names: Option<Box<OrderNames>>,
     /// Weight unless a parameter says otherwise.
@@ -286,7 +291,8 @@ impl RouteTable {
             let route = self.routes.get(usize::from(*id))?;
             (&*route.method == method || &*route.method == "*").then_some(route)
         };
-        let open = |id: &u16| takes(id).filter(|route| fits(&route.path, path));
+        let open =
+            |id: &u16| takes(id).filter(|route| fits(&route.path, path) && route.fits_token(path));
         let found = exact.iter().find_map(takes);
         let found = found.or_else(|| self.open.iter().find_map(open));
         found.or_else(|| self.wildcards.iter().find_map(takes))

@@ -9,6 +9,7 @@ mod compile;
 pub(super) mod fixture;
 mod forward;
 mod order;
+mod private;
 mod read;
 mod render;
 mod scheme;

@@ -115,6 +115,7 @@ fn message(operation: Operation, signed: bool, claim: Option<Claim<'_>>) -> Mess
         operation,
         signed,
         claim,
+        named: None,
         session: None,
         certificate: None,
         transport: "http/1.1",

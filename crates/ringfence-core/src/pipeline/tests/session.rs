@@ -25,6 +25,7 @@ fn speak(session: &Session, core: &Core, now_us: u64) -> Decision {
         operation: Operation::OrderPlace,
         signed: true,
         claim: None,
+        named: None,
         session: Some(session),
         certificate: None,
         transport: "http/1.1",
@@ -63,7 +64,7 @@ fn a_captured_logon_begins_no_second_session() {
 }
 
 #[test]
-fn nothing_but_a_logon_begins_a_session() {
+fn nothing_but_a_logon_or_an_opening_begins_a_session() {
     let core = core();
     for (operation, payload) in Operation::ALL.into_iter().zip('a'..) {
         let payload = payload.to_string();
@@ -73,7 +74,8 @@ fn nothing_but_a_logon_begins_a_session() {
         };
         if let Ok(permit) = draft.send(&core, NOW_US).outcome {
             let begun = permit.session(UNTIL_US).is_some();
-            assert_eq!(begun, operation == Operation::SessionLogon, "{operation:?}");
+            let begins = [Operation::SessionLogon, Operation::StreamOpen].contains(&operation);
+            assert_eq!(begun, begins, "{operation:?}");
         }
     }
 }

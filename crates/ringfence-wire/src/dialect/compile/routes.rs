@@ -11,6 +11,7 @@ use super::super::definition::{
 };
 use super::super::name::{Name, Names};
 use super::super::order::OrderNames;
+use super::super::private::{Lends, Private};
 use super::super::route::{Mints, Route, RouteTable, WILDCARD, When};
 use super::super::scheme::Signing;
 use super::super::weigh::Weigh;
@@ -76,6 +77,8 @@ fn opening(path: &str, weight: u32, field: &str) -> Result<Route, DialectError> 
         batch: None,
         mints: None,
         admission: None,
+        private: None,
+        retired: None,
         side: None,
         weight,
         orders: 0,
@@ -104,6 +107,8 @@ fn receipts() -> Route {
         batch: None,
         mints: None,
         admission: None,
+        private: None,
+        retired: None,
         side: None,
         weight: RECEIPT_WEIGHT,
         orders: 0,
@@ -124,11 +129,7 @@ fn compile_route(
     })?;
     check_place(route, operation, field)?;
     check_signed(route, operation, signing.is_some(), field)?;
-    if route.stream && (route.signed || operation != Operation::MarketRead || route.method != "GET")
-    {
-        let what = "a stream is an unsigned GET for market.read";
-        return Err(wrong(&format!("{field}.stream"), what));
-    }
+    check_stream(route, operation, field)?;
     let weight_by = route.weight_by.iter().enumerate().map(|(index, by)| {
         Weigh::compile(by).map_err(|what| wrong(&format!("{field}.weight_by[{index}]"), what))
     });
@@ -146,6 +147,8 @@ fn compile_route(
         batch: batch(route, operation, &written.parameter_lists, field)?,
         mints: mints(route, operation, field)?,
         admission: None,
+        private: private(route, operation, field)?.map(Box::new),
+        retired: route.retired.as_deref().map(Box::from),
         side: route.side.map(SideName::as_str),
         weight: route.weight,
         orders: route.orders,
@@ -189,6 +192,45 @@ fn mints(
             Err(wrong(&field, what))
         }
     }
+}
+
+/// Returns what the route has to do with the token of a private stream.
+fn private(
+    route: &RouteDefinition,
+    operation: Operation,
+    field: &str,
+) -> Result<Option<Private>, DialectError> {
+    let asks = operation == Operation::StreamOpen && route.signed && route.parameters.is_some();
+    match (&route.lends, &route.shows) {
+        (None, None) => Ok(None),
+        (Some(written), None) if asks && !route.stream => {
+            let field = format!("{field}.lends");
+            Ok(Some(Private::Lends(Lends::compile(written, &field)?)))
+        }
+        (None, Some(name)) if asks && route.stream => Ok(Some(Private::shown(name, &route.path))),
+        (Some(_), _) => {
+            let what = "a signed stream.open with a closed list of parameters has it";
+            Err(wrong(&format!("{field}.lends"), what))
+        }
+        (None, Some(_)) => {
+            let what = "a stream for stream.open with a closed list of parameters has it";
+            Err(wrong(&format!("{field}.shows"), what))
+        }
+    }
+}
+
+/// Checks that a stream is one with market data, or a private one.
+fn check_stream(
+    route: &RouteDefinition,
+    operation: Operation,
+    field: &str,
+) -> Result<(), DialectError> {
+    let market = !route.signed && operation == Operation::MarketRead;
+    if !route.stream || (route.method == "GET" && (market || route.shows.is_some())) {
+        return Ok(());
+    }
+    let what = "a stream is a GET: unsigned for market.read, or one that shows a token";
+    Err(wrong(&format!("{field}.stream"), what))
 }
 
 /// Returns where this route's order stands, if not where the dialect says.
@@ -312,7 +354,8 @@ fn parameters(
     let all = named(names, lists, &field)?;
     for needed in signing
         .iter()
-        .filter(|_| route.signed)
+        // A token that is shown needs nothing of the scheme.
+        .filter(|_| route.signed && route.shows.is_none())
         .flat_map(|s| s.parameters())
     {
         if !all.contains(needed) {

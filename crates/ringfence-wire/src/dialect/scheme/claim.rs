@@ -53,6 +53,37 @@ impl Scheme {
         Ok(!key && self.signature.read(head, pairs)?.is_none())
     }
 
+    /// Tells whether a message names its key and carries no signature.
+    ///
+    /// # Errors
+    ///
+    /// As [`Place::read`].
+    pub(in crate::dialect) fn names_alone(
+        &self,
+        head: &Head<'_>,
+        pairs: &Pairs,
+    ) -> Result<bool, Refusal> {
+        let key = self.key_id(head, pairs)?.is_some();
+        Ok(key && self.signature.read(head, pairs)?.is_none())
+    }
+
+    /// Returns the key that a message names, if it names one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Place::read`].
+    pub(in crate::dialect) fn key_id<'a>(
+        &self,
+        head: &Head<'a>,
+        pairs: &'a Pairs,
+    ) -> Result<Option<&'a str>, Refusal> {
+        let key_id = match head.key {
+            None => self.key.read(head, pairs)?,
+            given => given,
+        };
+        Ok(key_id.filter(|text| !text.is_empty()))
+    }
+
     /// Reads key, signature, time and window; what was signed stands in `scratch` already.
     ///
     /// # Errors
@@ -64,13 +95,9 @@ impl Scheme {
         scratch: &'a Scratch,
     ) -> Result<Claim<'a>, Refusal> {
         let pairs = scratch.pairs();
-        let key_id = match head.key {
-            None => self.key.read(head, pairs)?,
-            given => given,
-        };
         let filled = |text: &&str| !text.is_empty();
         let signature = self.signature.read(head, pairs)?;
-        let key_id = key_id.filter(filled).ok_or(Code::CredentialMissing)?;
+        let key_id = self.key_id(head, pairs)?.ok_or(Code::CredentialMissing)?;
         let signature = signature.filter(filled).ok_or(Code::SignatureMissing)?;
         let malformed = |place: &Place| Refusal::new(Code::TimeMalformed).field(place.as_str());
         let place = self.time.as_ref().ok_or(Code::TimeMissing)?;

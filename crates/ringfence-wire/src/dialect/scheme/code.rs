@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::super::compile::wrong;
 use super::super::scratch::Pairs;
-use super::super::{DialectError, Head};
+use super::super::{DialectError, Head, Route};
 use super::cdp_jwt::CdpJwt;
 use super::eip712::Eip712;
 use super::native_only::NativeOnly;
@@ -213,6 +213,25 @@ impl Signing {
         match self {
             Self::Canonical(scheme) => scheme.is_silent(head, pairs),
             Self::Code(coded) => Ok(coded.code.absent(head, pairs).is_ok()),
+        }
+    }
+
+    /// Returns the scheme of a message that names its key and nothing else, on a route that asks for no more.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read.
+    pub(in crate::dialect) fn named(
+        &self,
+        route: &Route,
+        head: &Head<'_>,
+        pairs: &Pairs,
+    ) -> Result<Option<&Scheme>, Refusal> {
+        let enough = route.lends().is_some_and(|lends| lends.by_name);
+        let scheme = self.canonical().filter(|_| enough);
+        match scheme {
+            Some(scheme) if scheme.names_alone(head, pairs)? => Ok(Some(scheme)),
+            Some(_) | None => Ok(None),
         }
     }
 

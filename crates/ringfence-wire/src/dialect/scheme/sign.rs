@@ -71,20 +71,25 @@ impl Dialect {
             Signing::Canonical(scheme) => scheme,
             Signing::Code(coded) => return coded.code.sign(draft, seal),
         };
-        let mut sheet = Sheet {
-            scheme,
-            draft,
-            signed: Signed {
-                query: draft.query.to_owned(),
-                headers: draft.headers.clone(),
-                body: draft.body.to_owned(),
-            },
-        };
+        let mut sheet = Sheet::of(scheme, draft);
         sheet.fill(seal)?;
         let payload = sheet.payload()?;
         let text = seal.key.sign(&payload, scheme.encodings, scheme.hmac);
         let text = text.ok_or(Code::SignatureMissing)?;
         sheet.put(&scheme.signature, &text)?;
+        Ok(sheet.signed)
+    }
+
+    /// Writes the key's name into `draft`, and no signature.
+    ///
+    /// # Errors
+    ///
+    /// `signature_missing` when the dialect has no place for it alone.
+    pub fn sign_by_name(&self, draft: &Draft<'_>, seal: &Seal<'_>) -> Result<Signed, Refusal> {
+        let scheme = self.signing.as_ref().and_then(Signing::canonical);
+        let scheme = scheme.ok_or(Code::SignatureMissing)?;
+        let mut sheet = Sheet::of(scheme, draft);
+        sheet.put(&scheme.key, seal.key_id)?;
         Ok(sheet.signed)
     }
 }
@@ -96,7 +101,19 @@ struct Sheet<'a> {
     signed: Signed,
 }
 
-impl Sheet<'_> {
+impl<'a> Sheet<'a> {
+    fn of(scheme: &'a Scheme, draft: &'a Draft<'a>) -> Self {
+        Self {
+            scheme,
+            draft,
+            signed: Signed {
+                query: draft.query.to_owned(),
+                headers: draft.headers.clone(),
+                body: draft.body.to_owned(),
+            },
+        }
+    }
+
     /// Adds what a signed message carries and this one does not.
     fn fill(&mut self, seal: &Seal<'_>) -> Result<(), Refusal> {
         let scheme = self.scheme;

@@ -159,6 +159,8 @@ fn route(feed: &FeedDefinition, written: &FollowDefinition, operation: Operation
         batch: None,
         mints: None,
         admission: None,
+        private: None,
+        retired: None,
         side: None,
         weight: written.weight,
         orders: 0,

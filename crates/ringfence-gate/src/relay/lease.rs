@@ -1,0 +1,40 @@
+//! By whose leave a private stream is passed on.
+
+use std::borrow::Cow;
+
+use ringfence_core::pipeline::Permit;
+
+use crate::lending::Shown;
+use crate::pushing::Held;
+
+/// Leave to pass on what is pushed on a private stream: the permit of its opening, for as long as the token is good.
+pub(crate) struct Lease {
+    permit: Permit,
+    shown: Shown,
+}
+
+impl Lease {
+    pub(crate) const fn new(permit: Permit, shown: Shown) -> Self {
+        Self { permit, shown }
+    }
+
+    /// Tells whether it still holds at `now_us`.
+    pub(super) fn holds(&self, now_us: u64) -> bool {
+        self.shown.loan.goes_on(now_us) && self.permit.revalidate(now_us).is_ok()
+    }
+
+    /// Tells whether what was pushed may be written at `now_us`. Who asks so holds back whoever takes the leave away.
+    pub(super) fn may_be_written(&self, _held: &Held<'_>, now_us: u64) -> bool {
+        self.holds(now_us)
+    }
+
+    /// Returns what is pushed with the client's token in place of the venue's, should the venue name it.
+    pub(super) fn told<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let venue = self.shown.loan.venue.as_str();
+        if text.contains(venue) {
+            text.replace(venue, &self.shown.token).into()
+        } else {
+            text.into()
+        }
+    }
+}
