@@ -11,6 +11,8 @@ from decimal import ROUND_DOWN, Decimal
 
 from ringfence.venue.book import SIDES, ZERO, Book, Fill, Order, Side, crosses
 from ringfence.venue.instruments import EXACT, Instrument, load_start
+from ringfence.venue.listen_keys import ListenKeys
+from ringfence.venue.refusal import VenueRefusal
 
 __all__ = ["Balance", "Exchange", "Market", "NewOrder", "VenueRefusal"]
 
@@ -20,16 +22,6 @@ HOUSE_START = Decimal(1_000_000_000)
 HOUSE_LEAST, HOUSE_MOST = 12_000, 120_000
 """What the house offers on each of its levels, in quote currency."""
 TRADES_KEPT = 1000
-
-
-class VenueRefusal(Exception):  # noqa: N818 - a refusal is an answer, as in the gateway
-    """The venue's own refusal, by Binance's code and text; each shape has its own word for it."""
-
-    def __init__(self, code: int, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
 
 
 @dataclass(slots=True)
@@ -89,6 +81,7 @@ class Exchange:
         """By token, the account for whose streams it was given out."""
         self.switches: dict[str, asyncio.TimerHandle] = {}
         """By account, what takes all of its orders back if nothing is heard of it."""
+        self.listen_keys = ListenKeys()
         for market in self.markets.values():
             self.quote(market, 0)
 

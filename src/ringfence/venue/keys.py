@@ -30,6 +30,7 @@ from starlette.websockets import WebSocket
 from ringfence.venue.exchange import VenueRefusal
 
 __all__ = [
+    "LISTEN_KEY",
     "VERIFIED",
     "KeyBook",
     "VenueKey",
@@ -44,6 +45,8 @@ WINDOW_MS = 5_000
 WINDOW_MAX_MS = 60_000
 AHEAD_MS = 1_000
 OKX_WINDOW_MS = 30_000
+LISTEN_KEY = "/fapi/v1/listenKey"
+"""Where Binance's futures want the key alone: no signature, and no parameter."""
 
 Public = Ed25519PublicKey | rsa.RSAPublicKey
 
@@ -104,6 +107,10 @@ def binance(book: KeyBook, request: Request, body: bytes) -> VenueKey:
     key = book.keys.get(key_id)
     if key is None:
         raise VenueRefusal(-2008, "Invalid Api-Key ID.", 401)
+    if request.url.path == LISTEN_KEY:
+        if request.url.query or body:
+            raise VenueRefusal(-1101, "Too many parameters; expected '0'.")
+        return key
     rest, values = split(query_of(request), body.decode("latin-1"))
     check_time(values)
     if "signature" not in values:

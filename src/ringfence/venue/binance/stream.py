@@ -18,7 +18,8 @@ __all__ = ["BinanceFeed"]
 class BinanceFeed:
     """Source: Binance spot API docs, "WebSocket Streams" (read 2026-11)."""
 
-    paths: tuple[str, ...] = ("/ws", "/ws/{names:path}", "/stream", user_data.PATH)
+    MARKET_PATHS: tuple[str, ...] = ("/ws", "/ws/{names:path}", "/stream")
+    paths: tuple[str, ...] = (*MARKET_PATHS, user_data.PATH)
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -26,8 +27,8 @@ class BinanceFeed:
 
     def opened(self, listener: Listener) -> None:
         names = listener.query.get("streams", "")
-        if listener.path.startswith("/ws/"):
-            names = listener.path.removeprefix("/ws/")
+        if "/ws/" in listener.path:
+            names = listener.path.partition("/ws/")[2]
         listener.topics.update(dict.fromkeys(filter(None, names.split("/"))))
 
     def heard(self, listener: Listener, text: str) -> None:
@@ -86,4 +87,4 @@ class BinanceFeed:
 
     def dress(self, listener: Listener, topic: str, event: Any) -> Any:
         """What is asked for on `/stream` is told with its name; answers are as they are."""
-        return {"stream": topic, "data": event} if listener.path == "/stream" else event
+        return {"stream": topic, "data": event} if listener.path.endswith("/stream") else event

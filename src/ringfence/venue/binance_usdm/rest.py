@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ringfence.venue import keys
 from ringfence.venue.binance import rest as spot
 from ringfence.venue.binance_usdm import shapes
 from ringfence.venue.exchange import Exchange, VenueRefusal
@@ -133,6 +134,19 @@ def exchange_info(exchange: Exchange, params: Params, account: str) -> Any:
     return shapes.exchange_info([m.instrument for m in exchange.markets.values()], now_ms())
 
 
+def begin_stream(exchange: Exchange, _params: Params, account: str) -> Any:
+    return {"listenKey": exchange.listen_keys.begin(account, now_ms()).text}
+
+
+def prolong_stream(exchange: Exchange, _params: Params, account: str) -> Any:
+    return {"listenKey": exchange.listen_keys.prolong(account, now_ms()).text}
+
+
+def end_stream(exchange: Exchange, _params: Params, account: str) -> Any:
+    exchange.listen_keys.end(account)
+    return {}
+
+
 BEST = ("symbol", "bidPrice", "bidQty", "askPrice", "askQty")
 PUBLIC: dict[tuple[str, str], Handler] = {
     ("GET", "/fapi/v1/ping"): spot.fixed({}),
@@ -149,6 +163,9 @@ PUBLIC: dict[tuple[str, str], Handler] = {
     ("GET", "/fapi/v1/ticker/bookTicker"): tickers(BEST),
 }
 PRIVATE: dict[tuple[str, str], Handler] = {
+    ("POST", keys.LISTEN_KEY): begin_stream,
+    ("PUT", keys.LISTEN_KEY): prolong_stream,
+    ("DELETE", keys.LISTEN_KEY): end_stream,
     ("POST", "/fapi/v1/order"): place,
     ("POST", "/fapi/v1/order/test"): test_order,
     ("PUT", "/fapi/v1/order"): modify,

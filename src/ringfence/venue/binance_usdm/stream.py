@@ -1,4 +1,4 @@
-"""The futures' market streams: the spot venue's, with what a futures event has besides."""
+"""The futures' streams: the spot venue's, with what futures events have besides, and accounts'."""
 
 from __future__ import annotations
 
@@ -6,19 +6,32 @@ from collections.abc import Iterable
 from typing import Any
 
 from ringfence.venue.binance.stream import BinanceFeed
+from ringfence.venue.binance_usdm import user_data
 from ringfence.venue.shape import Change, Listener, now_ms
 
 __all__ = ["UsdmFeed"]
+
+ROUTED_PATHS = tuple(
+    f"/{kind}{path}" for kind in ("public", "market") for path in BinanceFeed.MARKET_PATHS
+)
+"""Since 2026 a stream's kind stands in front of its path; without one it is a public one."""
 
 
 class UsdmFeed(BinanceFeed):
     """Source: Binance USDS-M futures docs, "Websocket Market Streams" (read 2026-11)."""
 
-    paths = ("/ws", "/ws/{names:path}", "/stream")
+    paths = (*BinanceFeed.MARKET_PATHS, *ROUTED_PATHS, *user_data.PATHS)
+
+    def opened(self, listener: Listener) -> None:
+        name = listener.query.get("listenKey", "") or listener.path.rpartition("/ws/")[2]
+        private = listener.path.startswith("/private/")
+        if private or (listener.path.startswith("/ws/") and not set(name) & set("@!/")):
+            user_data.opened(self._exchange, listener, name)
+        else:
+            super().opened(listener)
 
     def changed(self, listener: Listener, change: Change) -> Iterable[Any]:
-        """Tell nothing: an account's events come under a `listenKey`, which is not given out."""
-        return ()
+        return user_data.told(self._exchange, listener, change)
 
     def moment(self, topic: str) -> dict[str, Any] | None:
         event = super().moment(topic)
