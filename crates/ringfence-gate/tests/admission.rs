@@ -41,6 +41,9 @@ fn with_admission(seconds: u64) -> Value {
     };
     let routes = dialect["routes"].as_array_mut().unwrap();
     routes.push(minting("/mine", true, opens("/channel", Some(OVER))));
+    let mut bearer = minting("/bearer", true, Value::Null);
+    bearer["mints"] = json!({"seconds": 900, "answer": r#"{"token":"{token}","endpoint":""}"#});
+    routes.push(bearer);
     routes.push(minting("/anybody", false, opens("/stream", None)));
     routes.push(json!({"method": "GET", "path": "/stream", "operation": "market.read", "signed": false, "stream": true}));
     dialect["stream_messages"] = json!({"fields": {"type": ["ping"]}});
@@ -93,7 +96,8 @@ fn bench(pusher: &Pusher, seconds: u64) -> Bench {
 fn firm(pusher: &Pusher) -> Bench {
     let bench = Bench::start(pusher.venue.address, |snapshot| {
         snapshot["dialects"]["test"] = with_admission(900);
-        snapshot["egress"] = json!({"accounts": {"alice": "main"}, "default": null, "transfers": [], "withdrawals": []});
+        snapshot["egress"] =
+            json!({"accounts": {"alice": "main"}, "default": null, "transfers": []});
     });
     let rows = json!([{"name": "main", "dialect": "test", "key_id": "venue-key", "algorithm": "hmac-sha256",
         "material": STANDARD.encode("the venue's own secret, which no bot has seen"), "passphrase": null}]);
@@ -103,7 +107,7 @@ fn firm(pusher: &Pusher) -> Bench {
 }
 
 fn asked(key: &Key, path: &str, host: &str) -> Vec<u8> {
-    let body = if path == "/mine" {
+    let body = if path != "/anybody" {
         signed(key, "")
     } else {
         String::new()
@@ -228,6 +232,13 @@ fn a_token_opens_what_it_was_made_for_and_nothing_else() {
         assert_eq!(talk.hear(), json!({"id": "me", "over": true}));
         assert_eq!(talk.next(), Heard::Closed(1008, "the token is over".into()));
     }
+    // One that is shown elsewhere beside it would leave open who of the two acts.
+    let (other, _) = minted(&bench, "/bearer");
+    let both = format!("Authorization: Bearer {other}\r\n");
+    let Err(twofold) = Talk::open_at(&bench, &format!("/channel?token={mine}"), &both) else {
+        panic!("opened by two");
+    };
+    assert!(twofold.contains("signature_twofold"), "{twofold}");
     // Its own place is the handshake.
     let bearer = format!("Authorization: Bearer {mine}\r\n");
     assert!(Talk::open_at(&bench, "/channel", &bearer).is_err());
@@ -255,7 +266,7 @@ fn a_revocation_ends_what_the_token_opened_and_the_token() {
     let pusher = greeting("", WELCOME);
     let bench = bench(&pusher, 900);
     let (token, _) = minted(&bench, "/mine");
-    let mut talk = opened(&bench, &token);
+    let (mut talk, mut quiet) = (opened(&bench, &token), opened(&bench, &token));
     talk.ask(&subscribe(1, "/orders"));
     assert!(pusher.push(0, "7"));
     assert_eq!(talk.hear(), json!(7));
@@ -268,7 +279,9 @@ fn a_revocation_ends_what_the_token_opened_and_the_token() {
     set(State::Suspended);
     pusher.push(0, "8");
     let why = "the key of this session is not in force".to_owned();
-    assert_eq!(talk.next(), Heard::Closed(1008, why));
+    assert_eq!(talk.next(), Heard::Closed(1008, why.clone()));
+    // It has no end at the venue.
+    assert_eq!(quiet.next(), Heard::Closed(1008, why));
     pusher.until_gone(1);
     let target = format!("/channel?token={token}");
     assert_eq!(refusal(&bench, &target), "credential_suspended");

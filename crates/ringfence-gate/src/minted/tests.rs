@@ -164,3 +164,45 @@ fn a_key_s_oldest_refresh_token_gives_way_and_another_s_does_not() {
     assert!(minted.use_up(&hash(&other)));
     assert!(!minted.use_up(&hash(&other)));
 }
+
+#[test]
+fn a_key_s_oldest_token_of_a_handshake_gives_way_and_none_of_another_kind() {
+    let (minted, core) = (Minted::bounded(9, 2), core(1));
+    let door = Arc::from("door");
+    let made = |shown, until_us| {
+        let session = core.vouch("k0", Coverage::Venue, until_us, None);
+        minted.lasting(session.unwrap(), (&door, shown), 0).unwrap()
+    };
+    let admits = |text: &str| minted.admits(&hash(text), "door").is_some();
+    let renews = |text: &str| minted.renews(&hash(text), "door").is_some();
+    let next = made(Shown::Refresh, 5);
+    let texts = [10, 20, 30].map(|until_us| made(Shown::Handshake, until_us));
+    assert_eq!(
+        texts.each_ref().map(|text| admits(text)),
+        [false, true, true]
+    );
+    assert!(renews(&next) && !admits(&next) && !renews(&texts[2]));
+    assert!(minted.admits(&hash(&texts[2]), "window").is_none());
+    assert!(
+        minted
+            .find(&hash(&texts[2]), "door", Shown::Handshake)
+            .is_none()
+    );
+}
+
+#[test]
+fn nobody_s_token_is_one_for_all_on_its_listener_until_its_time_has_passed_twice() {
+    let minted = Minted::default();
+    let (seconds, start_us) = (10, 1_000_000_000);
+    let made = |at_us| minted.nobody_s("door", seconds, at_us).unwrap();
+    let text = made(start_us);
+    assert_eq!(made(start_us + 9_999_999), text);
+    let good = |text: &str, door, at_us| minted.is_nobody_s(text, door, seconds, at_us);
+    assert!(good(&text, "door", start_us) && good(&text, "door", start_us + 19_999_999));
+    assert!(!good(&text, "door", start_us + 20_000_000));
+    assert!(!good(&text, "door", start_us - 1));
+    assert!(!good(&text, "window", start_us) && !good("", "door", start_us));
+    let other = Minted::default();
+    assert!(!other.is_nobody_s(&text, "door", seconds, start_us));
+    assert_eq!(minted.all_lasting().len(), 0);
+}
