@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cache, cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import httpx
@@ -57,6 +59,18 @@ class Book:
         self.known |= addresses
 
 
+@cache
+def store() -> bytes:
+    """Return a store with these operators, laid once: that takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "state.db"
+        made = Store.create(path)
+        for name, (role, uid) in OPERATORS.items():
+            made.principals.add(Principal(name, "operator", 1, role=role, uid=uid), "test")
+        assert not path.with_name("state.db-wal").exists()
+        return path.read_bytes()
+
+
 class Gateway:
     """An admin API; `told` is what the ledger would have, while it is `writable`."""
 
@@ -69,10 +83,9 @@ class Gateway:
         policies: Callable[[Gateway], PolicyService] | None = None,
         origin: str = SITE,
     ) -> None:
-        self.store = Store.create(folder / "state.db")
-        for name, (role, uid) in OPERATORS.items():
-            made = Principal(name, "operator", 1, role=role, uid=uid)
-            self.store.principals.add(made, "test")
+        (folder / "state.db").write_bytes(store())
+        (folder / "state.db").chmod(0o600)
+        self.store = Store(folder / "state.db")
         self.keys = KeyService(self.store, MasterKey(bytes(32)))
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.writable = True
@@ -88,20 +101,23 @@ class Gateway:
         self.site = Site(self.passkeys, origin)
         self.engine = Book()
         self.now_us = time.time_ns() // 1_000
-        engine, nothing = cast("Any", self.engine), cast("Any", None)
+        engine = cast("Any", self.engine)
         addresses = AddressService(
             self.keys.addresses, self.record, engine, LOCK_S, lambda: self.now_us
         )
-        self.app: FastAPI = app(
-            self.keys,
-            nothing,
-            nothing,
-            factors=factors,
-            approvals=approvals,
-            passkeys=self.passkeys,
-            addresses=addresses,
-            policies=None if policies is None else policies(self),
-        )
+        self._services: dict[str, Any] = {
+            "factors": factors,
+            "approvals": approvals,
+            "passkeys": self.passkeys,
+            "addresses": addresses,
+            "policies": None if policies is None else policies(self),
+        }
+
+    @cached_property
+    def app(self) -> FastAPI:
+        """The application, which takes longer to make than most that is asked of it."""
+        nothing = cast("Any", None)
+        return app(self.keys, nothing, nothing, **self._services)
 
     def record(self, name: str, detail: Any) -> None:
         if not self.writable:

@@ -31,8 +31,7 @@ def gateway(tmp_path: Path) -> Gateway:
 
 def opened(gateway: Gateway) -> str:
     """Return a link."""
-    link: str = gateway.post("/mfa/passkeys", {"label": "laptop"}).json()["link"]
-    return link
+    return str(gateway.passkeys.enrol("owner", "laptop", "somebody")["link"])
 
 
 @pytest.mark.parametrize("path", [*FILES, "/begin", "/nothing", "/static/page.css"])
@@ -104,6 +103,7 @@ def test_without_the_check_another_site_could_ask(
         b"{}",
         b'{"token": 3}',
         b'{"token": "a", "answer": 3}',
+        b'{"token": "\\ud800"}',
         b"[" * 60_000,
         b'"' + b"a" * BODY_BYTES + b'"',
         b"\xff",

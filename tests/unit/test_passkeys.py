@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import count
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import (
+    booleans,
+    dictionaries,
+    integers,
+    just,
+    lists,
+    none,
+    recursive,
+    sampled_from,
+)
+from hypothesis.strategies import text as texts
 from sqlalchemy import text, update
 from webauthn import verify_authentication_response
 
@@ -296,3 +311,40 @@ def test_no_link_and_no_answer_is_in_the_ledger_or_the_store(
         rows = str(db.execute(text("SELECT * FROM passkey")).all())
     assert token_of(opened) not in rows + str(gateway.told) + repr(gateway.passkeys.__dict__)
     assert SITE.startswith("http://" + RP)
+
+
+ANYTHING = recursive(
+    none() | booleans() | integers() | texts() | just("AAAA"),
+    lambda inner: lists(inner, max_size=3) | dictionaries(texts(), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = sampled_from(["id", "rawId", "type", "response", "clientExtensionResults", "sealed"])
+INSIDE = sampled_from(["clientDataJSON", "authenticatorData", "signature", "userHandle"])
+
+
+NUMBERS = count()
+
+
+@cache
+def anybody() -> Gateway:
+    """Return the gateway of all examples."""
+    return Gateway(Path(mkdtemp()))
+
+
+@given(found=dictionaries(FIELDS, ANYTHING), inside=dictionaries(INSIDE, ANYTHING), real=booleans())
+@settings(max_examples=60, deadline=None)
+def test_whatever_a_browser_answers_is_refused_by_a_code(
+    found: dict[str, Any], inside: dict[str, Any], real: bool
+) -> None:
+    gateway, label = anybody(), f"laptop {next(NUMBERS)}"
+    opened = link(gateway, "/mfa/passkeys", {"label": label})
+    browser, token = Browser(gateway.site), token_of(opened)
+    begun = browser.post("/begin", token=token)[1]
+    if real:
+        whole = Authenticator().create(challenge_for(begun["statement"].encode()))
+        found = whole | found | {"response": whole["response"] | inside}
+    status, answer = browser.post("/finish", token=token, answer=found)
+    if status == 200:
+        assert gateway.post("/mfa/passkeys/remove", {"label": label}).status_code == 200
+    else:
+        assert (status, set(answer)) == (409, {"code", "message", "hint"})

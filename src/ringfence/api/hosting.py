@@ -43,8 +43,11 @@ def hosted(
     what: str,
     protocol: type[H11Protocol] = H11Protocol,
     tls: ssl.SSLContext | None = None,
+    most: int | None = None,
 ) -> Iterator[None]:
     """Serve `application` on `listener` as long as the context lasts; `what` names it to people.
+
+    `most`: connections at once; what comes beyond is turned away.
 
     Raises:
         FileError: it did not start.
@@ -60,6 +63,7 @@ def hosted(
         server_header=False,
         log_config=None,
         access_log=False,
+        limit_concurrency=most,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     server = uvicorn.Server(config)

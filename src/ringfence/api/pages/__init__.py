@@ -7,6 +7,7 @@ the configuration, so that no other site, and no name that was made to lead here
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from importlib import resources
@@ -26,6 +27,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 BODY_BYTES = 131_072
 """The largest answer of an authenticator, in base64, and what stands around it."""
+BODY_SECONDS = 10
 COOKIE_SECONDS = 600
 FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
@@ -97,8 +99,11 @@ class Site:
                 return Response(content, media_type=kind)
             if method == "POST" and path in ("/begin", "/finish"):
                 self._check_page(scope)
-                asked = read(await whole(receive))
+                async with asyncio.timeout(BODY_SECONDS):
+                    asked = read(await whole(receive))
                 return await run_in_threadpool(self._asked, path, asked, self._browser(scope))
+        except TimeoutError:
+            return refusal(PageError("the request takes too long", code="page_request"), 408)
         except GatewayError as e:
             return refusal(e, 403 if isinstance(e, PageError) else 409)
         return refusal(PageError("there is no such page", code="page_unknown"), 404)
@@ -174,9 +179,10 @@ def read(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         asked = None
     answer = asked.get("answer", {}) if isinstance(asked, dict) else None
-    if not isinstance(answer, dict) or not isinstance(asked.get("token"), str):
+    token = asked.get("token") if isinstance(asked, dict) else None
+    if not isinstance(answer, dict) or not isinstance(token, str) or not token.isascii():
         raise PageError("the request cannot be read", code="page_request")
-    return {"token": asked["token"], "answer": answer}
+    return {"token": token, "answer": answer}
 
 
 def refusal(error: GatewayError, status: int) -> JSONResponse:

@@ -15,6 +15,9 @@ from ringfence.errors import FileError
 
 __all__ = ["listening", "tls_of"]
 
+MOST = 64
+"""Connections at once; operators are few."""
+
 
 def tls_of(pages: Pages, lies: Callable[[str], str]) -> ssl.SSLContext | None:
     """Return what the pages' TLS is made with; None: they have none. `lies` tells where a file is.
@@ -48,5 +51,6 @@ def listening(ceremonies: Ceremonies, pages: Pages, tls: ssl.SSLContext | None) 
     except OSError as e:
         hint = "admin.pages.listen in the configuration names it"
         raise FileError(f"cannot listen at {pages.listen}: {e.strerror}", hint=hint) from e
-    with listener, hosted(Site(ceremonies, pages.origin), listener, "the pages", tls=tls):
+    site = Site(ceremonies, pages.origin)
+    with listener, hosted(site, listener, "the pages", tls=tls, most=MOST):
         yield

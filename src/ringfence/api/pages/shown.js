@@ -45,6 +45,8 @@ function fact(name, value) {
     const inner = document.createElement("dl");
     inner.append(...Object.entries(value).map(([each, its]) => fact(each, its)));
     what.append(inner);
+  } else if (Array.isArray(value) && value.length) {
+    what.append(...value.map((one) => item(one)));
   } else {
     what.textContent = written(name, value);
   }
@@ -52,12 +54,18 @@ function fact(name, value) {
   return row;
 }
 
+function item(value) {
+  const row = document.createElement("div");
+  row.textContent = typeof value === "object" ? plain(JSON.stringify(value)) : written("", value);
+  return row;
+}
+
 function written(name, value) {
   if (name.endsWith("_us") && Number.isSafeInteger(value)) {
     return `${new Date(value / 1000).toISOString().replace("T", " ").slice(0, 19)} UTC`;
   }
-  if (value === null) return "nothing";
-  if (Array.isArray(value)) return value.length ? value.map((one) => written("", one)).join(", ") : "none";
+  // No text is shown so: what is not plain stands there by its number.
+  if (value === null || value === "" || Array.isArray(value)) return "\u2014";
   return typeof value === "string" ? plain(value) : JSON.stringify(value);
 }
 
