@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 from sqlalchemy import text
 
 from ringfence.api import passkeys
@@ -66,7 +67,12 @@ def test_a_passkey_approves_without_another_step_up(desk: Desk) -> None:
     assert answer["said"] == f"the request {desk.name} is approved"
     name, detail = desk.gateway.told[-1]
     assert (name, detail["operator"]) == ("approval.approved", "security")
-    assert len(detail["statement"]) == 64 and len(detail["passkey"]) == 16
+    again = {"act": "approval.approve", "operator": "security", "gateway": "gw1"}
+    again |= {"approval": desk.name, "nonce": detail["nonce"]}
+    kept = json.loads(desk.gateway.keys.approvals.one(desk.name).canonical)
+    text = rfc8785.dumps(again | {"description": kept})
+    assert detail["statement"] == hashlib.sha256(text).hexdigest()
+    assert len(detail["passkey"]) == 16
     # It was for this, and for nothing else that asks for a step-up.
     assert desk.gateway.post("/mfa/recovery", uid=SECURITY).status_code == 401
     assert desk.gateway.post(f"/approvals/{desk.name}/execute", uid=ADMIN).status_code == 200

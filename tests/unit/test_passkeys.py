@@ -151,6 +151,15 @@ def test_a_link_is_good_once_and_in_one_browser(gateway: Gateway) -> None:
     assert mine.perform(opened, device)["code"] == "link_unknown"
 
 
+def test_one_browser_has_several_links(gateway: Gateway) -> None:
+    device, web = enrolled(gateway), Browser(gateway.site)
+    first, second = (link(gateway, "/mfa/passkeys/step-up") for _ in range(2))
+    for opened in (first, second):
+        assert web.post("/begin", token=token_of(opened))[0] == 200
+    for opened in (first, second):
+        assert "said" in web.perform(opened, device)
+
+
 def test_a_link_ends_after_minutes_and_after_failures(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ __all__ = ["LIFE_US", "Link", "Links"]
 
 LIFE_US = 300_000_000
 TOKEN_BYTES = 32
+WORD = re.compile(r"[A-Za-z0-9_-]{43}")
+"""What a browser is known by."""
 CAPACITY = 256
 PER_OPERATOR = 8
 """Links that one operator may have open; the oldest gives way."""
@@ -83,6 +86,8 @@ class Links:
     def claim(self, token: str, browser: str | None) -> tuple[Link, str | None]:
         """Return the link of a token, and what its browser is known by from now on, if that is new.
 
+        A browser with several links is known by one word.
+
         Raises:
             FactorError: `link_unknown`.
         """
@@ -90,7 +95,8 @@ class Links:
             found = self._find(token, browser)
             if found.browser is not None:
                 return found, None
-            fresh = secrets.token_urlsafe(TOKEN_BYTES)
+            known = browser is not None and WORD.fullmatch(browser) is not None
+            fresh = browser if browser and known else secrets.token_urlsafe(TOKEN_BYTES)
             found.browser = digest(fresh)
             return found, fresh
 

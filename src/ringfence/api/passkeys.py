@@ -191,11 +191,14 @@ class PasskeyService:
     def _approved(self, link: Link, answer: dict[str, Any], text: bytes) -> str:
         name = link.about["approval"]
         found = self._approvals.votable(name, link.operator)
-        if read_statement(text)["description"] != read_statement(found.canonical):
+        signed_for = read_statement(text)
+        if signed_for["description"] != read_statement(found.canonical):
             said = f"{name} is not what the page showed"
             raise ApprovalError(said, code="approval_changed", hint="tell security")
         used = self._used(link, answer, text)
+        # With the request's description, whoever reads the ledger can make the statement again.
         signed = {"passkey": used.short, "statement": hashlib.sha256(text).hexdigest()}
+        signed["nonce"] = signed_for["nonce"]
         standing = self._approvals.vote(name, link.operator, True, link.who, **signed)["standing"]
         return f"the request {name} is {standing}"
 
