@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from demo.attack import Key
 
-__all__ = ["Stage", "ringfence", "set_stage"]
+__all__ = ["LAUNCH", "Stage", "ringfence", "set_stage"]
 
 READY_SECONDS = 20
 DRAIN_SECONDS = 15
@@ -36,11 +36,37 @@ class Stage:
     """The same address for WebSockets."""
 
 
+def completed(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run `ringfence` to its end."""
+    command = [sys.executable, "-m", "ringfence", *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def started(arguments: Sequence[str], errors: IO[str]) -> subprocess.Popen[str]:
+    """Start `ringfence`, whose stderr goes to `errors`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "ringfence", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+@dataclass(slots=True)
+class Launch:
+    """How `ringfence` is run. Tests have a quicker way to processes that do the same."""
+
+    completed: Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
+    started: Callable[[Sequence[str], IO[str]], Any]
+
+
+LAUNCH = Launch(completed, started)
+
+
 def ringfence(*arguments: str, check: bool = True) -> dict[str, Any]:
     """Run one `ringfence` command with `--json` and return its answer."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ringfence", *arguments, "--json"], capture_output=True, text=True
-    )
+    done = LAUNCH.completed([*arguments, "--json"])
     if check and done.returncode != 0:
         raise SystemExit(f"ringfence {arguments[0]} failed:\n{done.stderr}")
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -51,13 +77,7 @@ def ringfence(*arguments: str, check: bool = True) -> dict[str, Any]:
 def running(log: Path, *arguments: str) -> Iterator[dict[str, Any]]:
     """Run a `ringfence` server, yield its ready line, and stop it with SIGTERM."""
     with log.open("w") as errors:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "ringfence", *arguments, "--json"],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+        server = LAUNCH.started([*arguments, "--json"], errors)
         try:
             yield ready_line(server.stdout, log)
         finally:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from demo.stage import Stage, key, ringfence, running
+from tests import forked
 from tests.integration.venues import Venue
 
 __all__ = ["SECRET", "desk_stage", "put"]
@@ -25,15 +24,8 @@ PHRASED = ("kucoin", "okx")
 def put(config: Path, venue: str, secret: str, phrase: Path) -> None:
     """Put the venue key `main` into the vault, or another secret for it."""
     more = ["--passphrase-file", str(phrase)] if venue in PHRASED else []
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "ringfence", "vault", "put", "main", "--dialect", venue,
-            "--key-id", "venue-key", "-c", str(config), *more,
-        ],
-        input=secret,
-        capture_output=True,
-        text=True,
-    )  # fmt: skip
+    words = ["vault", "put", "main", "--dialect", venue, "--key-id", "venue-key", *more]
+    done = forked.run([*words, "-c", str(config)], typed=secret)
     assert done.returncode == 0, done.stderr
 
 

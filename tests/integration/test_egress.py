@@ -7,8 +7,6 @@ import hmac
 import json
 import secrets
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from binance.client import Client
 from demo.stage import key, ringfence, running
 from demo.trade import SYMBOL, client, trade
 from ringfence.engine import read_ledger
+from tests import forked
 from tests.integration.websocket import connect
 
 VENUE_SECRET = secrets.token_urlsafe(48)
@@ -52,9 +51,9 @@ class Firm:
 
 def put(config: str, secret: str, *more: str) -> dict[str, Any]:
     """Put the venue key as an operator's script does: the secret on standard input."""
-    command = [sys.executable, "-m", "ringfence", "vault", "put", "main", "--dialect", "binance"]
+    command = ["vault", "put", "main", "--dialect", "binance"]
     command += ["--key-id", VENUE_KEY, "-c", config, "--json", *more]
-    done = subprocess.run(command, input=secret, capture_output=True, text=True)
+    done = forked.run(command, typed=secret)
     assert done.returncode == 0, done.stderr
     assert secret not in done.stdout + done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -227,11 +226,7 @@ def test_a_damaged_vault_stops_the_start_and_stays_as_it_is(firm: Firm) -> None:
     damaged[-8] ^= 1
     sealed.write_bytes(damaged)
     for command in (["serve"], ["vault", "list"], ["vault", "remove", "main"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ringfence", *command, "-c", config],
-            capture_output=True,
-            text=True,
-        )
+        done = forked.run([*command, "-c", config])
         assert done.returncode == 1
         assert "damaged, or sealed by another master key [vault_failed]" in done.stderr
     assert sealed.read_bytes() == damaged

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -28,13 +27,13 @@ from ringfence.ledger.export import record
 from ringfence.ledger.export.ocsf import VERSION, ocsf
 from ringfence.ledger.life import life
 from ringfence.ledger.query import ask, opened
+from tests import forked
 
 PLACED, REFUSED = "an-order-placed", "an-order-refused"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ringfence", "ledger", *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+    return forked.run(["ledger", *arguments])
 
 
 def answered(*arguments: str) -> list[dict[str, Any]]:

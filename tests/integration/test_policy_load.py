@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from demo.stage import Stage, set_stage
 from demo.trade import SYMBOL, client
 from ringfence.engine import LedgerReader
+from tests import forked
 
 PERMIT = '@id("all") permit (principal, action, resource);\n'
 NO_SELLS = (
@@ -45,9 +45,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 def run(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one `ringfence` command in the stage's state folder."""
-    where = ["-c", str(stage.state / "ringfence.yaml")]
-    command = [sys.executable, "-m", "ringfence", *arguments, *where]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ})
+    return forked.run([*arguments, "-c", str(stage.state / "ringfence.yaml")])
 
 
 def load(stage: Stage, text: str) -> subprocess.CompletedProcess[str]:

@@ -19,6 +19,7 @@ from demo.trade import client
 from ringfence import engine
 from ringfence.api import Client, NewKey, NewPrincipal, Successor
 from ringfence.errors import KeyTextError, PrincipalStateError, StepUpError
+from tests import forked
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +146,7 @@ def test_every_step_is_in_the_ledger_with_who_and_why(stage: Stage, admin: Clien
 def mfa(stage: Stage, *words: str, code: str = "") -> Any:
     """Run `ringfence mfa` as an operator would, a code typed in; return what it answers."""
     config = str(stage.state / "ringfence.yaml")
-    done = subprocess.run(
-        [sys.executable, "-m", "ringfence", "mfa", *words, "-c", config, "--json"],
-        input=code + "\n",
-        capture_output=True,
-        text=True,
-    )
+    done = forked.run(["mfa", *words, "-c", config, "--json"], typed=code + "\n")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ import pytest
 
 from demo.stage import ringfence, running
 from ringfence import config, engine
+from tests import forked
 
 ROOT = Path(__file__).parent.parent.parent
 OLD = ("2019-11:trade", "2019-12:trade", "2020-01:trade", "2022-03:security", "2026-10:trade")
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ringfence", "ledger", *words]
-    return subprocess.run(command, capture_output=True, text=True)
+    return forked.run(["ledger", *words])
 
 
 def refused(*words: str) -> str:

@@ -6,7 +6,6 @@ import base64
 import json
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ringfence.api.reach import reach
 from ringfence.client import RingfenceKey
 from ringfence.client.httpx import RingfenceAuth
 from ringfence.engine import LedgerReader
+from tests import forked
 from tests.attested import attestation
 
 NEVER = "http://127.0.0.1:9"
@@ -201,8 +201,7 @@ def remote(gateway: Gateway, who: str, *arguments: str) -> subprocess.CompletedP
     key = gateway.keys[who]
     words = ["--gateway", gateway.url, "--key-id", key.key_id, "--ca", gateway.state / "tls/ca.pem"]
     words += ["--key-file", gateway.state.parent / f"{who}.pem", *arguments]
-    command = [sys.executable, "-m", "ringfence", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=gateway.state.parent)
+    return forked.run([*map(str, words)], cwd=gateway.state.parent)
 
 
 def test_commands_go_elsewhere(gateway: Gateway) -> None:

@@ -8,8 +8,6 @@ import json
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +24,7 @@ from demo.stage import ringfence, running
 from ringfence import cli, config, engine
 from ringfence.errors import EngineError, WitnessError
 from ringfence.witness import Folder, State, app, ask
+from tests import forked
 
 NAME = "witness.example/w1"
 
@@ -199,11 +198,7 @@ def test_a_fork_is_never_cosigned(log: Log, watched: Watched, tmp_path: Path) ->
         for note in (one.note, one.cosigned):
             assert engine.accept_checkpoint(policy, note)
     assert len(kept) == 2
-    done = subprocess.run(
-        [sys.executable, "-m", "ringfence", "witness", "contradictions", watched.folder, "--json"],
-        capture_output=True,
-        text=True,
-    )
+    done = forked.run(["witness", "contradictions", str(watched.folder), "--json"])
     assert done.returncode == 1
     assert [one["what"] for one in json.loads(done.stdout)] == ["not shown to continue"] * 2
     # And the honest log goes on.

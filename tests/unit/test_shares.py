@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import secrets
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +20,7 @@ from ringfence.errors import EngineError, SealError
 from ringfence.identity import MasterKey, Store
 from ringfence.identity.principal import Principal
 from ringfence.identity.seal.shares import combine, split
+from tests import forked
 
 ANN, BOB = Person(1001, "ann (uid 1001)"), Person(1002, "bob (uid 1002)")
 SECRET = secrets.token_bytes(32)
@@ -179,8 +179,7 @@ def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ringfence", "vault", "shares", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return forked.run(["vault", "shares", *words])
 
 
 def test_the_commands_split_and_combine(gateway: dict[str, int], tmp_path: Path) -> None:
