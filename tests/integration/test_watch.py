@@ -33,17 +33,23 @@ def order(stage: Stage, key: Key, secret: str, source: str = "127.0.0.1") -> int
         return post(http, key, signed(order_text(), secret)).status_code
 
 
-def findings(stage: Stage, credential: str) -> list[dict[str, Any]]:
-    """Return what was found of a key, once the detectors have read all there is."""
+def findings(stage: Stage, credential: str, least: int) -> list[dict[str, Any]]:
+    """Return what was found of a key, once that is so much and the detectors have read it all."""
     config = str(stage.state / "ringfence.yaml")
     ledger = stage.state / "ledger"
+    end = time.monotonic() + 10
     while True:
         entries = [(i, json.loads(one)) for i, one in LedgerReader(ledger, 0).read(100_000)]
         decided = max(index for index, entry in entries if entry["kind"] == "decision")
-        if ringfence("status", "-c", config)["watch"]["next"] > decided:
-            break
+        read = ringfence("status", "-c", config)["watch"]["next"] > decided
+        # A refusal, and a finding, is in the ledger a little after it was made.
+        if read and len(found := told_of(entries, credential)) >= least:
+            return found
+        assert time.monotonic() < end
         time.sleep(0.05)
-    entries = [(i, json.loads(one)) for i, one in LedgerReader(ledger, 0).read(100_000)]
+
+
+def told_of(entries: list[tuple[int, dict[str, Any]]], credential: str) -> list[dict[str, Any]]:
     return [
         {"sign": entry["event"], **entry["detail"]}
         for _, entry in entries
@@ -59,7 +65,7 @@ def test_a_key_used_from_elsewhere_and_guessed_at_is_told_in_the_ledger(stage: S
     assert order(stage, key, key.secret, "127.9.9.9") == 200
     for _ in range(10):
         assert order(stage, key, "not-the-secret") == 400
-    found = findings(stage, key.key_id)
+    found = findings(stage, key.key_id, 3)
     assert [one["sign"] for one in found] == [
         "takeover.address_new",
         "takeover.network_new",
@@ -87,7 +93,7 @@ def test_an_erased_address_is_forgotten_by_the_detectors(stage: Stage) -> None:
     seen = stage.state / "watch.db"
     for source in ("127.0.0.1", "127.8.8.8"):
         assert order(stage, key, key.secret, source) == 200
-    findings(stage, key.key_id)
+    findings(stage, key.key_id, 4)
     assert b"127.8.8.8" in seen.read_bytes()
     ringfence(
         "ledger", "erase", str(stage.state), "--address", "127.8.8.8", "--why", "asked", "--yes"
@@ -98,10 +104,32 @@ def test_an_erased_address_is_forgotten_by_the_detectors(stage: Stage) -> None:
         time.sleep(0.05)
 
 
+def test_what_is_erased_after_the_ledger_told_of_it_is_forgotten_too(
+    stage: Stage, tmp_path: Path
+) -> None:
+    key, path = stage.trader, tmp_path / "watch.db"
+    for source in ("127.0.0.1", "127.6.6.6"):
+        assert order(stage, key, key.secret, source) == 200
+    seen, ledger = Seen(path), stage.state / "ledger"
+    takeover = Takeover(Rules(), seen)
+    watching = Watcher(
+        ledger, tmp_path / "cursor", seen, takeover, record=lambda *_: None, tell=lambda _: None
+    )
+    entries = LedgerReader(ledger, 0).read(100_000)
+    watching._batch(entries)
+    # As it stands in the ledger before a line is removed.
+    watching._batch([(entries[-1][0] + 1, b'{"event":"ledger.erased","kind":"event"}')])
+    assert b"127.6.6.6" in path.read_bytes()
+    erase = ("ledger", "erase", str(stage.state), "--address", "127.6.6.6")
+    ringfence(*erase, "--why", "asked", "--yes")
+    watching._batch([])
+    assert b"127.6.6.6" not in path.read_bytes()
+
+
 def test_a_bound_key_that_signs_rightly_from_elsewhere_is_told(stage: Stage) -> None:
     key = stage.elsewhere
     assert order(stage, key, key.secret) == 403
-    (found,) = findings(stage, key.key_id)
+    (found,) = findings(stage, key.key_id, 1)
     assert found["sign"] == "takeover.address_refused"
 
 

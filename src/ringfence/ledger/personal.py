@@ -15,7 +15,7 @@ from ringfence import engine
 from ringfence.engine import Volume
 from ringfence.errors import FileError, LedgerError
 
-__all__ = ["ERASED", "Personal", "disclosed", "places"]
+__all__ = ["ERASED", "Personal", "disclosed", "places", "sizes"]
 
 FILE = "personal"
 COMMITTED = "sha256:"
@@ -55,14 +55,18 @@ class Personal:
         return self.values.get(text, ERASED)
 
     def _read(self) -> None:
-        """Read every file that is another size than it was: lines are added, or erased."""
-        for volume in engine.ledger_volumes(self._ledger):
-            file = volume.directory / FILE
-            size = file.stat().st_size if file.exists() else 0
+        """Read every file that is another size than it was."""
+        for volume, (file, size) in sizes(self._ledger):
             if size != self._sizes.get(file, 0):
                 rows = lines(volume)
                 self.values.update({row["commitment"]: row["value"] for row in rows})
                 self._sizes[file] = size
+
+
+def sizes(ledger: Path) -> list[tuple[Volume, tuple[Path, int]]]:
+    """Return each volume's file and its size: lines are added, or erased."""
+    files = [(volume, volume.directory / FILE) for volume in engine.ledger_volumes(ledger)]
+    return [(volume, (file, file.stat().st_size if file.exists() else 0)) for volume, file in files]
 
 
 def lines(volume: Volume) -> Iterator[dict[str, str]]:

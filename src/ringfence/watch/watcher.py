@@ -12,7 +12,7 @@ from typing import Any
 
 from ringfence.errors import GatewayError
 from ringfence.ledger.bus import Consumer, Entries
-from ringfence.ledger.personal import ERASED, Personal
+from ringfence.ledger.personal import ERASED, Personal, sizes
 from ringfence.watch.seen import Seen
 from ringfence.watch.takeover import Finding, Takeover
 
@@ -29,6 +29,8 @@ Tell = Callable[[str], None]
 USUAL_SECONDS = 60.0
 """How long a key that was seen is not looked at again, used in the same way from the same place."""
 MOST_USUAL = 50_000
+ERASING_SECONDS = 60.0
+"""How long an erasure is waited for: the ledger tells of it before it is done."""
 
 
 class Watcher:
@@ -65,6 +67,8 @@ class Watcher:
         self._findings = 0
         self._usual: set[bytes] = set()
         self._usual_until = 0.0
+        self._erasing_until = 0.0
+        self._forgotten: object = None
 
     def __enter__(self) -> Watcher:
         """Begin."""
@@ -106,9 +110,10 @@ class Watcher:
             self._ended.wait(pause)
 
     def _batch(self, entries: Entries) -> None:
-        if not entries:
-            return
         now = time.monotonic()
+        erased = now < self._erasing_until and self._has_changed()
+        if not entries and not erased:
+            return
         if now >= self._usual_until or len(self._usual) > MOST_USUAL:
             self._usual.clear()
             self._usual_until = now + USUAL_SECONDS
@@ -123,12 +128,21 @@ class Watcher:
                 if usage is not None:
                     self._usual.add(usage)
             elif entry.get("event") == "ledger.erased":
-                self._erased()
+                self._erasing_until = now + ERASING_SECONDS
+                erased = True
+        if erased:
+            self._forget()
         self._seen.commit()
         self._consumer.done(entries)
 
-    def _erased(self) -> None:
-        """Forget what was erased: the file is read anew, and what is not in it is not known."""
+    def _has_changed(self) -> bool:
+        """Tell whether the values' files are not those by which it was last forgotten."""
+        return [about for _, about in sizes(self._ledger)] != self._forgotten
+
+    def _forget(self) -> None:
+        """Forget what was erased: the files are read anew, and what is not in them is not known."""
+        # Before they are read: what goes meanwhile is a change to come.
+        self._forgotten = [about for _, about in sizes(self._ledger)]
         self._personal = Personal(self._ledger)
         self._usual.clear()
         self._takeover.forget(lambda source: self._personal.shown(source) != ERASED)
