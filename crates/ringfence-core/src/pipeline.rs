@@ -22,7 +22,7 @@ use crate::policy::{Policy, Serial};
 use crate::refusal::{Code, Detail, Refusal};
 use crate::replay::{Fresh, ReplayRoom};
 use crate::sequence::Legal;
-use crate::session::{Coverage, Session, Thumbprint};
+use crate::session::{Bounds, Coverage, Session, Thumbprint};
 use crate::sign::{Claim, Signed, Verified, VerifyingKey};
 
 /// A message, whatever transport it came by.
@@ -76,6 +76,14 @@ impl Message<'_> {
             (None, None, None, None) => Err(Code::CredentialMissing),
         }
     }
+
+    /// Returns what ends all that it begins: the word of an issuer, where it says by that who acts.
+    fn bounds(&self) -> Bounds {
+        match self.means() {
+            Ok(Means::Bound(session, ..) | Means::Session(session)) => session.bounds().passed_on(),
+            Ok(Means::Named(_) | Means::Own(_)) | Err(_) => Bounds::NONE,
+        }
+    }
 }
 
 /// What a control saw.
@@ -113,6 +121,8 @@ pub struct Permit {
     /// What it withdraws, where the guard said that it may.
     leaving: Option<Box<Funds>>,
     cost: Cost,
+    /// What ends a session that it begins.
+    bounds: Bounds,
     _proofs: Proofs,
 }
 
@@ -146,8 +156,12 @@ impl Permit {
     ///
     /// # Errors
     ///
-    /// As [`authority::check`], and `credential_revoked` when the key itself was replaced.
+    /// As [`authority::check`], `credential_revoked` when the key itself was replaced, and
+    /// `credential_session_ended` when what the session rested on was taken back.
     pub fn revalidate(&self, now_us: u64) -> Result<(), Refusal> {
+        if !self.bounds.stand() {
+            return Err(Code::CredentialSessionEnded.into());
+        }
         match (&self.credential, self.authority) {
             (Some(credential), Mode::Enforce) => {
                 let credential = credential.in_force()?;
@@ -158,7 +172,8 @@ impl Permit {
     }
 
     /// Returns the session that a permitted logon begins, good until `until_us` (microseconds since the Unix epoch). One
-    /// that asks for a private stream is good for such streams alone; there is none for any other operation.
+    /// that asks for a private stream is good for such streams alone; there is none for any other operation. None lasts longer than
+    /// the word of an issuer that the logon itself rested on.
     pub fn session(&self, until_us: u64) -> Option<Session> {
         let coverage = match self.act.operation {
             Operation::SessionLogon => self.act.coverage,
@@ -179,7 +194,11 @@ impl Permit {
             | Operation::WithdrawQuery => return None,
         };
         let credential = Arc::clone(self.credential.as_ref()?);
-        Some(Session::new(credential, coverage, until_us, None))
+        let bounds = Bounds {
+            until_us: until_us.min(self.bounds.until_us),
+            warrant: self.bounds.warrant.clone(),
+        };
+        Some(Session::new(credential, coverage, bounds, None))
     }
 
     /// Returns the credential that the message acts with.
@@ -311,7 +330,11 @@ impl Core {
     ) -> Result<Session, Code> {
         let credential = self.credentials.get(key_id);
         let credential = credential.ok_or(Code::CredentialUnknown)?;
-        Ok(Session::new(credential, coverage, until_us, bound))
+        let bounds = Bounds {
+            until_us,
+            ..Bounds::NONE
+        };
+        Ok(Session::new(credential, coverage, bounds, bound))
     }
 
     /// Runs the edge control, before the rest of the message is read.

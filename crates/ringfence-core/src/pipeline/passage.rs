@@ -100,6 +100,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             judged: self.judged,
             leaving: self.leaving(),
             cost: self.message.cost,
+            bounds: self.message.bounds(),
             _proofs: Proofs {
                 _edge: edge,
                 _identity: identity,

@@ -1,7 +1,7 @@
 //! A session stands for its credential as long as both are good, and is begun by a logon that is spent, or vouched for.
 
 use super::*;
-use crate::session::Demands;
+use crate::session::{Demands, Warrant};
 
 const UNTIL_US: u64 = NOW_US + 60_000_000;
 
@@ -20,7 +20,14 @@ fn begin(core: &Core) -> Session {
 
 /// Sends an order that has no signature of its own.
 fn speak(session: &Session, core: &Core, now_us: u64) -> Decision {
-    let message = Message {
+    let message = spoken(session);
+    let pass = core.admit(message.peer, now_us).unwrap();
+    core.decide(&message, pass, &WINDOW, now_us)
+}
+
+/// An order that has no signature of its own.
+fn spoken(session: &Session) -> Message<'_> {
+    Message {
         peer: IpAddr::from(HOME),
         operation: Operation::OrderPlace,
         signed: true,
@@ -35,9 +42,7 @@ fn speak(session: &Session, core: &Core, now_us: u64) -> Decision {
             weight: 1,
             orders: 1,
         },
-    };
-    let pass = core.admit(message.peer, now_us).unwrap();
-    core.decide(&message, pass, &WINDOW, now_us)
+    }
 }
 
 fn code(decision: Decision) -> Option<Code> {
@@ -234,4 +239,35 @@ fn a_session_covers_what_its_beginning_covered() {
         code(speak(&weaker, &core, NOW_US)),
         Some(Code::CredentialNative)
     );
+}
+
+#[test]
+fn a_session_ends_with_what_it_rests_on_and_so_does_what_it_begins() {
+    let core = core();
+    let warrant = Warrant::default();
+    let session = core.vouch("k1", Coverage::Whole, UNTIL_US, None).unwrap();
+    let session = session.resting_on(warrant.clone());
+    let begun = |session: &Session| {
+        let message = Message {
+            operation: Operation::SessionLogon,
+            ..spoken(session)
+        };
+        let pass = core.admit(message.peer, NOW_US).unwrap();
+        core.decide(&message, pass, &WINDOW, NOW_US).outcome
+    };
+    let permit = begun(&session).unwrap();
+    let longer = permit.session(UNTIL_US * 2).unwrap();
+    // Nor does it last longer than the word that it was begun by.
+    assert_eq!(longer.until_us(), UNTIL_US);
+    assert_eq!(code(speak(&longer, &core, NOW_US)), None);
+    assert!(longer.is_in_force() && permit.revalidate(NOW_US).is_ok());
+    warrant.withdraw();
+    for over in [&session, &longer] {
+        assert!(!over.is_in_force());
+        let refused = code(speak(over, &core, NOW_US));
+        assert_eq!(refused, Some(Code::CredentialSessionEnded));
+    }
+    let refused = permit.revalidate(NOW_US).unwrap_err();
+    assert_eq!(refused.code, Code::CredentialSessionEnded);
+    assert!(begin(&core).is_in_force());
 }
