@@ -80,6 +80,9 @@ class Engine:
     def put_policies(self, policies: PolicySet) -> None:
         """Put policies in the place of those in force."""
 
+    def put_issuers(self, issuers: bytes) -> None:
+        """Put a JSON array of issuers in the place of those whose tokens are taken."""
+
     def ask_policies(self, question: bytes) -> bytes | None:
         """Answer one request by the policies in force, JSON for JSON; None where there are none."""
 

@@ -22,7 +22,7 @@ RAISES = {
         credential_certificate credential_native signature_missing signature_algorithm
         signature_malformed signature_invalid signature_field signature_coverage
         signature_parameter signature_digest signature_body signature_twofold
-        signature_authority credential_unbound token_unknown""",
+        signature_authority credential_unbound token_unknown signature_nonce""",
     "InvalidNonce": """time_missing time_malformed time_stale time_ahead window_too_large
         replay_seen""",
     "PermissionDenied": """address_not_allowed scope_missing policy_forbids step_up_required

@@ -72,11 +72,13 @@ def token(subject: str = "desk-7", **change: Any) -> str:
     return AUTHORITY.sign({"typ": "at+jwt"}, claims)
 
 
-def proof(stage: Stage, method: str, path: str, access: str, signer: Signer = CLIENT) -> str:
+def proof(
+    stage: Stage, method: str, path: str, access: str, signer: Signer = CLIENT, **more: str
+) -> str:
     digest = part(hashlib.sha256(access.encode()).digest())
     claims: dict[str, Any] = {"jti": secrets.token_hex(8), "htm": method}
     claims |= {"htu": stage.gateway + path}
-    claims |= {"iat": int(time.time()), "ath": digest}
+    claims |= {"iat": int(time.time()), "ath": digest} | more
     return signer.sign({"typ": "dpop+jwt", "jwk": signer.jwk}, claims)
 
 

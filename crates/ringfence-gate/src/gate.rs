@@ -25,10 +25,13 @@ use crate::egress::Ring;
 use crate::engine::{EngineThread, Stage, record_edge};
 use crate::error::GateError;
 use crate::listen::{Door, bind, claim};
+use crate::nonce::Nonces;
 use crate::open::{open_ledger, settled};
 use crate::record;
 use crate::shared::{Parts, Shared, Speech};
-use crate::snapshot::{AddressBook, CredentialRecord, ListenerConfig, Snapshot, VenueKeyRecord};
+use crate::snapshot::{
+    AddressBook, CredentialRecord, IssuerConfig, ListenerConfig, Snapshot, VenueKeyRecord, issuers,
+};
 use crate::tls;
 
 /// How often a drain looks whether all connections are gone.
@@ -174,6 +177,18 @@ impl Gate {
         let live = self.shared.policies.as_ref();
         let live = live.ok_or_else(|| GateError::config("policy", "there is no such section"))?;
         live.put(set);
+        Ok(())
+    }
+
+    /// Puts other issuers in the place of those whose tokens are taken; all of them or none. Who acts by a key that is not
+    /// among theirs any more is nobody from here on, on a channel that is open, too.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Config`] naming the field; then all stay.
+    pub fn put_issuers(&self, written: &[IssuerConfig]) -> Result<(), GateError> {
+        self.shared.issuers.put(issuers(written)?);
+        self.shared.silence();
         Ok(())
     }
 
@@ -426,10 +441,15 @@ fn doors(
         let name = config.name.as_str().into();
         let names = format!("{field}.authorities");
         let authorities = Authorities::new(&config.authorities, tls.is_some(), &names)?;
+        let period = format!("{field}.dpop_nonce_s");
+        let nonces = config
+            .dpop_nonce_s
+            .map(|seconds| Nonces::new(seconds, &period));
         Ok(Door {
             name,
             address: config.address,
             authorities,
+            nonces: nonces.transpose()?.map(Arc::new),
             tls,
             verifier,
             speech: Arc::clone(speech),

@@ -17,6 +17,7 @@ use crate::certificate::Verifier;
 use crate::client::{Client, Thread};
 use crate::clock::now_us;
 use crate::error::GateError;
+use crate::nonce::Nonces;
 use crate::serve::serve;
 use crate::shared::Speech;
 
@@ -31,6 +32,8 @@ pub(crate) struct Door {
     pub(crate) name: Arc<str>,
     pub(crate) address: SocketAddr,
     pub(crate) authorities: Authorities,
+    /// Those that proofs must be made with here; none: they need none.
+    pub(crate) nonces: Option<Arc<Nonces>>,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) verifier: Verifier,
     pub(crate) speech: Arc<Speech>,

@@ -84,7 +84,8 @@ impl Client {
             said: None,
             started_us: now_us(),
         });
-        let answer = passing.pass(incoming).await;
+        let mut answer = Rc::clone(&passing).pass(incoming).await;
+        passing.give_nonce(&mut answer);
         if last { closing(answer) } else { answer }
     }
 

@@ -36,6 +36,7 @@ use crate::clock::now_us;
 use crate::counters::Counters;
 use crate::egress::Ring;
 use crate::error::GateError;
+use crate::issuers::LiveIssuers;
 use crate::lent::Lent;
 use crate::limits::Connections;
 use crate::minted::Minted;
@@ -87,7 +88,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Connections>,
     pub(crate) counters: Counters,
     pub(crate) receipts: Receipts,
-    pub(crate) issuers: Issuers,
+    pub(crate) issuers: LiveIssuers,
     pub(crate) minted: Minted,
     pub(crate) lent: Lent,
     pub(crate) ring: Ring,
@@ -185,7 +186,7 @@ impl Shared {
             )),
             counters: Counters::new(),
             receipts,
-            issuers,
+            issuers: LiveIssuers::new(issuers),
             minted: Minted::default(),
             lent: Lent::new().map_err(|_| no_randomness())?,
             ring,

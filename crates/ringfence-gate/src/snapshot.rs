@@ -82,6 +82,9 @@ pub struct ListenerConfig {
     /// The names that it goes by: what signatures that name one may be made for. None: no such signature is taken.
     #[serde(default)]
     pub authorities: Vec<String>,
+    /// For how many seconds a nonce is good that proofs must be made with; none: they need none.
+    #[serde(default)]
+    pub dpop_nonce_s: Option<u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

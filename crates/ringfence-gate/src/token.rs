@@ -13,11 +13,13 @@ use ringfence_core::pipeline::Permit;
 use ringfence_core::proof::Proof as SteppedBy;
 use ringfence_core::refusal::{Code, Detail, Refusal};
 use ringfence_core::session::{Coverage, Session};
-use ringfence_wire::issuer::{Asked, Proof};
+use ringfence_wire::issuer::{Asked, PROOF, Proof};
 use ringfence_wire::{Mints, Shown};
 
 use crate::body::Answer;
+use crate::clock::now_us;
 use crate::minted::{Hash, hash};
+use crate::nonce::NONCE;
 use crate::pipeline::Passing;
 use crate::record::Reading;
 use crate::refuse::MESSAGE;
@@ -52,7 +54,8 @@ impl Passing {
             let proof = None;
             return Ok(Some(Token { session, proof }));
         }
-        if shared.issuers.is_empty() {
+        let issuers = shared.issuers.now();
+        if issuers.is_empty() {
             return Ok(None);
         }
         let asked = Asked {
@@ -61,18 +64,21 @@ impl Passing {
             host: self.authority(),
             path: self.head.uri.path(),
         };
-        let found = shared.issuers.read(&self.head.headers, &asked, now_us)?;
+        let found = issuers.read(&self.head.headers, &asked, now_us)?;
         let Some(mut vouched) = found else {
             return Ok(None);
         };
-        if vouched.proof.is_some() {
-            self.client.door.authorities.check(self.authority())?;
+        if let Some(proof) = &vouched.proof {
+            door.authorities.check(self.authority())?;
+            if let Some(nonces) = &door.nonces {
+                nonces.check(proof.nonce(), now_us)?;
+            }
         }
         let bound = vouched.proof.as_mut().and_then(Proof::take_key);
         let core = &shared.core;
         let session = core.vouch(&vouched.key_id, Coverage::Venue, vouched.until_us, bound)?;
         Ok(Some(Token {
-            session: Arc::new(session),
+            session: Arc::new(session.resting_on(vouched.warrant)),
             proof: vouched.proof,
         }))
     }
@@ -122,7 +128,7 @@ impl Passing {
         let control = refusal.code.control();
         let theirs = matches!(control, Some(Control::Identity | Control::Freshness))
             || refusal.code == Code::CredentialSessionEnded;
-        if !theirs || self.client.thread.shared.issuers.is_empty() {
+        if !theirs || self.client.thread.shared.issuers.now().is_empty() {
             return;
         }
         let value = self
@@ -147,12 +153,27 @@ impl Passing {
             }
         };
         let text = match (dpop, bearer, of_proof) {
+            _ if refusal.code == Code::SignatureNonce => {
+                r#"DPoP error="use_dpop_nonce", algs="ES256 EdDSA RS256""#
+            }
             (true, _, true) => r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA RS256""#,
             (true, _, false) => r#"DPoP error="invalid_token", algs="ES256 EdDSA RS256""#,
             (false, true, _) => r#"Bearer error="invalid_token", DPoP algs="ES256 EdDSA RS256""#,
             (false, false, _) => r#"DPoP algs="ES256 EdDSA RS256""#,
         };
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(text));
+    }
+
+    /// Gives out a nonce with the answer to a proof, where proofs need one (RFC 9449 8.2): the next one is made with it.
+    pub(crate) fn give_nonce(&self, answer: &mut Response<Answer>) {
+        let nonces = self.client.door.nonces.as_ref();
+        let Some(nonces) = nonces.filter(|_| self.head.headers.contains_key(PROOF)) else {
+            return;
+        };
+        let headers = answer.headers_mut();
+        headers.insert(NONCE, nonces.given(now_us()));
+        // Kept by somebody on the way, it would be given out when it is no longer good.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 
     /// Returns what is kept of a token that is shown for another one, and the session that it stands for.

@@ -6,7 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_core::credential::State;
 use ringfence_core::proof::Proof;
-use ringfence_gate::{AddressBook, CredentialRecord, Gate, Snapshot, VenueKeyRecord, record_alone};
+use ringfence_gate::{
+    AddressBook, CredentialRecord, Gate, IssuerConfig, Snapshot, VenueKeyRecord, record_alone,
+};
 use ringfence_ledger::Value;
 use serde_json::Map;
 
@@ -110,6 +112,14 @@ impl Engine {
     fn put_policies(&self, py: Python<'_>, policies: &PolicySet) -> PyResult<()> {
         let set = Arc::clone(&policies.0);
         py.detach(|| self.running()?.put_policies(set).map_err(gate))
+    }
+
+    /// Puts a JSON array of issuers in the place of those whose tokens are taken.
+    fn put_issuers(&self, py: Python<'_>, issuers: &[u8]) -> PyResult<()> {
+        py.detach(|| {
+            let written = IssuerConfig::parse_all(issuers).map_err(gate)?;
+            self.running()?.put_issuers(&written).map_err(gate)
+        })
     }
 
     /// Answers one request by the policies in force, JSON for JSON; none where there are none.

@@ -8,7 +8,7 @@ use std::fmt;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use ringfence_core::freshness::Window;
 use ringfence_core::refusal::{Code, Refusal};
-use ringfence_core::session::Coverage;
+use ringfence_core::session::{Coverage, Warrant};
 use ringfence_core::sign::{
     Algorithm, Claim, Digest, HmacForm, SignatureEncodings, Stamp, VerifyingKey,
 };
@@ -17,7 +17,8 @@ use crate::http::single;
 use crate::json;
 use crate::jws::{self, Jwk, Jws, JwsScratch};
 
-const PROOF: HeaderName = HeaderName::from_static("dpop");
+/// Where a proof stands.
+pub const PROOF: HeaderName = HeaderName::from_static("dpop");
 const SECOND_US: u64 = 1_000_000;
 /// A proof is made for one request: it is good for a minute, and its clock may be a little ahead (RFC 9449 11.1).
 pub const PROOF_WINDOW: Window = Window {
@@ -63,7 +64,16 @@ pub struct Issuers(Vec<Issuer>);
 #[derive(Debug)]
 struct Issuer {
     terms: IssuerTerms,
-    keys: Vec<VerifyingKey>,
+    /// In the order of the terms'.
+    keys: Vec<Known>,
+}
+
+/// One of an issuer's keys.
+#[derive(Debug)]
+struct Known {
+    key: VerifyingKey,
+    /// What those rest on who act by it.
+    warrant: Warrant,
 }
 
 /// What is wrong with an issuer.
@@ -105,6 +115,8 @@ pub struct Vouched {
     pub until_us: u64,
     /// The key by which the request must be signed, and what it says of that.
     pub proof: Option<Proof>,
+    /// The issuer's word, which ends with the key that it was given by.
+    pub warrant: Warrant,
 }
 
 /// A proof whose signature is still to be verified, once, by who remembers it.
@@ -116,9 +128,16 @@ pub struct Proof {
     signature: String,
     encodings: SignatureEncodings,
     stamp: Stamp,
+    /// What it was made with that the gateway gave out.
+    nonce: Option<String>,
 }
 
 impl Proof {
+    /// Returns the nonce that it was made with.
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+
     /// Returns the key that the proof must verify by; it is given out once.
     pub fn take_key(&mut self) -> Option<VerifyingKey> {
         self.key.take()
@@ -167,9 +186,6 @@ impl Issuers {
         if terms.algorithms.is_empty() || terms.algorithms.iter().any(symmetric) {
             return wrong("algorithms", "one or more of ES256, EdDSA and RS256");
         }
-        if terms.keys.is_empty() {
-            return wrong("jwks", "it holds no key");
-        }
         let twice = |jwk: &Jwk| {
             terms
                 .keys
@@ -181,12 +197,48 @@ impl Issuers {
         if terms.keys.iter().any(twice) {
             return wrong("jwks", "two keys have one name");
         }
-        let keys = terms.keys.iter().map(Jwk::key).collect::<Result<_, _>>();
+        let known = |jwk: &Jwk| {
+            jwk.key().map(|key| Known {
+                key,
+                warrant: Warrant::default(),
+            })
+        };
+        let keys = terms.keys.iter().map(known).collect::<Result<_, _>>();
         let Ok(keys) = keys else {
             return wrong("jwks", "a key cannot be read");
         };
         self.0.push(Issuer { terms, keys });
         Ok(())
+    }
+
+    /// Has who acts by a key that `before` knew, too, go on to.
+    pub fn follow(&mut self, before: &Self) {
+        for issuer in &mut self.0 {
+            for (jwk, known) in issuer.terms.keys.iter().zip(&mut issuer.keys) {
+                if let Some(warrant) = before.warrant(&issuer.terms.issuer, jwk) {
+                    known.warrant = warrant.clone();
+                }
+            }
+        }
+    }
+
+    /// Ends all that rests on a key that `after` does not know.
+    pub fn withdraw_for(&self, after: &Self) {
+        for issuer in &self.0 {
+            for (jwk, known) in issuer.terms.keys.iter().zip(&issuer.keys) {
+                if after.warrant(&issuer.terms.issuer, jwk).is_none() {
+                    known.warrant.withdraw();
+                }
+            }
+        }
+    }
+
+    /// Returns what rests on an issuer's key; none where that is not known.
+    fn warrant(&self, issuer: &str, jwk: &Jwk) -> Option<&Warrant> {
+        let found = self.0.iter().find(|known| known.terms.issuer == issuer)?;
+        let mut keys = found.terms.keys.iter().zip(&found.keys);
+        let same = keys.find(|(known, _)| known.thumbprint == jwk.thumbprint);
+        same.map(|(_, known)| &known.warrant)
     }
 
     /// Tells whether there is none.
@@ -231,7 +283,7 @@ impl Issuers {
         };
         let mut scratch = JwsScratch::default();
         let jws = Jws::read(token, &["kid", "typ"], &mut scratch)?;
-        issuer.verify(&jws)?;
+        let warrant = issuer.verify(&jws)?.clone();
         let said = Said::read(&jws)?;
         let until_us = issuer.check(&said, now_us)?;
         let key_id = issuer
@@ -253,6 +305,7 @@ impl Issuers {
             key_id,
             until_us,
             proof,
+            warrant,
         }))
     }
 
@@ -266,8 +319,8 @@ impl Issuers {
 }
 
 impl Issuer {
-    /// Verifies a token's signature by the key that its header names, or by the only one.
-    fn verify(&self, jws: &Jws<'_>) -> Result<(), Refusal> {
+    /// Verifies a token's signature by the key that its header names, or by the only one; returns what rests on that.
+    fn verify(&self, jws: &Jws<'_>) -> Result<&Warrant, Refusal> {
         let header = Said::of(jws.header)?;
         match header
             .optional("typ")
@@ -287,8 +340,9 @@ impl Issuer {
             None if self.keys.len() == 1 => keys.next(),
             None => None,
         };
-        let (_, key) = key.ok_or_else(|| Refusal::new(Code::SignatureInvalid).field("kid"))?;
-        key.verify(&bare(jws)).map(drop).map_err(Refusal::from)
+        let (_, known) = key.ok_or_else(|| Refusal::new(Code::SignatureInvalid).field("kid"))?;
+        known.key.verify(&bare(jws))?;
+        Ok(&known.warrant)
     }
 
     /// Checks for whom a token is and how long it is good, and returns its end.
@@ -422,6 +476,10 @@ fn proof(
     if said.text("ath")? != jws::encode(&digest) {
         return Err(invalid("ath"));
     }
+    let nonce = match said.optional("nonce") {
+        Some(_) => Some(said.text("nonce")?.to_owned()),
+        None => None,
+    };
     let time_us = said.time("iat")?.saturating_mul(SECOND_US);
     Ok(Proof {
         key: Some(jwk.key().map_err(|_| malformed("jwk"))?),
@@ -432,6 +490,7 @@ fn proof(
             time_us,
             window_us: PROOF_WINDOW.default_us,
         },
+        nonce,
     })
 }
 

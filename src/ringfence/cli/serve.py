@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import secrets
 import signal
 import sys
@@ -99,9 +98,8 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     tell_missing(loaded, set(signing))
     snapshot = loaded.snapshot()
     way = way_in(state, folder) if loaded.administers() else None
-    taken = state.snapshot(way.told if way else None)
-    definition = json.loads(taken)["policy"]
-    engine = Engine(taken)
+    content = state.content(way.told if way else None)
+    engine = Engine(configuration.encoded(content))
     heard_at = engine.start(
         engine_records(store, master),
         [key.for_engine() for key in signing.values()],
@@ -111,7 +109,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     tls = None if pages is None else tls_of(pages, state.lies)
     # The engine has read its keys; nobody else can from here on.
     state.close()
-    del signing, taken
+    del signing
     try:
         keys = KeyService(store, master, engine, rules_of(loaded))
         policies = PolicyService(
@@ -129,7 +127,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
             loaded.config.withdrawals.lock_s,
         )
         about = {"sha256": hashlib.sha256(snapshot).hexdigest()}
-        if (sha256 := policies.start(definition)) is not None:
+        if (sha256 := policies.start(content["policy"])) is not None:
             about["policies"] = sha256
         try:
             # So that the ledger tells by which configuration its decisions were made.
@@ -142,7 +140,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
             warn(f"the ledger does not take what happened before this start: {e}")
         volumes = VolumeService(loaded, partial(engine.event, durable=True), engine.erase)
         with ExitStack() as stack:
-            readers = readers_of(loaded, folder, engine, stack)
+            readers = readers_of(loaded, folder, engine, stack, content["issuers"])
             kept = None
             record = partial(engine.event, durable=True)
             if vault is not None:
@@ -209,12 +207,17 @@ def tell_missing(loaded: configuration.Loaded, there: set[str]) -> None:
 
 
 def readers_of(
-    loaded: configuration.Loaded, folder: Folder, engine: Engine, stack: ExitStack
+    loaded: configuration.Loaded,
+    folder: Folder,
+    engine: Engine,
+    stack: ExitStack,
+    issuers: list[dict[str, Any]],
 ) -> Callable[[], dict[str, Any]]:
-    """Start who reads the ledger behind the engine; return what tells how they stand."""
+    """Start who reads beside the engine: its ledger, the issuers' keys. Return how they stand."""
     from ringfence.watch import watching
 
     told = {"published": published(loaded, engine, stack)}
+    told["issuers"] = key_sets(loaded, issuers, engine, stack)
     try:
         watcher = watching(loaded, folder, engine.event, warn)
         told["watch"] = None if watcher is None else stack.enter_context(watcher).status
@@ -242,6 +245,19 @@ def published(
         contradicted=partial(contradicted, engine),
     )
     return stack.enter_context(publisher).status
+
+
+def key_sets(
+    loaded: configuration.Loaded, started: list[dict[str, Any]], engine: Engine, stack: ExitStack
+) -> Callable[[], dict[str, Any]] | None:
+    """Have the issuers' keys follow their files as long as `stack` is open, if there are any."""
+    if not started:
+        return None
+    from ringfence.api.keysets import KeySets
+
+    files = [Path(loaded.path(issuer.jwks)) for issuer in loaded.config.issuers]
+    sets = KeySets(files, loaded.issuers, started, engine, warn)
+    return stack.enter_context(sets.watching()).status
 
 
 def contradicted(engine: Engine, error: GatewayError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ringfence.config.load import ADMIN_DIALECT, Loaded, check, load, shipped_dialects
+from ringfence.config.load import ADMIN_DIALECT, Loaded, check, encoded, load, shipped_dialects
 from ringfence.config.model import Config
 
-__all__ = ["ADMIN_DIALECT", "Config", "Loaded", "check", "load", "shipped_dialects"]
+__all__ = ["ADMIN_DIALECT", "Config", "Loaded", "check", "encoded", "load", "shipped_dialects"]

@@ -22,7 +22,7 @@ from ringfence.config.problem import lines, nearest
 from ringfence.config.text import Document, Place, read_document
 from ringfence.errors import ConfigError, EngineError, FileError
 
-__all__ = ["ADMIN_DIALECT", "Loaded", "check", "load", "shipped_dialects"]
+__all__ = ["ADMIN_DIALECT", "Loaded", "check", "encoded", "load", "shipped_dialects"]
 
 ROOTS = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -90,6 +90,17 @@ class Loaded:
             return None
         return definition(self.document.path.parent, policy.path)
 
+    def issuers(self) -> list[dict[str, Any]]:
+        """Return the issuers with their keys, as their files are now.
+
+        Raises:
+            ConfigError: a file is not there, or no JSON Web Key Set.
+        """
+        issuers = [issuer.model_dump(mode="json") for issuer in self.config.issuers]
+        for issuer in issuers:
+            issuer["keys"] = key_set(Path(self.path(issuer.pop("jwks"))))
+        return issuers
+
     def administers(self) -> bool:
         """Tell whether a listener leads to the admin API."""
         return any(one.dialect == ADMIN_DIALECT for one in self.config.listeners)
@@ -97,7 +108,13 @@ class Loaded:
     def snapshot(
         self, instead: Mapping[str, str] | None = None, admin: Mapping[str, Any] | None = None
     ) -> bytes:
-        """Return what the engine takes: absolute paths, dialects inlined, JSON.
+        """Return what the engine takes, as JSON; see `content`."""
+        return encoded(self.content(instead, admin))
+
+    def content(
+        self, instead: Mapping[str, str] | None = None, admin: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return what the engine takes: absolute paths, dialects, policies and keys inlined.
 
         `instead` tells where to read a file that cannot be read where it lies; `admin` where the
         admin API is, once it is open.
@@ -122,8 +139,7 @@ class Loaded:
         if content["egress"] is not None:
             del content["egress"]["vault"]
         content["policy"] = self.policies()
-        for issuer in content["issuers"]:
-            issuer["keys"] = key_set(Path(self.path(issuer.pop("jwks"))))
+        content["issuers"] = self.issuers()
         content["upstream"]["ca"] = self.roots()
         for listener in content["listeners"]:
             tls = listener["tls"] or {}
@@ -133,7 +149,12 @@ class Loaded:
             if listener["authorities"] is None:
                 certificate = Path(tls["certificate"]) if tls else None
                 listener["authorities"] = own_names(listener["address"], certificate)
-        return json.dumps(content, ensure_ascii=False).encode()
+        return content
+
+
+def encoded(content: Mapping[str, Any]) -> bytes:
+    """Return what the engine takes as the engine takes it."""
+    return json.dumps(content, ensure_ascii=False).encode()
 
 
 def load(path: Path) -> Loaded:

@@ -144,6 +144,9 @@ class Listener(Section):
     """What it is called by those who sign for a name. Left out: the names in its certificate, or
     without TLS its address."""
 
+    dpop_nonce_s: Annotated[int, Field(ge=5, le=3600)] | None = None
+    """For how many seconds a nonce is good that proofs must carry; left out: they need none."""
+
     @model_validator(mode="after")
     def says_how(self) -> Self:
         """Refuse plain HTTP that nobody asked for."""

@@ -117,6 +117,15 @@ class Engine:
         with named():
             self._engine.put_policies(policies.compiled)
 
+    def put_issuers(self, issuers: list[dict[str, Any]]) -> None:
+        """Put issuers in the place of those whose tokens are taken; who acts by a key gone, ends.
+
+        Raises:
+            EngineError: one cannot be used, or the engine is not started; then all stay.
+        """
+        with named():
+            self._engine.put_issuers(json.dumps(issuers).encode())
+
     def ask_policies(self, question: dict[str, Any]) -> Answer | None:
         """Answer one request by the policies in force; None: there are none.
 

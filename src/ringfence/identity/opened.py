@@ -36,7 +36,11 @@ class Opened:
 
     def snapshot(self, admin: Mapping[str, Any] | None = None) -> bytes:
         """Return what the engine takes, as `Loaded.snapshot`."""
-        return self.loaded.snapshot(self.files, admin)
+        return configuration.encoded(self.content(admin))
+
+    def content(self, admin: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the same before it is encoded."""
+        return self.loaded.content(self.files, admin)
 
     def lies(self, text: str) -> str:
         """Return where a file of the configuration can be read: in memory, if it is sealed."""

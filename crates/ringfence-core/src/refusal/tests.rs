@@ -19,7 +19,8 @@ form: form_malformed form_duplicate form_parameter_unknown form_parameter_missin
 form_parameter_invalid form_batch_too_long
 identity: credential_missing credential_unknown credential_unbound token_unknown \
 signature_missing signature_algorithm signature_malformed signature_invalid signature_field signature_coverage signature_parameter \
-signature_digest signature_body signature_twofold signature_authority
+signature_digest signature_body signature_twofold signature_authority \
+signature_nonce
 freshness: time_missing time_malformed time_stale time_ahead window_too_large replay_seen \
 replay_full credential_session_ended
 authority: credential_not_active credential_suspended credential_revoked credential_expired \

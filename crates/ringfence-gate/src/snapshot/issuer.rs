@@ -26,6 +26,17 @@ pub struct IssuerConfig {
     pub dpop: DpopName,
 }
 
+impl IssuerConfig {
+    /// Parses a JSON array of issuers.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Config`].
+    pub fn parse_all(json: &[u8]) -> Result<Vec<Self>, GateError> {
+        serde_json::from_slice(json).map_err(|e| GateError::config("issuers", e))
+    }
+}
+
 /// Whether a token needs a proof.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]

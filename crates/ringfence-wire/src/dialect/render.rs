@@ -220,7 +220,12 @@ impl Dialect {
                 (answer.status, answer.body(refusal))
             });
         Rendered {
-            status,
+            // RFC 9449 9: who makes proofs makes another on 401 alone, whatever the venue's clients look at.
+            status: if refusal.code == Code::SignatureNonce {
+                401
+            } else {
+                status
+            },
             content_type: self.errors.content_type.clone(),
             body,
         }

@@ -343,14 +343,6 @@ fn an_issuer_that_could_vouch_for_anybody_is_refused() {
         (
             IssuerTerms {
                 issuer: "b".into(),
-                keys: vec![],
-                ..terms()
-            },
-            "jwks",
-        ),
-        (
-            IssuerTerms {
-                issuer: "b".into(),
                 keys: vec![key.read(), key.read()],
                 ..terms()
             },
@@ -403,4 +395,80 @@ fn the_proof_of_rfc_9449_verifies_by_the_key_that_it_carries() {
         jws::encode(&digest),
         "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"
     );
+}
+
+/// Issuers that know `keys`, each by a name of its own.
+fn knowing(keys: &[(&Key, &str)]) -> Issuers {
+    let named = |(key, kid): &(&Key, &str)| {
+        let mut jwk = key.read();
+        jwk.kid = Some((*kid).to_owned());
+        jwk
+    };
+    let mut issuers = Issuers::default();
+    let terms = IssuerTerms {
+        keys: keys.iter().map(named).collect(),
+        ..terms(keys[0].0, Dpop::Optional)
+    };
+    issuers.add(terms).unwrap();
+    issuers
+}
+
+#[test]
+fn who_acts_by_a_key_that_is_taken_away_ends_and_by_one_that_stays_goes_on() {
+    let (stays, goes, comes) = (Key::new(), Key::new(), Key::new());
+    let mut world = world(Dpop::Optional);
+    world.issuers = knowing(&[(&stays, "a"), (&goes, "b")]);
+    let token = |key: &Key, kid: &str, world: &World| {
+        let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": kid});
+        let token = key.sign(&header, &merged(world.claims(), &json!({"cnf": null})));
+        world.read(&[("authorization", &format!("Bearer {token}"))])
+    };
+    let by_stays = token(&stays, "a", &world).unwrap().unwrap().warrant;
+    let by_goes = token(&goes, "b", &world).unwrap().unwrap().warrant;
+    let mut next = knowing(&[(&comes, "b"), (&stays, "c")]);
+    next.follow(&world.issuers);
+    next.withdraw_for(&next);
+    world.issuers.withdraw_for(&next);
+    world.issuers = next;
+    assert!(by_stays.stands() && !by_goes.stands());
+    // A new key by an old name is another key, and a key by a new name the same.
+    assert_eq!(token(&goes, "b", &world).unwrap_err(), "signature_invalid");
+    let by_comes = token(&comes, "b", &world).unwrap().unwrap().warrant;
+    assert!(by_comes.stands());
+    let renamed = token(&stays, "c", &world).unwrap().unwrap().warrant;
+    renamed.withdraw();
+    assert!(!by_stays.stands() && by_comes.stands());
+}
+
+#[test]
+fn an_issuer_without_keys_vouches_for_nobody() {
+    let mut world = world(Dpop::Optional);
+    world.issuers = Issuers::default();
+    let terms = IssuerTerms {
+        keys: vec![],
+        ..terms(&world.issuer, Dpop::Optional)
+    };
+    world.issuers.add(terms).unwrap();
+    let token = world.token(&json!({"cnf": null}));
+    let read = world.read(&[("authorization", &format!("Bearer {token}"))]);
+    assert_eq!(read.unwrap_err(), "signature_invalid kid");
+}
+
+#[test]
+fn a_proof_says_by_which_nonce_it_was_made() {
+    let world = world(Dpop::Required);
+    let nonce = |change: Value| {
+        let read = world.both(&json!({}), &json!({}), &change)?;
+        Ok(read.unwrap().proof.unwrap().nonce().map(str::to_owned))
+    };
+    assert_eq!(nonce(json!({})), Ok(None));
+    assert_eq!(nonce(json!({"nonce": "abc"})), Ok(Some("abc".to_owned())));
+    for wrong in [json!(1), json!(""), json!(["abc"]), json!({"a": "abc"})] {
+        let refused: Result<_, String> = nonce(json!({ "nonce": wrong.clone() }));
+        match refused {
+            // What is no member by this name is none.
+            Ok(found) => assert!(found.is_none() && (wrong.is_array() || wrong.is_object())),
+            Err(code) => assert_eq!(code, "signature_malformed nonce"),
+        }
+    }
 }
