@@ -136,7 +136,7 @@ codes! {
     SignatureTwofold "signature_twofold" Client IDENTITY,
         "It is signed natively and has a part of the venue's own signature; leave that part out.";
     SignatureAuthority "signature_authority" Client IDENTITY,
-        "It is signed for a name that this gateway does not go by; connect by one of its authorities.";
+        "It is meant for a name that this gateway does not go by; connect by one of its authorities.";
     SignatureNonce "signature_nonce" Client IDENTITY,
         "The proof needs a nonce of this gateway's; take it from DPoP-Nonce and sign a new proof.";
     TimeMissing "time_missing" Client FRESHNESS,
