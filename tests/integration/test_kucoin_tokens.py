@@ -32,6 +32,7 @@ from demo.attack import Key
 from demo.stage import Stage, key, ringfence, set_stage
 from ringfence.engine import LedgerReader
 from tests.integration.desk import desk_stage
+from tests.integration.test_http2 import Tunnel
 from tests.integration.venues import VENUES, client
 from tests.integration.websocket import ClientConnection, connect
 
@@ -131,6 +132,40 @@ def test_ccxt_pro_hears_market_and_account_unmodified(kucoin: Stage) -> None:
     assert {urlsplit(url).path for url in urls} == {"/endpoint/private", "/endpoint/public"}
 
 
+@pytest.mark.parametrize("kucoin", ["ingress"], indirect=True)
+def test_ccxt_pro_whose_token_is_over_asks_for_another(kucoin: Stage) -> None:
+    trader = client(kucoin, "kucoin", kucoin.trader)
+
+    async def watch() -> tuple[list[str], Any, Any]:
+        exchange = client(kucoin, "kucoin", kucoin.trader, ccxt.pro)
+        exchange.cafile = str(kucoin.ca)
+        said: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, what: said.append(str(what.get("exception")))
+        )
+        try:
+            await exchange.load_markets()
+            url = await exchange.negotiate(True)
+            over = url.replace(url.partition("token=")[2][:43], "x" * 43)
+            kept = asyncio.get_running_loop().create_future()
+            kept.set_result(over)
+            exchange.options["urls"]["private"] = kept
+            with pytest.raises((ccxt.NetworkError, ConnectionError)):
+                await asyncio.wait_for(exchange.watch_orders(), PATIENCE_S)
+            watching = asyncio.ensure_future(exchange.watch_orders())
+            await asyncio.sleep(1)  # the subscription is on its way
+            bought = await asyncio.to_thread(
+                lambda: trader.create_order("BTC/USDT", "market", "buy", 0.01)
+            )
+            return said, bought, (await asyncio.wait_for(watching, PATIENCE_S))[0]
+        finally:
+            await exchange.close()
+
+    said, bought, order = asyncio.run(watch())
+    assert said == ["kucoin token is expired"]
+    assert order["id"] == bought["id"]
+
+
 def test_the_venue_s_sdk_trades_and_hears_unmodified(kucoin: Stage) -> None:
     who = kucoin.trader
     option = ClientOptionBuilder().set_key(who.key_id).set_secret(who.secret).set_passphrase("any")
@@ -191,8 +226,9 @@ def test_a_token_that_is_over_or_another_s_opens_nothing_of_the_account(kucoin: 
     trusting = ssl.create_default_context(cafile=kucoin.ca)
     url = f"{kucoin.gateway}/api/v1/bullet-public"
     public = httpx.post(url, verify=trusting).json()["data"]["token"]
-    for wrong in (public, token[:-1], token.swapcase()):
-        address = f"{kucoin.streams}/endpoint/private?token={wrong}&connectId=me"
+    wrongs = [("private", wrong) for wrong in (public, token[:-1], token.swapcase())]
+    for kind, wrong in [*wrongs, ("public", token)]:
+        address = f"{kucoin.streams}/endpoint/{kind}?token={wrong}&connectId=me"
         with opened(kucoin, address) as connection:
             told = json.loads(connection.recv(timeout=5))
             assert told == {"id": "me", "type": "error", "code": 401, "data": "token is expired"}
@@ -210,6 +246,17 @@ def test_a_token_that_is_over_or_another_s_opens_nothing_of_the_account(kucoin: 
         assert json.loads(connection.recv(timeout=5))["type"] == "welcome"
         refused = ask(connection, "subscribe", "/account/balance")
         assert (refused["type"], refused["code"]) == ("error", 403)
+
+
+@pytest.mark.parametrize("kucoin", ["ingress"], indirect=True)
+def test_a_handshake_by_http2_shows_its_token_too(kucoin: Stage) -> None:
+    token = bullet(kucoin, fresh(kucoin))["token"]
+    for kind, shown in [("welcome", token), ("error", token.swapcase())]:
+        path = f"/endpoint/private?token={shown}&connectId=me"
+        with Tunnel(kucoin, path) as tunnel:
+            assert tunnel.status == "200"
+            told = json.loads(bytes(tunnel.frame().data))
+            assert (told["id"], told["type"]) == ("me", kind)
 
 
 def test_a_revocation_ends_the_stream_and_the_token(kucoin: Stage) -> None:
