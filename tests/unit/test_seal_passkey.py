@@ -21,10 +21,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from demo.stage import ringfence
 from ringfence import config as configuration
+from ringfence.api.pages.listening import tls_of
 from ringfence.api.seal import named
 from ringfence.api.seal_page import SUITE, SealPage, info_of
+from ringfence.cli.vault_passkey import opened_on_page, passkey_kek
 from ringfence.config.folder import Folder
-from ringfence.errors import SealError
+from ringfence.errors import FileError, SealError
 from ringfence.identity.factor import Passkey, RelyingParty
 from ringfence.identity.factor.statement import challenge_for
 from ringfence.identity.opened import key_files, opened_state
@@ -45,6 +47,14 @@ from tests.browser import Browser, token_of
 
 PARTY = RelyingParty(RP, (SITE,))
 ASKED = b"c" * 32
+PAGES = """
+admin:
+  pages:
+    listen: "127.0.0.1:18444"
+    origin: "https://localhost:18444"
+    rp_id: localhost
+    tls: {certificate: tls/server.pem, key: tls/server.key}
+"""
 PHRASE = "correct horse battery staple"
 
 
@@ -176,8 +186,10 @@ def test_a_second_passkey_opens_the_same_key_and_none_twice(
     for one in (device, other):
         assert opens(kek, open_again(both.describe(), Unlock(page=through(one))))
     assert opens(kek, open_again(both.describe(), Unlock(phrase)))
-    with pytest.raises(SealError):
-        both.with_way(way, released(other, way))
+    elsewhere = new_way(enrolled(Authenticator()), "other.example")
+    for refused in (way, elsewhere):
+        with pytest.raises(SealError):
+            both.with_way(refused, released(other, refused))
 
 
 def test_a_folder_is_sealed_opened_by_either_and_moved_on(
@@ -185,11 +197,24 @@ def test_a_folder_is_sealed_opened_by_either_and_moved_on(
 ) -> None:
     state = tmp_path / "state"
     ringfence("init", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", str(state))
-    folder, loaded = Folder(state), configuration.load(state / "ringfence.yaml")
+    config = state / "ringfence.yaml"
+    config.write_text(config.read_text() + PAGES)
+    folder, loaded = Folder(state), configuration.load(config)
+    pages = loaded.config.admin.pages
+    assert pages is not None
+    # The page is what opens the folder: its own key cannot be in it.
+    with pytest.raises(SealError, match="lies in the folder"):
+        passkey_kek(loaded, None, Unlock(phrase))
     rewrap(folder, None, kek, key_files(loaded))
+    with pytest.raises(SealError, match="TLS key is sealed"):
+        opened_on_page(loaded, ways_of(kek.describe()))
+    with pytest.raises(FileError):
+        tls_of(pages, loaded.path)
     for unlock in (Unlock(page=through(device)), Unlock(phrase)):
         with opened_state(loaded, unlock) as opened:
             assert len(opened.files) == 3
+            # A gateway's pages have it, once the folder is open.
+            assert tls_of(pages, opened.lies) is not None
     with pytest.raises(SealError):
         open_folder(folder, Unlock(page=through(Authenticator()))).__enter__()
     other = Authenticator()

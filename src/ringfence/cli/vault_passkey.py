@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ringfence.config.folder import Folder
 from ringfence.errors import FactorError, RunningError, SealError
@@ -64,6 +64,7 @@ def passkey_kek(loaded: Loaded, opening: Opening | None, fresh: Unlock) -> Passk
         SealError: nobody came to the page.
     """
     from ringfence.api import Operators, runs
+    from ringfence.api.clock import now_us
     from ringfence.api.seal_page import SealPage
     from ringfence.identity import Store
     from ringfence.identity.factor import Factors, RelyingParty
@@ -75,6 +76,9 @@ def passkey_kek(loaded: Loaded, opening: Opening | None, fresh: Unlock) -> Passk
         hint = "stop it for this: the page is at the same address"
         raise RunningError(f"a gateway runs in {folder.path}", hint=hint)
     pages, store = pages_of(loaded), Store(loaded.store())
+    if pages.tls is not None and within(loaded, pages.tls.key):
+        said = "the pages' TLS key lies in the folder, and would be sealed with it"
+        raise SealError(said, hint="keep it outside: the page must be shown before it opens")
     operator = Operators(store.principals).check(os.getuid(), "POST /seal/rewrap").name
     with laid(loaded, opening, list(opening.book.items) if opening else ()) as state:
         kept = Factors(store.database, state.master).passkeys
@@ -93,7 +97,14 @@ def passkey_kek(loaded: Loaded, opening: Opening | None, fresh: Unlock) -> Passk
         return f"the passkey {way.passkey.label} of {operator} opens the state folder from now on"
 
     party = RelyingParty(pages.rp_id, (pages.origin,))
-    page = SealPage(party, "seal.add", operator, loaded.config.node, ways, take)
+
+    def judge(one: Passkey, answer: dict[str, Any], challenge: bytes) -> Passkey:
+        # By the store, which keeps its counter.
+        return kept.use(
+            operator, one.credential_id, lambda now: party.used(now, answer, challenge), now_us()
+        )
+
+    page = SealPage(party, "seal.add", operator, loaded.config.node, ways, take, judge)
     show(page, loaded, pages)
     return made[-1]
 
@@ -122,12 +133,17 @@ def pages_of(loaded: Loaded) -> Pages:
 
     pages = loaded.config.admin.pages
     if pages is None:
-        hint = "name them in admin.pages, or open with --unlock-recovery"
+        hint = "name them in admin.pages; what is sealed opens with --unlock-recovery, too"
         raise SealError("there is no page for a passkey", hint=hint, code="seal_locked")
     if pages.tls is not None and is_sealed(Path(loaded.path(pages.tls.key)).read_bytes()):
         hint = "keep that key outside of the state folder, or open with --unlock-recovery"
         raise SealError("the pages' own TLS key is sealed", hint=hint, code="seal_locked")
     return pages
+
+
+def within(loaded: Loaded, text: str) -> bool:
+    """Tell whether a file of the configuration lies in the state folder."""
+    return Path(os.path.normpath(loaded.path(text))).is_relative_to(loaded.folder)
 
 
 def show(page: SealPage, loaded: Loaded, pages: Pages) -> None:

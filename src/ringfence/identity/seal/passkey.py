@@ -89,9 +89,12 @@ class PasskeyKek(LocalKek):
         """Return the same key with one way more; `released` is wiped.
 
         Raises:
-            SealError: this passkey opens it already, or there are too many.
+            SealError: this passkey opens it already, it is for another `rp_id`, or there are many.
         """
-        there = self.describe()["passkeys"]
+        there, rp_id = self.describe()["passkeys"], self.describe()["rp_id"]
+        if way.rp_id != rp_id:
+            hint = "seal under something else, and then under passkeys anew"
+            raise SealError(f"the folder's passkeys are for {rp_id}, not {way.rp_id}", hint=hint)
         if any(one["credential_id"] == text(way.passkey.credential_id) for one in there):
             raise SealError(f"the passkey {way.passkey.label} opens the folder already")
         if len(there) >= MAX_WAYS:
