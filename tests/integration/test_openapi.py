@@ -42,6 +42,7 @@ NO_KEY = {"public_key": None, "certificate": None, "key_id": None}
 BODIES: dict[str, dict[str, Any]] = {
     "POST /principals": {"name": "{fresh}", "kind": "account"}
     | dict.fromkeys(["parent", "role", "uid"]),
+    "POST /principals/{name}/move": {"parent": None},
     "POST /keys": {"account": "desk", "expires_us": None, "requires": []}
     | {"require_certificates": []}
     | MAY

@@ -223,3 +223,23 @@ def test_what_works_on_files_does_not_go_elsewhere(gateway: Gateway) -> None:
         assert refused.returncode == 1 and "works on this machine's files" in refused.stderr
     refused = remote(gateway, "trader", "key", "list")
     assert refused.returncode == 1 and "[scope_missing]" in refused.stderr
+
+
+def test_a_gateway_that_signs_for_a_venue_offers_it_too(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    ringfence("init", "--egress", "--listen", "127.0.0.1:0", "--upstream", NEVER, str(state))
+    file = state / "ringfence.yaml"
+    file.write_text(file.read_text().replace("listeners:\n", LISTENER, 1))
+    with running(tmp_path / "gateway.log", "serve", "-c", str(file)) as ready:
+        made = Gateway(state, f"https://{ready['addresses'][0]}", {})
+        made.local("principal", "create", "boss", "--kind", "operator", "--role", "owner")
+        made.keys["boss"] = new_key(made, tmp_path / "boss.pem", "boss", "--scope", "admin")
+        # No venue key is there, and none is needed.
+        assert made.ask("boss", "GET", "/vault").json() == []
+        body = {"name": "fund", "kind": "organisation"}
+        assert made.ask("boss", "POST", "/principals", body).json()["name"] == "fund"
+        body = {"name": "desk", "kind": "account"}
+        made.ask("boss", "POST", "/principals", body)
+        moved = made.ask("boss", "POST", "/principals/desk/move", {"parent": "fund"})
+        assert moved.json()["parent"] == "fund"
+        assert made.refusal(None, "GET", "/vault") == (401, "signature_missing")

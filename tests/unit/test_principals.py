@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ringfence.api import KeyService, PrincipalService
 from ringfence.errors import (
+    GatewayError,
     KeyExistsError,
     KeyStateError,
     KeyTextError,
@@ -15,7 +18,7 @@ from ringfence.errors import (
     PrincipalMissingError,
     PrincipalStateError,
 )
-from ringfence.identity import Credential, Store
+from ringfence.identity import Credential, MasterKey, Store
 from ringfence.identity.database import Database
 from ringfence.identity.lifecycle import KINDS
 from ringfence.identity.migrations import migrate
@@ -85,6 +88,51 @@ def test_what_cannot_be_a_principal_is_refused(store: Store, wanted: Principal, 
     with pytest.raises(kind):
         store.principals.add(wanted, "ann")
     assert store.principals.all() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "parent", "said"),
+    [
+        ("acme", "acme", "stand under itself"),
+        ("acme", "emea", "stand under itself"),
+        ("desk", "desk-1", "stand under the sub-account"),
+        ("desk-1", None, "cannot stand by itself"),
+        ("desk", "nobody", "no principal nobody"),
+        ("nobody", "acme", "no principal nobody"),
+        ("desk", "out", "out is suspended"),
+        ("acme", "level-15", "deeper than 16"),
+    ],
+)
+def test_nothing_moves_into_a_circle_or_where_it_cannot_stand(
+    store: Store, name: str, parent: str | None, said: str
+) -> None:
+    tree = store.principals
+    tree.add(Principal("emea", "organisation", 1, parent="acme"), "ann")
+    tree.add(Principal("out", "organisation", 1), "ann")
+    tree.step("out", "suspend", "ann", "", 2)
+    for level in range(16):
+        above = f"level-{level - 1}" if level else None
+        tree.add(Principal(f"level-{level}", "organisation", 1, parent=above), "ann")
+    before = tree.all()
+    with pytest.raises(GatewayError, match=said):
+        tree.move(name, parent, "ann", "", 3)
+    assert tree.all() == before
+
+
+def test_a_move_takes_along_what_is_below_and_is_a_change_of_its_own(store: Store) -> None:
+    tree = store.principals
+    tree.add(Principal("other", "organisation", 1), "ann")
+    moved, change = tree.move("desk", "other", "ann", "sold", 3, ["bob:5f"])
+    assert moved.parent == "other" and change is not None
+    assert (change.before, change.state, change.why) == ("active", "active", "sold")
+    assert (change.what, change.approvals) == ("moved from acme to other", ("bob:5f",))
+    said = tree.standing("desk-1")
+    assert said and said["above"] == [["account", "desk"], ["organisation", "other"]]
+    assert tree.move("desk", "other", "ann", "sold", 4)[1] is None
+    # Whoever is out of use is so by where it stands now.
+    tree.step("acme", "suspend", "ann", "", 5)
+    assert not tree.holds("desk-1")
+    assert tree.history("desk")[-1].what == change.what
 
 
 def test_a_principal_closes_only_when_nothing_below_is_open(store: Store) -> None:
@@ -193,3 +241,39 @@ def test_unused_is_what_was_neither_used_nor_changed(store: Store) -> None:
     store.step("key-0003", "resume", "ann", "", 100)
     assert store.unused(100) == ["key-0000", "key-0002"]
     assert store.one("key-0001").used_us == 100
+
+
+class Follower:
+    """Stands in for the engine: keeps what it was given last of each credential and account."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bool] = {}
+        self.standing: dict[str, object] = {}
+        self.events: list[tuple[str, dict[str, object]]] = []
+
+    def hold_accounts(self, accounts: list[str], held: bool) -> int:
+        self.held |= dict.fromkeys(accounts, held)
+        return 1
+
+    def put_credentials(self, records: list[dict[str, object]]) -> int:
+        self.standing |= {str(one["key_id"]): one["standing"] for one in records}
+        return len(records)
+
+    def event(self, name: str, detail: dict[str, object]) -> None:
+        self.events.append((name, detail))
+
+
+def test_the_engine_sees_where_a_moved_principal_stands_before_the_call_returns(
+    store: Store,
+) -> None:
+    store.add(replace(MADE, account="desk-1"), "ann")
+    store.principals.add(Principal("other", "organisation", 1), "ann")
+    store.principals.step("other", "suspend", "ann", "", 2)
+    store.principals.step("other", "resume", "ann", "", 2)
+    engine: Any = Follower()
+    service = PrincipalService(KeyService(store, MasterKey(bytes(32)), engine))
+    service.move("desk", "other", "sold", "ann")
+    assert engine.standing["key-0001"] == store.principals.standing("desk-1")
+    assert engine.held["desk-1"] is False
+    [(_, detail)] = [one for one in engine.events if one[0] == "principal.moved"]
+    assert (detail["principal"], detail["parent"], detail["why"]) == ("desk", "other", "sold")

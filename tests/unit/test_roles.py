@@ -35,6 +35,7 @@ POST /principals                  x     x     .        .       .
 POST /principals/{name}/suspend   x     x     x        .       .
 POST /principals/{name}/resume    x     x     .        .       .
 POST /principals/{name}/close     x     x     .        .       .
+POST /principals/{name}/move      x     x     .        .       .
 GET /keys                         x     x     x        x       x
 GET /keys/{key_id}                x     x     x        x       x
 POST /keys                        x     x     .        .       .

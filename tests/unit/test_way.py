@@ -25,9 +25,7 @@ from tests.attested import attestation
 KEY = secrets.token_bytes(32)
 NOW = 1_800_000_000
 LOCAL = {
-    "GET /vault": "a gateway that signs for a venue does not offer its admin API",
-    "POST /vault": "as above",
-    "POST /vault/{name}/remove": "as above",
+    "POST /vault": "a venue's secret is put where it stays",
     "POST /seal/rewrap": "tells what a command on the machine is about to do",
     "POST /exports/shares": "as above",
     "POST /volumes/{month}/drop": "takes longer than an answer may",

@@ -237,9 +237,9 @@ impl Operation {
         self.changes_state() || matches!(self, Self::SessionLogon)
     }
 
-    /// Tells whether the message goes on; the others the gateway answers itself.
+    /// Tells whether the message goes to the venue; the others the gateway answers itself, or its admin API.
     pub const fn reaches_venue(self) -> bool {
-        !matches!(self, Self::ReceiptRead | Self::SessionLogon)
+        !self.administers() && !matches!(self, Self::ReceiptRead | Self::SessionLogon)
     }
 
     /// Tells whether the message moves funds.

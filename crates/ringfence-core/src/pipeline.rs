@@ -118,6 +118,7 @@ pub struct Permit {
     authority: Mode,
     venue_key: Option<Arc<VenueKey>>,
     judged: Option<Serial>,
+    transport: &'static str,
     /// What it withdraws, where the guard said that it may.
     leaving: Option<Box<Funds>>,
     cost: Cost,
@@ -211,6 +212,16 @@ impl Permit {
         self.venue_key.as_ref()
     }
 
+    /// Tells whether the message goes to the venue.
+    pub const fn reaches_venue(&self) -> bool {
+        self.act.operation.reaches_venue()
+    }
+
+    /// Returns by which set of policies it was permitted, where it was by one.
+    pub const fn judged(&self) -> Option<Serial> {
+        self.judged
+    }
+
     /// Returns what the message costs.
     pub const fn cost(&self) -> Cost {
         self.cost
@@ -294,6 +305,35 @@ impl Core {
         }
         let what = "the policies changed while it waited";
         Err(Refusal::new(Code::PolicyForbids).with(Detail::Policies(what.into())))
+    }
+
+    /// Asks whether what a permit opened may go on: authority, as [`Permit::revalidate`] does, and the policies, if they are
+    /// others than those by which it was last said. Returns which said so now. It is about what was opened, which carries
+    /// neither orders nor funds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Permit::revalidate`], and as [`Policy::check`].
+    pub fn goes_on(
+        &self,
+        permit: &Permit,
+        judged: Option<Serial>,
+        now_us: u64,
+    ) -> Result<Option<Serial>, Refusal> {
+        permit.revalidate(now_us)?;
+        match (&self.policy, judged, &permit.credential) {
+            (Some(policy), Some(last), Some(who)) if policy.serial() != last => {
+                let asked = passage::Asking {
+                    core: self,
+                    who,
+                    act: &permit.act,
+                    transport: permit.transport,
+                    now_us,
+                };
+                policy.check(&asked.about(&[], None)).map(Some)
+            }
+            _ => Ok(judged),
+        }
     }
 
     /// Takes what the venue, answering a permitted message, says was used of its limits: by everybody, or with the key

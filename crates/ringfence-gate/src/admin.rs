@@ -47,9 +47,6 @@ pub(crate) fn check(snapshot: &Snapshot, dialect: &Dialect) -> Result<(), String
     if !dialect.routes().any(|route| route.operation.administers()) {
         return Ok(());
     }
-    if snapshot.egress.is_some() {
-        return Err("a gateway with `egress` does not offer its admin API here".to_owned());
-    }
     let modes = modes(snapshot).map_err(|e| e.to_string())?;
     match NEEDED.into_iter().find(|c| modes.of(*c) != Mode::Enforce) {
         Some(control) => Err(format!(

@@ -113,11 +113,15 @@ pub(crate) fn request(
     let shared = &passing.client.thread.shared;
     let credential = permit.credential();
     let body = Bytes::from(outgoing.body);
+    // In egress a venue is told nothing; the admin API always is.
     let (venue, attestor) = match &shared.admin {
-        Some(admin) if operation.administers() => (&admin.venue, &admin.attestor),
-        Some(_) | None => (&shared.venue, &shared.attestor),
+        Some(admin) if operation.administers() => (&admin.venue, Some(&admin.attestor)),
+        Some(_) | None => {
+            let tells = shared.core.egress.is_none();
+            (&shared.venue, tells.then_some(&shared.attestor))
+        }
     };
-    let attestation = shared.core.egress.is_none().then(|| {
+    let attestation = attestor.map(|attestor| {
         attestor.attest(&Attested {
             account: credential.map(|c| c.account()),
             credential: credential.map(|c| c.key_id()),

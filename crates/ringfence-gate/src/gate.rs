@@ -168,7 +168,7 @@ impl Gate {
         addresses.put(&self.shared.core.withdrawals.addresses)
     }
 
-    /// Puts other policies in force, for every message that is not judged yet.
+    /// Puts other policies in force, for every message that is not judged yet and for what is pushed from now on.
     ///
     /// # Errors
     ///
@@ -177,6 +177,7 @@ impl Gate {
         let live = self.shared.policies.as_ref();
         let live = live.ok_or_else(|| GateError::config("policy", "there is no such section"))?;
         live.put(set);
+        self.shared.silence();
         Ok(())
     }
 

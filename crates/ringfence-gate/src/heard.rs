@@ -24,6 +24,9 @@ impl Passing {
         sent_us: u64,
     ) -> Option<Refusal> {
         let egress = self.client.thread.shared.core.egress.as_ref()?;
+        if !permit.reaches_venue() {
+            return None;
+        }
         self.count(permit, response, sent_us);
         let body: &[u8] = match response.body() {
             Content::Whole(Some(body)) => body,

@@ -37,6 +37,7 @@ mod listen;
 mod masks;
 mod minted;
 mod nonce;
+mod ongoing;
 mod open;
 mod outbox;
 mod pipeline;

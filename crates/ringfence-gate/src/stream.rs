@@ -27,6 +27,7 @@ use crate::carry::{Permitted, Recorded};
 use crate::exchange::Trouble;
 use crate::lane::Next;
 use crate::lending::Shown;
+use crate::ongoing::Ongoing;
 use crate::pipeline::Passing;
 use crate::pool::Sent;
 use crate::refuse::MESSAGE;
@@ -77,7 +78,8 @@ impl Passing {
         };
         let answer = match opened {
             Ok(far) => {
-                let lease = shown.map(|shown| Box::new(Lease::new(permit, shown)));
+                let opened = Ongoing::new(&self.client.thread, permit);
+                let lease = shown.map(|shown| Box::new(Lease::new(opened, shown)));
                 *self.lane.next.borrow_mut() = Some(Next::Stream(far, lease));
                 self.opened(&opening)
             }

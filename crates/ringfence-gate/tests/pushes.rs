@@ -15,6 +15,7 @@ use common::talk::{Heard, Talk, code, plain, signed};
 use common::{Bench, Key, SOON};
 use ringfence_core::credential::State;
 use ringfence_gate::{CredentialRecord, VenueKeyRecord};
+use ringfence_policy::set::PolicySet;
 use serde_json::{Value, json};
 
 fn bench(pusher: &Pusher, change: impl FnOnce(&mut Value)) -> Bench {
@@ -224,6 +225,33 @@ fn a_quiet_subscription_is_closed_when_its_key_is_changed() {
         ..bench.key.clone()
     };
     put(&bench, &other, &["read", "trade"]);
+    assert_eq!(talk.next(), silenced());
+    pusher.until_gone(1);
+}
+
+fn policies(text: &str) -> Value {
+    json!({"files": [{"file": "all.cedar", "text": text}]})
+}
+
+#[test]
+fn other_policies_close_what_they_would_not_have_opened_and_leave_the_rest() {
+    const ALL: &str = "permit (principal, action, resource);";
+    let pusher = Pusher::echoing();
+    let bench = bench(&pusher, |snapshot| snapshot["policy"] = policies(ALL));
+    let mut talk = subscribed(&bench);
+    let load = |text: &str| {
+        let definition = serde_json::from_value(policies(text)).unwrap();
+        let set = PolicySet::compile(definition).unwrap();
+        bench.gate.put_policies(Arc::new(set)).unwrap();
+    };
+    let mut leg = pusher.leg(0);
+    load(&format!(
+        "{ALL} forbid (principal == Account::\"bob\", action, resource);"
+    ));
+    assert!(push(&mut leg, "1"));
+    assert_eq!(talk.hear(), 1);
+    load("permit (principal == Account::\"bob\", action, resource);");
+    push(&mut leg, "2");
     assert_eq!(talk.next(), silenced());
     pusher.until_gone(1);
 }

@@ -64,6 +64,10 @@ class Keys(Protocol):
         """Let a principal take a step."""
         ...
 
+    def move_principal(self, name: str, parent: str | None, why: str) -> dict[str, Any]:
+        """Put a principal under another one, or at the top."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -136,6 +140,12 @@ class Asked:
         if asked == "resume":
             self.may("principal.resume", "")
         return PrincipalService(self.service).step(name, asked, why, self.who)
+
+    def move_principal(self, name: str, parent: str | None, why: str) -> dict[str, Any]:
+        """As `PrincipalService.move`."""
+        self.may("principal.move", "")
+        self._alone("principal.move")
+        return PrincipalService(self.service).move(name, parent, why, self.who)
 
     def _scopes(self, key_id: str) -> Sequence[str]:
         return self.service.store.one(key_id).scopes

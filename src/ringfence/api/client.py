@@ -113,6 +113,12 @@ class Client(FactorClient):
         changed: dict[str, Any] = self._ask("POST", target, {"why": why})
         return changed
 
+    def move_principal(self, name: str, parent: str | None, why: str) -> dict[str, Any]:
+        """Put a principal under another one, in store and engine."""
+        target = f"/principals/{quote(name, safe='')}/move"
+        moved: dict[str, Any] = self._ask("POST", target, {"parent": parent, "why": why})
+        return moved
+
     def addresses(self, account: str | None) -> list[dict[str, Any]]:
         """Return all withdrawal addresses, or one account's, oldest first."""
         of = "" if account is None else f"?account={quote(account, safe='')}"

@@ -243,6 +243,18 @@ class KeyService:
                 continue  # Somebody was faster.
         return found
 
+    def follow_all(self, accounts: Sequence[str]) -> None:
+        """Let the engine have all credentials of accounts again, as they stand now.
+
+        The order is held.
+        Raises:
+            EngineError: it does not follow.
+        """
+        try:
+            self._put([one for one in self.store.of(accounts) if one.verifiable])
+        except EngineError as e:
+            raise unfollowed(e) from e
+
     def record_earlier(self) -> None:
         """Record in the ledger what was changed while no gateway ran.
 

@@ -57,7 +57,11 @@ def performers(
             raise PolicyError("this gateway has no policies")
         return policies.load(of["why"], who, of["sha256"], by)
 
+    def move(of: Parameters, who: str, by: tuple[str, ...]) -> Parameters:
+        return PrincipalService(keys).move(of["of"], of["parent"], of["why"], who, by)
+
     return {
+        "principal.move": move,
         "policy.load": load,
         "address.add": address,
         "key.create": create,

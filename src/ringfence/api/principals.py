@@ -96,6 +96,30 @@ class PrincipalService:
                 self._record(change)
         return {**changed.shown(), "effective_us": effective_us}
 
+    def move(
+        self, name: str, parent: str | None, why: str, who: str, approvals: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Put a principal, with all below it, under another one, or at the top with None.
+
+        When this returns, the engine judges what is below by where it stands now.
+
+        Raises:
+            KeyTextError: the reason cannot be kept, or it cannot stand there.
+            PrincipalMissingError: there is none of this name, or of the parent's.
+            PrincipalStateError: it, its parent or one above that is out of use.
+            EngineError: the running engine does not follow; the store has the change.
+        """
+        why = read_why(why)
+        effective_us = None
+        with self._keys.order:
+            changed, change = self._tree.move(name, parent, who, why, now_us(), approvals)
+            if self._keys.engine is not None:
+                effective_us = self._follow(name)
+                self._keys.follow_all(self._tree.below(name))
+            if change is not None:
+                self._record(change)
+        return {**changed.shown(), "effective_us": effective_us}
+
     def record_earlier(self) -> None:
         """Record in the ledger what was changed while no gateway ran.
 

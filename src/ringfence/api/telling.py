@@ -37,6 +37,9 @@ def patiently(record: Callable[[], None]) -> None:
 def told_principal(change: PrincipalChange, principal: Principal) -> tuple[str, Detail]:
     """Return what the ledger says about a principal's change: the event's name and its detail."""
     about: dict[str, str | int] = {"principal": change.principal, "state": change.state}
+    if change.what:
+        about["parent"] = principal.parent or ""
+        return "principal.moved", about | told(change)
     if change.before is not None:
         return "principal.state", about | told(change)
     shown = {"kind": principal.kind, "parent": principal.parent, "role": principal.role}

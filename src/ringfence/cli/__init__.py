@@ -79,6 +79,7 @@ actor.command("tree")(principal.tree)
 actor.command("suspend")(principal.suspend)
 actor.command("resume")(principal.resume)
 actor.command("close")(principal.close)
+actor.command("move")(principal.move)
 app.add_typer(actor, name="principal")
 
 key = typer.Typer(help="Create credentials, and lead them through their lives.")

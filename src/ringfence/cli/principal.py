@@ -20,7 +20,7 @@ from ringfence.cli.say import (
 )
 from ringfence.errors import KeyTextError
 
-__all__ = ["close", "create", "list_principals", "resume", "show", "suspend", "tree"]
+__all__ = ["close", "create", "list_principals", "move", "resume", "show", "suspend", "tree"]
 
 COLUMNS = ("name", "kind", "parent", "state", "role", "uid")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The principal's name.")]
@@ -115,6 +115,24 @@ def close(
 ) -> None:
     """Close a principal for ever. Nothing below it may be open."""
     step(config, name, "close", why, as_json)
+
+
+def move(
+    name: NameArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    under: Annotated[str | None, typer.Option(help="The principal to stand under.")] = None,
+    top: Annotated[bool, typer.Option("--top", help="Stand by itself.")] = False,
+    why: WhyOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Put a principal, with all below it, under another one. Policies see it there at once."""
+    if (under is None) != top:
+        raise KeyTextError("where to is not said", hint="say --under NAME, or --top")
+    with keys(config) as service:
+        moved = service.move_principal(name, under, why)
+    say_changed(
+        f"{name} stands {'by itself' if under is None else f'under {under}'}", moved, as_json
+    )
 
 
 def step(config: Path, name: str, asked: str, why: str, as_json: bool) -> None:

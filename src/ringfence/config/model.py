@@ -458,6 +458,7 @@ Act = Literal[
     "factor.reset",
     "address.add",
     "policy.load",
+    "principal.move",
 ]
 
 

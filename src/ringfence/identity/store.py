@@ -90,6 +90,13 @@ class Store:
             rows = db.execute(select(CREDENTIAL).order_by(CREDENTIAL.c.serial)).mappings()
             return [credential(row) for row in rows]
 
+    def of(self, accounts: Sequence[str]) -> list[Credential]:
+        """Return the credentials of some accounts, oldest first."""
+        asked = select(CREDENTIAL).where(CREDENTIAL.c.account.in_(list(accounts)))
+        with self._database.transaction() as db:
+            rows = db.execute(asked.order_by(CREDENTIAL.c.serial)).mappings()
+            return [credential(row) for row in rows]
+
     def one(self, key_id: str) -> Credential:
         """Return one credential.
 

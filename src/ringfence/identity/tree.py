@@ -138,6 +138,42 @@ class Tree:
             )
             return replace(found, state=target), note(db, change)
 
+    def move(
+        self,
+        name: str,
+        parent: str | None,
+        who: str,
+        why: str,
+        now_us: int,
+        approvals: Sequence[str] = (),
+    ) -> tuple[Principal, PrincipalChange | None]:
+        """Put a principal, with all below it, under another one, or at the top with None.
+
+        Being there already is no change and no error.
+
+        Raises:
+            PrincipalMissingError: there is none of this name, or of the parent's.
+            PrincipalStateError: it is closed, or the parent or one above it is not active.
+            KeyTextError: its kind cannot stand there; it would stand under itself, or too deep.
+        """
+        with self._database.transaction(writes=True) as db:
+            found = find(db, name)
+            if found.state in lifecycle.PRINCIPAL.final:
+                hint = "what is closed stays where it is"
+                raise PrincipalStateError(f"{name} is {found.state}", hint=hint)
+            if found.parent == parent:
+                return found, None
+            under = None if parent is None else find(db, parent)
+            may_stand(found.kind, under)
+            in_use(db, under)
+            fits(db, name, under)
+            where = PRINCIPAL.c.name == name
+            db.execute(update(PRINCIPAL).where(where).values(parent=parent))
+            what = f"moved from {found.parent or 'the top'} to {parent or 'the top'}"
+            state, done = found.state, tuple(approvals)
+            change = PrincipalChange(0, name, state, state, who, why, now_us, done, what)
+            return replace(found, parent=parent), note(db, change)
+
     def held(self) -> set[str]:
         """Return the principals that are out of use: by themselves, or by one above them."""
         start = select(PRINCIPAL.c.name).where(PRINCIPAL.c.state != "active")
@@ -247,12 +283,7 @@ def lay(
 ) -> PrincipalChange:
     """Write a new principal and its first change."""
     parent = None if wanted.parent is None else find(db, wanted.parent)
-    above = None if parent is None else parent.kind
-    under = KINDS[wanted.kind].under
-    if above not in under:
-        may = ", ".join("nothing" if each is None else each for each in under)
-        there = "by itself" if above is None else f"under the {above} {wanted.parent}"
-        raise KeyTextError(f"a {wanted.kind} cannot stand {there}", hint=f"it stands under: {may}")
+    may_stand(wanted.kind, parent)
     in_use(db, parent)
     if len(above_of(db, parent)) >= DEPTH:
         raise KeyTextError(f"the tree would be deeper than {DEPTH}", hint="name a higher parent")
@@ -265,6 +296,43 @@ def lay(
     db.execute(insert(PRINCIPAL).values(row))
     made_us, done = wanted.created_us, tuple(approvals)
     return note(db, PrincipalChange(0, wanted.name, None, wanted.state, who, why, made_us, done))
+
+
+def may_stand(kind: str, parent: Principal | None) -> None:
+    """Make sure that a kind of principal may stand under a parent; None: by itself.
+
+    Raises:
+        KeyTextError: it may not.
+    """
+    above = None if parent is None else parent.kind
+    under = KINDS[kind].under
+    if above not in under:
+        may = ", ".join("nothing" if each is None else each for each in under)
+        there = "by itself" if parent is None else f"under the {above} {parent.name}"
+        raise KeyTextError(f"a {kind} cannot stand {there}", hint=f"it stands under: {may}")
+
+
+def fits(db: Connection, name: str, parent: Principal | None) -> None:
+    """Make sure that no circle comes of a principal under `parent`, nor too deep a tree.
+
+    Raises:
+        KeyTextError: it would.
+    """
+    above = above_of(db, parent)
+    if name in above:
+        raise KeyTextError(f"{name} would stand under itself", hint="name a parent outside of it")
+    if len(above) + height(db, name) > DEPTH:
+        raise KeyTextError(f"the tree would be deeper than {DEPTH}", hint="name a higher parent")
+
+
+def height(db: Connection, name: str) -> int:
+    """Return how many levels a principal has, its own and those below."""
+    levels, at = 0, [name]
+    while at:
+        levels += 1
+        rows = db.execute(select(PRINCIPAL.c.name).where(PRINCIPAL.c.parent.in_(at)))
+        at = list(rows.scalars())
+    return levels
 
 
 def nothing_open(db: Connection, name: str) -> None:

@@ -10,7 +10,7 @@ use crate::credential::Credential;
 use crate::edge::EdgePass;
 use crate::egress::VenueKey;
 use crate::freshness::Window;
-use crate::funds::Funds;
+use crate::funds::{Funds, FundsText};
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode};
 use crate::operation::Operation;
@@ -98,6 +98,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             authority: core.modes.of(Control::Authority),
             venue_key: self.venue_key.clone(),
             judged: self.judged,
+            transport: self.message.transport,
             leaving: self.leaving(),
             cost: self.message.cost,
             bounds: self.message.bounds(),
@@ -272,9 +273,11 @@ impl<'c, 'm> Passage<'c, 'm> {
             return Err(Refusal::new(Code::OrderUnknown).field("orderId"));
         }
         if let Some(policy) = &self.core.policy {
-            self.judged = Some(policy.check(&self.asked(who, act, orders))?);
+            let asked = self.asking(who, act);
+            let asked = asked.about(orders, self.message.funds.as_ref());
+            self.judged = Some(policy.check(&asked)?);
         }
-        self.proved(who, act.operation)?;
+        self.asking(who, act).proved()?;
         if let Some(egress) = &self.core.egress
             && act.operation.reaches_venue()
         {
@@ -283,53 +286,13 @@ impl<'c, 'm> Passage<'c, 'm> {
         Ok(authorized)
     }
 
-    /// Returns the fresh proof that somebody gave for an account; one of the future is none.
-    fn step_up(&self, who: &Credential) -> Option<StepUp<'static>> {
-        let (proof, at_us) = who.stepped()?;
-        let age_us = self.now_us.checked_sub(at_us)?;
-        Some(StepUp {
-            // Never younger than it is.
-            age_s: age_us.div_ceil(1_000_000),
-            strength: proof.as_str(),
-        })
-    }
-
-    /// Checks that somebody has just stepped up for the account, where a withdrawal needs it.
-    fn proved(&self, who: &Credential, operation: Operation) -> Result<(), Refusal> {
-        let needed = self.core.withdrawals.step_up_s;
-        let Some(max_age_s) = needed.filter(|_| operation == Operation::WithdrawCreate) else {
-            return Ok(());
-        };
-        match self.step_up(who) {
-            Some(proof) if proof.age_s <= max_age_s => Ok(()),
-            Some(_) | None => {
-                Err(Refusal::new(Code::StepUpRequired).with(Detail::StepUp(max_age_s)))
-            }
-        }
-    }
-
-    fn asked<'a>(
-        &'a self,
-        who: &'a Credential,
-        act: &Act,
-        orders: &'a [OrderText<'a>],
-    ) -> Asked<'a> {
-        Asked {
-            account: who.account(),
-            standing: who.standing(),
-            key_id: who.key_id(),
-            scopes: who.scopes(),
-            algorithm: who.algorithm().as_str(),
-            operation: act.operation,
-            peer: act.peer,
-            now_us: self.now_us,
-            coverage: act.coverage,
-            certificate: act.certificate.is_some(),
+    fn asking<'a>(&'a self, who: &'a Credential, act: &'a Act) -> Asking<'a> {
+        Asking {
+            core: self.core,
+            who,
+            act,
             transport: self.message.transport,
-            step_up: self.step_up(who),
-            orders,
-            funds: self.message.funds.as_ref(),
-            guard: &self.core.guard,
+            now_us: self.now_us,
         }
     }
 
@@ -381,5 +344,68 @@ impl<'c, 'm> Passage<'c, 'm> {
         let funds = self.message.funds.filter(|_| enforced);
         let funds = funds.filter(|_| self.message.operation == Operation::WithdrawCreate);
         funds.map(|funds| Box::new(funds.kept()))
+    }
+}
+
+/// What is asked of whoever judges behind the scopes.
+pub(super) struct Asking<'a> {
+    pub(super) core: &'a Core,
+    pub(super) who: &'a Credential,
+    pub(super) act: &'a Act,
+    pub(super) transport: &'static str,
+    pub(super) now_us: u64,
+}
+
+impl<'a> Asking<'a> {
+    /// Returns it as policies see it, with what the message carries.
+    pub(super) fn about(
+        &self,
+        orders: &'a [OrderText<'a>],
+        funds: Option<&'a FundsText<'a>>,
+    ) -> Asked<'a> {
+        let (who, act) = (self.who, self.act);
+        Asked {
+            account: who.account(),
+            standing: who.standing(),
+            key_id: who.key_id(),
+            scopes: who.scopes(),
+            algorithm: who.algorithm().as_str(),
+            operation: act.operation,
+            peer: act.peer,
+            now_us: self.now_us,
+            coverage: act.coverage,
+            certificate: act.certificate.is_some(),
+            transport: self.transport,
+            step_up: self.step_up(),
+            orders,
+            funds,
+            guard: &self.core.guard,
+        }
+    }
+
+    /// Checks that somebody has just stepped up for the account, where a withdrawal needs it.
+    fn proved(&self) -> Result<(), Refusal> {
+        let needed = self.core.withdrawals.step_up_s;
+        let withdraws = self.act.operation == Operation::WithdrawCreate;
+        let Some(max_age_s) = needed.filter(|_| withdraws) else {
+            return Ok(());
+        };
+        match self.step_up() {
+            Some(proof) if proof.age_s <= max_age_s => Ok(()),
+            Some(_) | None => {
+                Err(Refusal::new(Code::StepUpRequired).with(Detail::StepUp(max_age_s)))
+            }
+        }
+    }
+
+    /// Returns the fresh proof that somebody gave for the account; one of the future is none.
+    fn step_up(&self) -> Option<StepUp<'static>> {
+        let (proof, at_us) = self.who.stepped()?;
+        let age_us = self.now_us.checked_sub(at_us)?;
+        Some(StepUp {
+            // Never younger than it is.
+            age_s: age_us.div_ceil(1_000_000),
+            strength: proof.as_str(),
+        })
     }
 }

@@ -19,6 +19,7 @@ use crate::carry::{Permitted, Recorded};
 use crate::clock::now_us;
 use crate::egress::seal;
 use crate::exchange::Trouble;
+use crate::ongoing::Ongoing;
 use crate::pipeline::Passing;
 
 /// The status that the ledger keeps of what was passed on: the venue's own answer goes to the client unread.
@@ -146,7 +147,10 @@ impl Task {
             recorded,
             ..
         } = permitted;
-        let grant = Rc::new(Grant::new(permit, until_us));
+        let grant = Rc::new(Grant::new(
+            Ongoing::new(&self.passing.client.thread, permit),
+            until_us,
+        ));
         match self.opened(&grant, outgoing, operation, &saying).await {
             Ok((leg, answer)) => {
                 answered(recorded, PASSED_ON);
@@ -169,7 +173,7 @@ impl Task {
         operation: Operation,
         saying: &Saying,
     ) -> Result<(Leg, Option<String>), Refusal> {
-        let (passing, permit) = (&self.passing, &grant.permit);
+        let (passing, permit) = (&self.passing, &grant.opened.permit);
         let shared = &passing.client.thread.shared;
         let ticket = match permit.venue_key() {
             Some(_) => self.ticket(permit).await?,

@@ -15,32 +15,33 @@ use zeroize::Zeroizing;
 
 use crate::client::Thread;
 use crate::clock::now_us;
+use crate::ongoing::Ongoing;
 use crate::outbox::{KEPT_BYTES, Outbox};
 use crate::pushing::Held;
 use crate::stream::{FRAMES, Far, VENUE_MESSAGE_BYTES};
 
 /// Leave to pass on what is pushed: the permit of the message that asked for it, for as long as its session lasts.
 pub(super) struct Grant {
-    pub(super) permit: Permit,
+    pub(super) opened: Ongoing,
     until_us: u64,
     /// How often the venue key had been exchanged when the leg was logged on with it.
     exchanges: u64,
 }
 
 impl Grant {
-    pub(super) fn new(permit: Permit, until_us: u64) -> Self {
-        let exchanges = permit.venue_key().map_or(0, |key| key.exchanges());
+    pub(super) fn new(opened: Ongoing, until_us: u64) -> Self {
+        let exchanges = opened.permit.venue_key().map_or(0, |key| key.exchanges());
         Self {
-            permit,
+            opened,
             until_us,
             exchanges,
         }
     }
 
     /// Returns that of a later message on the same leg, whose logon stays the first one's.
-    pub(super) const fn renewed(&self, permit: Permit, until_us: u64) -> Self {
+    pub(super) fn renewed(&self, permit: Permit, until_us: u64) -> Self {
         Self {
-            permit,
+            opened: self.opened.renewed(permit),
             until_us,
             exchanges: self.exchanges,
         }
@@ -54,15 +55,15 @@ impl Grant {
     /// Tells whether it still holds at `now_us`: whoever was permitted is, and in egress the venue key is there, and the
     /// one that the leg was logged on with.
     pub(super) fn holds(&self, now_us: u64) -> bool {
-        let key = self.permit.venue_key();
+        let key = self.opened.permit.venue_key();
         now_us < self.until_us
             && key.is_none_or(|key| key.is_ready() && key.exchanges() == self.exchanges)
-            && self.permit.revalidate(now_us).is_ok()
+            && self.opened.holds(now_us)
     }
 
     /// Whose pushes they are; nobody's on a public leg.
     pub(super) const fn credential(&self) -> Option<&Arc<Credential>> {
-        self.permit.credential()
+        self.opened.permit.credential()
     }
 }
 

@@ -2,25 +2,24 @@
 
 use std::borrow::Cow;
 
-use ringfence_core::pipeline::Permit;
-
 use crate::lending::Shown;
+use crate::ongoing::Ongoing;
 use crate::pushing::Held;
 
 /// Leave to pass on what is pushed on a private stream: the permit of its opening, for as long as the token is good.
 pub(crate) struct Lease {
-    permit: Permit,
+    opened: Ongoing,
     shown: Shown,
 }
 
 impl Lease {
-    pub(crate) const fn new(permit: Permit, shown: Shown) -> Self {
-        Self { permit, shown }
+    pub(crate) const fn new(opened: Ongoing, shown: Shown) -> Self {
+        Self { opened, shown }
     }
 
     /// Tells whether it still holds at `now_us`.
     pub(super) fn holds(&self, now_us: u64) -> bool {
-        self.shown.loan.goes_on(now_us) && self.permit.revalidate(now_us).is_ok()
+        self.shown.loan.goes_on(now_us) && self.opened.holds(now_us)
     }
 
     /// Tells whether what was pushed may be written at `now_us`. Who asks so holds back whoever takes the leave away.

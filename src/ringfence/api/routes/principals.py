@@ -25,6 +25,12 @@ class PrincipalRequest(Body):
     why: str = ""
 
 
+class MoveRequest(WhyRequest):
+    """The body of POST /principals/{name}/move; without `parent`, to the top."""
+
+    parent: str | None = None
+
+
 def router(
     principals: PrincipalService, factors: FactorService, approvals: ApprovalService
 ) -> APIRouter:
@@ -65,5 +71,10 @@ def router(
     @made.post("/{name}/close", response_model=PrincipalStep)
     def close_principal(name: str, wanted: WhyRequest, who: Who) -> object:
         return principals.step(name, "close", wanted.why, who)
+
+    @made.post("/{name}/move", response_model=PrincipalStep)
+    def move_principal(name: str, wanted: MoveRequest, operator: Operator, who: Who) -> object:
+        approvals.require("principal.move", operator.name, {"of": name, **wanted.model_dump()})
+        return principals.move(name, wanted.parent, wanted.why, who)
 
     return made
