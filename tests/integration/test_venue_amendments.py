@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import ccxt
 import pytest
 
-from demo.stage import Stage, set_stage
+from demo.stage import Stage
 from ringfence.engine import LedgerReader
-from tests.integration.test_venue_clients import Place, fetch_order
-from tests.integration.venues import VENUES, client
+from tests.integration.venues import Place, client, fetch_order
 
 ELSEWHERE = {"deribit": "BTC_USDC-99999", "kraken": "OPAPER-99999-VENUES"}
 """Orders that nobody placed, in each venue's form."""
 
 
-@pytest.fixture(scope="module", params=ELSEWHERE)
-def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
-    venue = VENUES[request.param]
-    folder = tmp_path_factory.mktemp(venue.name) / "stage"
-    with set_stage(folder, venue.profile, venue.name) as stage:
-        yield Place(venue, stage)
+pytestmark = pytest.mark.parametrize("place", list(ELSEWHERE), indirect=True, scope="module")
 
 
 def edit(exchange: Any, order_id: str, place: Place, price: float | None) -> Any:

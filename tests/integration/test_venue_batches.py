@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import ccxt
 import pytest
 
-from demo.stage import set_stage
-from tests.integration.test_venue_clients import Place
-from tests.integration.venues import VENUES
+from tests.integration.venues import Place
 
-
-@pytest.fixture(scope="module", params=["okx", "bybit", "kraken"])
-def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
-    venue = VENUES[request.param]
-    folder = tmp_path_factory.mktemp(venue.name) / "stage"
-    with set_stage(folder, venue.profile, venue.name) as stage:
-        yield Place(venue, stage)
+pytestmark = pytest.mark.parametrize(
+    "place", ["okx", "bybit", "kraken"], indirect=True, scope="module"
+)
 
 
 def asked(place: Place, *prices: float) -> list[dict[str, Any]]:

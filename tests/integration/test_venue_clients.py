@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import ccxt
@@ -12,44 +10,13 @@ import httpx
 import pytest
 
 from demo.attack import Key
-from demo.stage import Stage, key, set_stage
-from tests.integration.venues import VENUES, Venue, client
+from tests.integration.venues import VENUES, Place, client, fetch_order
 
 DENIED = {"kucoin": ccxt.AuthenticationError}
 """What the venue's own code comes to in ccxt, where it is no denial there."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """One venue's stage."""
-
-    venue: Venue
-    stage: Stage
-
-    def client(self, scopes: tuple[str, ...] = ("read", "trade")) -> Any:
-        """Return a client with a key of its own, so that no test uses up another's budget."""
-        made = key(self.stage.state, "alice", list(scopes), "127.0.0.0/8")
-        return client(self.stage, self.venue.name, made)
-
-    def order(self, exchange: Any, **parameters: Any) -> Any:
-        v = self.venue
-        return exchange.create_order(v.symbol, "limit", "buy", v.amount, v.resting, parameters)
-
-
-@pytest.fixture(scope="module", params=VENUES)
-def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Any]:
-    venue = VENUES[request.param]
-    folder = tmp_path_factory.mktemp(venue.name) / "stage"
-    with set_stage(folder, venue.profile, venue.name) as stage:
-        yield Place(venue, stage)
-
-
-def fetch_order(exchange: Any, order_id: str, symbol: str) -> Any:
-    # ccxt wants to hear that Bybit shows recent orders only.
-    acknowledged = {"acknowledged": True} if exchange.id == "bybit" else {}
-    return exchange.fetch_order(order_id, symbol, acknowledged)
+pytestmark = pytest.mark.parametrize("place", VENUES, indirect=True, scope="module")
 
 
 def test_ccxt_reads_the_market(place: Place) -> None:

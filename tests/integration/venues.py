@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import ccxt
 
 from demo.attack import Key
-from demo.stage import Stage
+from demo.stage import Stage, key
 
-__all__ = ["PUSHED", "VENUES", "Venue", "client", "rewritten"]
+__all__ = ["PUSHED", "VENUES", "Place", "Venue", "client", "fetch_order", "rewritten"]
 
 
 @dataclass(frozen=True)
@@ -74,3 +74,26 @@ def client(stage: Stage, name: str, key: Key, library: Any = ccxt) -> Any:
     if streams is not None:
         made.urls["api"]["ws"] = rewritten(streams, stage.streams)
     return made
+
+
+@dataclass(frozen=True)
+class Place:
+    """One venue's stage."""
+
+    venue: Venue
+    stage: Stage
+
+    def client(self, scopes: tuple[str, ...] = ("read", "trade")) -> Any:
+        """Return a client with a key of its own, so that no test uses up another's budget."""
+        made = key(self.stage.state, "alice", list(scopes), "127.0.0.0/8")
+        return client(self.stage, self.venue.name, made)
+
+    def order(self, exchange: Any, **parameters: Any) -> Any:
+        v = self.venue
+        return exchange.create_order(v.symbol, "limit", "buy", v.amount, v.resting, parameters)
+
+
+def fetch_order(exchange: Any, order_id: str, symbol: str) -> Any:
+    # ccxt wants to hear that Bybit shows recent orders only.
+    acknowledged = {"acknowledged": True} if exchange.id == "bybit" else {}
+    return exchange.fetch_order(order_id, symbol, acknowledged)
