@@ -1,5 +1,6 @@
 //! Runs a child and kills it (SIGKILL) at a chosen step: right before or right after one of the
-//! system calls by which a ledger changes what is on the disk. Source: ptrace(2).
+//! system calls by which a ledger changes what is on the disk. A filter of the child's own stops it
+//! there and nowhere else. Sources: ptrace(2), seccomp(2).
 
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
@@ -40,10 +41,14 @@ pub enum End {
 /// Runs `command` up to step `at`, counted from 0 over all its threads. What it wrote to its
 /// standard output is in the pipe of the child.
 pub fn run(command: &mut Command, at: u64) -> (End, Child) {
-    // SAFETY: between fork and exec only this one system call is made.
+    let filter = filter();
+    // SAFETY: between fork and exec only these three system calls are made.
     #[allow(unsafe_code)]
     let child = unsafe {
-        command.pre_exec(|| request(libc::PTRACE_TRACEME, 0, 0).map(|_| ()));
+        command.pre_exec(move || {
+            request(libc::PTRACE_TRACEME, 0, 0)?;
+            stop_at(&filter)
+        });
         command.spawn()
     };
     let child = child.expect("ptrace is allowed where the ledger is tested");
@@ -51,8 +56,51 @@ pub fn run(command: &mut Command, at: u64) -> (End, Child) {
     (follow(first, at), child)
 }
 
+/// What has a thread stopped before each of the calls that change something.
+fn filter() -> Vec<libc::sock_filter> {
+    let bpf = |code: u32, jump_true: u8, jump_false: u8, k: u32| libc::sock_filter {
+        code: u16::try_from(code).unwrap(),
+        jt: jump_true,
+        jf: jump_false,
+        k,
+    };
+    let answer = |what| bpf(libc::BPF_RET | libc::BPF_K, 0, 0, what);
+    // The call's number stands first in what a filter sees.
+    let mut filter = vec![bpf(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0)];
+    for (index, call) in CHANGES.iter().enumerate() {
+        let behind = u8::try_from(CHANGES.len() - index).unwrap();
+        let number = u32::try_from(*call).unwrap();
+        let same = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        filter.push(bpf(same, behind, 0, number));
+    }
+    filter.push(answer(libc::SECCOMP_RET_ALLOW));
+    filter.push(answer(libc::SECCOMP_RET_TRACE));
+    filter
+}
+
+fn stop_at(filter: &[libc::sock_filter]) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).unwrap_or_default(),
+        filter: filter.as_ptr().cast_mut(),
+    };
+    // SAFETY: plain numbers, and a program that outlives the call and is only read.
+    #[allow(unsafe_code)]
+    let set = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            ) == 0
+    };
+    set.then_some(()).ok_or_else(io::Error::last_os_error)
+}
+
 fn follow(first: libc::pid_t, at: u64) -> End {
-    let options = libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
+    let options = libc::PTRACE_O_TRACECLONE
+        | libc::PTRACE_O_TRACESECCOMP
+        | libc::PTRACE_O_TRACESYSGOOD
+        | libc::PTRACE_O_EXITKILL;
     let (mut steps, mut began, mut killed) = (0, false, false);
     loop {
         let (thread, status) = wait();
@@ -76,8 +124,9 @@ fn follow(first: libc::pid_t, at: u64) -> End {
             began = true;
         }
         let stopped = libc::WSTOPSIG(status);
-        // Before and after a system call alike.
-        if stopped == libc::SIGTRAP | 0x80 && changes(thread) {
+        let before = status >> 16 == libc::PTRACE_EVENT_SECCOMP;
+        let after = stopped == libc::SIGTRAP | 0x80;
+        if before || after {
             if steps == at {
                 killed = true;
                 #[allow(unsafe_code)]
@@ -93,7 +142,13 @@ fn follow(first: libc::pid_t, at: u64) -> End {
             libc::SIGTRAP | libc::SIGSTOP => 0,
             signal => signal as usize,
         };
-        let _ = request(libc::PTRACE_SYSCALL, thread, signal);
+        // From before a call to behind it, from there to the next that changes something.
+        let onwards = if before {
+            libc::PTRACE_SYSCALL
+        } else {
+            libc::PTRACE_CONT
+        };
+        let _ = request(onwards, thread, signal);
     }
 }
 
@@ -106,29 +161,6 @@ fn wait() -> (libc::pid_t, libc::c_int) {
     let thread = unsafe { libc::waitpid(-1, &mut status, libc::__WALL | NOTHREAD) };
     assert!(thread > 0, "{}", io::Error::last_os_error());
     (thread, status)
-}
-
-// Whether the thread stands before or after a call that changes something.
-fn changes(thread: libc::pid_t) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[allow(unsafe_code)]
-        // SAFETY: the registers are plain numbers, for which zero is a value, and outlive the call.
-        let number = unsafe {
-            let mut registers: libc::user_regs_struct = std::mem::zeroed();
-            match libc::ptrace(libc::PTRACE_GETREGS, thread, 0, &raw mut registers) {
-                0 => registers.orig_rax as libc::c_long,
-                _ => return false,
-            }
-        };
-        CHANGES.contains(&number)
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        // Every call is a step there.
-        let _ = (thread, CHANGES);
-        true
-    }
 }
 
 fn request(what: libc::c_uint, thread: libc::pid_t, data: usize) -> io::Result<libc::c_long> {
