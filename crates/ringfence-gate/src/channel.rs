@@ -289,6 +289,7 @@ impl Channel {
 
     /// Ends a channel whose session is nobody's any more, with what was pushed on it and not written yet.
     fn silence(&mut self) -> io::Result<()> {
+        let venue = !self.speaker.is_nobody_s() && self.speaker.legs.lost_venue_key();
         self.speaker.legs = Legs::default();
         if self.pushed.take().is_some() {
             if self.out.sent > 0 || self.out.is_empty() {
@@ -297,7 +298,14 @@ impl Channel {
             }
             self.out = Outbox::default();
         }
-        self.leave(CloseCode::POLICY, "the key of this session is not in force");
+        match venue {
+            // Who connects again is heard.
+            true => self.leave(
+                CloseCode::GOING_AWAY,
+                "the venue key was exchanged or removed",
+            ),
+            false => self.leave(CloseCode::POLICY, "the key of this session is not in force"),
+        }
         Ok(())
     }
 

@@ -55,10 +55,13 @@ impl Grant {
     /// Tells whether it still holds at `now_us`: whoever was permitted is, and in egress the venue key is there, and the
     /// one that the leg was logged on with.
     pub(super) fn holds(&self, now_us: u64) -> bool {
+        now_us < self.until_us && !self.lost_venue_key() && self.opened.holds(now_us)
+    }
+
+    /// Tells whether it is the venue key that is gone, or another one now: whoever was permitted may still be.
+    pub(super) fn lost_venue_key(&self) -> bool {
         let key = self.opened.permit.venue_key();
-        now_us < self.until_us
-            && key.is_none_or(|key| key.is_ready() && key.exchanges() == self.exchanges)
-            && self.opened.holds(now_us)
+        key.is_some_and(|key| !key.is_ready() || key.exchanges() != self.exchanges)
     }
 
     /// Whose pushes they are; nobody's on a public leg.

@@ -97,6 +97,12 @@ impl Legs {
         leg.is_some_and(|leg| !leg.grant.holds(now_us))
     }
 
+    /// Tells whether they are silenced for the venue key alone.
+    pub(super) fn lost_venue_key(&self) -> bool {
+        let leg = self.private.as_deref();
+        leg.is_some_and(|leg| leg.grant.lost_venue_key())
+    }
+
     /// Tells whether a venue's end has not taken all that was said.
     pub(super) fn are_full(&self) -> bool {
         let both = [&self.private, &self.public].into_iter().flatten();

@@ -94,16 +94,20 @@ impl Speaker {
         self
     }
 
-    /// Tells whether the key of the session is no longer good for anything.
+    /// Tells whether the key of the session, or of the venue behind it, is no longer good for anything.
     pub(super) fn is_silenced(&self, now_us: u64) -> bool {
+        self.is_nobody_s() || self.legs.are_silenced(now_us)
+    }
+
+    /// Tells whether the key of the session is no longer good for anything.
+    pub(super) fn is_nobody_s(&self) -> bool {
         let over = |session: &Session| !session.is_in_force();
         let shown = self.shown.as_ref().map(|(_, session)| &**session);
         let mut known = self.session.as_ref().into_iter().chain(shown).peekable();
-        let silenced = match known.peek() {
+        match known.peek() {
             Some(_) => known.any(over),
             None => self.vouched.borrow().as_ref().is_some_and(over),
-        };
-        silenced || self.legs.are_silenced(now_us)
+        }
     }
 
     /// Hears one message, and returns it if it has to wait for the one before it.
