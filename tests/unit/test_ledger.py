@@ -34,6 +34,10 @@ DECISION: dict[str, Any] = {
             " BUY 1 BTCUSDT LIMIT@5.0 12 µs [0a-1]",
         ),
         (
+            DECISION | {"topics": ["orders", "book.BTC"]},
+            "LIMIT@5.0 on orders, book.BTC 12 µs [0a-1]",
+        ),
+        (
             {"kind": "outcome", "message": "0a-1", "result": "answered", "status": 200},
             "outcome answered 200 [0a-1]",
         ),

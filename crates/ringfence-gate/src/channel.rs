@@ -8,6 +8,7 @@ mod logon;
 mod mailbox;
 mod speaker;
 mod task;
+mod wanted;
 
 use std::io;
 use std::rc::Rc;
@@ -30,12 +31,13 @@ use crate::clock::now_us;
 use crate::lane::{Lane, Next};
 use crate::outbox::{KEPT_BYTES, Outbox, QUIET};
 use crate::pipeline::Passing;
+use crate::pushing::Held;
 use crate::shared::MessageId;
 use crate::socket::Carrier;
 use crate::stream::Opening;
 use leg::{Gone, Grant};
 use legs::Legs;
-use speaker::{Held, Speaker};
+use speaker::{Held as Waiting, Speaker};
 
 /// Largest message of a client: one order is much smaller.
 const MESSAGE_BYTES: usize = 16 * 1024;
@@ -111,13 +113,15 @@ pub(crate) struct Channel {
     out: Outbox,
     speaker: Speaker,
     /// A message that waits for the one before it.
-    held: Option<Held>,
+    held: Option<Waiting>,
     /// What came behind that, or behind one of a flood.
     behind: Vec<u8>,
     /// Nothing is read before this has passed: the address is over its budget.
     paused: bool,
     /// It has been quiet, and keeps no memory for messages until the next one.
     trimmed: bool,
+    /// The deadline is that of a leg that is good for nothing any more.
+    leaving: bool,
     /// We have asked whether the client is still there, and it has said nothing since.
     asked: bool,
     heard_us: u64,
@@ -153,6 +157,7 @@ impl Channel {
             behind: Vec::new(),
             paused: false,
             trimmed: false,
+            leaving: false,
             asked: false,
             heard_us: now_us(),
             pushed: None,
@@ -211,6 +216,9 @@ impl Channel {
             return Poll::Ready(());
         } else if !std::mem::replace(&mut self.trimmed, true) {
             self.trim();
+        } else if std::mem::take(&mut self.leaving) {
+            self.speaker.legs.leave_unused(now_us());
+            self.trim();
         } else if std::mem::replace(&mut self.asked, true) {
             self.end(CloseCode::GOING_AWAY, "nothing was said for too long");
             self.renew();
@@ -228,7 +236,11 @@ impl Channel {
         self.out.trim();
         self.speaker.legs.trim();
         let rest = self.lane.watch.patience.idle / 2;
-        self.lane.watch.deadline.set(rest.saturating_sub(QUIET));
+        let rest = rest.saturating_sub(QUIET);
+        let due = self.speaker.legs.unused_for(now_us());
+        let due = due.filter(|due| *due < rest);
+        self.leaving = due.is_some();
+        self.lane.watch.deadline.set(due.unwrap_or(rest));
     }
 
     /// Waits for the client to go: closing while it still sends would be a reset, which takes our last word with it.
@@ -270,12 +282,20 @@ impl Channel {
 
     /// Writes what it can to the client. What was pushed to somebody is written only if it still may.
     fn send(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        let Some(grant) = self.pushed.clone() else {
+            return self.write(context);
+        };
         let shared = Arc::clone(&self.client.thread.shared);
-        let held = self.pushed.as_ref().map(|_| shared.pushing.hold());
-        let both = self.pushed.as_ref().zip(held.as_ref());
-        if both.is_some_and(|(grant, held)| !grant.may_be_written(held, now_us())) {
-            self.silence()?;
-        }
+        let may = |held: &Held<'_>| grant.may_be_written(held, now_us());
+        shared.pushing.write(may, |may| {
+            if !may {
+                self.silence()?;
+            }
+            self.write(context)
+        })
+    }
+
+    fn write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         let near = &mut self.near;
         let moved = self
             .out
@@ -331,6 +351,7 @@ impl Channel {
         if self.ending || self.speaker.legs.are_none() {
             return;
         }
+        self.speaker.legs.leave_unused(now_us);
         let half = self.lane.watch.patience.idle / 2;
         let half_us = u64::try_from(half.as_micros()).unwrap_or(u64::MAX);
         let silent_us = now_us.saturating_sub(self.heard_us);
@@ -471,6 +492,7 @@ impl Channel {
     /// Something has moved: the next thing has its full time.
     fn renew(&mut self) {
         self.trimmed = false;
+        self.leaving = false;
         let patience = self.lane.watch.patience;
         let waiting = self.ending || !self.out.is_empty() || self.speaker.legs.are_full();
         self.lane.watch.deadline.set(if waiting {

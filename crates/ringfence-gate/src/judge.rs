@@ -310,6 +310,7 @@ impl Passing {
                 method: &said.method,
                 path: &said.path,
                 route: said.route.as_deref(),
+                topics: &said.topics,
                 transport: Transport::WebSocket,
                 ..unread
             },

@@ -57,7 +57,7 @@ impl Lane {
 pub(crate) enum Next {
     Channel(Opened),
     /// A stream, with the venue's end of it, and by whose leave it is passed on where it is somebody's.
-    Stream(Far, Option<Box<Lease>>),
+    Stream(Far, Option<Rc<Lease>>),
 }
 
 impl Next {

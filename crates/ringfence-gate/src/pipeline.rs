@@ -46,6 +46,8 @@ pub(crate) struct SaidOn {
     pub(crate) method: Box<str>,
     /// The route that it stands for.
     pub(crate) route: Option<Box<str>>,
+    /// What it subscribes to, or no longer.
+    pub(crate) topics: Vec<String>,
 }
 
 /// What the controls look at of a message.

@@ -1,7 +1,7 @@
 //! In which order what is pushed to somebody is written, and the change made that takes their leave away.
 //!
 //! Invariant: what was looked at before a change is written before the change's call returns, so that nothing is written
-//! after it. Looking and writing need [`Held`], which only [`Pushing::hold`] makes.
+//! after it. Looking needs [`Held`], which only [`Pushing::write`] makes, and keeps until all is written.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -15,9 +15,17 @@ pub(crate) struct Pushing(RwLock<()>);
 pub(crate) struct Held<'a>(#[allow(dead_code)] RwLockReadGuard<'a, ()>);
 
 impl Pushing {
-    /// Holds back whoever settles. Never kept across a wait.
-    pub(crate) fn hold(&self) -> Held<'_> {
-        Held(self.0.read().unwrap_or_else(PoisonError::into_inner))
+    /// Looks whether something `may` be written, and then writes it, or what is written in its place. Whoever settles waits
+    /// until that is done; it waits for nothing itself.
+    pub(crate) fn write<T>(
+        &self,
+        may: impl FnOnce(&Held<'_>) -> bool,
+        write: impl FnOnce(bool) -> T,
+    ) -> T {
+        let held = Held(self.0.read().unwrap_or_else(PoisonError::into_inner));
+        let written = write(may(&held));
+        drop(held);
+        written
     }
 
     /// Waits, after a change, for what was looked at before it.

@@ -47,6 +47,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) path: &'a str,
     /// Method and path of the request that a message on a channel stands for.
     pub(crate) route: Option<&'a str>,
+    /// What it subscribes to, or no longer.
+    pub(crate) topics: &'a [String],
     pub(crate) operation: Option<Operation>,
     pub(crate) credential: Option<&'a Credential>,
     /// The one that a wrong signature claimed to be of.
@@ -80,6 +82,7 @@ impl<'a> Decided<'a> {
             method: "",
             path: "",
             route: None,
+            topics: &[],
             operation: None,
             credential: None,
             claimed: None,
@@ -145,6 +148,7 @@ impl<'a> Decided<'a> {
             state_changing: self.changes_state(),
             status: self.status,
             time_us: self.decided_us,
+            topics: self.topics,
             transport: self.transport.as_str(),
         };
         entry.encode(out);

@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::client::Client;
 use crate::clock::now_us;
 use crate::outbox::{KEPT_BYTES, Outbox, QUIET};
+use crate::pushing::Held;
 use crate::socket::Carrier;
 use crate::stream::{FRAMES, Far, VENUE_MESSAGE_BYTES};
 use crate::watch::Watch;
@@ -35,7 +36,7 @@ pub(crate) struct Relay {
     client: Rc<Client>,
     watch: Rc<Watch>,
     /// Of a private stream.
-    lease: Option<Box<Lease>>,
+    lease: Option<Rc<Lease>>,
     near: Carrier,
     far: Far,
     from_near: Decoder,
@@ -68,7 +69,7 @@ impl Relay {
         client: &Rc<Client>,
         watch: &Rc<Watch>,
         near: Carrier,
-        (far, lease): (Far, Option<Box<Lease>>),
+        (far, lease): (Far, Option<Rc<Lease>>),
     ) -> Self {
         let client_bytes = client.thread.shared.http.stream_message_bytes;
         let limits = |message| Limits {
@@ -203,13 +204,20 @@ impl Relay {
 
     /// Writes what it can to the client. What was pushed on a private stream is written only if it still may.
     fn send_near(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
-        let leased = self.lease.as_ref();
-        let shared = leased.map(|_| Arc::clone(&self.client.thread.shared));
-        let held = shared.as_ref().map(|shared| shared.pushing.hold());
-        let both = self.lease.as_ref().zip(held.as_ref());
-        if both.is_some_and(|(lease, held)| !lease.may_be_written(held, now_us())) {
-            self.silence()?;
-        }
+        let Some(lease) = self.lease.clone() else {
+            return self.write_near(context);
+        };
+        let shared = Arc::clone(&self.client.thread.shared);
+        let may = |held: &Held<'_>| lease.may_be_written(held, now_us());
+        shared.pushing.write(may, |may| {
+            if !may {
+                self.silence()?;
+            }
+            self.write_near(context)
+        })
+    }
+
+    fn write_near(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         let near = &mut self.near;
         let moved = self
             .to_near

@@ -79,7 +79,7 @@ impl Passing {
         let answer = match opened {
             Ok(far) => {
                 let opened = Ongoing::new(&self.client.thread, permit);
-                let lease = shown.map(|shown| Box::new(Lease::new(opened, shown)));
+                let lease = shown.map(|shown| Rc::new(Lease::new(opened, shown)));
                 *self.lane.next.borrow_mut() = Some(Next::Stream(far, lease));
                 self.opened(&opening)
             }

@@ -11,7 +11,7 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::push::{Pusher, push, with_feed};
-use common::talk::{Heard, Talk, code, plain, signed};
+use common::talk::{Heard, Talk, code, order, plain, signed};
 use common::{Bench, Key, SOON};
 use ringfence_core::credential::State;
 use ringfence_gate::{CredentialRecord, VenueKeyRecord};
@@ -259,6 +259,36 @@ fn other_policies_close_what_they_would_not_have_opened_and_leave_the_rest() {
     push(&mut leg, "2");
     assert_eq!(talk.next(), silenced());
     pusher.until_gone(1);
+}
+
+#[test]
+fn a_leg_ends_when_nothing_is_subscribed_to_on_it_and_the_ledger_says_what_was() {
+    let pusher = Pusher::echoing();
+    let bench = bench(&pusher, |_| {});
+    let mut talk = subscribed(&bench);
+    let topics = |names: &[&str]| json!({"topics": names});
+    let both = ["orders.BTC", "orders.ETH"];
+    talk.ask(&plain(3, "subscribe", topics(&both)));
+    talk.ask(&plain(4, "unsubscribe", topics(&["orders.BTC"])));
+    assert!(pusher.push(0, "1"));
+    assert_eq!(talk.hear(), json!(1));
+    // The venue's answer comes first, and orders need no leg.
+    let answer = talk.ask(&plain(5, "unsubscribe", topics(&["orders.ETH"])));
+    assert_eq!(answer["answer"]["id"], 5);
+    pusher.until_gone(1);
+    assert_eq!(talk.ask(&plain(6, "order.place", order()))["status"], 200);
+    let none = talk.ask(&plain(7, "unsubscribe", topics(&both)));
+    assert_eq!(code(&none), "form_parameter_invalid");
+    talk.ask(&plain(8, "subscribe", topics(&both)));
+    assert_eq!(pusher.legs(), 2);
+    let decisions = bench.entries("decision", 9);
+    let named = |method: &str| -> Vec<Value> {
+        let of = decisions.iter().filter(|one| one["method"] == method);
+        of.map(|one| one["topics"].clone()).collect()
+    };
+    assert_eq!(named("subscribe")[1], json!(both));
+    assert_eq!(named("unsubscribe")[0], json!(["orders.BTC"]));
+    assert_eq!(named("order.place"), [Value::Null]);
 }
 
 #[test]

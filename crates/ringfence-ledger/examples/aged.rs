@@ -91,6 +91,7 @@ fn intent(message: &str) -> DecisionEntry<'_> {
         state_changing: true,
         status: None,
         time_us: now(),
+        topics: &[],
         transport: "http/1.1",
     }
 }

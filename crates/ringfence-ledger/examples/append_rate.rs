@@ -51,6 +51,7 @@ fn encode(number: u64, out: &mut Vec<u8>) {
         state_changing: false,
         status: Some(200),
         time_us: 1_790_000_000_000_000 + number,
+        topics: &[],
         transport: "http/1.1",
     }
     .encode(out);

@@ -26,6 +26,8 @@ pub const DETAIL_BYTES: usize = 256;
 /// Room for the orders of a batch, in bytes as encoded; how many have none is said in `orders_left_out`. Fifty orders as
 /// clients write them take half of it.
 pub const ORDERS_BYTES: usize = 20 * 1024;
+/// Room for the topics of a subscription, in bytes as encoded; how many have none is said in `topics_left_out`.
+pub const TOPICS_BYTES: usize = 4 * 1024;
 /// Most fields in the detail of an event; what comes later in key order is left out.
 pub const DETAIL_FIELDS: usize = 32;
 
@@ -155,6 +157,8 @@ pub struct DecisionEntry<'a> {
     pub status: Option<u16>,
     /// When it was decided.
     pub time_us: u64,
+    /// What a message on a channel subscribes to, or no longer; as many as [`TOPICS_BYTES`] have room for.
+    pub topics: &'a [String],
     /// `http/1.1`, `websocket` and so on.
     pub transport: &'a str,
 }
@@ -200,6 +204,12 @@ impl DecisionEntry<'_> {
         entry.boolean("state_changing", self.state_changing);
         entry.maybe_integer("status", self.status.map(u64::from));
         entry.integer("time_us", self.time_us);
+        if !self.topics.is_empty() {
+            let out = entry.value("topics");
+            let written = |topic: &String, out: &mut Vec<u8>| json::text(out, topic, NAME_BYTES);
+            let left = json::list(out, self.topics, TOPICS_BYTES, written);
+            entry.maybe_integer("topics_left_out", (left > 0).then_some(left as u64));
+        }
         entry.text("transport", self.transport, FIELD_BYTES);
         entry.integer("v", SCHEMA);
         entry.finish();

@@ -90,6 +90,7 @@ fn decision<'a>() -> DecisionEntry<'a> {
         state_changing: false,
         status: None,
         time_us: 1_790_000_000_000_000,
+        topics: &[],
         transport: "http/1.1",
     }
 }
@@ -237,6 +238,7 @@ fn the_longest_entries_fit_a_bundle() {
     let worst = "\u{1}".repeat(70_000);
     let code = worst.as_str();
     let entry = DecisionEntry {
+        topics: &[],
         about: None,
         abouts: &[],
         account: Some(code),
@@ -320,6 +322,7 @@ proptest! {
         let [a, b, c, d, e, f, g, h, i, j, k, l] = &texts;
         let maybe = |text: &'static str| some.then_some(text);
         let entry = DecisionEntry {
+            topics: &[],
             abouts: &[],
             about: some.then_some(OrderIds { symbol: Some(a), client_order_id: Some(b), venue_order_id: None }),
             account: some.then_some(a),
@@ -521,4 +524,25 @@ fn what_an_entry_has_no_room_for_is_counted_and_the_entry_fits_a_bundle() {
     assert_eq!(json["orders_left_out"], 50 - kept);
     let kept = json["abouts"].as_array().unwrap().len() as u64;
     assert_eq!(json["abouts_left_out"], 50 - kept);
+}
+
+#[test]
+fn the_topics_of_a_subscription_are_bounded_and_the_rest_is_counted() {
+    let topics: Vec<String> = (0..500)
+        .map(|number| format!("book.{number}.{}", "x".repeat(200)))
+        .collect();
+    let entry = DecisionEntry {
+        topics: &topics,
+        ..decision()
+    };
+    let written = encoded(|out| entry.encode(out));
+    let written: Json = serde_json::from_slice(&written).unwrap();
+    let kept = written["topics"].as_array().unwrap().len();
+    assert!((10..=32).contains(&kept), "{kept}");
+    assert_eq!(written["topics_left_out"], 500 - kept);
+    let longest = written["topics"][0].as_str().unwrap().len();
+    assert!(
+        (NAME_BYTES..=NAME_BYTES + 3).contains(&longest),
+        "{longest}"
+    );
 }

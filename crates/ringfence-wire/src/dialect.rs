@@ -33,7 +33,7 @@ use ringfence_core::refusal::{Code, Refusal};
 pub use about::{AnsweredOrder, OrderIds};
 pub use admission::{Admission, VenueAdmission, Way};
 pub use batch::{Abouts, Each, Orders};
-pub use channel::{Asked, Following, Heading, Leg, Said, Spoke, Spoken, Ticket};
+pub use channel::{Asked, Effect, Following, Heading, Leg, Said, Spoke, Spoken, Ticket, Times};
 pub use definition::{BodyKind, Shown};
 pub use frame::Steps;
 pub use private::{Lending, Lends};

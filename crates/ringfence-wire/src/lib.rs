@@ -13,7 +13,7 @@ pub mod websocket;
 
 pub use dialect::{
     Abouts, Admission, AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft,
-    Each, Following, Head, Heading, Leg, Lending, Lends, Mints, OrderIds, Orders, Outgoing,
+    Each, Effect, Following, Head, Heading, Leg, Lending, Lends, Mints, OrderIds, Orders, Outgoing,
     Reading, Rendered, Route, Said, Scratch, Seal, Shown, Signed, Spoke, Spoken, Steps, Stop,
-    Ticket, Unsigned, VenueAdmission, Verdict, Way, essence, http_date_us,
+    Ticket, Times, Unsigned, VenueAdmission, Verdict, Way, essence, http_date_us,
 };

@@ -61,6 +61,8 @@ def decision(entry: dict[str, Any]) -> list[Part]:
         words.append(f"{order['side']} {size} {order['symbol']} {order['type']}{price}")
     for about in [entry["about"]] if "about" in entry else entry.get("abouts", []):
         words.append("about " + " ".join(about[name] for name in sorted(about)))
+    if topics := entry.get("topics"):
+        words.append("on " + ", ".join(topics))
     if "status" in entry:
         words.append(f"-> {entry['status']}")
     words.append(f"{entry['latency_us']} µs")

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Permit;
 use ringfence_core::refusal::{Code, Refusal};
-use ringfence_wire::{Following, Heading, Leg as Which, Outgoing};
+use ringfence_wire::{Effect, Following, Heading, Leg as Which, Outgoing};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -30,6 +30,8 @@ struct Saying {
     message: String,
     /// In egress it is written as the logon, with our key.
     logon: bool,
+    /// What it begins and ends.
+    effect: Effect,
 }
 
 impl Speaker {
@@ -63,6 +65,7 @@ impl Speaker {
                 let saying = Saying {
                     message: following.message,
                     logon: following.logon,
+                    effect: following.effect,
                 };
                 self.pass_on(heading, (leg, saying), passing, (permitted, until_us));
             }
@@ -129,6 +132,7 @@ impl Task {
         match written {
             Ok(message) => {
                 leg.say(&message);
+                leg.wanted.note(&saying.effect, now_us());
                 if permit.credential().is_some() {
                     leg.grant = Rc::new(leg.grant.renewed(permit, until_us));
                 }
@@ -152,7 +156,8 @@ impl Task {
             until_us,
         ));
         match self.opened(&grant, outgoing, operation, &saying).await {
-            Ok((leg, answer)) => {
+            Ok((mut leg, answer)) => {
+                leg.wanted.note(&saying.effect, now_us());
                 answered(recorded, PASSED_ON);
                 if let Some(answer) = answer {
                     self.under_way.end([answer]);

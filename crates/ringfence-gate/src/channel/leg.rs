@@ -7,12 +7,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use std::time::Duration;
+
 use ringfence_core::credential::Credential;
 use ringfence_core::pipeline::Permit;
 use ringfence_wire::websocket::{CloseCode, Decoder, Event, Kind, Limits, Sender, close, frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use zeroize::Zeroizing;
 
+use super::wanted::Wanted;
 use crate::client::Thread;
 use crate::clock::now_us;
 use crate::ongoing::Ongoing;
@@ -91,6 +94,7 @@ pub(super) struct Leg {
     pub(super) grant: Rc<Grant>,
     /// The venue's token, which each message shows in egress.
     pub(super) ticket: Option<Zeroizing<String>>,
+    pub(super) wanted: Wanted,
     heard_us: u64,
     /// We have asked whether the venue is still there, and it has said nothing since.
     asked: bool,
@@ -110,6 +114,7 @@ impl Leg {
             behind: Vec::new(),
             grant,
             ticket: None,
+            wanted: Wanted::default(),
             heard_us: now_us(),
             asked: false,
         }
@@ -122,6 +127,11 @@ impl Leg {
             text.as_bytes(),
             Some(self.thread.masks.take()),
         );
+    }
+
+    /// Returns in what time it ends because nothing is subscribed to on it; none while something is.
+    pub(super) fn unused_for(&self, now_us: u64) -> Option<Duration> {
+        self.wanted.unused_for(now_us)
     }
 
     /// Tells whether the venue has not taken all that was said.

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ringfence_core::credential::Credential;
 use ringfence_core::session::Session;
@@ -67,6 +68,19 @@ impl Legs {
         self.opening = None;
         *self.slot(which) = leg.map(Box::new);
         true
+    }
+
+    /// Ends each that has been good for nothing for long enough.
+    pub(super) fn leave_unused(&mut self, now_us: u64) {
+        for slot in [&mut self.private, &mut self.public] {
+            slot.take_if(|leg| leg.unused_for(now_us) == Some(Duration::ZERO));
+        }
+    }
+
+    /// Returns in what time one ends because nothing is subscribed to on it.
+    pub(super) fn unused_for(&self, now_us: u64) -> Option<Duration> {
+        let both = [&self.private, &self.public].into_iter().flatten();
+        both.filter_map(|leg| leg.unused_for(now_us)).min()
     }
 
     /// Ends the private one.

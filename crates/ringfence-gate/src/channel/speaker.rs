@@ -371,6 +371,7 @@ impl Speaker {
             said: Some(SaidOn {
                 path: Rc::clone(&self.path),
                 method: heading.map_or("", |heading| &heading.method).into(),
+                topics: asked.map_or_else(Vec::new, |asked| asked.topics.clone()),
                 route: asked.map(|asked| {
                     let route = asked.route;
                     format!("{} {}", route.method, route.path).into()

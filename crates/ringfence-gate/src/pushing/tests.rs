@@ -6,51 +6,133 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ringfence_core::credential::{CredentialTable, NewCredential, State};
+use ringfence_core::operation::{Scope, Scopes};
+use ringfence_core::session::Demands;
+use ringfence_core::sign::{Algorithm, VerifyingKey};
+
 use super::Pushing;
 
 /// How long a call may take that nothing holds back, on a machine that is busy.
 const AMPLE: Duration = Duration::from_millis(300);
+const ROUNDS: usize = 200;
+const PUSHERS: usize = 3;
 
-/// Plays the one order of events that matters: somebody looks and may write, the leave is taken away, and only then is
-/// it written. Tells whether the revocation's call had returned by then. `hold` and `settle` are the two ends of the lock.
-fn writes_after_the_call<H>(hold: impl Fn() -> H + Send, settle: impl Fn()) -> bool {
-    let (revoked, returned) = (AtomicBool::new(false), AtomicBool::new(false));
+/// How something is looked at and written: whether it may be, and the writing of it.
+type Look<'a> = &'a mut dyn FnMut() -> bool;
+type Write<'a> = &'a mut dyn FnMut(bool);
+
+/// Plays the one order of events that matters: somebody looks and may write, the key is revoked, and only then is it
+/// written. Tells whether the revocation's call had returned by then. `push` and `settle` are the two sides of the lock.
+fn writes_after_the_call(push: impl Fn(Look<'_>, Write<'_>) + Send, settle: impl Fn()) -> bool {
+    let keys = keys();
+    let key = keys.get("k").unwrap();
+    let returned = AtomicBool::new(false);
     let (looked, has_looked) = channel();
     thread::scope(|scope| {
-        let (revoked, returned) = (&revoked, &returned);
+        let returned = &returned;
         let pusher = scope.spawn(move || {
-            let held = hold();
-            let may = !revoked.load(Ordering::SeqCst);
-            looked.send(()).unwrap();
-            let since = Instant::now();
-            while !returned.load(Ordering::SeqCst) && since.elapsed() < AMPLE {
-                thread::yield_now();
-            }
-            let late = may && returned.load(Ordering::SeqCst);
-            drop(held);
+            let mut late = false;
+            push(
+                &mut || {
+                    let may = key.state() == State::Active;
+                    looked.send(()).unwrap();
+                    may
+                },
+                &mut |may| {
+                    let since = Instant::now();
+                    while !returned.load(Ordering::SeqCst) && since.elapsed() < AMPLE {
+                        thread::yield_now();
+                    }
+                    late = may && returned.load(Ordering::SeqCst);
+                },
+            );
             late
         });
         has_looked.recv().unwrap();
-        revoked.store(true, Ordering::SeqCst);
+        keys.set_state("k", State::Deactivated).unwrap();
         settle();
         returned.store(true, Ordering::SeqCst);
         pusher.join().unwrap()
     })
 }
 
+/// As a channel does it.
+fn by_the_lock(pushing: &Pushing, look: Look<'_>, write: Write<'_>) {
+    pushing.write(|_| look(), write);
+}
+
 #[test]
 fn a_revocation_returns_only_when_what_was_looked_at_before_it_is_written() {
     let pushing = Pushing::default();
-    assert!(!writes_after_the_call(
-        || pushing.hold(),
-        || pushing.settle()
-    ));
+    let push = |look: Look<'_>, write: Write<'_>| by_the_lock(&pushing, look, write);
+    assert!(!writes_after_the_call(push, || pushing.settle()));
 }
 
-/// The same without either end: this is what they stand against.
+/// The same with either side taken away, or let go of between looking and writing: this is what it stands against.
 #[test]
 fn without_the_lock_it_is_written_after_the_call_has_returned() {
     let pushing = Pushing::default();
-    assert!(writes_after_the_call(|| (), || pushing.settle()));
-    assert!(writes_after_the_call(|| pushing.hold(), || ()));
+    let settle = || pushing.settle();
+    let bare = |look: Look<'_>, write: Write<'_>| write(look());
+    assert!(writes_after_the_call(bare, settle));
+    let let_go = |look: Look<'_>, write: Write<'_>| {
+        let may = pushing.write(|_| look(), |may| may);
+        write(may);
+    };
+    assert!(writes_after_the_call(let_go, settle));
+    let push = |look: Look<'_>, write: Write<'_>| by_the_lock(&pushing, look, write);
+    assert!(writes_after_the_call(push, || ()));
+}
+
+/// The other order, again and again: whoever looks after the call has returned may not write.
+#[test]
+fn what_is_looked_at_after_the_call_is_never_written() {
+    for _ in 0..ROUNDS {
+        let (keys, pushing) = (keys(), Pushing::default());
+        let key = keys.get("k").unwrap();
+        let (returned, late) = (AtomicBool::new(false), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for _ in 0..PUSHERS {
+                scope.spawn(|| {
+                    let mut over = false;
+                    while !over {
+                        over = pushing.write(
+                            |_| key.state() == State::Active,
+                            |may| {
+                                late.fetch_or(
+                                    may && returned.load(Ordering::SeqCst),
+                                    Ordering::SeqCst,
+                                );
+                                !may
+                            },
+                        );
+                    }
+                });
+            }
+            keys.set_state("k", State::Deactivated).unwrap();
+            pushing.settle();
+            returned.store(true, Ordering::SeqCst);
+        });
+        assert!(!late.into_inner());
+    }
+}
+
+fn keys() -> CredentialTable {
+    let keys = CredentialTable::new();
+    let key = VerifyingKey::from_parts(Algorithm::HmacSha256, &[7; 32]);
+    let credential = NewCredential {
+        key_id: "k".into(),
+        account: "alice".into(),
+        key: key.unwrap(),
+        scopes: Scopes::parse([Scope::ALL[0].as_str()]).unwrap(),
+        allow: Box::default(),
+        demands: Demands::default(),
+        expires_us: None,
+        state: State::Active,
+        held: None,
+        standing: None,
+    };
+    keys.put(credential).unwrap();
+    keys
 }

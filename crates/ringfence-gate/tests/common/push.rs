@@ -145,7 +145,7 @@ pub(crate) fn with_feed() -> Value {
         "topics": {"own": ["orders.*"], "market": ["trades.*"]},
         "methods": {
             "subscribe": {"operation": "account.read", "topics": ["own"], "numbers": ["params.depth"]},
-            "unsubscribe": {"operation": "account.read", "topics": ["own"], "opens": false},
+            "unsubscribe": {"operation": "account.read", "topics": ["own"], "opens": false, "ends": "named"},
             "mine": {"operation": "account.read", "says": "subscribe", "logon": true},
             "watch": {"operation": "market.read", "signed": false, "topics": ["market"]},
         },

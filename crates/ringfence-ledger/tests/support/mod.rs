@@ -107,6 +107,7 @@ fn entry(address: Address, message: &str, state_changing: bool) -> Vec<u8> {
         state_changing,
         status: None,
         time_us: clock(),
+        topics: &[],
         transport: "http/1.1",
     }
     .encode(&mut out);

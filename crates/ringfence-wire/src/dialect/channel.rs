@@ -26,8 +26,8 @@ use super::scheme::{Scheme, Signing};
 use super::scratch::Pairs;
 use super::{Dialect, Frame, Head, Route, Scratch};
 use crate::{form, json};
+pub use feed::{Effect, Following, Leg, Ticket, Times};
 use feed::{Feed, Follow};
-pub use feed::{Following, Leg, Ticket};
 use manner::{Items, Several};
 use names::Renames;
 pub(super) use template::Template;
@@ -164,6 +164,8 @@ pub struct Asked<'a> {
     pub token: Option<&'a str>,
     /// The key that it names, where it carries no signature and needs none.
     pub named: Option<&'a str>,
+    /// What it subscribes to, or no longer, for the record.
+    pub topics: Vec<String>,
 }
 
 impl Asked<'_> {
@@ -309,7 +311,8 @@ impl Dialect {
         scratch: &'a mut Scratch,
     ) -> Result<Spoken<'a>, Refusal> {
         let route = &follow.route;
-        let message = channel.follow(follow, heading, scratch.pairs())?;
+        let (message, topics) = channel.follow(follow, heading, scratch.pairs())?;
+        let effect = follow.effect(heading, &topics, scratch.pairs());
         let scheme = self.own_scheme(channel, route, scratch)?;
         if let Some(scheme) = scheme {
             scratch.sign(scheme, &NOWHERE, text)?;
@@ -328,7 +331,9 @@ impl Dialect {
                 stamp: None,
                 token: channel.token_of(scratch),
                 named: None,
+                topics,
             },
+            effect,
         }))
     }
 
@@ -375,6 +380,7 @@ impl Dialect {
             stamp,
             token: channel.token_of(scratch),
             named: self.named(channel, route, scratch),
+            topics: Vec::new(),
         }))
     }
 

@@ -1,6 +1,7 @@
 //! What a channel's client may have the venue push: methods and topics that are listed, and messages written anew.
 
 mod compile;
+mod effect;
 
 use std::collections::HashMap;
 
@@ -16,6 +17,8 @@ use super::super::{Dialect, Scratch, says};
 use super::template::{Sealing, Template};
 use super::{Asked, Channel, Heading, Said, inside};
 use crate::json;
+use effect::Ends;
+pub use effect::{Effect, Times};
 
 /// Longest value of a topic's field.
 const FIELD_BYTES: usize = 256;
@@ -44,6 +47,8 @@ pub struct Following<'a> {
     pub logon: bool,
     /// As it is said to the venue.
     pub message: String,
+    /// What it begins and ends.
+    pub effect: Effect,
 }
 
 /// What a channel's client may have the venue push.
@@ -93,6 +98,8 @@ struct Topics {
     /// Where the name stands in one, if it is no text.
     name: Option<Box<str>>,
     fields: Box<[Box<str>]>,
+    /// Those that make no topic of their own.
+    options: Box<[Box<str>]>,
 }
 
 /// One thing that the venue is asked for on a leg.
@@ -107,6 +114,7 @@ pub(super) struct Follow {
     topics: Box<[Box<str>]>,
     numbers: Box<[Name]>,
     flags: Box<[Name]>,
+    ends: Option<Ends>,
 }
 
 #[derive(Debug)]
@@ -208,13 +216,13 @@ impl Feed {
 }
 
 impl Channel {
-    /// Writes a message to the venue anew from what it may say.
+    /// Writes a message to the venue anew from what it may say, and returns the topics that it names, too.
     pub(super) fn follow(
         &self,
         follow: &Follow,
         heading: &Heading,
         pairs: &Pairs,
-    ) -> Result<String, Refusal> {
+    ) -> Result<(String, Vec<String>), Refusal> {
         let feed = self.feed.as_ref().ok_or(Code::RouteUnknown)?;
         let mut out = Map::new();
         for (name, value) in &feed.fixed {
@@ -256,7 +264,9 @@ impl Channel {
             None => Vec::new(),
         };
         self.all_known(follow, topics, pairs)?;
+        let mut named = Vec::new();
         if let Some(topics) = topics {
+            named.extend(said.iter().flat_map(|topic| topics.named(topic)));
             for topic in &said {
                 topics.check(topic, &follow.topics)?;
             }
@@ -267,7 +277,7 @@ impl Channel {
             };
             put(&mut out, &topics.at, said);
         }
-        Ok(Value::from(out).to_string())
+        Ok((Value::from(out).to_string(), named))
     }
 
     /// Checks that nothing else stands in the message.

@@ -190,6 +190,9 @@ pub(in crate::dialect) struct FeedDefinition {
     /// What else may stand in it.
     #[serde(default)]
     pub(in crate::dialect) topic_fields: Vec<String>,
+    /// The same for what makes no topic of its own, such as whether it begins with how things stand.
+    #[serde(default)]
+    pub(in crate::dialect) topic_options: Vec<String>,
     /// Lists of topics by name; `*` is one part between points, and `:*` a list of parts with commas between at the end.
     #[serde(default)]
     pub(in crate::dialect) topics: BTreeMap<String, Vec<String>>,
@@ -242,6 +245,8 @@ pub(in crate::dialect) struct FollowDefinition {
     /// Whether it opens the leg. What does not is said only where one is open.
     #[serde(default = "yes")]
     pub(in crate::dialect) opens: bool,
+    /// What it ends: `named` the topics that it names, `topics` all of them, or what the method of this name began.
+    pub(in crate::dialect) ends: Option<String>,
     /// What it is where its one topic is in another list.
     pub(in crate::dialect) or: Option<Box<FollowDefinition>>,
 }

@@ -12,6 +12,7 @@ use super::super::super::name::{Name, Names};
 use super::super::super::route::{RouteTable, When};
 use super::super::super::{DialectError, Frame, Route};
 use super::super::template::Template;
+use super::effect::Ends;
 use super::{Feed, Follow, Leg, Logon, Ticket, Topics};
 
 impl Feed {
@@ -74,8 +75,10 @@ fn topics_of(written: &FeedDefinition) -> Result<Option<Topics>, DialectError> {
             return Err(wrong("feed.topic_at", "topics stand in one place"));
         }
     };
-    let fields = written.topic_fields.iter();
+    let options = written.topic_options.iter();
+    let fields = written.topic_fields.iter().chain(options.clone());
     Ok(Some(Topics {
+        options: options.map(|name| name.as_str().into()).collect(),
         at: at.as_str().into(),
         one,
         name: written.topic_name.as_deref().map(Box::from),
@@ -138,6 +141,16 @@ fn follow(
         logon: written.logon,
         says: written.says.as_deref().map(Box::from),
         topics: topics(&feed.topics, &written.topics, field)?,
+        ends: match written.ends.as_deref() {
+            Some("named") if !written.topics.is_empty() => Some(Ends::Named),
+            Some("topics") if written.topics.is_empty() => Some(Ends::Topics),
+            Some(name) if feed.methods.contains_key(name) => Some(Ends::Other(name.into())),
+            Some(_) => {
+                let what = "`named` with topics, `topics` without, or a method of the feed";
+                return Err(wrong(&format!("{field}.ends"), what));
+            }
+            None => None,
+        },
         numbers: written.numbers.iter().map(|n| Name::from(&**n)).collect(),
         flags: written.flags.iter().map(|n| Name::from(&**n)).collect(),
     })
