@@ -104,6 +104,41 @@ def test_ccxt_pro_trades_on_the_channel_unmodified(stage: Stage) -> None:
     assert outcome["result"] == "answered"
 
 
+def test_ccxt_places_and_cancels_conditional_orders_by_request_and_on_the_channel(
+    stage: Stage,
+) -> None:
+    stop = {"triggerPrice": 60_000}
+
+    async def trade(exchange: Any) -> tuple[Any, ...]:
+        placed = await exchange.create_order_ws(USDM.symbol, "limit", "buy", 0.01, 61_000, stop)
+        gone = await exchange.cancel_order_ws(placed["id"], USDM.symbol, {"trigger": True})
+        with pytest.raises(ccxt.BaseError) as far:
+            wrong = {"triggerPrice": 9_000_000}
+            await exchange.create_order_ws(USDM.symbol, "limit", "buy", 0.01, 61_000, wrong)
+        with pytest.raises(ccxt.BaseError) as much:
+            await exchange.create_order_ws(USDM.symbol, "market", "buy", 5_000, None, stop)
+        return placed, gone, str(far.value), str(much.value)
+
+    placed, gone, far, much = with_ccxt(stage, trade)
+    assert placed["id"] == gone["id"]
+    assert ("PRICE_FILTER" in far, "LOT_SIZE" in much) == (True, True)
+    intent = entries(stage, kind="decision", method="algoOrder.place")[0]
+    assert (intent["route"], intent["operation"]) == ("POST /fapi/v1/algoOrder", "order.place")
+    seen = intent["order"]
+    assert (seen["type"], seen["price"], seen["stop_price"]) == ("STOP", "61000", "60000")
+    assert seen["client_order_id"]
+    (outcome,) = entries(stage, kind="outcome", message=intent["message"])
+    assert outcome["order"]["venue_order_id"] == placed["id"]
+    exchange = client(stage, "binanceusdm", stage.trader)
+    waiting = exchange.create_order(USDM.symbol, "market", "sell", 0.01, None, stop)
+    trigger = {"trigger": True}
+    assert [o["id"] for o in exchange.fetch_open_orders(USDM.symbol, params=trigger)] == [
+        waiting["id"]
+    ]
+    exchange.cancel_order(waiting["id"], USDM.symbol, trigger)
+    assert exchange.fetch_open_orders(USDM.symbol, params=trigger) == []
+
+
 def test_python_binance_trades_on_the_channel_unmodified(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,24 +155,27 @@ def test_python_binance_trades_on_the_channel_unmodified(
             del order["type"]
             moved = await bot.ws_futures_edit_order(**order, orderId=number, price="50001")
             seen = await bot.ws_futures_get_order(symbol=symbol, orderId=number)
-            gone = await bot.ws_futures_cancel_order(symbol=symbol, orderId=number)
             status = await bot.ws_futures_v2_account_status()
+            # Not at once: within a millisecond it would be signed as the question was.
+            gone = await bot.ws_futures_cancel_order(symbol=symbol, orderId=number)
             balance = await bot.ws_futures_account_balance()
             await bot.ws_futures_account_position(symbol=symbol)
             best = await bot.ws_futures_get_order_book_ticker(symbol=symbol)
             with pytest.raises(BinanceAPIException) as refused:
                 await bot.ws_futures_edit_order(**order, orderId=number, price="50000.01")
-            # Conditional orders have a method of their own, which is not offered.
-            with pytest.raises(BinanceAPIException) as unknown:
-                await bot.ws_futures_create_order(
-                    **order, type="STOP_MARKET", stopPrice="50000", timeInForce="GTC"
-                )
-            return placed, moved, seen, gone, status, balance, best, refused.value, unknown.value
+            # Conditional orders have a method of their own.
+            stop = {"type": "STOP_MARKET", "timeInForce": "GTC"}
+            waiting = await bot.ws_futures_create_order(**order, **stop, stopPrice="60000")
+            over = await bot.ws_futures_cancel_order(symbol=symbol, algoId=waiting["algoId"])
+            assert (waiting["algoStatus"], over["algoId"]) == ("NEW", waiting["algoId"])
+            with pytest.raises(BinanceAPIException) as far:
+                await bot.ws_futures_create_order(**order, **stop, stopPrice="60000.01")
+            return placed, moved, seen, gone, status, balance, best, refused.value, far.value
         finally:
             await bot.ws_future.close()
             await bot.close_connection()
 
-    placed, moved, seen, gone, status, balance, best, refused, unknown = asyncio.run(trade())
+    placed, moved, seen, gone, status, balance, best, refused, far = asyncio.run(trade())
     assert placed["status"] == "NEW"
     assert (moved["orderId"], float(moved["price"])) == (placed["orderId"], 50_001)
     assert float(seen["price"]) == 50_001
@@ -145,7 +183,7 @@ def test_python_binance_trades_on_the_channel_unmodified(
     assert status["assets"][0]["asset"] == balance[0]["asset"] == "USDT"
     assert float(best["bidPrice"]) > 0
     assert (refused.code, refused.status_code) == (-1013, 400)
-    assert unknown.code == -1020
+    assert far.code == -1013
 
 
 def signed(stage: Stage, method: str, **params: str) -> str:

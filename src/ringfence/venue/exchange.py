@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
+from typing import Any
 
 from ringfence.venue.book import SIDES, ZERO, Book, Fill, Order, Side, crosses
 from ringfence.venue.instruments import EXACT, Instrument, load_start
@@ -82,6 +83,8 @@ class Exchange:
         self.switches: dict[str, asyncio.TimerHandle] = {}
         """By account, what takes all of its orders back if nothing is heard of it."""
         self.listen_keys = ListenKeys()
+        self.waiting: list[tuple[str, dict[str, Any]]] = []
+        """Orders that wait for a price, with their accounts, as their venue writes them."""
         for market in self.markets.values():
             self.quote(market, 0)
 

@@ -176,6 +176,8 @@ pub(super) struct RouteDefinition {
     pub(super) order_in: Option<String>,
     /// Where this route's amendment has what it changes, if not where the dialect says.
     pub(super) amendment: Option<AmendmentFields>,
+    /// What this route's order calls what the dialect's orders call otherwise.
+    pub(super) order_fields: Option<OwnFields>,
     /// Where the orders stand of a message that carries several.
     pub(super) batch: Option<BatchDefinition>,
     /// What the gateway answers itself: a token of its own, for who signed the message.
@@ -204,6 +206,14 @@ pub(super) struct RouteDefinition {
     pub(super) orders: u32,
     /// Closed list of parameters: names, or `@list`. Mandatory where the operation changes state or carries an order.
     pub(super) parameters: Option<Vec<String>>,
+}
+
+/// Fields of an order that go by other names on one route.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OwnFields {
+    pub(super) stop_price: String,
+    pub(super) client_order_id: String,
 }
 
 /// A quantity of base or of quote currency.

@@ -10,7 +10,7 @@ from typing import Any
 
 from ringfence.venue import keys
 from ringfence.venue.binance import rest as spot
-from ringfence.venue.binance_usdm import shapes
+from ringfence.venue.binance_usdm import conditional, shapes
 from ringfence.venue.exchange import Exchange, VenueRefusal
 from ringfence.venue.fields import needed, number, whole
 from ringfence.venue.shape import Handler, Params, now_ms
@@ -170,6 +170,7 @@ PRIVATE: dict[tuple[str, str], Handler] = {
     ("POST", "/fapi/v1/order/test"): test_order,
     ("PUT", "/fapi/v1/order"): modify,
     ("GET", "/fapi/v1/order"): query,
+    **conditional.PRIVATE,
     ("GET", "/fapi/v1/openOrder"): query,
     ("DELETE", "/fapi/v1/order"): cancel,
     ("GET", "/fapi/v1/openOrders"): open_orders,

@@ -143,7 +143,7 @@ fn compile_route(
         channel: false,
         body: route.body,
         when: when(route, field)?,
-        order_names: order_names(route, written, field)?,
+        order_names: order_names(route, operation, written, field)?,
         batch: batch(route, operation, &written.parameter_lists, field)?,
         mints: mints(route, operation, field)?,
         admission: None,
@@ -236,10 +236,25 @@ fn check_stream(
 /// Returns where this route's order stands, if not where the dialect says.
 fn order_names(
     route: &RouteDefinition,
+    operation: Operation,
     written: &Definition,
     field: &str,
 ) -> Result<Option<Box<OrderNames>>, DialectError> {
     let fields = written.order_fields.as_ref();
+    if let Some(own) = &route.order_fields {
+        let field = format!("{field}.order_fields");
+        let alone = route.order_in.is_none() && route.amendment.is_none();
+        let fields = fields.filter(|_| alone && operation.carries_order());
+        let what = "it is of a route with an order, without `order_in` and `amendment`";
+        let fields = OrderFields {
+            stop_price: own.stop_price.clone(),
+            client_order_id: Some(own.client_order_id.clone()),
+            ..fields.ok_or_else(|| wrong(&field, what))?.clone()
+        };
+        let names = OrderNames::compile(&fields, &written.order_types);
+        let names = names.map_err(|error| DialectError { field, ..error })?;
+        return Ok(Some(Box::new(names)));
+    }
     let names = match (&route.order_in, &route.amendment) {
         (None, None) => return Ok(None),
         (Some(outer), None) => {

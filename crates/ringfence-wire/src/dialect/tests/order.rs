@@ -242,3 +242,39 @@ fn an_empty_price_is_none() {
     });
     assert_eq!(seen, Ok(true));
 }
+
+#[test]
+fn a_route_s_order_may_have_names_of_its_own() {
+    let with = |change: fn(&mut Value)| {
+        let mut dialect = written();
+        let route = json!({
+            "method": "POST", "path": "/stop", "operation": "order.place",
+            "parameters": ["@signed", "symbol", "side", "type", "quantity", "price", "trigger", "name"],
+            "order_fields": {"stop_price": "trigger", "client_order_id": "name"},
+        });
+        dialect["order_types"]["STOP"] = json!({"price": true, "stop_price": true});
+        let routes = dialect["routes"].as_array_mut().unwrap();
+        routes.insert(0, route);
+        change(&mut routes[0]);
+        Dialect::from_json(&dialect)
+    };
+    let dialect = with(|_| {}).unwrap();
+    let body = "symbol=BTCUSDT&side=BUY&type=STOP&quantity=5&price=7&trigger=6&name=n&timestamp=1&signature=00";
+    let seen = Sent::to("POST", "/stop", "", body).read(&dialect, |reading| {
+        let order = reading.orders.one().unwrap();
+        (
+            order.price.map(str::to_owned),
+            order.stop_price.map(str::to_owned),
+            order.client_order_id.map(str::to_owned),
+        )
+    });
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(seen, Ok((text("7"), text("6"), text("n"))));
+    for change in [
+        (|r| r["order_in"] = json!("inside")) as fn(&mut Value),
+        |r| r["operation"] = json!("order.cancel"),
+    ] {
+        let error = with(change).unwrap_err().to_string();
+        assert!(error.starts_with("routes[0].order_fields: "), "{error}");
+    }
+}
