@@ -30,10 +30,10 @@ def refused(*words: str) -> str:
     return done.stderr
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def laid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Lay a state folder whose ledger has old volumes."""
-    state = tmp_path / "gw1"
+    state = tmp_path_factory.mktemp("laid") / "gw1"
     ringfence(
         "init", "--plain", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9", str(state)
     )
@@ -42,6 +42,12 @@ def state(tmp_path: Path) -> Path:
     words = [str(state / "ledger"), section.origin, str(state / "keys" / "ledger.key"), *OLD]
     subprocess.run([*aged, "--", *words], cwd=ROOT, check=True)
     return state
+
+
+@pytest.fixture
+def state(laid: Path, tmp_path: Path) -> Path:
+    """Return one like it, of this test's own."""
+    return Path(shutil.copytree(laid, tmp_path / "gw1"))
 
 
 def months(state: Path) -> list[str | None]:
