@@ -504,7 +504,10 @@ fn a_client_that_says_nothing_is_asked_and_then_closed() {
 fn a_client_that_takes_nothing_is_cut() {
     let long = format!("[{}0]", "0,".repeat(1_000_000));
     let venue = answering(&long);
-    let bench = bench(&venue, |_| {});
+    let bench = bench(&venue, |snapshot| {
+        // A venue that is slow under load would be answered for, in few bytes.
+        snapshot["upstream"]["response_timeout_ms"] = 10_000.into();
+    });
     let mut talk = Talk::open(&bench);
     for id in 0..20 {
         talk.say(&format!(r#"{{"id":{id},"method":"time"}}"#));
