@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from demo.stage import Stage, set_stage
-from tests.integration.venues import VENUES, Place
+from tests.integration.desk import desk_stage
+from tests.integration.venues import USDM, VENUES, Place
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +27,17 @@ def place(
     folder = tmp_path_factory.mktemp(venue.name) / "stage"
     with set_stage(folder, venue.profile, venue.name) as built:
         yield Place(venue, built)
+
+
+@pytest.fixture(scope="session", params=["ingress", "egress"])
+def usdm(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """Yield a gateway before the futures' paper venue: the venue's own, then a firm's."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "egress":
+        built = desk_stage(folder, USDM)
+    else:
+        built = set_stage(folder / "stage", USDM.profile, USDM.name)
+    with built as stage:
+        yield stage

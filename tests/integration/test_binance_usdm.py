@@ -8,7 +8,7 @@ import hmac
 import json
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import ccxt.pro
@@ -16,27 +16,17 @@ import pytest
 from binance import AsyncClient
 from binance.exceptions import BinanceAPIException
 
-from demo.stage import Stage, set_stage
+from demo.stage import Stage
 from ringfence.engine import LedgerReader
-from tests.integration.desk import desk_stage
-from tests.integration.venues import Venue, client
+from tests.integration.venues import USDM, client
 from tests.integration.websocket import ClientConnection, connect
 
-USDM = Venue("binance-usdm", "binance-usdm", "BTC/USDT:USDT", 50_000.01)
 PATH = "/ws-fapi/v1"
 
 
-@pytest.fixture(scope="module", params=["ingress", "egress"])
-def stage(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "egress":
-        with desk_stage(folder, USDM) as desk:
-            yield desk
-    else:
-        with set_stage(folder / "stage", USDM.profile, USDM.name) as built:
-            yield built
+@pytest.fixture
+def stage(usdm: Stage) -> Stage:
+    return usdm
 
 
 def with_ccxt(stage: Stage, use: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -148,6 +138,7 @@ def test_python_binance_trades_on_the_channel_unmodified(
     async def trade() -> tuple[Any, ...]:
         bot = AsyncClient(stage.trader.key_id, stage.trader.secret)
         bot.ws_future._url = stage.streams + PATH
+        bot.ws_future.TIMEOUT = 3  # it looks no sooner whether it is to end
         order = {"symbol": symbol, "side": "BUY", "quantity": "0.01", "type": "LIMIT"}
         try:
             placed = await bot.ws_futures_create_order(**order, price="50000", timeInForce="GTC")

@@ -22,15 +22,14 @@ from binance import AsyncClient, BinanceSocketManager
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from demo.attack import Key
-from demo.stage import Stage, key, ringfence, running, set_stage
+from demo.stage import Stage, key, ringfence, running
 from ringfence.engine import LedgerReader
 from ringfence.venue.server import PaperVenue, VenueConfig, read_attestation_key
 from ringfence.venue.shape import now_ms
-from tests.integration.desk import PHRASE, desk_stage, put
-from tests.integration.venues import Venue, client
+from tests.integration.desk import PHRASE, SECRET, put
+from tests.integration.venues import USDM, client
 from tests.integration.websocket import ClientConnection, connect
 
-USDM = Venue("binance-usdm", "binance-usdm", "BTC/USDT:USDT", 50_000.01)
 LISTEN_KEY = "/fapi/v1/listenKey"
 CHANNEL = "/ws-fapi/v1"
 LOCAL = "127.0.0.0/8"
@@ -38,21 +37,13 @@ PATIENCE_S = 20
 BUY = (USDM.symbol, "limit", "buy", 0.01, 50_000)
 
 
-@pytest.fixture(scope="module", params=["ingress", "egress"])
-def stage(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "egress":
-        built = desk_stage(folder, USDM)
-    else:
-        built = set_stage(folder / "stage", USDM.profile, USDM.name)
-    with built as made, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(made.ca))
-        # aiohttp looked when it was imported, before the environment said so.
-        trusting = ssl.create_default_context(cafile=made.ca)
-        patch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
-        yield made
+@pytest.fixture
+def stage(usdm: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setenv("SSL_CERT_FILE", str(usdm.ca))
+    # aiohttp looked when it was imported, before the environment said so.
+    trusting = ssl.create_default_context(cafile=usdm.ca)
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
+    return usdm
 
 
 def fresh(stage: Stage, allow: str = LOCAL) -> Key:
@@ -404,12 +395,13 @@ def test_the_venue_s_own_key_stays_in_the_gateway(tmp_path: Path) -> None:
         assert not any(secret.text.encode() in text for text in written for secret in (own, kept))
 
 
-@pytest.mark.parametrize("stage", ["egress"], indirect=True)
+@pytest.mark.parametrize("usdm", ["egress"], indirect=True)
 def test_another_venue_key_ends_what_the_last_one_opened(stage: Stage, tmp_path: Path) -> None:
-    token = token_of(ask(stage, "POST", stage.trader))
+    token, config = token_of(ask(stage, "POST", stage.trader)), stage.state / "ringfence.yaml"
     phrase = tmp_path / "phrase"
     phrase.write_text(PHRASE)
     with opened(stage, f"/ws/{token}") as stream:
-        put(stage.state / "ringfence.yaml", USDM.name, "x" * 64, phrase)
+        put(config, USDM.name, "x" * 64, phrase)
         is_over(stream)
+    put(config, USDM.name, SECRET, phrase)
     assert refused(stage, f"/ws/{token}") == (400, -1125)

@@ -11,7 +11,7 @@ import ccxt
 from demo.attack import Key
 from demo.stage import Stage, key
 
-__all__ = ["PUSHED", "VENUES", "Place", "Venue", "client", "fetch_order", "rewritten"]
+__all__ = ["PUSHED", "USDM", "VENUES", "Place", "Venue", "client", "fetch_order", "rewritten"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ SPOT = ("binance", "kucoin")
 """Those of which ccxt would load markets of contracts, too."""
 PUSHED = {venue.name: venue for venue in (BINANCE, *VENUES.values())}
 """Those that push an account's orders, fills and balances on a channel."""
+
+
+USDM = Venue("binance-usdm", "binance-usdm", "BTC/USDT:USDT", 50_000.01)
 
 
 def rewritten(urls: Any, origin: str) -> Any:
