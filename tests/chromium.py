@@ -21,9 +21,9 @@ from websockets.sync.client import ClientConnection, connect
 
 __all__ = ["Tab", "browsing", "missing"]
 
-WAIT_SECONDS = 15.0
+START_SECONDS = 45.0
+WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.05
-HANDSHAKE = "DevTools listening on "
 OPTIONS = [
     "--headless",
     "--disable-dev-shm-usage",
@@ -140,17 +140,22 @@ def browsing() -> Iterator[Browser]:
     # Chromium's sandbox does not start for root, nor in most containers.
     sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
     command = [found, *OPTIONS, *sandbox, f"--user-data-dir={folder}", "about:blank"]
-    running = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        assert running.stderr is not None
-        address = next(line for line in running.stderr if line.startswith(HANDSHAKE))
-        with connect(address.removeprefix(HANDSHAKE).strip(), max_size=None) as socket:
+        with connect(address(folder / "DevToolsActivePort", running), max_size=None) as socket:
             yield Browser(socket)
     finally:
         running.terminate()
         running.wait()
-        if running.stderr is not None:
-            running.stderr.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def address(path: Path, running: subprocess.Popen[bytes]) -> str:
+    """Return where Chromium says that it listens, once it does."""
+    until = time.monotonic() + START_SECONDS
+    while not path.exists() or path.read_text().count("\n") < 1:
+        assert running.poll() is None, "Chromium ended"
+        assert time.monotonic() < until, "Chromium did not start"
+        time.sleep(POLL_SECONDS)
+    port, place = path.read_text().splitlines()
+    return f"ws://127.0.0.1:{port}{place}"
