@@ -195,6 +195,27 @@ def test_a_revoked_key_s_session_places_not_one_order_after_the_call(stage: Stag
     assert [entry["outcome"] for entry in placed].count("permitted") == 1
 
 
+def test_an_answer_tells_how_the_limits_stand_unless_it_is_not_to(stage: Stage) -> None:
+    asked: dict[str, Any] = {"symbol": "BTCUSDT", "limit": 5}
+    with channel(stage) as opened:
+        first, second = (ask(opened, json.dumps(one)) for one in 2 * [depth(asked)])
+        (weight,) = (row for row in first["rateLimits"] if row["rateLimitType"] != "ORDERS")
+        assert set(weight) == {"rateLimitType", "interval", "intervalNum", "limit", "count"}
+        assert (weight["rateLimitType"], weight["interval"]) == ("REQUEST_WEIGHT", "MINUTE")
+        assert weight["limit"] > second["rateLimits"][0]["count"] > weight["count"] > 0
+        # Refused by a control, too, and where nobody wants to know, not at all.
+        refused = ask(opened, signed(stage.trader, "order.place", symbol="XYZ"))
+        assert refused["status"] == 400
+        assert isinstance(refused["rateLimits"], list)
+        silent = ask(opened, json.dumps(depth(asked | {"returnRateLimits": False})))
+        assert silent["status"] == 200
+        assert "rateLimits" not in silent
+
+
+def depth(params: dict[str, Any]) -> dict[str, Any]:
+    return {"id": 1, "method": "depth", "params": params}
+
+
 def test_a_message_that_is_no_json_gets_the_venue_s_parse_error(stage: Stage) -> None:
     with channel(stage) as opened:
         for message in ("{", '{"id":1,"id":2,"method":"time"}', '{"id":[],"method":"time"}'):

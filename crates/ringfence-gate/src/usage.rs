@@ -1,12 +1,14 @@
 //! The header fields that tell a client how its limits stand.
 
+use std::fmt::Write as _;
+
 use bytes::BytesMut;
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use ringfence_core::budget::{Limit, Subject, Usages};
 use ringfence_core::refusal::{Refusal, Retry};
 use ringfence_wire::ratelimit::Remaining;
 pub(crate) use ringfence_wire::ratelimit::retry_after_s;
-use ringfence_wire::{Dialect, ratelimit};
+use ringfence_wire::{Dialect, ratelimit, usage_row};
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -17,6 +19,8 @@ pub(crate) struct UsageFields {
     remaining: Remaining,
     /// By limit: the venue's own field name.
     venue: Vec<Option<HeaderName>>,
+    /// By limit: what a channel's answer says of it, up to the number.
+    rows: Vec<Option<String>>,
     policy: Option<HeaderValue>,
 }
 
@@ -39,10 +43,27 @@ impl UsageFields {
         Self {
             remaining: Remaining::new(limits),
             venue,
+            rows: limits.iter().map(usage_row).collect(),
             policy: HeaderValue::try_from(policy)
                 .ok()
                 .filter(|value| !value.is_empty()),
         }
+    }
+
+    /// Returns how `usages` stand as a channel tells it, member by member: those that the venue has a field for.
+    pub(crate) fn rows(&self, usages: &Usages) -> String {
+        let mut out = String::new();
+        for usage in usages.as_slice() {
+            let limit = usize::from(usage.limit);
+            let named = self.venue.get(limit).is_some_and(Option::is_some);
+            let row = self.rows.get(limit).and_then(Option::as_ref);
+            if let Some(row) = row.filter(|_| named) {
+                let comma = if out.is_empty() { "" } else { "," };
+                // Writing to a String cannot fail.
+                let _ = write!(out, "{comma}{row}{}}}", usage.used);
+            }
+        }
+        out
     }
 
     /// Writes how `usages` stand into `headers`, over what the venue may have said.

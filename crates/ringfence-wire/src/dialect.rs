@@ -25,7 +25,7 @@ mod weigh;
 use std::collections::HashMap;
 use std::fmt;
 
-use ringfence_core::budget::Counts;
+use ringfence_core::budget::{Counts, Limit};
 use ringfence_core::freshness::Window;
 use ringfence_core::guard::OrderKind;
 use ringfence_core::refusal::{Code, Refusal};
@@ -211,6 +211,28 @@ impl Dialect {
         }?;
         Some(template.replacen("{window}", &interval(window_ms)?, 1))
     }
+}
+
+/// Returns how a limit stands as Binance's channels tell it, up to the number of units used; none for a window that is
+/// none of whole seconds.
+pub fn usage_row(limit: &Limit) -> Option<String> {
+    let kind = match limit.counts {
+        Counts::Orders => "ORDERS",
+        Counts::Weight => "REQUEST_WEIGHT",
+        Counts::Requests => "RAW_REQUESTS",
+    };
+    let window = interval(limit.window_ms)?;
+    let (number, unit) = window.split_at(window.len().checked_sub(1)?);
+    let unit = match unit {
+        "D" => "DAY",
+        "H" => "HOUR",
+        "M" => "MINUTE",
+        _ => "SECOND",
+    };
+    let quota = limit.quota;
+    Some(format!(
+        r#"{{"rateLimitType":"{kind}","interval":"{unit}","intervalNum":{number},"limit":{quota},"count":"#
+    ))
 }
 
 /// Tells whether a message says all of `when`; an empty text asks only that something stands there.

@@ -15,5 +15,5 @@ pub use dialect::{
     Abouts, Admission, AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft,
     Each, Effect, Following, Head, Heading, Leg, Lending, Lends, Mints, OrderIds, Orders, Outgoing,
     Reading, Rendered, Route, Said, Scratch, Seal, Shown, Signed, Spoke, Spoken, Steps, Stop,
-    Ticket, Times, Unsigned, VenueAdmission, Verdict, Way, essence, http_date_us,
+    Ticket, Times, Unsigned, VenueAdmission, Verdict, Way, essence, http_date_us, usage_row,
 };

@@ -173,9 +173,15 @@ fn what_is_not_the_request_s_is_refused() {
         ),
         (
             "deribit",
-            r#"{"id":1,"method":"private/cancel","params":{"order_id":"1","scope":"x"}}"#
+            r#"{"id":1,"method":"private/cancel","params":{"order_id":"1","access_token":"x"}}"#
                 .to_owned(),
             Ok(()),
+        ),
+        (
+            "deribit",
+            r#"{"id":1,"method":"private/cancel","params":{"order_id":"1","scope":"x"}}"#
+                .to_owned(),
+            unknown,
         ),
         (
             "deribit",
@@ -205,6 +211,7 @@ fn answers_have_the_venue_s_form_and_the_message_s_id() {
         let heading = Heading {
             id: id.into(),
             method: method.into(),
+            limits: true,
             ..Heading::default()
         };
         let dialect = &DIALECTS[dialect];

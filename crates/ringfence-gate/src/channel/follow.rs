@@ -59,7 +59,7 @@ impl Speaker {
             _ => None,
         };
         match self.permit(&passing, asked, shown, hearing.edge) {
-            Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
+            Err(turned) => self.turned(Some(heading), &turned, &passing),
             Ok(permitted) => {
                 let until_us = own.unwrap_or_else(|| self.until_us());
                 let saying = Saying {
@@ -107,6 +107,7 @@ impl Speaker {
             heading: heading.clone(),
             connection: self.connection.clone(),
             under_way: UnderWay::new(&self.mailbox, false),
+            limits: self.client.door.speech.usage.rows(&permitted.usages),
         };
         match self.legs.get(leg) {
             Some(open) => task.say(open, &saying, permitted, until_us),

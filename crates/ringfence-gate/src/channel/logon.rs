@@ -108,7 +108,7 @@ impl Speaker {
         };
         let now_us = now_us();
         match passing.decide(&asking, hearing.edge, now_us, nothing) {
-            Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
+            Err(turned) => self.turned(Some(heading), &turned, &passing),
             Ok(permitted) => self.begin(heading, &passing, permitted, renewed.as_ref(), now_us),
         }
     }
@@ -160,7 +160,7 @@ impl Speaker {
             let status = client.door.speech.dialect.render(refusal).status;
             reading.answered(status);
         }
-        self.tell(Some(heading), refusal, passing);
+        self.tell(Some(heading), refusal, passing, "");
     }
 
     /// Answers a logon, with its tokens where it has some.

@@ -207,13 +207,14 @@ impl Speaker {
         };
         let shown = self.shown(asked);
         match self.permit(&passing, asked, shown, hearing.edge) {
-            Err(turned) => self.tell(Some(heading), &turned.refusal, &passing),
+            Err(turned) => self.turned(Some(heading), &turned, &passing),
             Ok(permitted) => {
                 let task = Task {
                     passing,
                     heading: heading.clone(),
                     connection: self.connection.clone(),
                     under_way: UnderWay::new(&self.mailbox, operation.changes_state()),
+                    limits: self.client.door.speech.usage.rows(&permitted.usages),
                 };
                 // Carried to its end, even if the client hangs up.
                 spawn_local(task.run(permitted));
@@ -311,7 +312,7 @@ impl Speaker {
         // Without a target it always can be written.
         if let Ok(passing) = self.passing(heading, None, hearing.started_us) {
             let turned = passing.turn_early(refusal, hearing.edge.1, None);
-            self.tell(heading, &turned.refusal, &passing);
+            self.turned(heading, &turned, &passing);
         }
     }
 
@@ -330,18 +331,32 @@ impl Speaker {
             if over.first {
                 let trace = Trace::Refused(code);
                 let turned = passing.turn_early(over.refusal, trace, None);
-                self.tell(heading.as_ref(), &turned.refusal, &passing);
+                self.turned(heading.as_ref(), &turned, &passing);
             } else {
                 client.thread.shared.counters.refuse(code);
-                self.tell(heading.as_ref(), &over.refusal, &passing);
+                self.tell(heading.as_ref(), &over.refusal, &passing, "");
             }
         }
     }
 
-    pub(super) fn tell(&self, heading: Option<&Heading>, refusal: &Refusal, passing: &Passing) {
+    /// Answers what was refused and recorded so.
+    pub(super) fn turned(&self, heading: Option<&Heading>, turned: &Turned, passing: &Passing) {
+        let limits = self.client.door.speech.usage.rows(&turned.usages);
+        self.tell(heading, &turned.refusal, passing, &limits);
+    }
+
+    /// Answers a refusal, and tells how the `limits` stand.
+    pub(super) fn tell(
+        &self,
+        heading: Option<&Heading>,
+        refusal: &Refusal,
+        passing: &Passing,
+        limits: &str,
+    ) {
         let dialect = &self.client.door.speech.dialect;
         let said = Said {
             trace: passing.id.as_str(),
+            limits,
             ..self.said()
         };
         let (answer, _) = dialect.speak_refusal(&self.path, heading, refusal, &said);

@@ -22,6 +22,8 @@ pub(super) struct Task {
     pub(super) heading: Heading,
     pub(super) connection: MessageId,
     pub(super) under_way: UnderWay,
+    /// How limits stand, for its answer.
+    pub(super) limits: String,
 }
 
 impl Task {
@@ -101,6 +103,7 @@ impl Task {
             connection: self.connection.as_str(),
             trace: self.passing.id.as_str(),
             now_ms: now_us() / 1000,
+            limits: &self.limits,
             ..Said::default()
         }
     }

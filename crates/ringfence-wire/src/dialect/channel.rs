@@ -57,6 +57,8 @@ pub(super) struct Channel {
     token: Option<Name>,
     /// What answers repeat.
     repeated: Option<Name>,
+    /// Where a message says whether its answer tells how limits stand.
+    limits: Option<Name>,
     /// Where an answer says what went wrong, whatever its status.
     failed: Option<Box<str>>,
     /// Which of the dialect's frames a message is that is signed itself.
@@ -126,6 +128,8 @@ pub struct Heading {
     pub repeated: Option<String>,
     /// The orders that it names, as JSON, where those are several and each is answered.
     pub each: Box<[String]>,
+    /// Whether its answer tells how limits stand.
+    pub limits: bool,
 }
 
 /// What a message of a channel wants.
@@ -233,7 +237,9 @@ impl Dialect {
         let repeated = repeated.or(channel.repeated.as_ref());
         let repeated = repeated.and_then(|name| pairs.get_typed(name));
         let several = asked.and_then(|asked| asked.several.as_ref());
+        let limits = channel.limits.as_ref();
         Ok(Heading {
+            limits: limits.is_some_and(|name| pairs.get_typed(name) != Some(("false", false))),
             repeated: repeated.and_then(|(text, quoted)| literal(text, quoted)),
             each: several.map_or_else(Box::default, |several| several.each(pairs)),
             id: channel.id_of(pairs)?,

@@ -58,6 +58,7 @@ impl Channel {
             names: Renames::compile(&written.names),
             token: written.token.as_deref().map(Name::from),
             repeated: written.repeated.as_deref().map(Name::from),
+            limits: written.limits.as_deref().map(Name::from),
             failed: written.failed.as_deref().map(Box::from),
             frame: frame.transpose()?,
             time: time.map(|time| {

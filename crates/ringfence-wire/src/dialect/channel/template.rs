@@ -41,6 +41,8 @@ pub struct Said<'a> {
     pub tokens: [&'a str; 2],
     /// What is told of each of a list.
     pub items: &'a str,
+    /// How limits stand, as members of a list.
+    pub limits: &'a str,
 }
 
 /// What a logon at the venue is written from, beside the key.
@@ -84,6 +86,8 @@ enum Part {
     Id,
     Items,
     Key,
+    /// A member of this name, where the message wants it.
+    Limits(Box<str>),
     Message,
     Method,
     Nonce,
@@ -124,6 +128,9 @@ impl Part {
             "time" => Self::Time,
             "token" => Self::Token,
             "trace" => Self::Trace,
+            _ if name.starts_with("limits.") => {
+                Self::Limits(name.trim_start_matches("limits.").into())
+            }
             _ => match name.strip_prefix("body.")? {
                 inner if inner.contains('.') => Self::Inner(inner.into()),
                 name => Self::Member(name.into()),
@@ -215,6 +222,10 @@ impl Template {
                 }
                 Part::Id => out.push_str(&heading.id),
                 Part::Items => out.push_str(said.items),
+                Part::Limits(name) if heading.limits => {
+                    let _ = write!(out, ",\"{name}\":[{}]", said.limits);
+                }
+                Part::Limits(_) => {}
                 Part::Connection => quote(said.connection, &mut out),
                 Part::Message => quote(said.message, &mut out),
                 Part::Method => quote(&heading.method, &mut out),

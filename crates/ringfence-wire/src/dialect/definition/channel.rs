@@ -36,6 +36,8 @@ pub(in crate::dialect) struct ChannelDefinition {
     pub(in crate::dialect) repeated: Option<String>,
     /// Where the answer of a route says what went wrong, at venues whose status does not tell.
     pub(in crate::dialect) failed: Option<String>,
+    /// Where a message says whether its answer tells how limits stand; it does unless this says `false`.
+    pub(in crate::dialect) limits: Option<String>,
     /// What else may stand in a message, beside the parameters.
     #[serde(default)]
     pub(in crate::dialect) beside: Vec<String>,
