@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import secrets
 import stat
@@ -12,6 +14,7 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from ringfence.api import NewVenueKey, VaultService
 from ringfence.config import Loaded, shipped_dialects
@@ -21,6 +24,7 @@ from ringfence.engine import Engine
 from ringfence.errors import EngineError, VaultError
 from ringfence.identity import MasterKey, Vault, VenueKey
 from ringfence.identity.keypair import make_pair
+from ringfence.identity.seal.floor import Floor
 from ringfence.identity.vault import exact, read_material
 
 SECRET = secrets.token_urlsafe(48)
@@ -77,12 +81,70 @@ def test_another_master_key_opens_nothing(file: Path, master: MasterKey) -> None
 def test_the_names_are_bound_to_what_is_sealed(file: Path, master: MasterKey) -> None:
     vault = Vault(file, master)
     vault.write([KEY])
-    sealed = file.read_bytes().split(b"\n")[1]
+    first = file.read_bytes().split(b"\n")
     vault.write([])
-    head = file.read_bytes().split(b"\n")[0]
-    file.write_bytes(head + b"\n" + sealed + b"\n")
-    with pytest.raises(VaultError):
+    second = file.read_bytes().split(b"\n")
+    for taken in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2)):
+        mixed = [first[at] if at in taken else line for at, line in enumerate(second)]
+        file.write_bytes(b"\n".join(mixed))
+        with pytest.raises(VaultError):
+            vault.read()
+
+
+def test_an_older_file_that_was_put_back_is_noticed(
+    file: Path, master: MasterKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = Vault(file, master, Floor(tmp_path / "seal.db"))
+    assert vault.read() == {}
+    vault.write([KEY])
+    older = file.read_bytes()
+    vault.write([])
+    file.write_bytes(older)
+    for _ in range(2):
+        with pytest.raises(VaultError, match="an older one was put back") as refused:
+            vault.read()
+        assert refused.value.code == "vault_rolled_back"
+    file.unlink()
+    with pytest.raises(VaultError) as refused:
         vault.read()
+    assert refused.value.code == "vault_rolled_back"
+    file.write_bytes(older)
+    file.chmod(0o600)
+    with monkeypatch.context() as patch:
+        patch.setattr(Floor, "check", lambda *_: None)
+        assert vault.read() == {"main": KEY}
+    # Whoever takes it for the newest makes it so, and tells the ledger.
+    told: list[Any] = []
+    loaded = cast("Loaded", Firm("okx"))
+    service = VaultService(vault, loaded, lambda *event: told.append(event))
+    assert [one["name"] for one in service.accept("the newest is lost", "ann")] == ["main"]
+    assert told == [
+        ("vault.accepted", {"found": 1, "generation": 3, "who": "ann", "why": "the newest is lost"})
+    ]
+    assert vault.read() == {"main": KEY}
+    for left in tmp_path.glob("seal.db*"):
+        left.unlink()
+    with pytest.raises(VaultError, match="is gone"):
+        vault.read()
+
+
+def test_a_file_of_the_first_form_is_read_and_written_anew(
+    file: Path, master: MasterKey, tmp_path: Path
+) -> None:
+    rows = [{**KEY.for_engine(), "added_us": KEY.added_us}]
+    named = [{"name": KEY.name, "dialect": KEY.dialect, "algorithm": KEY.algorithm}]
+    head = json.dumps({"keys": named, "version": 1}).encode()
+    nonce = bytes(12)
+    cipher = AESGCMSIV(master.vault_key())
+    body = base64.b64encode(nonce + cipher.encrypt(nonce, json.dumps(rows).encode(), head))
+    file.parent.mkdir()
+    file.write_bytes(head + b"\n" + body + b"\n")
+    file.chmod(0o600)
+    vault = Vault(file, master, Floor(tmp_path / "seal.db"))
+    assert vault.read() == {"main": KEY}
+    vault.write([KEY])
+    assert vault.found() == (1, {"main": KEY})
+    assert json.loads(file.read_bytes().split(b"\n")[0])["version"] == 2
 
 
 def test_a_file_that_others_may_read_is_not_used(file: Path, master: MasterKey) -> None:

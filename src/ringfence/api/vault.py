@@ -99,7 +99,7 @@ class VaultService:
                     hint = "one key has one budget at the venue: give both accounts the same name"
                     raise VaultError(f"{other.name} is this very key", hint=hint)
             detail = {**told(made, who, why), "replaces": "yes" if made.name in known else "no"}
-            self._record("vault.put", detail)
+            self._record("vault.put", detail | {"generation": self._vault.next()})
             known[made.name] = made
             self._vault.write(known.values())
             used = made.name in self._used
@@ -118,11 +118,27 @@ class VaultService:
             if name not in known:
                 hint = "`ringfence vault list` shows the names"
                 raise VaultError(f"there is no venue key {name}", hint=hint)
-            gone = known.pop(name)
+            gone, generation = known.pop(name), self._vault.next()
             self._vault.write(known.values())
             followed = self._follow(known)
-            self._record("vault.removed", told(gone, who, why))
+            self._record("vault.removed", told(gone, who, why) | {"generation": generation})
             return {**gone.shown(), "in_force": followed}
+
+    def accept(self, why: str, who: str) -> list[dict[str, Any]]:
+        """Take the file that lies there for the newest, whatever has been there; return its keys.
+
+        Raises:
+            VaultError: it cannot be opened.
+            EngineError: the ledger does not take the event; then nothing has changed.
+        """
+        why = read_why(why)
+        with self._order:
+            generation, known = self._vault.found()
+            detail: dict[str, str | int] = {"found": generation, "who": who}
+            detail |= {"generation": self._vault.next()} | ({"why": why} if why else {})
+            self._record("vault.accepted", detail)
+            self._vault.write(known.values())
+            return [key.shown() for key in known.values()]
 
     def _follow(self, keys: Mapping[str, VenueKey]) -> bool:
         """Let the engine follow the vault, and tell whether there is one."""
@@ -189,6 +205,11 @@ class AskedVault:
         """As `VaultService.put_venue_key`, after the step-up that it needs."""
         self.may("vault.put", "")
         return self.service.put_venue_key(wanted, self.who)
+
+    def accept(self, why: str) -> list[dict[str, Any]]:
+        """As `VaultService.accept`, after the step-up that putting a key needs."""
+        self.may("vault.put", "")
+        return self.service.accept(why, self.who)
 
     def venue_keys(self) -> list[dict[str, Any]]:
         """As `VaultService.venue_keys`."""

@@ -88,11 +88,12 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     from ringfence.identity.address import Addresses
     from ringfence.identity.bulk import engine_records
     from ringfence.identity.factor import RelyingParty
+    from ringfence.identity.seal.folder import floor_of
 
     loaded, master = state.loaded, state.master
     store = Store(loaded.store())
     ensure_owner(store.principals, folder.path.stat().st_uid)
-    vault = None if (path := loaded.vault()) is None else Vault(path, master)
+    vault = None if (path := loaded.vault()) is None else Vault(path, master, floor_of(folder))
     # A vault that cannot be opened stops the start: nothing is written over it.
     signing = {} if vault is None else vault.read()
     tell_missing(loaded, set(signing))

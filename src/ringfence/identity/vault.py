@@ -1,7 +1,8 @@
 """Venue keys in a sealed file: what signs for a venue, held by the gateway and by nobody else.
 
-The file is two lines: a head that names the keys, and all secrets sealed together. Whoever changes
-either, or has another master key, cannot open it.
+The file is three lines: a head that names the keys and says which generation of the file it is, a
+data key sealed under one that is derived from the master key, and all secrets sealed together under
+that data key. Whoever changes any of them, or has another master key, cannot open it.
 
 Source: RFC 8452 (AES-256-GCM-SIV), RFC 5869 (HKDF).
 """
@@ -31,13 +32,17 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from ringfence.errors import FileError, VaultError
+from ringfence.errors import FileError, SealError, VaultError
+from ringfence.identity.seal.floor import Floor
 from ringfence.identity.secret import MasterKey
 
 __all__ = ["Vault", "VenueKey", "read_material"]
 
-VERSION = 1
+VERSION = 2
 NONCE_BYTES = 12
+KEY_BYTES = 32
+ITEM = "keys/venues.sealed"
+"""What the floor calls it."""
 MAX_SECRET = 16_384
 """Bytes of a secret; an RSA key of 8192 bits in PEM has 6,400."""
 
@@ -78,18 +83,35 @@ class VenueKey:
 
 
 class Vault:
-    """The sealed file at one path. It need not be there: then it holds nothing."""
+    """The sealed file at one path. It need not be there: then it holds nothing.
 
-    def __init__(self, path: Path, master: MasterKey) -> None:
+    Each time that it is written it gets a data key of its own and the next generation. `floor`
+    keeps the highest that has been there, in another file.
+    """
+
+    def __init__(self, path: Path, master: MasterKey, floor: Floor | None = None) -> None:
         """Keep what is needed; nothing is read yet."""
         self._path = path
         self._cipher = AESGCMSIV(master.vault_key())
+        self._floor = floor
 
     def read(self) -> dict[str, VenueKey]:
         """Return all keys by name, in the order of their names.
 
         Raises:
-            VaultError: the file is damaged, sealed by another master key, or open to others.
+            VaultError: the file is damaged, sealed by another master key, or open to others;
+                `vault_rolled_back`: a newer one has been there, or nobody knows.
+        """
+        generation, keys = self.found()
+        if self._floor is not None and (generation or self._highest()):
+            self._newest(self._floor, generation)
+        return keys
+
+    def found(self) -> tuple[int, dict[str, VenueKey]]:
+        """Return the generation of what lies there, and its keys; whether or not it is the newest.
+
+        Raises:
+            VaultError: as `read`, but for `vault_rolled_back`.
         """
         try:
             if self._path.stat().st_mode & 0o077:
@@ -97,20 +119,27 @@ class Vault:
                 raise VaultError(f"others than its owner may use {self._path}", hint=hint)
             content = self._path.read_bytes()
         except FileNotFoundError:
-            return {}
+            return 0, {}
         except OSError as e:
             raise VaultError(f"cannot read {self._path}: {e.strerror}") from e
-        head, _, sealed = content.partition(b"\n")
+        head, *lines = content.removesuffix(b"\n").split(b"\n")
         try:
-            raw = exact(sealed.removesuffix(b"\n"))
-            opened = self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], head)
-            rows = json.loads(opened)
+            said = json.loads(head)
+            *wrapped, sealed = [exact(line) for line in lines]
+            # The first form had no key of its own.
+            cipher = self._cipher if said["version"] == 1 else self._opened(wrapped, head)
+            rows = json.loads(opened(cipher, sealed, head))
             keys = [opened_key(row) for row in rows]
-        except (InvalidTag, binascii.Error, ValueError, KeyError, TypeError):
+            generation = int(said.get("generation", 0))
+        except (InvalidTag, binascii.Error, ValueError, KeyError, TypeError, AttributeError):
             # What was read is in none of these words, and no cause is kept that might hold it.
             said = f"{self._path} cannot be opened: it is damaged, or sealed by another master key"
             raise VaultError(said) from None
-        return {key.name: key for key in sorted(keys, key=lambda key: key.name)}
+        return generation, {key.name: key for key in sorted(keys, key=lambda key: key.name)}
+
+    def next(self) -> int:
+        """Return the generation that is written next."""
+        return max(self.found()[0], self._highest()) + 1
 
     def write(self, keys: Iterable[VenueKey]) -> None:
         """Seal `keys` in the place of all that there were; durable on return.
@@ -120,11 +149,48 @@ class Vault:
         """
         known = sorted(keys, key=lambda key: key.name)
         named = [{"name": k.name, "dialect": k.dialect, "algorithm": k.algorithm} for k in known]
-        head = json.dumps({"keys": named, "version": VERSION}, separators=(",", ":")).encode()
+        generation = self.next()
+        about = {"generation": generation, "keys": named, "version": VERSION}
+        head = json.dumps(about, separators=(",", ":")).encode()
         rows = [{**key.for_engine(), "added_us": key.added_us} for key in known]
-        nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, json.dumps(rows).encode(), head)
-        replace_private(self._path, head + b"\n" + base64.b64encode(sealed) + b"\n")
+        data_key = secrets.token_bytes(KEY_BYTES)
+        parts = [
+            sealed(self._cipher, data_key, b"key\n" + head),
+            sealed(AESGCMSIV(data_key), json.dumps(rows).encode(), head),
+        ]
+        if self._floor is not None:
+            # Before there is a generation that only it knows to be the newest.
+            self._floor.lay()
+        replace_private(self._path, b"\n".join([head, *map(base64.b64encode, parts), b""]))
+        if self._floor is not None:
+            self._floor.lift(ITEM, generation)
+
+    def _opened(self, wrapped: list[bytes], head: bytes) -> AESGCMSIV:
+        """Return what opens the file: its own data key, which only the master key opens."""
+        [one] = wrapped
+        return AESGCMSIV(opened(self._cipher, one, b"key\n" + head))
+
+    def _highest(self) -> int:
+        return 0 if self._floor is None else self._floor.of(ITEM)
+
+    def _newest(self, floor: Floor, generation: int) -> None:
+        try:
+            floor.check(ITEM, generation)
+        except SealError as e:
+            hint = "put the newest one back; the ledger tells when it was written. If it is lost: "
+            hint += "`ringfence vault accept`"
+            raise VaultError(str(e), code="vault_rolled_back", hint=hint) from None
+
+
+def sealed(cipher: AESGCMSIV, content: bytes, about: bytes) -> bytes:
+    """Return `content` sealed, bound to `about`."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, content, about)
+
+
+def opened(cipher: AESGCMSIV, content: bytes, about: bytes) -> bytes:
+    """Return what was sealed, or raise InvalidTag."""
+    return cipher.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], about)
 
 
 def exact(text: bytes | str) -> bytes:
