@@ -207,7 +207,7 @@ def test_tickers_weigh_by_the_number_of_symbols(items: int, weight: int) -> None
     "target",
     [
         "/api/v3/order/oco", "/api/v3/orderList/oco", "/api/v3/sor/order", "/sapi/v1/margin/order",
-        "/api/v3/order/amend/keepPriority", "/api/v3/userDataStream", "/fapi/v1/order",
+        "/api/v3/order/amend/keepPriority", "/fapi/v1/order",
         "/api/v3/order/", "/api/v3//order", "/api/v1/order", "/API/v3/order",
     ],
 )  # fmt: skip

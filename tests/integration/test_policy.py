@@ -61,14 +61,14 @@ def alice(stage: Stage) -> Any:
     return client(stage.gateway, stage.ca, stage.trader.key_id, stage.trader.secret)
 
 
-def is_recorded(stage: Stage, detail: str) -> bool:
+def is_recorded(stage: Stage, detail: str, code: str = "policy_forbids") -> bool:
     """Wait for a refusal by policies with this detail: the ledger takes one some time later."""
     reader = LedgerReader(stage.state / "ledger", 0)
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         entries = [json.loads(entry) for _, entry in reader.read(100_000)]
         refusals = [entry["refusal"] for entry in entries if entry.get("refusal")]
-        if any((r["code"], r.get("detail")) == ("policy_forbids", detail) for r in refusals):
+        if any((r["code"], r.get("detail")) == (code, detail) for r in refusals):
             return True
         time.sleep(0.05)
     return False
@@ -120,7 +120,7 @@ def test_what_wants_a_step_up_passes_once_an_operator_gave_one(stage: Stage, ali
     order = ("ETH/USDT", "limit", "buy", 0.05, 1_000)
     with pytest.raises(ccxt.PermissionDenied):
         alice.create_order(*order)
-    assert is_recorded(stage, "forbidden by stepped")
+    assert is_recorded(stage, "forbidden by stepped", "step_up_required")
     admin = Client(stage.state / "admin.sock")
     app = pyotp.TOTP(admin.begin_totp()["secret"])
     admin.confirm_totp(app.at(int(time.time()) - 30))
