@@ -20,6 +20,7 @@ from bench.idle import idle
 from bench.ledger import ledger
 from bench.machine import facts
 from bench.plot import plot
+from bench.policy import policy
 from bench.scenarios import Closed, latency
 from bench.server import BenchError
 from bench.special import flood, forged, many_credentials, threads
@@ -61,6 +62,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "idle": ("20,000 idle WebSockets, and the memory of each", idle),
     "recording": ("orders and reads with and without the ledger", recording),
     "dialects": ("verifying by each dialect, beside the bare primitive", dialects),
+    "policy": ("decisions of 10, 100 and 1,000 policies, evaluated and kept", policy),
     "ledger": ("the ledger by itself, beside its disk", ledger),
 }
 

@@ -49,6 +49,7 @@ def judge(done: dict[str, Table]) -> list[Verdict]:
         *behaviour(done),
         *scale(done),
         *verifying(done),
+        *policies(done),
         *websockets(done),
         *recorded(done),
         *log(done),
@@ -111,6 +112,15 @@ def verifying(done: dict[str, Table]) -> Iterator[Verdict]:
     if table is not None:
         name = "verifying by a dialect, the worst, µs over the bare primitive"
         yield Verdict(name, 2.0, table.numbers["added_us"], at_most=True)
+
+
+def policies(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge decisions of 1,000 policies, however they are written."""
+    table = done.get("policy")
+    if table is not None:
+        for key, what, wanted in (("fresh_us", "evaluated", 50), ("kept_us", "kept", 1)):
+            name = f"a decision of 1,000 policies, {what}, the worst p99 in µs"
+            yield Verdict(name, wanted, table.numbers[key], at_most=True)
 
 
 def websockets(done: dict[str, Table]) -> Iterator[Verdict]:

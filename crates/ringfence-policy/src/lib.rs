@@ -8,9 +8,12 @@
 //! | [`source`] | texts of policies, and where in them something is wrong |
 //! | [`action`] | the schema, and what the engine's operations are called in it |
 //! | [`question`] | requests as data, for people and provers |
+//! | [`part`] | the parts of a context |
 //! | [`reads`] | which parts of a request a policy reads, found at load |
 //! | [`request`] | one request as policies see it |
-//! | [`set`] | policies compiled and indexed; the decision |
+//! | `condition` | a policy's condition, compiled for one action |
+//! | `index` | what may decide on one action, found by names in the request |
+//! | [`set`] | policies validated, compiled and indexed; the decision |
 //! | [`cache`] | decisions kept by exactly what was read |
 //! | [`live`] | the set in force, as the core asks it |
 //! | [`tree`] | conditions as data, for proofs |
@@ -18,7 +21,10 @@
 
 pub mod action;
 pub mod cache;
+mod condition;
+mod index;
 pub mod live;
+pub mod part;
 pub mod question;
 pub mod reads;
 pub mod request;

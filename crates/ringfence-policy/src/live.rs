@@ -96,7 +96,7 @@ fn would_do(proof: Proof, set: &PolicySet, request: &Request<'_>) -> bool {
 /// Policies that are named in an entry; of more, only how many there are.
 const NAMED: usize = 8;
 
-fn named(ids: &[String]) -> String {
+fn named(ids: &[Arc<str>]) -> String {
     let mut text = ids[..ids.len().min(NAMED)].join(", ");
     if ids.len() > NAMED {
         text.push_str(&format!(" and {} more", ids.len() - NAMED));

@@ -213,7 +213,7 @@ impl Question {
             "code": (!permitted).then_some("policy_forbids"),
             "verdict": verdict.as_str(),
             "scope": null,
-            "policies": verdict.policies(),
+            "policies": verdict.policies().iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
         }))
     }
 }

@@ -10,94 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, Var};
 
+use crate::part::{Kind, PARTS, Part, path};
 use crate::source::{Problem, Source};
-
-/// A part of the context.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[allow(missing_docs)] // the words of the schema
-pub enum Part {
-    Address,
-    Algorithm,
-    Certificate,
-    Coverage,
-    Credential,
-    Day,
-    Funds,
-    FundsAddress,
-    FundsAmount,
-    FundsAsset,
-    FundsNetwork,
-    FundsTag,
-    Hour,
-    Order,
-    OrderAmends,
-    OrderNotional,
-    OrderPrice,
-    OrderQuantity,
-    OrderSide,
-    OrderType,
-    Scopes,
-    StepUp,
-    StepUpAge,
-    StepUpStrength,
-    Time,
-    Transport,
-}
-
-/// How a part may be looked at.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Kind {
-    /// As it is.
-    Plain,
-    /// A whole number.
-    Long,
-    /// Rounded up: only bounds from above are exact.
-    Decimal,
-    /// Attributes of it.
-    Record,
-}
-
-const PARTS: [(&str, Part, Kind); 26] = [
-    ("address", Part::Address, Kind::Plain),
-    ("algorithm", Part::Algorithm, Kind::Plain),
-    ("certificate", Part::Certificate, Kind::Plain),
-    ("coverage", Part::Coverage, Kind::Plain),
-    ("credential", Part::Credential, Kind::Plain),
-    ("day", Part::Day, Kind::Long),
-    ("funds", Part::Funds, Kind::Record),
-    ("funds.address", Part::FundsAddress, Kind::Plain),
-    ("funds.amount", Part::FundsAmount, Kind::Decimal),
-    ("funds.asset", Part::FundsAsset, Kind::Plain),
-    ("funds.network", Part::FundsNetwork, Kind::Plain),
-    ("funds.tag", Part::FundsTag, Kind::Plain),
-    ("hour", Part::Hour, Kind::Long),
-    ("order", Part::Order, Kind::Record),
-    ("order.amends", Part::OrderAmends, Kind::Plain),
-    ("order.notional", Part::OrderNotional, Kind::Decimal),
-    ("order.price", Part::OrderPrice, Kind::Decimal),
-    ("order.quantity", Part::OrderQuantity, Kind::Decimal),
-    ("order.side", Part::OrderSide, Kind::Plain),
-    ("order.type", Part::OrderType, Kind::Plain),
-    ("scopes", Part::Scopes, Kind::Plain),
-    ("stepUp", Part::StepUp, Kind::Record),
-    ("stepUp.age", Part::StepUpAge, Kind::Long),
-    ("stepUp.strength", Part::StepUpStrength, Kind::Plain),
-    ("time", Part::Time, Kind::Long),
-    ("transport", Part::Transport, Kind::Plain),
-];
-
-impl Part {
-    /// Returns its place in the context.
-    pub fn path(self) -> &'static str {
-        // INVARIANT: the table has a line for each part, in their order; a test holds it.
-        PARTS[self as usize].0
-    }
-
-    /// Returns all parts.
-    pub fn all() -> impl Iterator<Item = Self> {
-        PARTS.iter().map(|(_, part, _)| *part)
-    }
-}
 
 /// What policies read.
 #[derive(Clone, Debug, Default)]
@@ -188,7 +102,16 @@ impl Reads {
                 _ => Ok(()),
             },
             Some(text) => match PARTS.iter().find(|(name, ..)| *name == text) {
-                Some((_, part, Kind::Plain | Kind::Long)) => {
+                Some((
+                    _,
+                    part,
+                    Kind::Address
+                    | Kind::Credential
+                    | Kind::Flag
+                    | Kind::Long
+                    | Kind::Scopes
+                    | Kind::Text,
+                )) => {
                     self.values.insert(*part);
                     Ok(())
                 }
@@ -312,28 +235,12 @@ fn at(expr: &Expr, source: &Source, what: &str) -> Problem {
     source.at(expr.source_loc().map_or(0, |loc| loc.start()), what)
 }
 
-/// Returns `order.price` of `context.order.price`; empty for the context itself.
-fn path(expr: &Expr) -> Option<String> {
-    match expr.expr_kind() {
-        ExprKind::Var(Var::Context) => Some(String::new()),
-        ExprKind::GetAttr { expr, attr } => path(expr).map(|base| match base.as_str() {
-            "" => attr.to_string(),
-            base => format!("{base}.{attr}"),
-        }),
-        _ => None,
-    }
-}
-
 fn part(expr: &Expr, kind: Kind) -> Option<Part> {
-    let path = path(expr)?;
-    let mut parts = PARTS.iter();
-    parts
-        .find(|(name, _, k)| *name == path && *k == kind)
-        .map(|(_, part, _)| *part)
+    Part::at(&path(expr)?, kind)
 }
 
 /// Returns a `decimal("…")` in ten-thousandths.
-fn literal(expr: &Expr) -> Option<i64> {
+pub(crate) fn literal(expr: &Expr) -> Option<i64> {
     let ExprKind::ExtensionFunctionApp { fn_name, args } = expr.expr_kind() else {
         return None;
     };

@@ -8,7 +8,8 @@ use ringfence_core::policy::StepUp;
 use ringfence_core::principal::{Above, Kind};
 
 use crate::action::{self, Action};
-use crate::reads::{Part, bucket};
+use crate::part::Part;
+use crate::reads::bucket;
 use crate::source::Problem;
 
 /// Returns the schema's word for a kind of principal.
@@ -70,7 +71,8 @@ pub struct Request<'a> {
 }
 
 /// A part's value.
-enum Value<'a> {
+#[derive(Clone, Copy)]
+pub(crate) enum Value<'a> {
     Absent,
     Address(IpAddr),
     Bool(bool),
@@ -100,7 +102,7 @@ pub(crate) const fn day(now_us: u64) -> i64 {
 }
 
 impl<'a> Request<'a> {
-    fn value(&self, part: Part) -> Value<'a> {
+    pub(crate) fn value(&self, part: Part) -> Value<'a> {
         let text = |text: Option<&'a str>| text.map_or(Value::Absent, Value::Text);
         let number = |number: Option<i64>| number.map_or(Value::Absent, Value::Decimal);
         let record = |is_there: bool| {

@@ -1,19 +1,20 @@
-//! A policy set, compiled: validated, indexed by what each policy is about, decided by Cedar's own evaluator.
+//! A policy set: validated, compiled and indexed for each action; the decision. What has no compiled form is asked of Cedar.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Decision, Effect, Entities, Entity, EntityUid, Policy,
-    PolicySet as CedarSet, PrincipalConstraint, ResourceConstraint, Schema, ValidationError,
-    ValidationMode, Validator,
+    PolicySet as CedarSet, Response, Schema, ValidationError, ValidationMode, Validator,
 };
 use serde::Deserialize;
 
 use crate::action::{self, Action};
 use crate::cache::Cache;
-use crate::reads::{Part, Reads};
+use crate::index::{Index, Rank};
+use crate::part::Part;
+use crate::reads::Reads;
 use crate::request::{Request, word};
 use crate::source::{Problem, Source, start};
 
@@ -29,11 +30,11 @@ pub struct Definition {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// These failed, which permits nothing.
-    Failed(Vec<String>),
+    Failed(Vec<Arc<str>>),
     /// These forbid it.
-    Forbidden(Vec<String>),
+    Forbidden(Vec<Arc<str>>),
     /// These permit it, and none forbids it.
-    Permitted(Vec<String>),
+    Permitted(Vec<Arc<str>>),
     /// None permits it.
     Unpermitted,
 }
@@ -50,7 +51,7 @@ impl Verdict {
     }
 
     /// Returns the deciding policies' ids, sorted.
-    pub fn policies(&self) -> &[String] {
+    pub fn policies(&self) -> &[Arc<str>] {
         match self {
             Self::Failed(ids) | Self::Forbidden(ids) | Self::Permitted(ids) => ids,
             Self::Unpermitted => &[],
@@ -69,27 +70,16 @@ pub struct Written {
     pub reads: Reads,
 }
 
-/// What may decide on an action: Cedar evaluates only sets whose key is in the request.
-#[derive(Debug, Default)]
-struct Relevant {
-    always: CedarSet,
-    principal: HashMap<EntityUid, CedarSet>,
-    resource: HashMap<EntityUid, CedarSet>,
-    parts: Vec<Part>,
-    plan: Vec<(Part, Option<Vec<i64>>)>,
-    uid: Option<EntityUid>,
-    /// The action, and the groups that it is in.
-    entities: Entities,
-}
-
 /// A valid policy set.
 #[derive(Debug)]
 pub struct PolicySet {
     definition: Definition,
     policies: Vec<Written>,
     warnings: Vec<Problem>,
+    /// In the order of their ids: the id, and the policy's place.
+    ranked: Vec<(Arc<str>, usize)>,
     /// By action.
-    relevant: Vec<Relevant>,
+    index: Vec<Index>,
     venue: EntityUid,
     cache: Cache,
 }
@@ -107,9 +97,15 @@ impl PolicySet {
         let actions = schema.action_entities();
         let actions = actions.map_err(|e| one(Problem::whole("ringfence.cedarschema", e)))?;
         let warnings = validate(&definition, &policies, schema)?;
-        let relevant = Action::all().map(|action| index(action, &policies, &actions));
+        let ranked = rank(&policies);
+        let places = ranked.iter().zip(0..);
+        let in_order: Vec<_> = places
+            .map(|((_, place), rank)| (rank, &policies[*place]))
+            .collect();
+        let index = Action::all().map(|action| Index::new(action, &in_order, &actions));
         Ok(Self {
-            relevant: relevant.collect::<Result<_, _>>().map_err(one)?,
+            index: index.collect::<Result<_, _>>().map_err(one)?,
+            ranked,
             venue: action::uid("Venue", "venue").map_err(one)?,
             cache: Cache::default(),
             definition,
@@ -140,7 +136,7 @@ impl PolicySet {
 
     /// Decides, from the cache where all that is read was seen before.
     pub fn decide(&self, request: &Request<'_>) -> Arc<Verdict> {
-        let plan = &self.relevant[request.action.index()].plan;
+        let plan = &self.index[request.action.index()].plan;
         let mut key = Vec::with_capacity(192);
         if !request.key(plan, &mut key) {
             return Arc::new(self.evaluate(request));
@@ -153,15 +149,46 @@ impl PolicySet {
         verdict
     }
 
-    /// Decides by Cedar, without looking into the cache.
+    /// Decides without looking into the cache.
     pub fn evaluate(&self, request: &Request<'_>) -> Verdict {
-        self.ask(request)
-            .unwrap_or_else(|problem| Verdict::Failed(vec![problem.to_string()]))
+        // INVARIANT: there is one for each action.
+        let index = &self.index[request.action.index()];
+        let said = index.ask(request);
+        let mut heard = Heard {
+            failed: Vec::new(),
+            forbid: self.named(&said.forbid),
+            permit: self.named(&said.permit),
+        };
+        if !said.unsure.is_empty() {
+            let unsure = said.unsure.iter();
+            let unsure = unsure.map(|rank| &self.policies[self.ranked[*rank as usize].1].policy);
+            if let Err(problem) = self.ask(unsure, request, &mut heard) {
+                return Verdict::Failed(vec![problem.to_string().into()]);
+            }
+        }
+        heard.verdict()
     }
 
-    fn ask(&self, request: &Request<'_>) -> Result<Verdict, Problem> {
-        // INVARIANT: there is one for each action.
-        let relevant = &self.relevant[request.action.index()];
+    fn named(&self, ranks: &[Rank]) -> Vec<Arc<str>> {
+        let ranks = ranks.iter();
+        ranks
+            .map(|rank| Arc::clone(&self.ranked[*rank as usize].0))
+            .collect()
+    }
+
+    /// Asks Cedar about policies.
+    fn ask<'p>(
+        &self,
+        policies: impl Iterator<Item = &'p Policy>,
+        request: &Request<'_>,
+        heard: &mut Heard,
+    ) -> Result<(), Problem> {
+        let index = &self.index[request.action.index()];
+        let mut set = CedarSet::new();
+        for policy in policies {
+            let added = set.add(policy.clone());
+            added.map_err(|e| Problem::whole("policy", e))?;
+        }
         let principal = action::uid(word(request.kind), request.principal)?;
         let resource = match request.action.carries_order() {
             true => action::uid("Instrument", request.instrument.unwrap_or_default())?,
@@ -172,50 +199,68 @@ impl PolicySet {
             action::uid(word(above.kind), &above.name)
         });
         let above = above.collect::<Result<Vec<_>, _>>()?;
-        let entities = below(&relevant.entities, &principal, &above)?;
-        let by_principal = std::iter::once(&principal).chain(&above);
-        let sets: Vec<_> = by_principal
-            .filter_map(|uid| relevant.principal.get(uid))
-            .chain(relevant.resource.get(&resource))
-            .chain(std::iter::once(&relevant.always))
-            .filter(|set| !set.is_empty())
-            .collect();
-        let Some(uid) = relevant.uid.clone() else {
-            return Ok(Verdict::Unpermitted);
-        };
-        let context = request.context(&relevant.parts)?;
+        let entities = below(&index.entities, &principal, &above)?;
+        let context = request.context(&index.parts)?;
+        let uid = index.uid.clone();
         let question = cedar_policy::Request::new(principal, uid, resource, context, None)
             .map_err(|e| Problem::whole("request", e))?;
-        Ok(combine(&sets, &question, &entities))
+        heard.cedar(&Authorizer::new().is_authorized(&question, &set, &entities));
+        Ok(())
     }
 }
 
-/// One set of policies gives what its parts give together: any forbid forbids, then any permit permits.
-fn combine(sets: &[&CedarSet], question: &cedar_policy::Request, entities: &Entities) -> Verdict {
-    let authorizer = Authorizer::new();
-    let (mut failed, mut forbid, mut permit) = (Vec::new(), Vec::new(), Vec::new());
-    for set in sets {
-        let response = authorizer.is_authorized(question, set, entities);
+/// What was heard of all policies.
+#[derive(Debug)]
+struct Heard {
+    failed: Vec<Arc<str>>,
+    forbid: Vec<Arc<str>>,
+    permit: Vec<Arc<str>>,
+}
+
+impl Heard {
+    /// Adds what Cedar says of some policies: any forbid forbids, then any permit permits.
+    fn cedar(&mut self, response: &Response) {
         let diagnostics = response.diagnostics();
-        failed.extend(diagnostics.errors().map(|error| match error {
-            cedar_policy::AuthorizationError::PolicyEvaluationError(e) => e.policy_id().to_string(),
-        }));
-        let reasons = diagnostics.reason().map(ToString::to_string);
+        self.failed
+            .extend(diagnostics.errors().map(|error| match error {
+                cedar_policy::AuthorizationError::PolicyEvaluationError(e) => {
+                    Arc::from(e.policy_id().to_string())
+                }
+            }));
+        let reasons = diagnostics.reason().map(|id| Arc::from(id.to_string()));
         match response.decision() {
-            Decision::Allow => permit.extend(reasons),
-            Decision::Deny => forbid.extend(reasons),
+            Decision::Allow => self.permit.extend(reasons),
+            Decision::Deny => self.forbid.extend(reasons),
+        }
+        for ids in [&mut self.failed, &mut self.forbid, &mut self.permit] {
+            ids.sort();
         }
     }
-    for ids in [&mut failed, &mut forbid, &mut permit] {
-        ids.sort();
+
+    fn verdict(self) -> Verdict {
+        // A forbid that cannot be evaluated would not forbid: no policy fails open.
+        let is_empty = (
+            self.failed.is_empty(),
+            self.forbid.is_empty(),
+            self.permit.is_empty(),
+        );
+        match is_empty {
+            (false, ..) => Verdict::Failed(self.failed),
+            (true, false, _) => Verdict::Forbidden(self.forbid),
+            (true, true, false) => Verdict::Permitted(self.permit),
+            (true, true, true) => Verdict::Unpermitted,
+        }
     }
-    // A forbid that cannot be evaluated would not forbid: no policy fails open.
-    match (failed.is_empty(), forbid.is_empty(), permit.is_empty()) {
-        (false, ..) => Verdict::Failed(failed),
-        (true, false, _) => Verdict::Forbidden(forbid),
-        (true, true, false) => Verdict::Permitted(permit),
-        (true, true, true) => Verdict::Unpermitted,
-    }
+}
+
+/// Returns ids and places of policies, sorted by id.
+fn rank(policies: &[Written]) -> Vec<(Arc<str>, usize)> {
+    let ids = policies
+        .iter()
+        .map(|w| Arc::from(w.policy.id().to_string()));
+    let mut ranked: Vec<_> = ids.zip(0..).collect();
+    ranked.sort();
+    ranked
 }
 
 /// Puts a principal below who stands above it.
@@ -333,48 +378,6 @@ fn only_there(written: &Written) -> Option<String> {
         "only operations in Action::\"{group}\" have context.{part}: write `action in Action::\"{group}\"` into the \
          head, and ask `context has {part}` first"
     ))
-}
-
-/// Sorts what may decide on `action` by what it is about.
-fn index(action: Action, policies: &[Written], actions: &Entities) -> Result<Relevant, Problem> {
-    let uid = action.uid()?;
-    let above = actions.ancestors(&uid).into_iter().flatten();
-    let own = Entity::new_no_attrs(uid.clone(), above.cloned().collect());
-    let entities = Entities::from_entities([own], None);
-    let mut relevant = Relevant {
-        uid: Some(uid),
-        entities: entities.map_err(|e| Problem::whole("ringfence.cedarschema", e))?,
-        ..Relevant::default()
-    };
-    let mut reads = Reads::default();
-    for written in policies.iter().filter(|w| is_about(&w.policy, action)) {
-        reads.merge(&written.reads);
-        let policy = &written.policy;
-        let set = match (policy.principal_constraint(), policy.resource_constraint()) {
-            (
-                PrincipalConstraint::Eq(uid)
-                | PrincipalConstraint::In(uid)
-                | PrincipalConstraint::IsIn(_, uid),
-                _,
-            ) => relevant.principal.entry(uid).or_default(),
-            (
-                PrincipalConstraint::Any | PrincipalConstraint::Is(_),
-                ResourceConstraint::Eq(uid)
-                | ResourceConstraint::In(uid)
-                | ResourceConstraint::IsIn(_, uid),
-            ) => relevant.resource.entry(uid).or_default(),
-            (
-                PrincipalConstraint::Any | PrincipalConstraint::Is(_),
-                ResourceConstraint::Any | ResourceConstraint::Is(_),
-            ) => &mut relevant.always,
-        };
-        let added = set.add(policy.clone());
-        added.map_err(|e| Problem::whole("policy", e))?;
-    }
-    relevant.parts = reads.parts().into_iter().collect();
-    let parts = relevant.parts.iter();
-    relevant.plan = parts.map(|part| (*part, reads.bounds(*part))).collect();
-    Ok(relevant)
 }
 
 /// Tells whether a policy's scope can take in `action`.

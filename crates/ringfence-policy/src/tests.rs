@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cached;
+mod cedar;
 mod compile;
 mod decide;
 mod live;

@@ -2,7 +2,7 @@
 
 use super::{definition, problems, set};
 use crate::action::{Action, SCHEMA};
-use crate::reads::Part;
+use crate::part::Part;
 use crate::set::PolicySet;
 use ringfence_core::operation::Operation;
 

@@ -1,13 +1,15 @@
 //! Decisions, part by part of a request.
 
+use std::sync::Arc;
+
 use super::{NOW_US, order, request, set};
 use crate::request::{Request, day, hour};
 use crate::set::Verdict;
 use ringfence_core::policy::StepUp;
 use ringfence_core::principal::{Above, Kind};
 
-fn ids(ids: &[&str]) -> Vec<String> {
-    ids.iter().map(ToString::to_string).collect()
+fn ids(ids: &[&str]) -> Vec<Arc<str>> {
+    ids.iter().map(|id| Arc::from(*id)).collect()
 }
 
 #[test]
