@@ -73,6 +73,15 @@ fn a_policy_that_cannot_be_evaluated_permits_nothing() {
     assert_eq!(set.evaluate(&order(1)), Verdict::Failed(ids(&["sum"])));
 }
 
+/// A name that is asked for behind what fails is not looked up: the failure comes first.
+#[test]
+fn a_policy_that_fails_before_it_asks_for_a_name_fails_for_every_name() {
+    let set = set("permit(principal, action, resource);\n\
+         @id(\"sum\") forbid(principal, action, resource) when { context.time + 9223372036854775807 == 0 && \
+         context.credential == Credential::\"other\" };");
+    assert_eq!(set.evaluate(&order(1)), Verdict::Failed(ids(&["sum"])));
+}
+
 /// Each part of the context decides, and its opposite does not.
 #[test]
 fn each_part_of_the_context_is_what_the_request_says() {
