@@ -34,6 +34,12 @@ use ringfence_core::sign::{
     Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stamp, VerifyingKey,
 };
 
+/// What a limit order must carry.
+const LIMIT: OrderKind = OrderKind {
+    needs_price: true,
+    needs_stop_price: false,
+    quote_quantity: false,
+};
 const NOW_US: u64 = 1_700_000_000_000_000;
 const ORDERS: usize = 50_000;
 const WINDOW: Window = Window {
@@ -111,11 +117,6 @@ fn core(modes: Modes) -> Core {
         price_min: decimal("0.01"),
         price_max: decimal("1000000"),
     };
-    let kind = OrderKind {
-        needs_price: true,
-        needs_stop_price: false,
-        quote_quantity: false,
-    };
     let limits = [
         (Subject::Credential, Counts::Weight, 60_000),
         (Subject::Account, Counts::Orders, 10_000),
@@ -136,10 +137,7 @@ fn core(modes: Modes) -> Core {
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1_000_000_000, 1000, 65_536),
         budget: BudgetTable::new(limits.to_vec(), 1_000_000).unwrap(),
-        guard: Guard::new(
-            HashMap::from([("BTCUSDT".into(), instrument)]),
-            HashMap::from([("LIMIT".into(), kind)]),
-        ),
+        guard: Guard::new(HashMap::from([("BTCUSDT".into(), instrument)])),
         room: ReplayRoom::new(1 << 20, 1 << 24),
         placed: PlacedOrders::default(),
         modes,
@@ -203,6 +201,7 @@ fn decide_all(core: &Core, batch: &Batch) {
                 symbol: "BTCUSDT",
                 side: "BUY",
                 kind: "LIMIT",
+                terms: Some(LIMIT),
                 price: Some("30000.00"),
                 quantity: Some("0.01000000"),
                 ..OrderText::default()

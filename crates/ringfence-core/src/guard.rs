@@ -51,6 +51,9 @@ pub struct OrderText<'a> {
     pub side: &'a str,
     /// Order type in the venue's words.
     pub kind: &'a str,
+    /// What that type must carry, as the message's dialect says: one word may mean two things at two venues. None where
+    /// the dialect has no such type.
+    pub terms: Option<OrderKind>,
     /// Limit price.
     pub price: Option<&'a str>,
     /// Trigger price.
@@ -82,11 +85,10 @@ const AMENDMENT: OrderKind = OrderKind {
 #[derive(Debug)]
 pub struct Guarded(());
 
-/// Instruments and order types.
+/// Instruments.
 #[derive(Debug, Default)]
 pub struct Guard {
     instruments: HashMap<Box<str>, Instrument>,
-    kinds: HashMap<Box<str>, OrderKind>,
 }
 
 impl OrderText<'_> {
@@ -94,15 +96,21 @@ impl OrderText<'_> {
     pub(crate) fn unnamed(&self) -> Option<&str> {
         self.venue_order_id.filter(|_| self.symbol.is_empty())
     }
+
+    /// Returns what it must carry.
+    const fn terms(&self) -> Option<OrderKind> {
+        if self.amends {
+            Some(AMENDMENT)
+        } else {
+            self.terms
+        }
+    }
 }
 
 impl Guard {
     /// Makes a guard. No instruments means that every order is refused.
-    pub const fn new(
-        instruments: HashMap<Box<str>, Instrument>,
-        kinds: HashMap<Box<str>, OrderKind>,
-    ) -> Self {
-        Self { instruments, kinds }
+    pub const fn new(instruments: HashMap<Box<str>, Instrument>) -> Self {
+        Self { instruments }
     }
 
     /// Checks every order of a message: all are inside their bounds, or none passes.
@@ -138,13 +146,9 @@ impl Guard {
             .instruments
             .get(order.symbol)
             .ok_or_else(|| refuse(Code::InstrumentUnknown, "symbol"))?;
-        let kind = match order.amends {
-            true => &AMENDMENT,
-            false => self
-                .kinds
-                .get(order.kind)
-                .ok_or_else(|| refuse(Code::OrderTypeUnknown, "type"))?,
-        };
+        let kind = order
+            .terms()
+            .ok_or_else(|| refuse(Code::OrderTypeUnknown, "type"))?;
         if !order.amends && !matches!(order.side, "BUY" | "SELL") {
             return Err(refuse(Code::OrderSideInvalid, "side"));
         }
@@ -177,11 +181,7 @@ impl Guard {
     ///
     /// [`Inexact`] when a number in it is none, or it is worth more than 63 bits hold.
     pub fn worth(&self, order: &OrderText<'_>) -> Result<Option<i64>, Inexact> {
-        let kind = if order.amends {
-            Some(&AMENDMENT)
-        } else {
-            self.kinds.get(order.kind)
-        };
+        let kind = order.terms();
         let band = self.instruments.get(order.symbol);
         let price = match (order.price, kind.is_none_or(|kind| kind.needs_price)) {
             (Some(text), true) => Some(Decimal::parse(text)?),

@@ -52,6 +52,12 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
+/// What a limit order must carry.
+const LIMIT: OrderKind = OrderKind {
+    needs_price: true,
+    needs_stop_price: false,
+    quote_quantity: false,
+};
 const CREDENTIALS: u32 = 100_000;
 const NOW_US: u64 = 1_700_000_000_000_000;
 const WINDOW: Window = Window {
@@ -85,11 +91,6 @@ fn core() -> Core {
         price_min: decimal("0.01"),
         price_max: decimal("1000000"),
     };
-    let kind = OrderKind {
-        needs_price: true,
-        needs_stop_price: false,
-        quote_quantity: false,
-    };
     let limits = vec![
         limit(Subject::Credential, Counts::Weight, 60_000),
         limit(Subject::Credential, Counts::Requests, 300_000),
@@ -101,10 +102,7 @@ fn core() -> Core {
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1_000_000_000, 1000, 65_536),
         budget: BudgetTable::new(limits, 1_000_000).unwrap(),
-        guard: Guard::new(
-            HashMap::from([("BTCUSDT".into(), instrument)]),
-            HashMap::from([("LIMIT".into(), kind)]),
-        ),
+        guard: Guard::new(HashMap::from([("BTCUSDT".into(), instrument)])),
         room: ReplayRoom::new(262_144, 4_194_304),
         placed: PlacedOrders::default(),
         modes: Modes::default(),
@@ -174,6 +172,7 @@ fn send(core: &Core, number: u32, payload: &str) -> usize {
             symbol: "BTCUSDT",
             side: "BUY",
             kind: "LIMIT",
+            terms: Some(LIMIT),
             price: Some("30000.00"),
             quantity: Some("0.01000000"),
             ..OrderText::default()

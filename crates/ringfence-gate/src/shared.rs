@@ -116,23 +116,13 @@ impl Parts {
         let budget = BudgetTable::new(limits(snapshot)?, snapshot.budget.subjects)
             .map_err(|e| GateError::config("budget", e))?;
         let speeches = speeches(snapshot, budget.limits())?;
-        let mut kinds = HashMap::new();
-        for speech in speeches.values() {
-            kinds.extend(
-                speech
-                    .dialect
-                    .order_kinds()
-                    .iter()
-                    .map(|(n, k)| (n.clone(), *k)),
-            );
-        }
         let (edge, freshness) = (snapshot.edge, snapshot.freshness);
         let policies = policy(snapshot)?;
         let core = Core {
             credentials: CredentialTable::new(),
             edge: EdgeBudget::new(edge.requests, edge.window_ms, edge.addresses),
             budget,
-            guard: Guard::new(instruments(&snapshot.guard)?, kinds),
+            guard: Guard::new(instruments(&snapshot.guard)?),
             room: ReplayRoom::new(freshness.capacity_per_credential, freshness.capacity),
             placed: PlacedOrders::default(),
             modes: modes(snapshot)?,

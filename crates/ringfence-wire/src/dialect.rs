@@ -60,7 +60,7 @@ pub struct Dialect {
     name: String,
     signing: Option<Signing>,
     frames: Vec<Frame>,
-    order_kinds: HashMap<Box<str>, OrderKind>,
+    order_types: HashMap<Box<str>, OrderKind>,
     order_names: Option<OrderNames>,
     amends_by_order: bool,
     order_ids: about::Places,
@@ -115,11 +115,6 @@ impl Dialect {
             ahead_us: 0,
         };
         self.signing.as_ref().map_or(nothing, Signing::rule)
-    }
-
-    /// Returns what its order types must carry.
-    pub const fn order_kinds(&self) -> &HashMap<Box<str>, OrderKind> {
-        &self.order_kinds
     }
 
     /// Tells whether amendments, or some of them, name their order alone, so that its instrument must be known from when it was placed.

@@ -26,27 +26,26 @@ fn guard() -> Guard {
         price_min: decimal("1000"),
         price_max: decimal("200000"),
     };
-    let kind = |needs_price, needs_stop_price, quote_quantity| OrderKind {
+    Guard::new(HashMap::from([("BTCUSDT".into(), instrument)]))
+}
+
+const fn carries(
+    needs_price: bool,
+    needs_stop_price: bool,
+    quote_quantity: bool,
+) -> Option<OrderKind> {
+    Some(OrderKind {
         needs_price,
         needs_stop_price,
         quote_quantity,
-    };
-    let kinds = [
-        ("LIMIT", kind(true, false, false)),
-        ("MARKET", kind(false, false, true)),
-        ("STOP_LOSS", kind(false, true, false)),
-        ("STOP_LOSS_LIMIT", kind(true, true, false)),
-    ];
-    Guard::new(
-        HashMap::from([("BTCUSDT".into(), instrument)]),
-        kinds.map(|(name, kind)| (name.into(), kind)).into(),
-    )
+    })
 }
 
 const LIMIT: OrderText<'static> = OrderText {
     symbol: "BTCUSDT",
     side: "BUY",
     kind: "LIMIT",
+    terms: carries(true, false, false),
     price: Some("30000.00"),
     stop_price: None,
     quantity: Some("0.01"),
@@ -61,18 +60,21 @@ const LIMIT: OrderText<'static> = OrderText {
 const AMENDMENT: OrderText<'static> = OrderText {
     side: "",
     kind: "",
+    terms: None,
     amends: true,
     ..LIMIT
 };
 
 const MARKET: OrderText<'static> = OrderText {
     kind: "MARKET",
+    terms: carries(false, false, true),
     price: None,
     ..LIMIT
 };
 
 const STOP: OrderText<'static> = OrderText {
     kind: "STOP_LOSS",
+    terms: carries(false, true, false),
     price: None,
     stop_price: Some("29000"),
     ..LIMIT
@@ -143,6 +145,7 @@ fn each_bound_of_the_price_is_met_and_not_passed() {
         judge(order, expected.map(|code| (code, "price")));
         let order = OrderText {
             kind: "STOP_LOSS_LIMIT",
+            terms: carries(true, true, false),
             stop_price: Some(price),
             ..LIMIT
         };
@@ -314,12 +317,13 @@ fn unknown_words_are_refused() {
             Some((Code::InstrumentUnknown, "symbol")),
         );
     }
-    for kind in ["", "limit", "TRAILING_STOP", "LIMIT\0"] {
-        judge(
-            OrderText { kind, ..LIMIT },
-            Some((Code::OrderTypeUnknown, "type")),
-        );
-    }
+    judge(
+        OrderText {
+            terms: None,
+            ..LIMIT
+        },
+        Some((Code::OrderTypeUnknown, "type")),
+    );
     for side in ["", "buy", "BUY ", "BOTH"] {
         judge(
             OrderText { side, ..LIMIT },

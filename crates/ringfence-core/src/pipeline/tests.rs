@@ -35,6 +35,12 @@ mod policy;
 mod session;
 mod withdrawal;
 
+/// What a limit order must carry.
+const LIMIT: OrderKind = OrderKind {
+    needs_price: true,
+    needs_stop_price: false,
+    quote_quantity: false,
+};
 const NOW_US: u64 = 1_700_000_000_000_000;
 const HOME: [u8; 4] = [192, 0, 2, 1];
 const WINDOW: Window = Window {
@@ -46,6 +52,7 @@ const GOOD_ORDER: OrderText<'static> = OrderText {
     symbol: "BTCUSDT",
     side: "BUY",
     kind: "LIMIT",
+    terms: Some(LIMIT),
     price: Some("30000.00"),
     stop_price: None,
     quantity: Some("0.01"),
@@ -82,11 +89,6 @@ fn core() -> Core {
         price_min: decimal("1"),
         price_max: decimal("100000"),
     };
-    let kind = OrderKind {
-        needs_price: true,
-        needs_stop_price: false,
-        quote_quantity: false,
-    };
     let limits = vec![
         limit(Subject::Credential, Counts::Orders, 10),
         limit(Subject::Address, Counts::Weight, 1000),
@@ -99,10 +101,7 @@ fn core() -> Core {
         credentials,
         edge: EdgeBudget::new(100, 1000, 100),
         budget: BudgetTable::new(limits, 1000).unwrap(),
-        guard: Guard::new(
-            HashMap::from([("BTCUSDT".into(), instrument)]),
-            HashMap::from([("LIMIT".into(), kind)]),
-        ),
+        guard: Guard::new(HashMap::from([("BTCUSDT".into(), instrument)])),
         room: ReplayRoom::new(100, 1000),
         placed: PlacedOrders::default(),
         modes: Modes::default(),

@@ -30,7 +30,7 @@ pub(crate) fn core(keys: usize) -> Core {
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1, 1, 1),
         budget: BudgetTable::new(Vec::new(), 1).unwrap(),
-        guard: Guard::new(HashMap::new(), HashMap::new()),
+        guard: Guard::new(HashMap::new()),
         room: ReplayRoom::new(1, 1),
         placed: PlacedOrders::default(),
         modes: Modes::default(),

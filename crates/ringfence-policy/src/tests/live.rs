@@ -52,7 +52,7 @@ const ONLY_B: &str = "permit(principal, action, resource == Instrument::\"B\");"
 fn no_message_is_judged_by_parts_of_two_sets() {
     let live = Live::new(Arc::new(set(ONLY_A)));
     let (a, b) = (Arc::new(set(ONLY_A)), Arc::new(set(ONLY_B)));
-    let guard = Guard::new(HashMap::new(), HashMap::new());
+    let guard = Guard::new(HashMap::new());
     let batch = [order("A"), order("B"), order("A"), order("B")];
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -72,7 +72,7 @@ fn no_message_is_judged_by_parts_of_two_sets() {
 #[test]
 fn another_set_decides_the_next_message_and_nothing_that_was_kept_does() {
     let live = Live::new(Arc::new(set(ONLY_A)));
-    let guard = Guard::new(HashMap::new(), HashMap::new());
+    let guard = Guard::new(HashMap::new());
     let one = [order("A")];
     let first = live.check(&asked(&one, &guard)).unwrap();
     assert_eq!(live.set().cache().len(), 1);
@@ -90,7 +90,7 @@ const FRESH_ONLY: &str = r#"@id("all") permit(principal, action, resource);
 #[test]
 fn what_only_lacks_a_step_up_is_refused_for_want_of_one() {
     let live = Live::new(Arc::new(set(FRESH_ONLY)));
-    let guard = Guard::new(HashMap::new(), HashMap::new());
+    let guard = Guard::new(HashMap::new());
     let refused = |symbol, age_s: Option<u64>| {
         let orders = [order(symbol)];
         let step_up = age_s.map(|age_s| StepUp {

@@ -84,7 +84,7 @@ impl Dialect {
             name: written.name,
             signing,
             frames,
-            order_kinds: written.order_types.into_iter().map(order_kind).collect(),
+            order_types: written.order_types.into_iter().map(order_kind).collect(),
             order_ids: Places::compile(&written.order_ids),
             withdraw_names: written
                 .withdraw_fields

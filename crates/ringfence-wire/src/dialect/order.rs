@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use ringfence_core::guard::OrderText;
+use ringfence_core::guard::{OrderKind, OrderText};
 use ringfence_core::operation::Operation;
 use ringfence_core::refusal::{Code, Refusal};
 
@@ -151,6 +151,7 @@ impl OrderNames {
         &self,
         route: &Route,
         pairs: &'a Pairs,
+        types: &HashMap<Box<str>, OrderKind>,
     ) -> Result<OrderText<'a>, Refusal> {
         let amends = route.operation == Operation::OrderAmend;
         if let Some(change) = self.amendment.as_ref().filter(|_| amends) {
@@ -194,6 +195,7 @@ impl OrderNames {
             symbol: needed(&self.symbol)?,
             side,
             kind,
+            terms: types.get(kind).copied(),
             // An empty text is no price: python-okx sends one with market orders.
             price: self.price.read(pairs, kind).filter(said),
             stop_price: self.stop_price.read(pairs, kind).filter(said),

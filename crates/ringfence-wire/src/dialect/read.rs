@@ -195,14 +195,15 @@ impl Dialect {
         let names = route.order_names.as_deref();
         let names = names.or(self.order_names.as_ref());
         let names = names.filter(|_| route.operation.carries_order());
+        let types = &self.order_types;
         let orders = match (names, scratch.items()) {
             (None, _) => Each::None,
-            (Some(names), []) => Each::One(names.order(route, scratch.pairs())?),
+            (Some(names), []) => Each::One(names.order(route, scratch.pairs(), types)?),
             // One alone needs no list.
-            (Some(names), [only]) => Each::One(names.order(route, only)?),
+            (Some(names), [only]) => Each::One(names.order(route, only, types)?),
             (Some(names), items) => {
                 let items = items.iter().enumerate().map(|(index, item)| {
-                    let order = names.order(route, item);
+                    let order = names.order(route, item, types);
                     order.map_err(|refusal| refusal.of_order(index))
                 });
                 Each::Several(items.collect::<Result<_, _>>()?)

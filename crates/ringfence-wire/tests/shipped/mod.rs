@@ -213,7 +213,7 @@ pub(crate) fn core(key_id: &str, key: VerifyingKey, freshness: Mode) -> Core {
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1 << 40, 1000, 1024),
         budget: BudgetTable::new(Vec::new(), 1024).unwrap(),
-        guard: Guard::new(HashMap::new(), HashMap::new()),
+        guard: Guard::new(HashMap::new()),
         room: ReplayRoom::new(1 << 20, 1 << 20),
         placed: PlacedOrders::default(),
         modes: Modes::default()

@@ -278,3 +278,30 @@ fn a_route_s_order_may_have_names_of_its_own() {
         assert!(error.starts_with("routes[0].order_fields: "), "{error}");
     }
 }
+
+/// Returns whether an order of this type needs a price and a stop price, if the dialect has the type.
+fn needs(dialect: &Dialect, kind: &str) -> Option<(bool, bool)> {
+    let body =
+        format!("symbol=BTCUSDT&side=BUY&type={kind}&quantity=5&price=7&timestamp=1&signature=00");
+    let terms = Sent::order("", &body).read(dialect, |reading| reading.orders.one().unwrap().terms);
+    terms
+        .unwrap()
+        .map(|terms| (terms.needs_price, terms.needs_stop_price))
+}
+
+#[test]
+fn what_a_type_must_carry_is_said_by_the_message_s_own_dialect() {
+    let other = |types: Value| {
+        let mut written = written();
+        written["order_types"] = types;
+        Dialect::from_json(&written).unwrap()
+    };
+    let spot = other(json!({"TAKE_PROFIT": {"stop_price": true}, "LIMIT": {"price": true}}));
+    let futures = other(json!({"TAKE_PROFIT": {"price": true, "stop_price": true}}));
+    assert_eq!(needs(&spot, "TAKE_PROFIT"), Some((false, true)));
+    assert_eq!(needs(&futures, "TAKE_PROFIT"), Some((true, true)));
+    assert_eq!(needs(&futures, "LIMIT"), None);
+    for kind in ["limit", "TRAILING_STOP", "LIMIT%20"] {
+        assert_eq!(needs(&spot, kind), None, "{kind}");
+    }
+}
