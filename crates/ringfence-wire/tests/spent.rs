@@ -11,7 +11,7 @@ use ringfence_core::operation::Operation;
 use ringfence_core::refusal::Code;
 use ringfence_core::sign::SigningKey;
 use ringfence_wire::{Dialect, Route, Scratch};
-use shipped::attempt::{KEY_ID, NOW_US, fitting, path, sign};
+use shipped::attempt::{KEY_ID, NOW_US, fitting, path, sign, signing};
 use shipped::channel::{Came, hear};
 use shipped::suite::{Captured, frames};
 use shipped::{Sent, core, dialects};
@@ -42,8 +42,7 @@ struct Became {
 fn replayed(dialect: &Dialect, freshness: Mode) -> Option<Became> {
     let pair = fitting(dialect)?;
     let mut became = Became::default();
-    let signing = || dialect.routes().filter(|route| route.signed);
-    for spending in signing().filter(|route| route.operation.spends()) {
+    for spending in signing(dialect).filter(|route| route.operation.spends()) {
         let core = core(KEY_ID, pair.verifying(), freshness);
         let Some(sent) = signed(dialect, spending, &pair.signing()) else {
             continue;
@@ -52,7 +51,7 @@ fn replayed(dialect: &Dialect, freshness: Mode) -> Option<Became> {
         if sent.decide(dialect, &core, Some(NOW_US)).is_err() {
             continue;
         }
-        for other in signing() {
+        for other in signing(dialect) {
             let moved = Sent {
                 method: other.method.to_string(),
                 path: path(other),

@@ -70,6 +70,15 @@ pub(crate) fn path(route: &Route) -> String {
     filled.collect::<Vec<_>>().join("/")
 }
 
+/// Returns the routes that ask for a signature. A private stream's is not among them where the plain word that [`path`] puts
+/// in place of its token leads to a market stream, which nobody signs.
+pub(crate) fn signing(dialect: &Dialect) -> impl Iterator<Item = &Route> {
+    let leads = |route: &Route| dialect.route(&route.method, &path(route)).map(|r| r.signed);
+    dialect
+        .routes()
+        .filter(move |route| route.signed && leads(route) == Some(true))
+}
+
 /// Signs a message; none where the dialect finds something wrong with it, or takes no key like this.
 pub(crate) fn sign(dialect: &Dialect, key: &SigningKey, draft: &Sent) -> Option<Sent> {
     let headers = captured(&draft.headers).ok()?;
@@ -104,7 +113,7 @@ pub(crate) fn sign(dialect: &Dialect, key: &SigningKey, draft: &Sent) -> Option<
 impl Arena {
     /// Returns the `number`th route that asks for a signature, of as many as there are.
     pub(crate) fn route(&self, number: usize) -> Option<&Route> {
-        let routes: Vec<_> = self.dialect.routes().filter(|route| route.signed).collect();
+        let routes: Vec<_> = signing(&self.dialect).collect();
         routes.get(number.checked_rem(routes.len())?).copied()
     }
 
