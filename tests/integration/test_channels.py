@@ -286,6 +286,37 @@ def test_ccxt_pro_trades_on_other_venues_channels_unmodified(name: str, tmp_path
     assert (intent["transport"], intent["proof"]) == ("websocket", "session")
 
 
+def test_an_instrument_s_number_is_judged_as_the_instrument_whose_it_is(tmp_path: Path) -> None:
+    """ccxt.pro names OKX's instruments by `instIdCode` alone, where the venue has one."""
+
+    def coded(text: str, _: Path) -> str:
+        return text.replace("- symbol: SOL-USDT", "- symbol: SOL-USDT\n      code: 10458")
+
+    async def trade(exchange: Any) -> tuple[Any, ...]:
+        placed = await exchange.create_order_ws("SOL/USDT", "limit", "buy", 1, 100)
+        moved = await exchange.edit_order_ws(placed["id"], "SOL/USDT", "limit", "buy", 2, 101)
+        with pytest.raises(ccxt.ExchangeError) as refused:
+            await exchange.create_order_ws("SOL/USDT", "limit", "buy", 1, 9)
+        await exchange.cancel_order_ws(placed["id"], "SOL/USDT")
+        return placed["id"], moved["id"], refused.value
+
+    async def run(stage: Stage, key: Key) -> tuple[Any, ...]:
+        exchange = client(stage, "okx", key, ccxt.pro)
+        exchange.cafile = str(stage.ca)
+        try:
+            return await asyncio.wait_for(trade(exchange), 60)
+        finally:
+            await exchange.close()
+
+    with set_stage(tmp_path / "stage", "okx-spot", "okx", coded) as stage:
+        key = stage_key(stage.state, "alice", ["read", "trade"], "127.0.0.0/8")
+        placed, moved, refused = asyncio.run(run(stage, key))
+        orders = entries(stage, kind="decision", operation="order.place")
+    assert placed == moved
+    assert "price" in str(refused)
+    assert [one["order"]["symbol"] for one in orders] == ["SOL-USDT"] * 2
+
+
 def rpc(opened: ClientConnection, number: int, method: str, **params: Any) -> dict[str, Any]:
     message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
     answer = ask(opened, json.dumps(message))

@@ -240,7 +240,8 @@ fn speeches(
     let mut speeches = HashMap::new();
     for (name, value) in &snapshot.dialects {
         let dialect = Dialect::from_json(value)
-            .map_err(|e| GateError::config(format!("dialects.{name}.{}", e.field), e.what))?;
+            .map_err(|e| GateError::config(format!("dialects.{name}.{}", e.field), e.what))?
+            .with_codes(codes(&snapshot.guard)?);
         let key_header = dialect.key_header().map(str::parse).transpose();
         let key_header = key_header
             .map_err(|e| GateError::config(format!("dialects.{name}.signing.key_header"), e))?;
@@ -255,6 +256,24 @@ fn speeches(
         );
     }
     Ok(speeches)
+}
+
+/// Returns instruments by the venue's numbers of them.
+fn codes(guard: &GuardConfig) -> Result<HashMap<Box<str>, Box<str>>, GateError> {
+    let mut codes = HashMap::new();
+    for (index, item) in guard.instruments.iter().enumerate() {
+        let Some(code) = item.code.as_deref() else {
+            continue;
+        };
+        if codes
+            .insert(code.into(), item.symbol.as_str().into())
+            .is_some()
+        {
+            let field = format!("guard.instruments[{index}].code");
+            return Err(GateError::config(field, "another instrument has it"));
+        }
+    }
+    Ok(codes)
 }
 
 fn venue(snapshot: &Snapshot) -> Result<Venue, GateError> {

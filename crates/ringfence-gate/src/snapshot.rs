@@ -251,6 +251,9 @@ pub struct GuardConfig {
 #[allow(missing_docs)]
 pub struct InstrumentConfig {
     pub symbol: String,
+    /// The venue's number of it.
+    #[serde(default)]
+    pub code: Option<String>,
     pub tick: String,
     pub lot: String,
     pub min_quantity: String,

@@ -27,7 +27,6 @@ use std::fmt;
 
 use ringfence_core::budget::{Counts, Limit};
 use ringfence_core::freshness::Window;
-use ringfence_core::guard::OrderKind;
 use ringfence_core::refusal::{Code, Refusal};
 
 pub use about::{AnsweredOrder, OrderIds};
@@ -49,7 +48,7 @@ use channel::Channel;
 use definition::StreamMessages;
 use funds::FundsNames;
 use name::Name;
-use order::OrderNames;
+use order::{OrderNames, Words};
 use render::ErrorTable;
 use route::RouteTable;
 use scheme::{Scheme, Signing};
@@ -60,7 +59,7 @@ pub struct Dialect {
     name: String,
     signing: Option<Signing>,
     frames: Vec<Frame>,
-    order_types: HashMap<Box<str>, OrderKind>,
+    words: Words,
     order_names: Option<OrderNames>,
     amends_by_order: bool,
     order_ids: about::Places,
@@ -115,6 +114,13 @@ impl Dialect {
             ahead_us: 0,
         };
         self.signing.as_ref().map_or(nothing, Signing::rule)
+    }
+
+    /// Takes the venue's numbers of instruments, by number, for messages that have them in place of names.
+    #[must_use]
+    pub fn with_codes(mut self, codes: HashMap<Box<str>, Box<str>>) -> Self {
+        self.words.codes = codes;
+        self
     }
 
     /// Tells whether amendments, or some of them, name their order alone, so that its instrument must be known from when it was placed.

@@ -242,11 +242,14 @@ def repeated(config: Config) -> Found:
         (("issuers",), "name", config.issuers),
         (("budget", "limits"), "name", config.budget.limits),
         (("guard", "instruments"), "symbol", config.guard.instruments),
+        (("guard", "instruments"), "code", config.guard.instruments),
     ]
     for place, field, items in lists:
         seen: set[str] = set()
         for i, item in enumerate(items):
             name = getattr(item, field)
+            if name is None:
+                continue
             if name in seen:
                 yield (*place, i, field), f"{name} is there twice; rename or remove one"
             seen.add(name)

@@ -99,6 +99,7 @@ def as_text(value: Any) -> Any:
 
 
 Name = Annotated[str, AfterValidator(read_name)]
+CodeText = Annotated[str, BeforeValidator(as_text), Field(pattern=r"^[0-9]{1,19}$")]
 DecimalText = Annotated[str, BeforeValidator(as_text), AfterValidator(read_decimal)]
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 Text = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,256}$")]
@@ -270,6 +271,8 @@ class Instrument(Section):
     """What an order in one symbol may be. Prices in quote units, quantities in base units."""
 
     symbol: Annotated[str, Field(pattern=r"^[A-Z0-9_.-]{1,32}$")]
+    code: CodeText | None = None
+    """The venue's number of it, where messages may have that in place of its name."""
     tick: DecimalText
     lot: DecimalText
     min_quantity: DecimalText

@@ -28,6 +28,8 @@ class Instrument:
     max_quantity: Decimal
     min_notional: Decimal
     mid: Decimal
+    code: str = ""
+    """The venue's number of it, where messages may have that in place of the symbol."""
 
 
 def load_instruments(venue: str = "binance") -> dict[str, Instrument]:
@@ -50,4 +52,5 @@ def _read() -> dict[str, Any]:
 def _instrument(row: dict[str, str]) -> Instrument:
     names = (row["symbol"], row["base"], row["quote"])
     exact = ("tick", "lot", "min_quantity", "max_quantity", "min_notional", "mid")
-    return Instrument(*names, *(Decimal(row[name]) for name in exact))
+    numbers: dict[str, Any] = {name: Decimal(row[name]) for name in exact}
+    return Instrument(*names, **numbers, code=row.get("code", ""))

@@ -374,6 +374,11 @@ impl Dialect {
             BodyKind::Json => channel.body(method, text, scratch.pairs())?,
             BodyKind::Form => channel.form(method, scratch.pairs())?,
         };
+        // What is signed goes on as it is.
+        let parameters = match &self.order_names {
+            Some(names) if scheme.is_none() => names.renamed(parameters, &self.words),
+            Some(_) | None => parameters,
+        };
         let (query, body) = match &*route.method {
             "POST" | "PUT" => (String::new(), parameters),
             _ => (parameters, String::new()),

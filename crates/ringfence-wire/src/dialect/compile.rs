@@ -13,10 +13,11 @@ use super::channel::Channel;
 use super::definition::{self, Definition, OrderType};
 use super::funds::FundsNames;
 use super::name::Name;
+use super::order::{OrderNames, Words};
 use super::render::ErrorTable;
 use super::scheme::{Scheme, Signing};
 use super::told::Answers;
-use super::{Dialect, DialectError, Frame, OrderNames};
+use super::{Dialect, DialectError, Frame};
 
 impl Dialect {
     /// Compiles a dialect from the JSON form of its YAML.
@@ -84,7 +85,10 @@ impl Dialect {
             name: written.name,
             signing,
             frames,
-            order_types: written.order_types.into_iter().map(order_kind).collect(),
+            words: Words {
+                types: written.order_types.into_iter().map(order_kind).collect(),
+                codes: std::collections::HashMap::default(),
+            },
             order_ids: Places::compile(&written.order_ids),
             withdraw_names: written
                 .withdraw_fields

@@ -91,6 +91,8 @@ pub(super) struct Frame {
 #[serde(deny_unknown_fields)]
 pub(super) struct OrderFields {
     pub(super) symbol: String,
+    /// Where a message may have the venue's number of the instrument in place of its name.
+    pub(super) symbol_code: Option<String>,
     pub(super) side: String,
     pub(super) kind: String,
     pub(super) price: String,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use ringfence_core::guard::{OrderKind, OrderText};
 use ringfence_core::operation::Operation;
 use ringfence_core::refusal::{Code, Refusal};
+use serde_json::Value;
 
 use super::compile::wrong;
 use super::definition::{AmendmentFields, OrderFields, OrderType, QuantityUnit, UnitName};
@@ -16,6 +17,7 @@ use super::{DialectError, Route};
 #[derive(Debug)]
 pub(super) struct OrderNames {
     symbol: Spot,
+    symbol_code: Option<Name>,
     side: Spot,
     kind: Kind,
     price: Spot,
@@ -27,6 +29,15 @@ pub(super) struct OrderNames {
     sides: HashMap<Box<str>, &'static str>,
     unit: Option<Unit>,
     amendment: Option<Amendment>,
+}
+
+/// What a message's words mean.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    /// What an order type must carry.
+    pub(super) types: HashMap<Box<str>, OrderKind>,
+    /// Instruments by the venue's numbers of them. Of the configuration, not of the dialect.
+    pub(super) codes: HashMap<Box<str>, Box<str>>,
 }
 
 /// What tells whether a quantity counts base or quote currency.
@@ -86,6 +97,7 @@ impl OrderNames {
         let optional = |name: &Option<String>| name.as_deref().map(Spot::compile);
         Ok(Self {
             symbol: Spot::compile(&written.symbol),
+            symbol_code: written.symbol_code.as_deref().map(Name::from),
             side: Spot::compile(&written.side),
             kind: match written.kind.strip_suffix(".*") {
                 Some(inside) => Kind::Inside(inside.into()),
@@ -126,6 +138,7 @@ impl OrderNames {
         let optional = |written: &Option<String>| written.as_ref().map(name);
         let inside = OrderFields {
             symbol: name(&written.symbol),
+            symbol_code: optional(&written.symbol_code),
             side: name(&written.side),
             kind: name(&written.kind),
             price: name(&written.price),
@@ -141,6 +154,69 @@ impl OrderNames {
         Self::compile(&inside, &BTreeMap::new()).ok()
     }
 
+    /// Returns the order's instrument: as the message names it, or the one whose number it has.
+    fn symbol<'a>(
+        &self,
+        pairs: &'a Pairs,
+        name: &str,
+        said: Option<&'a str>,
+        words: &'a Words,
+    ) -> Result<&'a str, Refusal> {
+        let said = said.filter(|said| !said.is_empty());
+        let code = self.symbol_code.as_ref();
+        let numbered = code.and_then(|code| pairs.get(code).filter(|number| !number.is_empty()));
+        let (Some(number), Some(code)) = (numbered, code) else {
+            return said.ok_or_else(|| Refusal::new(Code::FormParameterMissing).field(name));
+        };
+        let refuse = |why| Refusal::new(why).field(code.as_str());
+        let found = words.codes.get(number).map(|name| &**name);
+        match (found, said) {
+            (Some(found), None) => Ok(found),
+            // The venue would take one of the two, and we might judge the other.
+            (Some(found), Some(said)) if found == said => Ok(found),
+            (Some(_), Some(_)) => Err(refuse(Code::FormParameterInvalid)),
+            (None, _) => Err(refuse(Code::InstrumentUnknown)),
+        }
+    }
+
+    /// Returns a channel's parameters with the names of instruments in place of their numbers, as requests have them.
+    ///
+    /// What says both, or a number of nobody, stays for [`OrderNames::order`] to judge, and so do numbers with a fraction, which
+    /// might lose digits.
+    pub(super) fn renamed(&self, parameters: String, words: &Words) -> String {
+        let Some(code) = self.symbol_code.as_ref().map(Name::as_str) else {
+            return parameters;
+        };
+        if words.codes.is_empty() || !parameters.contains(code) {
+            return parameters;
+        }
+        let Ok(mut value) = serde_json::from_str::<Value>(&parameters) else {
+            return parameters;
+        };
+        let orders = match value.is_array() {
+            true => value
+                .as_array_mut()
+                .map(Vec::as_mut_slice)
+                .unwrap_or_default(),
+            false => std::slice::from_mut(&mut value),
+        };
+        for order in orders.iter_mut().filter_map(Value::as_object_mut) {
+            if order.values().any(Value::is_f64) || order.get(self.symbol.as_str()).is_some() {
+                return parameters;
+            }
+            let number = match order.get(code) {
+                Some(Value::String(text)) => text.clone(),
+                Some(Value::Number(number)) => number.to_string(),
+                Some(_) | None => continue,
+            };
+            if let Some(name) = words.codes.get(&*number) {
+                let _number = order.shift_remove(code);
+                let _none = order.insert(self.symbol.as_str().to_owned(), Value::from(&**name));
+            }
+        }
+        value.to_string()
+    }
+
     /// Reads the order of a message on `route`.
     ///
     /// # Errors
@@ -151,12 +227,15 @@ impl OrderNames {
         &self,
         route: &Route,
         pairs: &'a Pairs,
-        types: &HashMap<Box<str>, OrderKind>,
+        words: &'a Words,
     ) -> Result<OrderText<'a>, Refusal> {
         let amends = route.operation == Operation::OrderAmend;
         if let Some(change) = self.amendment.as_ref().filter(|_| amends) {
             let (symbol, venue_order_id) = match &change.of {
-                Of::Symbol(name) => (needed(pairs, name)?, None),
+                Of::Symbol(name) => (
+                    self.symbol(pairs, name.as_str(), pairs.get(name), words)?,
+                    None,
+                ),
                 Of::Order(name) => ("", Some(needed(pairs, name)?)),
             };
             return Ok(OrderText {
@@ -192,10 +271,15 @@ impl OrderNames {
             }
         };
         let mut order = OrderText {
-            symbol: needed(&self.symbol)?,
+            symbol: self.symbol(
+                pairs,
+                self.symbol.as_str(),
+                self.symbol.read(pairs, kind),
+                words,
+            )?,
             side,
             kind,
-            terms: types.get(kind).copied(),
+            terms: words.types.get(kind).copied(),
             // An empty text is no price: python-okx sends one with market orders.
             price: self.price.read(pairs, kind).filter(said),
             stop_price: self.stop_price.read(pairs, kind).filter(said),

@@ -88,7 +88,7 @@ impl Dialect {
     ///
     /// A `form_*`, `credential_missing`, `signature_*` or `time_*` refusal.
     pub fn read<'a>(
-        &self,
+        &'a self,
         route: &Route,
         head: &Head<'a>,
         body: &'a [u8],
@@ -171,7 +171,7 @@ impl Dialect {
     ///
     /// As [`Dialect::read`].
     pub fn read_asked<'a>(
-        &self,
+        &'a self,
         asked: &'a Asked<'_>,
         signed: (Option<Claim<'a>>, Window),
         scratch: &'a mut Scratch,
@@ -185,7 +185,7 @@ impl Dialect {
 
     /// Reads the rest of a message whose parameters, signature and cost are known.
     fn complete<'a>(
-        &self,
+        &'a self,
         route: &Route,
         path: &'a str,
         (claim, window): (Option<Claim<'a>>, Window),
@@ -195,15 +195,15 @@ impl Dialect {
         let names = route.order_names.as_deref();
         let names = names.or(self.order_names.as_ref());
         let names = names.filter(|_| route.operation.carries_order());
-        let types = &self.order_types;
+        let words = &self.words;
         let orders = match (names, scratch.items()) {
             (None, _) => Each::None,
-            (Some(names), []) => Each::One(names.order(route, scratch.pairs(), types)?),
+            (Some(names), []) => Each::One(names.order(route, scratch.pairs(), words)?),
             // One alone needs no list.
-            (Some(names), [only]) => Each::One(names.order(route, only, types)?),
+            (Some(names), [only]) => Each::One(names.order(route, only, words)?),
             (Some(names), items) => {
                 let items = items.iter().enumerate().map(|(index, item)| {
-                    let order = names.order(route, item, types);
+                    let order = names.order(route, item, words);
                     order.map_err(|refusal| refusal.of_order(index))
                 });
                 Each::Several(items.collect::<Result<_, _>>()?)

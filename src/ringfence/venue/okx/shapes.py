@@ -30,7 +30,8 @@ def kind(o: Order) -> str:
 
 def instrument(i: Instrument) -> dict[str, Any]:
     largest = plain(i.max_quantity)
-    return {
+    code = {"instIdCode": int(i.code)} if i.code else {}
+    return code | {
         "instType": "SPOT",
         "instId": i.symbol,
         "uly": "",

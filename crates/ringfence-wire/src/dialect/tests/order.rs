@@ -305,3 +305,69 @@ fn what_a_type_must_carry_is_said_by_the_message_s_own_dialect() {
         assert_eq!(needs(&spot, kind), None, "{kind}");
     }
 }
+
+/// Returns the instrument of an order, or of an amendment, that says `rest` of it.
+fn instrument(path: &str, rest: &str) -> Result<String, Code> {
+    let mut written = venue();
+    written["order_fields"]["symbol_code"] = json!("number");
+    for route in written["routes"].as_array_mut().unwrap() {
+        route["parameters"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!("number"));
+    }
+    let codes = [("7".into(), "BTCUSDT".into())];
+    let dialect = Dialect::from_json(&written)
+        .unwrap()
+        .with_codes(codes.into());
+    let order = "side=BUY&type=LIMIT&quantity=5&price=7&newPrice=7&newQuantity=5";
+    let body = format!("{rest}&{order}&timestamp=1&signature=00");
+    Sent::to("POST", path, "", &body).read(&dialect, |reading| {
+        reading.orders.one().unwrap().symbol.to_owned()
+    })
+}
+
+#[test]
+fn an_instrument_s_number_is_its_name_and_never_says_another() {
+    for path in ["/order", "/amend"] {
+        let name = Ok("BTCUSDT".to_owned());
+        assert_eq!(instrument(path, "symbol=BTCUSDT"), name);
+        assert_eq!(instrument(path, "number=7"), name);
+        assert_eq!(instrument(path, "symbol=&number=7"), name);
+        assert_eq!(instrument(path, "symbol=BTCUSDT&number="), name);
+        assert_eq!(instrument(path, "symbol=BTCUSDT&number=7"), name);
+        for (rest, code) in [
+            ("symbol=ETHUSDT&number=7", Code::FormParameterInvalid),
+            ("symbol=BTCUSDT&number=8", Code::InstrumentUnknown),
+            ("number=8", Code::InstrumentUnknown),
+            ("number=", Code::FormParameterMissing),
+        ] {
+            assert_eq!(instrument(path, rest), Err(code), "{path} {rest}");
+        }
+    }
+}
+
+#[test]
+fn a_number_goes_on_as_the_name_and_what_is_not_certain_as_it_came() {
+    let mut written = venue();
+    written["order_fields"]["symbol_code"] = json!("number");
+    let dialect = Dialect::from_json(&written).unwrap();
+    let dialect = dialect.with_codes([("7".into(), "BTCUSDT".into())].into());
+    let names = dialect.order_names.as_ref().unwrap();
+    let named = r#"[{"q":"1","symbol":"BTCUSDT"}]"#;
+    for (sent, wanted) in [
+        (r#"[{"number":7,"q":"1"}]"#, named),
+        (r#"[{"number":"7","q":"1"}]"#, named),
+        (r#"{"number":7}"#, r#"{"symbol":"BTCUSDT"}"#),
+    ] {
+        assert_eq!(names.renamed(sent.to_owned(), &dialect.words), wanted);
+    }
+    for same in [
+        r#"{"number":8}"#,
+        r#"{"number":7,"symbol":"ETHUSDT"}"#,
+        r#"{"number":7,"q":0.10}"#,
+        r#"{"number":7"#,
+    ] {
+        assert_eq!(names.renamed(same.to_owned(), &dialect.words), same);
+    }
+}
