@@ -237,11 +237,12 @@ fn speeches(
     snapshot: &Snapshot,
     limits: &[Limit],
 ) -> Result<HashMap<String, Arc<Speech>>, GateError> {
+    let codes = codes(&snapshot.guard)?;
     let mut speeches = HashMap::new();
     for (name, value) in &snapshot.dialects {
         let dialect = Dialect::from_json(value)
             .map_err(|e| GateError::config(format!("dialects.{name}.{}", e.field), e.what))?
-            .with_codes(codes(&snapshot.guard)?);
+            .with_codes(codes.clone());
         let key_header = dialect.key_header().map(str::parse).transpose();
         let key_header = key_header
             .map_err(|e| GateError::config(format!("dialects.{name}.signing.key_header"), e))?;

@@ -39,22 +39,27 @@ pub(crate) fn core(keys: usize) -> Core {
         withdrawals: Withdrawals::default(),
     };
     for number in 0..keys {
-        let key = VerifyingKey::from_parts(Algorithm::HmacSha256, &[7; 32]);
-        let credential = NewCredential {
-            key_id: format!("k{number}").into(),
-            account: "alice".into(),
-            key: key.unwrap(),
-            scopes: Scopes::parse([Scope::ALL[0].as_str()]).unwrap(),
-            allow: Box::default(),
-            demands: Demands::default(),
-            expires_us: None,
-            state: State::Active,
-            held: None,
-            standing: None,
-        };
-        core.credentials.put(credential).unwrap();
+        let named = credential(format!("k{number}"));
+        core.credentials.put(named).unwrap();
     }
     core
+}
+
+/// A key of alice that may be used from everywhere.
+pub(crate) fn credential(key_id: String) -> NewCredential {
+    let key = VerifyingKey::from_parts(Algorithm::HmacSha256, &[7; 32]);
+    NewCredential {
+        key_id: key_id.into(),
+        account: "alice".into(),
+        key: key.unwrap(),
+        scopes: Scopes::parse([Scope::ALL[0].as_str()]).unwrap(),
+        allow: Box::default(),
+        demands: Demands::default(),
+        expires_us: None,
+        state: State::Active,
+        held: None,
+        standing: None,
+    }
 }
 
 fn session(core: &Core, key: usize) -> Session {

@@ -6,12 +6,10 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ringfence_core::credential::{CredentialTable, NewCredential, State};
-use ringfence_core::operation::{Scope, Scopes};
-use ringfence_core::session::Demands;
-use ringfence_core::sign::{Algorithm, VerifyingKey};
+use ringfence_core::credential::{CredentialTable, State};
 
 use super::Pushing;
+use crate::minted::tests::credential;
 
 /// How long a call may take that nothing holds back, on a machine that is busy.
 const AMPLE: Duration = Duration::from_millis(300);
@@ -120,19 +118,6 @@ fn what_is_looked_at_after_the_call_is_never_written() {
 
 fn keys() -> CredentialTable {
     let keys = CredentialTable::new();
-    let key = VerifyingKey::from_parts(Algorithm::HmacSha256, &[7; 32]);
-    let credential = NewCredential {
-        key_id: "k".into(),
-        account: "alice".into(),
-        key: key.unwrap(),
-        scopes: Scopes::parse([Scope::ALL[0].as_str()]).unwrap(),
-        allow: Box::default(),
-        demands: Demands::default(),
-        expires_us: None,
-        state: State::Active,
-        held: None,
-        standing: None,
-    };
-    keys.put(credential).unwrap();
+    keys.put(credential("k".to_owned())).unwrap();
     keys
 }

@@ -3,6 +3,7 @@
 mod routes;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use http::HeaderName;
 use ringfence_core::guard::OrderKind;
@@ -87,7 +88,7 @@ impl Dialect {
             frames,
             words: Words {
                 types: written.order_types.into_iter().map(order_kind).collect(),
-                codes: std::collections::HashMap::default(),
+                codes: HashMap::new(),
             },
             order_ids: Places::compile(&written.order_ids),
             withdraw_names: written
