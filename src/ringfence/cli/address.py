@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ringfence.cli.attach import attached
-from ringfence.cli.key import WhyOption, moment, service_of
+from ringfence.cli.key import WhyOption, moment, service_of, tell
 from ringfence.cli.say import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -105,9 +105,7 @@ def show(
         return
     pairs(rows_of(found))
     for step in found["history"]:
-        why = f": {step['why']}" if step["why"] else ""
-        by = f", approved by {', '.join(step['approvals'])}" if step["approvals"] else ""
-        print(f"{moment(step['time_us'])}  {step['step']} by {step['who']}{by}{why}")
+        tell(step, step["step"], step["approvals"])
 
 
 def remove(

@@ -29,6 +29,7 @@ __all__ = [
     "rules_of",
     "say_changed",
     "service_of",
+    "tell",
 ]
 
 WhyOption = Annotated[str, typer.Option("--why", help="The reason; it goes into the ledger.")]
@@ -105,6 +106,13 @@ def rows(key: dict[str, Any]) -> list[tuple[str, Any]]:
     if key["predecessor"] is not None:
         shown.append(("predecessor", key["predecessor"]))
     return shown
+
+
+def tell(step: dict[str, Any], what: str, approvals: list[str] | None = None) -> None:
+    """Print one step of a history: when, what, by whom, and why."""
+    by = f", approved by {', '.join(approvals)}" if approvals else ""
+    why = f": {step['why']}" if step["why"] else ""
+    print(f"{moment(step['time_us'])}  {what} by {step['who']}{by}{why}")
 
 
 def moment(time_us: int | None) -> str | None:

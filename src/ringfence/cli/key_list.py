@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ringfence.cli.key import KeyArgument, keys, moment, rows
+from ringfence.cli.key import KeyArgument, keys, moment, rows, tell
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, pairs, say_json, table
 
 __all__ = ["list_keys", "show"]
@@ -32,6 +32,4 @@ def show(
         return
     pairs(rows(found))
     for change in found["history"]:
-        why = f": {change['why']}" if change["why"] else ""
-        what = change["what"] or change["state"]
-        print(f"{moment(change['time_us'])}  {what} by {change['who']}{why}")
+        tell(change, change["what"] or change["state"])

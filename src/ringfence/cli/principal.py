@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ringfence.cli.key import WhyOption, keys, moment, say_changed
+from ringfence.cli.key import WhyOption, keys, moment, say_changed, tell
 from ringfence.cli.say import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -72,8 +72,7 @@ def show(
         return
     pairs([*rows(found), ("in use", in_use(found))])
     for change in found["history"]:
-        why = f": {change['why']}" if change["why"] else ""
-        print(f"{moment(change['time_us'])}  {change['state']} by {change['who']}{why}")
+        tell(change, change["state"])
 
 
 def tree(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
