@@ -96,7 +96,8 @@ def test_what_cannot_be_a_principal_is_refused(store: Store, wanted: Principal, 
         ("acme", "acme", "stand under itself"),
         ("acme", "emea", "stand under itself"),
         ("desk", "desk-1", "stand under the sub-account"),
-        ("desk-1", None, "cannot stand by itself"),
+        ("desk-1", None, "a sub-account cannot stand by itself"),
+        ("desk", "feed", "an account cannot stand under the service feed"),
         ("desk", "nobody", "no principal nobody"),
         ("nobody", "acme", "no principal nobody"),
         ("desk", "out", "out is suspended"),
@@ -109,6 +110,7 @@ def test_nothing_moves_into_a_circle_or_where_it_cannot_stand(
     tree = store.principals
     tree.add(Principal("emea", "organisation", 1, parent="acme"), "ann")
     tree.add(Principal("out", "organisation", 1), "ann")
+    tree.add(Principal("feed", "service", 1), "ann")
     tree.step("out", "suspend", "ann", "", 2)
     for level in range(16):
         above = f"level-{level - 1}" if level else None

@@ -309,7 +309,7 @@ impl Channel {
 
     /// Ends a channel whose session is nobody's any more, with what was pushed on it and not written yet.
     fn silence(&mut self) -> io::Result<()> {
-        let venue = !self.speaker.is_nobody_s() && self.speaker.legs.lost_venue_key();
+        let (code, reason) = self.speaker.silenced_by(now_us());
         self.speaker.legs = Legs::default();
         if self.pushed.take().is_some() {
             if self.out.sent > 0 || self.out.is_empty() {
@@ -318,14 +318,7 @@ impl Channel {
             }
             self.out = Outbox::default();
         }
-        match venue {
-            // Who connects again is heard.
-            true => self.leave(
-                CloseCode::GOING_AWAY,
-                "the venue key was exchanged or removed",
-            ),
-            false => self.leave(CloseCode::POLICY, "the key of this session is not in force"),
-        }
+        self.leave(code, reason);
         Ok(())
     }
 

@@ -5,8 +5,12 @@ use std::rc::Rc;
 
 use ringfence_core::pipeline::Permit;
 use ringfence_core::policy::Serial;
+use ringfence_core::refusal::Code;
 
 use crate::client::Thread;
+
+/// What the client is told of a channel or a stream that ends because policies that were loaded since forbid it.
+pub(crate) const FORBIDDEN: &str = "the policies in force forbid what was opened here";
 
 /// The permit of what is open.
 pub(crate) struct Ongoing {
@@ -32,8 +36,19 @@ impl Ongoing {
 
     /// Tells whether it may go on at `now_us`: the credential is in force, and the policies permit it still.
     pub(crate) fn holds(&self, now_us: u64) -> bool {
+        self.asked(now_us).is_ok()
+    }
+
+    /// Tells whether it is the policies alone that have it end at `now_us`: whoever opened it may still do something else.
+    pub(crate) fn is_forbidden(&self, now_us: u64) -> bool {
+        self.asked(now_us) == Err(Code::PolicyForbids)
+    }
+
+    fn asked(&self, now_us: u64) -> Result<(), Code> {
         let core = &self.thread.shared.core;
         let said = core.goes_on(&self.permit, self.judged.get(), now_us);
-        said.map(|judged| self.judged.set(judged)).is_ok()
+        let judged = said.map_err(|refusal| refusal.code)?;
+        self.judged.set(judged);
+        Ok(())
     }
 }

@@ -229,7 +229,8 @@ impl Relay {
 
     /// Ends a private stream that is nobody's any more, with what was pushed on it and not written yet.
     fn silence(&mut self) -> io::Result<()> {
-        self.lease = None;
+        let lease = self.lease.take();
+        let reason = lease.map_or("", |lease| lease.over_by(now_us()));
         if self.to_near.sent > 0 || self.unflushed {
             // Part of it is on its way, where no last word can be put behind it.
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -237,7 +238,7 @@ impl Relay {
         self.to_near = Outbox::default();
         self.to_far.bytes.truncate(self.to_far.sent);
         self.ending = false;
-        self.end(CloseCode::POLICY, "the token of this stream is over");
+        self.end(CloseCode::POLICY, reason);
         Ok(())
     }
 

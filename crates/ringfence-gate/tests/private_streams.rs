@@ -14,6 +14,7 @@ use common::talk::{Heard, Talk};
 use common::{Bench, SOON, dialect};
 use ringfence_core::credential::State;
 use ringfence_gate::CredentialRecord;
+use ringfence_policy::set::PolicySet;
 use ringfence_wire::websocket::{Kind, frame};
 use serde_json::{Value, json};
 
@@ -279,4 +280,19 @@ fn a_client_says_nothing_there_and_shows_nothing_else_beside_its_token() {
     let beside = format!("X-Key: {}\r\n", bench.key.id);
     let refused = Talk::open_at(&bench, &format!("/ws/{token}"), &beside);
     assert!(refused.is_err_and(|body| body.contains("signature_missing")));
+}
+
+#[test]
+fn a_stream_that_other_policies_forbid_is_told_so() {
+    const ALL: &str = "permit (principal, action, resource);";
+    let policies = |text: &str| json!({"files": [{"file": "all.cedar", "text": text}]});
+    let pusher = venue();
+    let bench = bench(&pusher, |snapshot| snapshot["policy"] = policies(ALL));
+    let mut talk = opened(&bench, &pusher, &token(&bench));
+    let one = "permit (principal == Account::\"bob\", action, resource);";
+    let definition = serde_json::from_value(policies(one)).unwrap();
+    let set = PolicySet::compile(definition).unwrap();
+    bench.gate.put_policies(Arc::new(set)).unwrap();
+    let reason = "the policies in force forbid what was opened here".to_owned();
+    assert_eq!(talk.next(), Heard::Closed(1008, reason));
 }

@@ -30,6 +30,17 @@ fn asks(dialect: &str, text: &str, method: &str, target: &str, body: &str) {
 }
 
 #[test]
+fn a_logon_weighs_what_it_does_by_request() {
+    let deribit = &DIALECTS["deribit"];
+    let route = deribit.route("GET", "/api/v2/public/auth").unwrap();
+    assert_eq!(deribit.session_weight("/ws/api/v2"), route.weight);
+    assert_eq!(route.weight, 500);
+    // What no route does weighs what the venue says.
+    assert_eq!(DIALECTS["binance"].session_weight("/ws-api/v3"), 2);
+    assert_eq!(DIALECTS["okx"].session_weight("/ws/v5/private"), 1);
+}
+
+#[test]
 fn what_clients_send_is_the_request_with_the_same_parameters() {
     asks(
         "binance",

@@ -81,7 +81,7 @@ def read_principal(wanted: Principal) -> Principal:
         raise KeyTextError(f"{wanted.kind!r} is not a kind of principal", hint=hint)
     if wanted.kind != "operator":
         if wanted.role is not None or wanted.uid is not None:
-            raise KeyTextError(f"a {wanted.kind} has no role and no user", hint="leave them out")
+            raise KeyTextError(f"{wanted.kind}s have no role and no user", hint="leave them out")
         return wanted
     if wanted.role not in ROLES:
         raise KeyTextError(f"{wanted.role!r} is not a role", hint="roles: " + ", ".join(ROLES))

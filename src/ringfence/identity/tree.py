@@ -309,7 +309,9 @@ def may_stand(kind: str, parent: Principal | None) -> None:
     if above not in under:
         may = ", ".join("nothing" if each is None else each for each in under)
         there = "by itself" if parent is None else f"under the {above} {parent.name}"
-        raise KeyTextError(f"a {kind} cannot stand {there}", hint=f"it stands under: {may}")
+        article = "an" if kind[0] in "aeiou" else "a"
+        said = f"{article} {kind} cannot stand {there}"
+        raise KeyTextError(said, hint=f"it stands under: {may}")
 
 
 def fits(db: Connection, name: str, parent: Principal | None) -> None:

@@ -111,6 +111,12 @@ impl Legs {
         leg.is_some_and(|leg| !leg.grant.holds(now_us))
     }
 
+    /// Tells whether they are silenced for the policies alone.
+    pub(super) fn are_forbidden(&self, now_us: u64) -> bool {
+        let leg = self.private.as_deref();
+        leg.is_some_and(|leg| leg.grant.opened.is_forbidden(now_us))
+    }
+
     /// Tells whether they are silenced for the venue key alone.
     pub(super) fn lost_venue_key(&self) -> bool {
         let leg = self.private.as_deref();

@@ -93,7 +93,7 @@ impl Speaker {
                 funds: None,
                 about: Each::None,
                 cost: Cost {
-                    weight: 1,
+                    weight: self.client.door.speech.dialect.session_weight(&self.path),
                     orders: 0,
                 },
                 route: 0,

@@ -11,6 +11,7 @@ use ringfence_core::mode::{Control, Mode};
 use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::session::Session;
+use ringfence_wire::websocket::CloseCode;
 use ringfence_wire::{Asked, Dialect, Heading, Said, Spoke, Spoken};
 use tokio::task::spawn_local;
 
@@ -24,6 +25,7 @@ use crate::client::Client;
 use crate::clock::now_us;
 use crate::lane::Lane;
 use crate::minted::Hash;
+use crate::ongoing::FORBIDDEN;
 use crate::pipeline::{Asking, Passing, SaidOn, Turned};
 use crate::shared::MessageId;
 
@@ -99,8 +101,24 @@ impl Speaker {
         self.is_nobody_s() || self.legs.are_silenced(now_us)
     }
 
+    /// Returns what a client is told that is silenced, by the code of a close.
+    pub(super) fn silenced_by(&self, now_us: u64) -> (CloseCode, &'static str) {
+        match self.is_nobody_s() {
+            // Who connects again is heard.
+            false if self.legs.lost_venue_key() => {
+                let reason = "the venue key was exchanged or removed";
+                (CloseCode::GOING_AWAY, reason)
+            }
+            false if self.legs.are_forbidden(now_us) => (CloseCode::POLICY, FORBIDDEN),
+            _ => {
+                let reason = "the key of this session is not in force";
+                (CloseCode::POLICY, reason)
+            }
+        }
+    }
+
     /// Tells whether the key of the session is no longer good for anything.
-    pub(super) fn is_nobody_s(&self) -> bool {
+    fn is_nobody_s(&self) -> bool {
         let over = |session: &Session| !session.is_in_force();
         let shown = self.shown.as_ref().map(|(_, session)| &**session);
         let mut known = self.session.as_ref().into_iter().chain(shown).peekable();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::lending::Shown;
-use crate::ongoing::Ongoing;
+use crate::ongoing::{FORBIDDEN, Ongoing};
 use crate::pushing::Held;
 
 /// Leave to pass on what is pushed on a private stream: the permit of its opening, for as long as the token is good.
@@ -20,6 +20,14 @@ impl Lease {
     /// Tells whether it still holds at `now_us`.
     pub(super) fn holds(&self, now_us: u64) -> bool {
         self.shown.loan.goes_on(now_us) && self.opened.holds(now_us)
+    }
+
+    /// Returns what the client is told once it holds no more.
+    pub(super) fn over_by(&self, now_us: u64) -> &'static str {
+        match self.shown.loan.goes_on(now_us) && self.opened.is_forbidden(now_us) {
+            true => FORBIDDEN,
+            false => "the token of this stream is over",
+        }
     }
 
     /// Tells whether what was pushed may be written at `now_us`. Who asks so holds back whoever takes the leave away.

@@ -98,6 +98,8 @@ struct Method {
 struct Session {
     seconds: u32,
     logon: Box<str>,
+    /// What a logon costs.
+    weight: u32,
     frame: usize,
     answer: Template,
     /// What it hands out.
@@ -206,6 +208,12 @@ impl Dialect {
     pub fn session_us(&self, path: &str) -> u64 {
         let session = self.channel(path).and_then(|c| c.session.as_ref());
         u64::from(session.map_or(DAY_SECONDS, |session| session.seconds)) * 1_000_000
+    }
+
+    /// Returns what a logon costs: as much by whatever transport, where it may come by more than one.
+    pub fn session_weight(&self, path: &str) -> u32 {
+        let session = self.channel(path).and_then(|c| c.session.as_ref());
+        session.map_or(1, |session| session.weight)
     }
 
     /// Returns the tokens that a logon hands out, where it does.

@@ -191,18 +191,19 @@ impl Against<'_> {
         })
     }
 
-    /// Returns the tokens of the route that is `written`, as a message shows them inside of `parameters`.
-    fn mints(&self, written: &str, parameters: &str) -> Result<Tokens, DialectError> {
+    /// Returns the tokens of the route that is `written`, as a message shows them inside of `parameters`, and its weight.
+    fn mints(&self, written: &str, parameters: &str) -> Result<(Tokens, u32), DialectError> {
         const FIELD: &str = "session.logon.mints";
         let missing = || wrong(FIELD, format!("no route {written:?} that mints"));
         let (verb, path) = written.split_once(' ').ok_or_else(missing)?;
         let route = self.routes.find(verb, path).ok_or_else(missing)?;
         let mints = route.mints().ok_or_else(missing)?;
         let inside = |name: &str| Name::from(&*format!("{parameters}.{name}"));
-        Ok(Tokens {
+        let tokens = Tokens {
             route: (verb.into(), path.into()),
             refresh: mints.refresh.as_ref().map(|refresh| refresh.named(inside)),
-        })
+        };
+        Ok((tokens, route.weight))
     }
 
     fn session(
@@ -234,6 +235,11 @@ impl Against<'_> {
         let mints = mints
             .map(|route| self.mints(route, parameters))
             .transpose()?;
+        let (mints, minting) = mints.unzip();
+        if minting.is_some() && logon.weight.is_some() {
+            let what = "it is the weight of the route by which it mints";
+            return Err(wrong("session.logon.weight", what));
+        }
         let answer = template(&logon.answer, "logon.answer")?;
         let refreshes = mints.as_ref().is_some_and(|mints| mints.refresh.is_some());
         if answer.hands_out() != [mints.is_some(), refreshes] {
@@ -243,6 +249,7 @@ impl Against<'_> {
         Ok(Session {
             seconds: *seconds,
             logon: logon.method.as_str().into(),
+            weight: minting.or(logon.weight).unwrap_or(1),
             frame: self.frame(&logon.frame, "session.logon.frame")?,
             answer,
             mints,

@@ -163,6 +163,8 @@ pub(in crate::dialect) struct LogonDefinition {
     pub(in crate::dialect) answer: String,
     /// If it is not the channel's.
     pub(in crate::dialect) error: Option<String>,
+    /// What it costs: what the route does that it mints by, else 1 where nothing is said.
+    pub(in crate::dialect) weight: Option<u32>,
     /// The route whose tokens it hands out, too: `{token}` and, where that refreshes, `{refresh}` in `answer`.
     pub(in crate::dialect) mints: Option<String>,
 }
