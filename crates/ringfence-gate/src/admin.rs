@@ -9,7 +9,8 @@ use ringfence_wire::Dialect;
 
 use crate::attest::Attestor;
 use crate::error::GateError;
-use crate::shared::{Place, Venue, modes};
+use crate::hosts::{Place, Venue};
+use crate::shared::modes;
 use crate::snapshot::Snapshot;
 
 /// The gateway's own admin API, and what attests to it. Its key is of one start: neither the venue, which may know the

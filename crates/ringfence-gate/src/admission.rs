@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue};
+use http::header::HeaderValue;
 use http::{Method, Response, Uri};
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Permit;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::session::Session;
-use ringfence_wire::{Mints, Outgoing, Route, VenueAdmission, Way};
+use ringfence_wire::{Leg, Mints, Outgoing, Route, VenueAdmission, Way};
 use rustls::pki_types::ServerName;
 
 use crate::body::{Answer, Content};
@@ -17,10 +17,10 @@ use crate::channel::Opened;
 use crate::clock::now_us;
 use crate::exchange::{Trouble, exchange};
 use crate::forward;
+use crate::hosts::{Place, Venue};
 use crate::lane::Next;
 use crate::minted::hash;
 use crate::pipeline::Passing;
-use crate::shared::{Place, Venue};
 use crate::stream::{Far, Opening};
 
 impl Passing {
@@ -113,7 +113,7 @@ impl Passing {
         &self,
         permit: &Permit,
         outgoing: Outgoing,
-        operation: Operation,
+        (operation, whose): (Operation, Leg),
     ) -> Result<Far, Trouble> {
         let shared = &self.client.thread.shared;
         let dialect = &self.client.door.speech.dialect;
@@ -126,7 +126,8 @@ impl Passing {
                 .core
                 .revalidate(permit, now_us())
                 .map_err(Trouble::NotSent)?;
-            return self.open_far(&shared.venue, request).await;
+            let host = shared.hosts.at(request.uri().path(), whose);
+            return self.open_far(host.unwrap_or(&shared.venue), request).await;
         };
         let answer = self.ask_venue(permit, minting).await?;
         let way = admission.way(&answer, self.id.as_str());
@@ -135,7 +136,6 @@ impl Passing {
         let target = Uri::from_maybe_shared(Bytes::from(way.target));
         *request.uri_mut() = target.map_err(|_| Trouble::Malformed)?;
         let venue = venue.as_ref().unwrap_or(&shared.venue);
-        request.headers_mut().insert(HOST, venue.host.clone());
         shared
             .core
             .revalidate(permit, now_us())

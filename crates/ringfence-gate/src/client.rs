@@ -16,10 +16,11 @@ use crate::certificate::Presented;
 use crate::commit::CommitWait;
 use crate::deadline::Deadlines;
 use crate::flood::Floods;
+use crate::hosts::Venue;
 use crate::listen::Door;
 use crate::masks::Masks;
 use crate::pool::Pool;
-use crate::shared::{Shared, Venue};
+use crate::shared::Shared;
 use crate::socket::{LANDING_BYTES, Landing};
 
 /// What one engine thread has to itself.

@@ -16,9 +16,10 @@ use ringfence_wire::http::{FORWARDED, nominated};
 use crate::attest::Attested;
 use crate::clock::now_us;
 use crate::egress::Letter;
+use crate::hosts::Venue;
 use crate::pipeline::Passing;
 use crate::pool::Sent;
-use crate::shared::{Shared, Venue};
+use crate::shared::Shared;
 
 const ATTESTATION: HeaderName = HeaderName::from_static("x-ringfence-attestation");
 /// What a venue sees of whoever asks in egress; some refuse a request without any.

@@ -25,6 +25,7 @@ mod forward;
 mod framing;
 mod gate;
 mod heard;
+mod hosts;
 mod http1;
 mod http2;
 mod issuers;

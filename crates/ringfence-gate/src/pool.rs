@@ -27,7 +27,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::deadline::{Deadline, Deadlines};
-use crate::shared::{Place, Shared, Venue};
+use crate::hosts::{Place, Venue};
+use crate::shared::Shared;
 
 /// The body of a request to the venue.
 pub(crate) type Sent = Full<Bytes>;

@@ -2,14 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use aws_lc_rs::rand;
 use bytes::BytesMut;
-use http::uri::{Scheme, Uri};
 use http::{HeaderName, HeaderValue};
 use ringfence_core::budget::{BudgetTable, Counts, Limit, Subject};
 use ringfence_core::credential::CredentialTable;
@@ -26,8 +23,6 @@ use ringfence_policy::live::Live;
 use ringfence_policy::set::PolicySet;
 use ringfence_wire::Dialect;
 use ringfence_wire::issuer::Issuers;
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use tokio::sync::watch;
 
 use crate::admin::Admin;
@@ -36,6 +31,7 @@ use crate::clock::now_us;
 use crate::counters::Counters;
 use crate::egress::Ring;
 use crate::error::GateError;
+use crate::hosts::{self, Hosts, Venue};
 use crate::issuers::LiveIssuers;
 use crate::lent::Lent;
 use crate::limits::Connections;
@@ -45,7 +41,6 @@ use crate::receipts::Receipts;
 use crate::snapshot::{
     AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot, issuers,
 };
-use crate::tls;
 use crate::usage::UsageFields;
 
 /// A dialect with what the gate needs beside it.
@@ -56,31 +51,14 @@ pub(crate) struct Speech {
     pub(crate) usage: UsageFields,
 }
 
-/// Where somebody can be reached.
-pub(crate) enum Place {
-    /// Host and port.
-    Net(String),
-    /// A Unix socket.
-    Local(PathBuf),
-}
-
-/// Where messages go.
-pub(crate) struct Venue {
-    /// What `Host` says.
-    pub(crate) host: HeaderValue,
-    pub(crate) place: Place,
-    pub(crate) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    pub(crate) connections: usize,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) response_timeout: Duration,
-}
-
 /// Everything that decides, records and attests.
 pub(crate) struct Shared {
     pub(crate) core: Core,
     /// What `core` asks behind the scopes.
     pub(crate) policies: Option<Arc<Live>>,
     pub(crate) venue: Arc<Venue>,
+    /// Where WebSockets are that are not at `venue`.
+    pub(crate) hosts: Hosts,
     pub(crate) admin: Option<Admin>,
     pub(crate) attestor: Attestor,
     pub(crate) ledger: Ledger,
@@ -105,6 +83,7 @@ pub(crate) struct Parts {
     policies: Option<Arc<Live>>,
     pub(crate) speeches: HashMap<String, Arc<Speech>>,
     venue: Arc<Venue>,
+    hosts: Hosts,
     admin: Option<Admin>,
     attestor: Attestor,
     receipts: Receipts,
@@ -131,11 +110,14 @@ impl Parts {
             withdrawals: snapshot.withdrawals.compile(),
         };
         let attestor = Attestor::open(&snapshot.attestation)?;
+        let (venue, hosts) = hosts::build(&snapshot.upstream)?;
+        hosts.check(snapshot.egress.is_some(), &speeches)?;
         Ok(Self {
             core,
             policies,
             speeches,
-            venue: Arc::new(venue(snapshot)?),
+            venue: Arc::new(venue),
+            hosts,
             admin: Admin::open(snapshot)?,
             attestor,
             receipts: Receipts::new(&snapshot.ledger.directory),
@@ -156,6 +138,7 @@ impl Shared {
             core,
             policies,
             venue,
+            hosts,
             admin,
             attestor,
             receipts,
@@ -166,6 +149,7 @@ impl Shared {
             core,
             policies,
             venue,
+            hosts,
             admin,
             attestor,
             ledger,
@@ -275,45 +259,6 @@ fn codes(guard: &GuardConfig) -> Result<HashMap<Box<str>, Box<str>>, GateError> 
         }
     }
     Ok(codes)
-}
-
-fn venue(snapshot: &Snapshot) -> Result<Venue, GateError> {
-    const FIELD: &str = "upstream.url";
-    let config = &snapshot.upstream;
-    let uri: Uri = config
-        .url
-        .parse()
-        .map_err(|e| GateError::config(FIELD, e))?;
-    let wanted = "a URL such as http://127.0.0.1:9000 or https://api.example.com, without a path";
-    let authority = uri.authority().filter(|_| matches!(uri.path(), "" | "/"));
-    let authority = authority.ok_or_else(|| GateError::config(FIELD, wanted))?;
-    let secure = match uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTPS => true,
-        Some(scheme) if *scheme == Scheme::HTTP => false,
-        Some(_) | None => return Err(GateError::config(FIELD, wanted)),
-    };
-    let port = authority
-        .port_u16()
-        .unwrap_or(if secure { 443 } else { 80 });
-    let tls = if secure {
-        let ca = config
-            .ca
-            .as_deref()
-            .ok_or_else(|| GateError::config("upstream.ca", "an https upstream needs it"))?;
-        let name = ServerName::try_from(authority.host().to_owned())
-            .map_err(|e| GateError::config(FIELD, e))?;
-        Some((tls::client(ca)?, name))
-    } else {
-        None
-    };
-    Ok(Venue {
-        place: Place::Net(format!("{}:{port}", authority.host())),
-        host: HeaderValue::from_str(authority.as_str()).map_err(|e| GateError::config(FIELD, e))?,
-        tls,
-        connections: config.connections.max(1),
-        connect_timeout: Duration::from_millis(config.connect_timeout_ms),
-        response_timeout: Duration::from_millis(config.response_timeout_ms),
-    })
 }
 
 fn limits(snapshot: &Snapshot) -> Result<Vec<Limit>, GateError> {

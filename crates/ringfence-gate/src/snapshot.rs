@@ -115,11 +115,26 @@ pub enum ClientAuth {
 #[allow(missing_docs)]
 pub struct UpstreamConfig {
     pub url: String,
+    /// Hosts that have WebSockets, where those are not at `url`.
+    #[serde(default)]
+    pub websockets: Vec<WebSocketsConfig>,
     pub ca: Option<PathBuf>,
     /// Connections of each engine thread.
     pub connections: usize,
     pub connect_timeout_ms: u64,
     pub response_timeout_ms: u64,
+}
+
+/// A host that has the WebSockets whose paths begin with `path`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct WebSocketsConfig {
+    pub path: String,
+    pub url: String,
+    /// Another one for what is somebody's.
+    #[serde(default)]
+    pub private: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -8,7 +8,7 @@ use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    CONNECTION, HOST, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{Request, Response, StatusCode};
@@ -16,6 +16,7 @@ use hyper::client::conn::http1;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use ringfence_core::refusal::Code;
+use ringfence_wire::Leg;
 use ringfence_wire::websocket::accept_input;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
@@ -25,6 +26,7 @@ use tokio_rustls::TlsConnector;
 use crate::body::Answer;
 use crate::carry::{Permitted, Recorded};
 use crate::exchange::Trouble;
+use crate::hosts::{Place, Venue};
 use crate::lane::Next;
 use crate::lending::Shown;
 use crate::ongoing::Ongoing;
@@ -32,7 +34,6 @@ use crate::pipeline::Passing;
 use crate::pool::Sent;
 use crate::refuse::MESSAGE;
 use crate::relay::Lease;
-use crate::shared::{Place, Venue};
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 const SWITCH: HeaderValue = HeaderValue::from_static("Upgrade");
@@ -71,7 +72,12 @@ impl Passing {
         } = permitted;
         let had = |shown: &Shown| shown.loan.is_had_by(permit.venue_key());
         let opened = if shown.as_ref().is_none_or(had) {
-            self.reach(&permit, outgoing, operation).await
+            let whose = if shown.is_some() {
+                Leg::Private
+            } else {
+                Leg::Public
+            };
+            self.reach(&permit, outgoing, (operation, whose)).await
         } else {
             // The venue key is another one by now.
             Err(Trouble::NotSent(Code::TokenUnknown.into()))
@@ -118,6 +124,8 @@ impl Passing {
     ) -> Result<Far, Trouble> {
         let key = fresh_key()?;
         let headers = request.headers_mut();
+        // Whatever it was written for, it says where it goes.
+        headers.insert(HOST, venue.host.clone());
         headers.insert(UPGRADE, WEBSOCKET);
         headers.insert(CONNECTION, SWITCH);
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));

@@ -122,6 +122,26 @@ fn pong(to: &mut TcpStream, mask: Option<[u8; 4]>) {
 }
 
 #[test]
+fn a_stream_is_at_the_private_host_of_its_path_whose_token_no_other_sees() {
+    let (api, public, private) = (venue(), venue(), venue());
+    let at = |pusher: &Pusher| format!("ws://{}", pusher.venue.address);
+    let bench = bench(&api, |snapshot| {
+        snapshot["upstream"]["websockets"] =
+            json!([{"path": "/ws", "url": at(&public), "private": at(&private)}]);
+    });
+    let token = token(&bench);
+    let _talk = opened(&bench, &private, &token);
+    assert_eq!([&api, &public].map(Pusher::legs), [0, 0]);
+    let asked = private.venue.heard().concat();
+    assert!(asked.contains(&format!("GET /ws/{VENUE_S} ")), "{asked}");
+    assert!(
+        asked.contains(&private.venue.address.to_string()),
+        "{asked}"
+    );
+    assert!(public.venue.heard().is_empty());
+}
+
+#[test]
 fn the_venue_sees_its_own_token_and_the_client_and_the_ledger_do_not() {
     let pusher = venue();
     let bench = bench(&pusher, |_| {});

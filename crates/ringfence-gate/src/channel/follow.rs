@@ -27,6 +27,7 @@ const PASSED_ON: u16 = 202;
 
 /// What is said on a leg.
 struct Saying {
+    leg: Which,
     message: String,
     /// In egress it is written as the logon, with our key.
     logon: bool,
@@ -63,11 +64,12 @@ impl Speaker {
             Ok(permitted) => {
                 let until_us = own.unwrap_or_else(|| self.until_us());
                 let saying = Saying {
+                    leg,
                     message: following.message,
                     logon: following.logon,
                     effect: following.effect,
                 };
-                self.pass_on(heading, (leg, saying), passing, (permitted, until_us));
+                self.pass_on(heading, saying, passing, (permitted, until_us));
             }
         }
     }
@@ -92,10 +94,11 @@ impl Speaker {
     fn pass_on(
         &mut self,
         heading: &Heading,
-        (leg, saying): (Which, Saying),
+        saying: Saying,
         passing: Rc<Passing>,
         (permitted, until_us): (Permitted, u64),
     ) {
+        let leg = saying.leg;
         let credential = permitted.permit.credential().cloned();
         let other = credential.is_some() && !self.legs.is_of(credential.as_deref());
         if leg == Which::Private && other {
@@ -185,7 +188,8 @@ impl Task {
             Some(_) => self.ticket(permit).await?,
             None => None,
         };
-        let far = passing.reach(permit, outgoing, operation).await;
+        let far = passing.reach(permit, outgoing, (operation, saying.leg));
+        let far = far.await;
         let far = far.map_err(|trouble| trouble.refusal(false))?;
         let mut leg = Leg::new(&passing.client.thread, far, Rc::clone(grant));
         let dialect = &passing.client.door.speech.dialect;

@@ -191,6 +191,15 @@ impl Dialect {
         read.is_ok() && feed.is_some_and(|feed| says(&feed.greeted, &scratch))
     }
 
+    /// Returns the paths at which the venue's ends of WebSockets are opened, as the dialect has them.
+    pub fn venue_websockets(&self) -> impl Iterator<Item = &str> {
+        let feeds = self.channels.iter().filter_map(|c| c.feed.as_ref());
+        let follows = feeds.flat_map(|feed| feed.methods.values().flatten());
+        let legs = follows.map(|follow| &*follow.route.path);
+        let streams = self.routes.iter().filter(|route| route.stream);
+        legs.chain(streams.map(|route| &*route.path))
+    }
+
     fn feed(&self, path: &str) -> Option<&Feed> {
         self.channel(path)?.feed.as_ref()
     }
