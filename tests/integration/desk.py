@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,8 +30,13 @@ def put(config: Path, venue: str, secret: str, phrase: Path) -> None:
 
 
 @contextmanager
-def desk_stage(folder: Path, venue: Venue) -> Iterator[Stage]:
-    """Yield the firm's gateway, running; its bot is all three of the stage's keys."""
+def desk_stage(
+    folder: Path, venue: Venue, settle: Callable[[str, str], str] = lambda text, _: text
+) -> Iterator[Stage]:
+    """Yield the firm's gateway, running; its bot is all three of the stage's keys.
+
+    `settle` has the last word on the configuration's text, given the venue's address.
+    """
     own, phrase, state = folder / "venue-keys.json", folder / "phrase", folder / "state"
     row = {"key_id": "venue-key", "account": "firm", "secret": SECRET}
     row |= {"passphrase": PHRASE} if venue.name in PHRASED else {}
@@ -46,6 +51,7 @@ def desk_stage(folder: Path, venue: Venue) -> Iterator[Stage]:
             "--upstream", paper["url"], str(state),
         )  # fmt: skip
         config = state / "ringfence.yaml"
+        config.write_text(settle(config.read_text(), paper["url"]))
         bot = key(state, "desk", ["read", "trade"], "127.0.0.0/8")
         put(config, venue.name, SECRET, phrase)
         with running(folder / "gateway.log", "serve", "-c", str(config)) as gateway:

@@ -289,5 +289,9 @@ def ready(
         print(f"{listener.name}: {scheme}://{address} ({listener.dialect})")
     if pages is not None:
         print(f"pages: {pages.origin}")
-    print(f"upstream: {loaded.config.upstream.url}")
+    upstream = loaded.config.upstream
+    print(f"upstream: {upstream.url}")
+    for one in upstream.websockets:
+        apart = f", private {one.private}" if one.private else ""
+        print(f"websockets {one.path}: {one.url}{apart}")
     sys.stdout.flush()

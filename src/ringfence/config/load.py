@@ -60,7 +60,7 @@ class Loaded:
         upstream = self.config.upstream
         if upstream.ca is not None:
             return self.path(upstream.ca)
-        return system_roots() if upstream.url.startswith("https:") else None
+        return system_roots() if upstream.is_secure else None
 
     def store(self) -> Path | str:
         """Return where principals and credentials are: a file, or a URL that may hold a secret."""
@@ -243,6 +243,7 @@ def repeated(config: Config) -> Found:
         (("budget", "limits"), "name", config.budget.limits),
         (("guard", "instruments"), "symbol", config.guard.instruments),
         (("guard", "instruments"), "code", config.guard.instruments),
+        (("upstream", "websockets"), "path", config.upstream.websockets),
     ]
     for place, field, items in lists:
         seen: set[str] = set()
@@ -300,7 +301,7 @@ def absent(loaded: Loaded) -> Found:
             yield place, f"there is no file {path}; {hint}"
         elif place[-1] == "key" and path.stat().st_mode & 0o077:
             yield place, f"others than its owner may use {path}; chmod 600 it"
-    if config.upstream.url.startswith("https:") and loaded.roots() is None:
+    if config.upstream.is_secure and loaded.roots() is None:
         yield ("upstream", "ca"), "is not set, and this system has no roots; name a PEM file"
 
 

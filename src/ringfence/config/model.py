@@ -21,6 +21,7 @@ from pydantic import (
 
 from ringfence.config.pages import Pages
 from ringfence.config.section import Section, wrong
+from ringfence.config.upstream import Upstream
 
 __all__ = ["CONTROLS", "Config", "Instrument", "Limit", "Listener", "Retention", "wrong"]
 
@@ -52,18 +53,6 @@ def read_address(text: str) -> str:
     except ValueError:
         raise wrong("is not an address", "write 127.0.0.1:8443 or [::1]:8443") from None
     return text
-
-
-def read_upstream(text: str) -> str:
-    """Check an http or https URL that has a host and nothing behind it."""
-    try:
-        url = urlsplit(text)
-        fine = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
-        fine = False
-    if not fine or "@" in url.netloc or url.path not in ("", "/") or url.query or url.fragment:
-        raise wrong("is not a venue's address", "write https://HOST or http://HOST:PORT")
-    return text.rstrip("/")
 
 
 AUTHORITY = re.compile(
@@ -156,16 +145,6 @@ class Listener(Section):
         if self.tls is not None and self.plain:
             raise wrong("is true, and there is tls too", "keep one of the two", "plain")
         return self
-
-
-class Upstream(Section):
-    """The venue. `ca` is a PEM file of roots; without it, the system's."""
-
-    url: Annotated[str, AfterValidator(read_upstream)]
-    ca: FileName | None = None
-    connections: Annotated[int, Field(ge=1, le=65_536)] = 64
-    connect_timeout_ms: Milliseconds = 1_000
-    response_timeout_ms: Milliseconds = 10_000
 
 
 class Issuer(Section):

@@ -12,9 +12,10 @@ import textwrap
 from importlib import resources
 from pathlib import Path
 
+from ringfence.config.text import read_document
 from ringfence.errors import ConfigError
 
-__all__ = ["fill", "profiles"]
+__all__ = ["fill", "hosts", "profiles"]
 
 TLS = "tls: {certificate: tls/server.pem, key: tls/server.key} # for development; bring your own"
 PART = re.compile(
@@ -41,12 +42,32 @@ egress:
   #  - {account: desk, asset: USDT, direction: [MAIN_FUNDING], max_amount: 10000}"""
 SUBJECTS = {"subject: address,": "subject: upstream,", "subject: account,": "subject: venue,"}
 """Whom the venue sees in egress: the gateway's address, and the account of the venue key."""
+ELSEWHERE = """\
+  # This venue's WebSockets are on hosts of their own; the longest path counts. See docs/egress.md.
+  websockets:"""
+HERE = "  # websockets: [{path: /ws, url: wss://HOST}]  # those that are not at `url`"
 PLAIN = "plain: true # HTTP without TLS: only behind something that ends TLS, or on loopback"
 
 
 def profiles() -> dict[str, Path]:
     """Return the shipped profiles by name."""
     return {file.stem: file for file in sorted((_folder() / "profiles").glob("*.yaml"))}
+
+
+def hosts() -> dict[str, dict[str, list[dict[str, str]]]]:
+    """Return where venues have their WebSockets, by profile and by the address of their API."""
+    value: dict[str, dict[str, list[dict[str, str]]]] = read_document(
+        _folder() / "hosts.yaml"
+    ).value
+    return value
+
+
+def websockets(profile: str, upstream: str) -> str:
+    """Return the lines that say where the WebSockets of the venue at `upstream` are."""
+    known = hosts().get(profile, {}).get(upstream.rstrip("/").lower(), [])
+    each = (", ".join(f'{name}: "{said}"' for name, said in one.items()) for one in known)
+    lines = [f"    - {{{one}}}" for one in each]
+    return "\n".join([ELSEWHERE, *lines]) if lines else HERE
 
 
 def _folder() -> Path:
@@ -93,6 +114,7 @@ def fill(
             text = text.replace(before, after)
     values["WHO"] = EGRESS if egress else ATTESTATION
     values["TRANSPORT"] = PLAIN if plain else TLS
+    values["WEBSOCKETS"] = websockets(profile, upstream)
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text
