@@ -98,6 +98,12 @@ class Engine:
         Return after how many microseconds that held.
         """
 
+    def put_credential_state(self, key_id: str, state: str) -> int:
+        """Set a credential's state, and record nothing. Returns after how many µs that held."""
+
+    def renew(self, age_ms: int, lasts_ms: int | None) -> None:
+        """Have what is known of credentials acted by for so long; None: for ever."""
+
     def step_up(self, account: str, at_us: int, proof: str) -> None:
         """Let policies see that somebody stepped up for an account, and by what."""
 

@@ -45,7 +45,7 @@ RAISES = {
     "OperationFailed": """internal venue_unreachable venue_timeout venue_malformed venue_key_missing
         venue_key_refused""",
     # -1008, Binance's word for "not executed, try later": ccxt knows it on Binance's own host only.
-    "ExchangeError": """edge_full budget_full replay_full ledger_unavailable draining
+    "ExchangeError": """edge_full budget_full replay_full ledger_unavailable store_stale draining
         overloaded""",
     # What became of an order is not known: ccxt says so, and does not send it again by itself.
     "RequestTimeout": "venue_outcome_unknown",

@@ -280,6 +280,9 @@ impl Core {
     /// `policy_forbids`, and `venue_limited`.
     pub fn revalidate(&self, permit: &Permit, now_us: u64) -> Result<(), Refusal> {
         permit.revalidate(now_us)?;
+        if permit.authority == Mode::Enforce {
+            self.up_to_date(permit.act.operation)?;
+        }
         self.judge_again(permit)?;
         if let Some(funds) = &permit.leaving {
             let account = permit.credential.as_ref().map_or("", |who| who.account());
@@ -292,6 +295,16 @@ impl Core {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Refuses what would have the venue change something by credentials that may have been taken back where it is not
+    /// heard of. Reads go on: so does the admin API, which asks the store itself.
+    fn up_to_date(&self, operation: Operation) -> Result<(), Code> {
+        let changes = operation.changes_state() && operation.reaches_venue();
+        if changes && self.credentials.is_stale() {
+            return Err(Code::StoreStale);
+        }
+        Ok(())
     }
 
     /// Refuses what was permitted by policies that are not in force any more. What reduces risk goes on: it waited for no

@@ -73,7 +73,7 @@ impl EngineThread {
             let ledger = &bridging.shared.ledger;
             bridging.commits.bridge(ledger, notified).await;
         });
-        spawn_local(watch_time(Rc::clone(&thread)));
+        spawn_local(watch_time(Rc::clone(&thread), sums_up));
         spawn_local(prune(Rc::clone(&thread)));
         spawn_local(silence(Rc::clone(&thread), changes));
         for (socket, door) in sockets {
@@ -99,12 +99,15 @@ impl EngineThread {
     }
 }
 
-async fn watch_time(thread: Rc<Thread>) {
+async fn watch_time(thread: Rc<Thread>, heeds_lease: bool) {
     let mut ticks = interval(deadline::PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         thread.deadlines.sweep();
+        if heeds_lease {
+            thread.shared.heed_lease();
+        }
     }
 }
 

@@ -209,14 +209,7 @@ impl Gate {
         state: State,
         detail: &[(&str, Value<'_>)],
     ) -> Result<StateChange, GateError> {
-        let start = Instant::now();
-        self.shared
-            .core
-            .credentials
-            .set_state(key_id, state)
-            .map_err(|code| refused(key_id, code))?;
-        let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.shared.silence();
+        let effective_us = self.put_credential_state(key_id, state)?;
         let mut fields = vec![
             ("credential", Value::Text(key_id)),
             ("state", Value::Text(state.as_str())),
@@ -227,6 +220,21 @@ impl Gate {
             effective_us,
             recorded,
         })
+    }
+
+    /// Sets a credential's state, and records nothing: another tells of it. Returns after how many microseconds that held.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Credential`].
+    pub fn put_credential_state(&self, key_id: &str, state: State) -> Result<u64, GateError> {
+        let start = Instant::now();
+        let credentials = &self.shared.core.credentials;
+        let set = credentials.set_state(key_id, state);
+        set.map_err(|code| refused(key_id, code))?;
+        let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.shared.silence();
+        Ok(effective_us)
     }
 
     /// Takes all credentials of these accounts out of use, or lets each stand where it stands by itself. Returns after how
@@ -243,6 +251,13 @@ impl Gate {
     /// Lets policies see that somebody stepped up for this account at `at_us`, in microseconds since the epoch, and by what.
     pub fn step_up(&self, account: &str, at_us: u64, proof: Proof) {
         self.shared.core.credentials.step_up(account, at_us, proof);
+    }
+
+    /// Has what is known of credentials acted by for `lasts` from `seen` on, when the store was found as it is known here;
+    /// none: for ever. After that nothing that changes state goes to the venue, until this is said again.
+    pub fn renew(&self, seen: Instant, lasts: Option<Duration>) {
+        self.shared.lease.renew(seen, lasts);
+        self.shared.heed_lease();
     }
 
     /// Returns the credentials that were used at `since_us` or later, and when; in microseconds since the epoch.

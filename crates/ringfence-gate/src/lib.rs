@@ -31,6 +31,7 @@ mod http2;
 mod issuers;
 mod judge;
 mod lane;
+mod lease;
 mod lending;
 mod lent;
 mod limits;

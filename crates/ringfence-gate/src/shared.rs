@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use aws_lc_rs::rand;
 use bytes::BytesMut;
@@ -33,6 +34,7 @@ use crate::egress::Ring;
 use crate::error::GateError;
 use crate::hosts::{self, Hosts, Venue};
 use crate::issuers::LiveIssuers;
+use crate::lease::Lease;
 use crate::lent::Lent;
 use crate::limits::Connections;
 use crate::minted::Minted;
@@ -71,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) lent: Lent,
     pub(crate) ring: Ring,
     pub(crate) pushing: Pushing,
+    /// Until when what is known of credentials may be acted by.
+    pub(crate) lease: Lease,
     /// Told whenever a credential has changed, or a private stream's token was ended.
     pub(crate) changes: watch::Sender<()>,
     boot: String,
@@ -165,6 +169,7 @@ impl Shared {
             lent: Lent::new().map_err(|_| no_randomness())?,
             ring,
             pushing: Pushing::default(),
+            lease: Lease::new(),
             changes: watch::Sender::new(()),
             boot: boot_id()?,
             next_message: AtomicU64::new(1),
@@ -176,6 +181,12 @@ impl Shared {
         self.lent.sweep(now_us());
         self.pushing.settle();
         self.changes.send_replace(());
+    }
+
+    /// Has the core act by what it knows of credentials, or by nothing of it, as the lease stands.
+    pub(crate) fn heed_lease(&self) {
+        let over = self.lease.is_over(Instant::now());
+        self.core.credentials.set_stale(over);
     }
 
     /// Returns a message id that is unique in this boot.

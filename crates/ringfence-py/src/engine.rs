@@ -1,6 +1,7 @@
 //! The engine as Python holds it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -142,14 +143,22 @@ impl Engine {
         detail: &[u8],
     ) -> PyResult<(u64, bool)> {
         py.detach(|| {
-            let unknown = || core("credential_invalid", format!("unknown state {state:?}"));
-            let state = State::parse(state).ok_or_else(unknown)?;
+            let state = state_of(state)?;
             let detail = object(detail)?;
             let running = self.running()?;
             let change = running
                 .set_credential_state(key_id, state, &fields(&detail))
                 .map_err(gate)?;
             Ok((change.effective_us, change.recorded))
+        })
+    }
+
+    /// Sets a credential's state, of which another tells the ledger; returns after how many microseconds it took effect.
+    fn put_credential_state(&self, py: Python<'_>, key_id: &str, state: &str) -> PyResult<u64> {
+        py.detach(|| {
+            let state = state_of(state)?;
+            let running = self.running()?;
+            running.put_credential_state(key_id, state).map_err(gate)
         })
     }
 
@@ -164,6 +173,19 @@ impl Engine {
         let unknown = || core("credential_invalid", format!("unknown proof {proof:?}"));
         let proof = Proof::parse(proof).ok_or_else(unknown)?;
         self.running()?.step_up(account, at_us, proof);
+        Ok(())
+    }
+
+    /// Has what is known of credentials acted by for so many milliseconds from `age_ms` ago on, when the store was found as
+    /// it is known here; none: for ever.
+    #[pyo3(signature = (age_ms, lasts_ms))]
+    fn renew(&self, age_ms: u64, lasts_ms: Option<u64>) -> PyResult<()> {
+        let now = Instant::now();
+        let seen = now
+            .checked_sub(Duration::from_millis(age_ms))
+            .unwrap_or(now);
+        self.running()?
+            .renew(seen, lasts_ms.map(Duration::from_millis));
         Ok(())
     }
 
@@ -230,6 +252,11 @@ pub(crate) fn check_snapshot(py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
             .and_then(|s| ringfence_gate::check(&s))
             .map_err(gate)
     })
+}
+
+fn state_of(text: &str) -> PyResult<State> {
+    let unknown = || core("credential_invalid", format!("unknown state {text:?}"));
+    State::parse(text).ok_or_else(unknown)
 }
 
 fn object(detail: &[u8]) -> PyResult<Map<String, serde_json::Value>> {

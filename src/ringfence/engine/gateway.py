@@ -146,6 +146,16 @@ class Engine:
             content = json.dumps(detail).encode()
             return StateChange(*self._engine.set_credential_state(key_id, state, content))
 
+    def put_credential_state(self, key_id: str, state: str) -> int:
+        """Set one credential's state, of which another tells the ledger.
+
+        Return after how many microseconds that held.
+        Raises:
+            EngineError: the engine does not know the credential, or it is in a final state.
+        """
+        with named():
+            return self._engine.put_credential_state(key_id, state)
+
     def hold_accounts(self, accounts: Sequence[str], held: bool) -> int:
         """Take all credentials of accounts out of use, or let each stand where it stands by itself.
 
@@ -155,6 +165,18 @@ class Engine:
         """
         with named():
             return self._engine.hold_accounts(list(accounts), held)
+
+    def renew(self, age_ms: int, lasts_ms: int | None) -> None:
+        """Have what is known of credentials acted by for `lasts_ms`, counted from `age_ms` ago.
+
+        To be said when the store was found as the engine knows it. After that nothing that changes
+        state goes to the venue (`store_stale`), until it is said again. None: for ever.
+
+        Raises:
+            EngineError: the engine is not started.
+        """
+        with named():
+            self._engine.renew(age_ms, lasts_ms)
 
     def step_up(self, account: str, at_us: int, proof: str) -> None:
         """Let policies see that somebody stepped up for an account, in µs since the epoch.

@@ -53,6 +53,8 @@ pub struct CredentialTable {
     reclaim_next: AtomicUsize,
     /// When all shards were last looked through in vain, in microseconds since the epoch.
     reclaim_vain_us: AtomicU64,
+    /// Whether what is here may have changed elsewhere meanwhile, for too long to act by it.
+    stale: AtomicBool,
 }
 
 impl Default for CredentialTable {
@@ -69,6 +71,7 @@ impl CredentialTable {
             accounts: Mutex::default(),
             reclaim_next: AtomicUsize::new(0),
             reclaim_vain_us: AtomicU64::new(0),
+            stale: AtomicBool::new(false),
         }
     }
 
@@ -162,6 +165,16 @@ impl CredentialTable {
             }
         }
         found
+    }
+
+    /// Keeps whether all that is known here is too old to act by; takes effect before it returns.
+    pub fn set_stale(&self, stale: bool) {
+        self.stale.store(stale, Ordering::SeqCst);
+    }
+
+    /// Tells whether all that is known here is too old to act by.
+    pub fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::SeqCst)
     }
 
     /// Returns how many credentials there are.

@@ -269,6 +269,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             return authority::check_anonymous(act.operation).map_err(Refusal::new);
         };
         let authorized = authority::check(who, act, self.now_us)?;
+        self.core.up_to_date(act.operation)?;
         if orders.iter().any(|order| order.unnamed().is_some()) {
             return Err(Refusal::new(Code::OrderUnknown).field("orderId"));
         }

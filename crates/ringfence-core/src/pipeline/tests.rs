@@ -33,6 +33,7 @@ mod named;
 mod order;
 mod policy;
 mod session;
+mod stale;
 mod withdrawal;
 
 /// What a limit order must carry.

@@ -179,6 +179,8 @@ codes! {
         "This account placed no such order that the gateway remembers; cancel it and place it anew.";
     VenueKeyMissing "venue_key_missing" Gateway AUTHORITY,
         "No venue key is there to sign for this account; ask the operator to put one into the vault.";
+    StoreStale "store_stale" Gateway AUTHORITY,
+        "The gateway cannot reach its store, so nothing that changes state is accepted; tell the operator.";
     BudgetExceeded "budget_exceeded" Client BUDGET,
         "The budget for this window is used up; wait as Retry-After says.";
     BudgetFull "budget_full" Gateway BUDGET,

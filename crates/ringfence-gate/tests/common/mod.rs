@@ -22,6 +22,7 @@ use ringfence_core::refusal::Code;
 use ringfence_gate::{CredentialRecord, Gate, Snapshot};
 use ringfence_ledger::{Reader, SigningKey};
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 
 use client::{Answer, Client};
@@ -175,6 +176,15 @@ impl Bench {
 
     pub(crate) fn connect(&self) -> Client {
         Client::new(TcpStream::connect(self.address).unwrap())
+    }
+
+    /// Connects from another address of the loopback network, 127.0.X.Y.
+    pub(crate) fn connect_from(&self, network: u8, host: u8) -> Client {
+        let from = SocketAddr::from(([127, 0, network, host], 0));
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&from.into()).unwrap();
+        socket.connect(&self.address.into()).unwrap();
+        Client::new(socket.into())
     }
 
     /// Sends one request on a connection of its own and returns the answer.
