@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from ringfence.api.approvals import matching
 from ringfence.api.clock import now_us
+from ringfence.api.own import Own
 from ringfence.api.telling import read_why
 from ringfence.config.model import Approval
 from ringfence.engine import Detail, Engine
@@ -22,7 +23,14 @@ from ringfence.errors import ApprovalError, EngineError
 from ringfence.identity.address import AddressChange, Addresses, NewAddress, WithdrawalAddress
 from ringfence.identity.stepup import May, refused
 
-__all__ = ["LOCK_S", "AddressBook", "AddressService", "AskedAddresses"]
+__all__ = [
+    "LOCK_S",
+    "AddressBook",
+    "AddressService",
+    "AskedAddresses",
+    "for_engine",
+    "told_address",
+]
 
 LOCK_S = 86_400
 Record = Callable[[str, Detail], None]
@@ -59,17 +67,20 @@ class AddressService:
         engine: Engine | None = None,
         lock_s: int = LOCK_S,
         clock: Callable[[], int] = now_us,
+        own: Own | None = None,
     ) -> None:
         """Keep what is needed; without `record`, the next start tells the ledger.
 
-        `clock` returns microseconds since the Unix epoch.
+        `clock` returns microseconds since the Unix epoch. `own` is told what the engine has.
         """
         self._addresses = addresses
         self._record = record
         self._engine = engine
         self._lock_us = lock_s * 1_000_000
         self._clock = clock
-        self._order = threading.Lock()
+        # Held over store and engine, so that both see changes in one order.
+        self.order = threading.Lock()
+        self._own = own
 
     def all(self, account: str | None = None) -> list[dict[str, Any]]:
         """Return all addresses, or one account's, oldest first."""
@@ -104,12 +115,12 @@ class AddressService:
                 it, and the next start brings it.
         """
         wanted = replace(wanted, why=read_why(wanted.why))
-        with self._order:
+        with self.order:
             at_us = self._clock()
             usable_us = at_us + self._lock_us
             made, step = self._addresses.add(wanted, at_us, usable_us, who, approvals)
             self._tell(step, made)
-            self._follow(made.account)
+            self._follow(made.account, step)
             return made.shown(at_us)
 
     def remove(self, name: str, why: str, who: str) -> dict[str, Any]:
@@ -120,9 +131,9 @@ class AddressService:
             EngineError: the running engine does not follow; the store has it.
         """
         why = read_why(why)
-        with self._order:
+        with self.order:
             gone, step = self._addresses.remove(name, self._clock(), who, why)
-            self._follow(gone.account)
+            self._follow(gone.account, step)
             if step is not None:
                 # The store has it as not recorded.
                 with suppress(EngineError):
@@ -135,16 +146,16 @@ class AddressService:
         Raises:
             EngineError: the ledger does not take entries; the next start tries again.
         """
-        with self._order:
+        with self.order:
             for step in self._addresses.unrecorded():
                 self._tell(step, self._addresses.one(step.address))
 
     def _tell(self, step: AddressChange, of: WithdrawalAddress) -> None:
         if self._record is not None:
-            self._record(f"address.{step.step}", told(step, of))
+            self._record(*told_address(step, of))
             self._addresses.mark_recorded(step.serial)
 
-    def _follow(self, account: str) -> None:
+    def _follow(self, account: str, step: AddressChange | None) -> None:
         if self._engine is None:
             return
         try:
@@ -153,6 +164,8 @@ class AddressService:
             hint = "ask again; or restart the gateway, which starts from the store"
             said = f"the store has the change, the running engine does not: {e}"
             raise EngineError(said, code=e.code, hint=hint) from e
+        if step is not None and self._own is not None:
+            self._own.add("addresses", [step.serial])
 
 
 def for_engine(addresses: Addresses, account: str | None = None) -> dict[str, list[dict[str, Any]]]:
@@ -165,8 +178,8 @@ def for_engine(addresses: Addresses, account: str | None = None) -> dict[str, li
     return found
 
 
-def told(step: AddressChange, of: WithdrawalAddress) -> dict[str, str | int]:
-    """Return what the ledger says of a step."""
+def told_address(step: AddressChange, of: WithdrawalAddress) -> tuple[str, Detail]:
+    """Return what the ledger says of a step: the event's name and its detail."""
     about: dict[str, str | int] = {
         "withdrawal_address": of.id,
         "account": of.account,
@@ -180,7 +193,7 @@ def told(step: AddressChange, of: WithdrawalAddress) -> dict[str, str | int]:
         about["usable_us"] = of.usable_us
     more = {"network": of.network, "tag": of.tag, "max_amount": of.max_amount, "label": of.label}
     more |= {"why": step.why, "approvals": " ".join(step.approvals)}
-    return about | {name: text for name, text in more.items() if text}
+    return f"address.{step.step}", about | {name: text for name, text in more.items() if text}
 
 
 @dataclass(frozen=True, slots=True)

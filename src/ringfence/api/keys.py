@@ -14,7 +14,14 @@ from typing import Any
 
 from ringfence.api.clock import now_us
 from ringfence.api.newkey import NewKey, bounded, make
-from ringfence.api.telling import patiently, read_why, told, told_principal
+from ringfence.api.own import Own
+from ringfence.api.telling import (
+    patiently,
+    read_why,
+    told,
+    told_credential,
+    told_principal,
+)
 from ringfence.engine import Engine
 from ringfence.errors import EngineError, KeyStateError, KeyTextError
 from ringfence.identity import lifecycle
@@ -32,6 +39,7 @@ from ringfence.identity.credential import (
 )
 from ringfence.identity.factor import Factors
 from ringfence.identity.principal import PrincipalChange
+from ringfence.identity.records import engine_records_of
 from ringfence.identity.secret import MasterKey
 from ringfence.identity.stepup import May, refused
 from ringfence.identity.store import Store
@@ -90,6 +98,7 @@ class KeyService:
         # Held over store and engine, so that both see changes in one order: a resume that
         # overtook a revoke on its way to the engine would leave the engine open.
         self.order = threading.Lock()
+        self.own = Own()
         self.master = master
 
     def create(self, wanted: NewKey, who: str, approvals: Sequence[str] = ()) -> dict[str, Any]:
@@ -251,7 +260,7 @@ class KeyService:
             EngineError: it does not follow.
         """
         try:
-            self._put([one for one in self.store.of(accounts) if one.verifiable])
+            self._put(self.store.ids_of(accounts))
         except EngineError as e:
             raise unfollowed(e) from e
 
@@ -285,6 +294,9 @@ class KeyService:
                 principal = self.store.principals.one(change.principal)
                 patiently(partial(self.engine.event, *told_principal(change, principal)))
                 recorded.append(change.serial)
+                if change.before is None:
+                    # The engine has nothing to do for a new one.
+                    self.own.add("principals", [change.serial])
         finally:
             self.store.principals.mark_recorded(recorded)
 
@@ -324,8 +336,9 @@ class KeyService:
         if self.engine is not None:
             start = time.perf_counter_ns()
             try:
-                self._put([new])
+                self._put([new.key_id])
                 effective_us = (time.perf_counter_ns() - start) // 1_000
+                self.own.add("credentials", [change.serial])
                 self._event(change, new)
             except EngineError as e:
                 raise unfollowed(e) from e
@@ -342,8 +355,9 @@ class KeyService:
             # Its secret is known to nobody yet: a failure must not swallow it.
             try:
                 # An account that is new came with it.
-                self.record_principals(self.store.principals.unrecorded())
-                self._put([credential for _, credential in changes])
+                self.record_principals(self.store.principals.laid(made.account))
+                self._put([credential.key_id for _, credential in changes])
+                self.own.add("credentials", [change.serial for change, _ in changes])
                 for change, credential in changes:
                     self._event(change, credential)
                     self.store.mark_recorded([change.serial])
@@ -351,20 +365,10 @@ class KeyService:
                 failure = str(e)
         return {**made.shown(), "secret": secret, "engine_error": failure}
 
-    def _put(self, credentials: Sequence[Credential]) -> None:
-        """Let the engine have credentials: held, and standing, where their principals are."""
+    def _put(self, key_ids: Sequence[str]) -> None:
+        """Let the engine have credentials as they and their principals stand now."""
         if self.engine is not None:
-            tree = self.store.principals
-            self.engine.put_credentials(
-                [
-                    one.for_engine(
-                        self.master,
-                        held=tree.holds(one.account),
-                        standing=tree.standing(one.account),
-                    )
-                    for one in credentials
-                ]
-            )
+            self.engine.put_credentials(engine_records_of(self.store, self.master, key_ids))
 
     def _follow(self, engine: Engine, changed: Credential, change: Change | None) -> int:
         """Let the engine follow a change that the store has, and return its µs."""
@@ -376,29 +380,20 @@ class KeyService:
                 raise unfollowed(e) from e
             # Destroyed before this engine started, so that it never knew it.
             if change is not None:
+                self.own.add("credentials", [change.serial])
                 self._event(change, changed)
                 self.store.mark_recorded([change.serial])
             return 0
-        if change is not None and done.recorded:
-            self.store.mark_recorded([change.serial])
+        if change is not None:
+            self.own.add("credentials", [change.serial])
+            if done.recorded:
+                self.store.mark_recorded([change.serial])
         return done.effective_us
 
     def _event(self, change: Change, credential: Credential) -> None:
         """Put a change into the ledger. Its serial tells one that comes twice."""
-        if self.engine is None:
-            return
-        about: dict[str, str | int] = {"credential": change.key_id, "state": change.state}
-        if change.before is not None:
-            name = "credential.changed" if change.what else "credential.state"
-            self.engine.event(name, about | told(change))
-            return
-        about |= {"account": credential.account, "algorithm": credential.algorithm}
-        about |= {"scopes": " ".join(credential.scopes), "allow": " ".join(credential.allow)}
-        if requires := credential.requires():
-            about["requires"] = " ".join(requires)
-        if credential.predecessor is not None:
-            about["predecessor"] = credential.predecessor
-        self.engine.event("credential.created", about | told(change))
+        if self.engine is not None:
+            self.engine.event(*told_credential(change, credential))
 
 
 def unfollowed(error: EngineError) -> EngineError:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ringfence.api.applying import hold
 from ringfence.api.clock import now_us
 from ringfence.api.keys import KeyService
 from ringfence.api.telling import read_why
@@ -91,7 +92,8 @@ class PrincipalService:
         with self._keys.order:
             changed, change = self._tree.step(name, asked, who, why, now_us())
             if self._keys.engine is not None:
-                effective_us = self._follow(name)
+                effective_us = hold(self._keys.engine, self._tree, name)
+                self._followed(change)
             if change is not None:
                 self._record(change)
         return {**changed.shown(), "effective_us": effective_us}
@@ -114,8 +116,9 @@ class PrincipalService:
         with self._keys.order:
             changed, change = self._tree.move(name, parent, who, why, now_us(), approvals)
             if self._keys.engine is not None:
-                effective_us = self._follow(name)
+                effective_us = hold(self._keys.engine, self._tree, name)
                 self._keys.follow_all(self._tree.below(name))
+                self._followed(change)
             if change is not None:
                 self._record(change)
         return {**changed.shown(), "effective_us": effective_us}
@@ -129,16 +132,10 @@ class PrincipalService:
         with self._keys.order:
             self._keys.record_principals(self._tree.unrecorded())
 
-    def _follow(self, name: str) -> int:
-        """Let the engine hold what is held below `name`, and nothing else; return its µs."""
-        engine, held = self._keys.engine, self._tree.held()
-        below = self._tree.below(name)
-        took_us = 0
-        for hold in (True, False):
-            names = [one for one in below if (one in held) == hold]
-            if engine is not None and names:
-                took_us += engine.hold_accounts(names, hold)
-        return took_us
+    def _followed(self, change: PrincipalChange | None) -> None:
+        """Keep that the engine has a change."""
+        if change is not None:
+            self._keys.own.add("principals", [change.serial])
 
     def _record(self, change: PrincipalChange) -> None:
         """Put a change into the ledger; what that does not take, the next start brings."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from ringfence.engine import Detail
 from ringfence.errors import EngineError, KeyTextError
-from ringfence.identity.credential import Change
+from ringfence.identity.credential import Change, Credential
 from ringfence.identity.principal import Principal, PrincipalChange
 
-__all__ = ["patiently", "read_why", "told", "told_principal"]
+__all__ = ["patiently", "read_why", "told", "told_credential", "told_principal"]
 
 MAX_WHY = 256
 """Characters of a reason that are kept; it goes into the ledger."""
@@ -32,6 +32,21 @@ def patiently(record: Callable[[], None]) -> None:
             if time.monotonic() > until:
                 raise
             time.sleep(POLL_SECONDS)
+
+
+def told_credential(change: Change, credential: Credential) -> tuple[str, Detail]:
+    """Return what the ledger says about a credential's change: the event's name and its detail."""
+    about: dict[str, str | int] = {"credential": change.key_id, "state": change.state}
+    if change.before is not None:
+        name = "credential.changed" if change.what else "credential.state"
+        return name, about | told(change)
+    about |= {"account": credential.account, "algorithm": credential.algorithm}
+    about |= {"scopes": " ".join(credential.scopes), "allow": " ".join(credential.allow)}
+    if requires := credential.requires():
+        about["requires"] = " ".join(requires)
+    if credential.predecessor is not None:
+        about["predecessor"] = credential.predecessor
+    return "credential.created", about | told(change)
 
 
 def told_principal(change: PrincipalChange, principal: Principal) -> tuple[str, Detail]:

@@ -79,6 +79,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     )
     from ringfence.api.addresses import for_engine
     from ringfence.api.exports import ExportService
+    from ringfence.api.following import PATIENCE_S, Following, FollowRules
     from ringfence.api.keeping import keeping
     from ringfence.api.pages.listening import listening, tls_of
     from ringfence.api.passkeys import PasskeyService
@@ -87,7 +88,9 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     from ringfence.identity import Store, Vault
     from ringfence.identity.address import Addresses
     from ringfence.identity.bulk import engine_records
+    from ringfence.identity.database import Database
     from ringfence.identity.factor import RelyingParty
+    from ringfence.identity.feed import Feed
     from ringfence.identity.seal.folder import floor_of
 
     loaded, master = state.loaded, state.master
@@ -101,6 +104,9 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     way = way_in(state, folder) if loaded.administers() else None
     content = state.content(way.told if way else None)
     engine = Engine(configuration.encoded(content))
+    # Begins before the engine is filled: what changes meanwhile is taken twice rather than never.
+    source = Store(Database(loaded.store(), PATIENCE_S))
+    feed = Feed(source)
     heard_at = engine.start(
         engine_records(store, master),
         [key.for_engine() for key in signing.values()],
@@ -126,6 +132,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
             partial(engine.event, durable=True),
             engine,
             loaded.config.withdrawals.lock_s,
+            own=keys.own,
         )
         about = {"sha256": hashlib.sha256(snapshot).hexdigest()}
         if (sha256 := policies.start(content["policy"])) is not None:
@@ -141,6 +148,12 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
             warn(f"the ledger does not take what happened before this start: {e}")
         volumes = VolumeService(loaded, partial(engine.event, durable=True), engine.erase)
         with ExitStack() as stack:
+            section = loaded.config.store
+            rules = FollowRules(
+                section.follow_ms / 1000, section.stale_s, section.stale == "refuse"
+            )
+            following = Following(feed, source, keys, addresses, engine, rules, warn)
+            stack.enter_context(following.going())
             readers = readers_of(loaded, folder, engine, stack, content["issuers"])
             kept = None
             record = partial(engine.event, durable=True)
@@ -170,7 +183,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 keys,
                 volumes,
                 engine,
-                readers,
+                lambda: {"store": following.status()} | readers(),
                 kept,
                 seal,
                 factors,

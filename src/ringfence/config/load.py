@@ -64,8 +64,10 @@ class Loaded:
 
     def store(self) -> Path | str:
         """Return where principals and credentials are: a file, or a URL that may hold a secret."""
-        url = self.config.store.url
-        return self.folder / "ringfence.db" if url is None else url.get_secret_value()
+        section = self.config.store
+        if section.url is not None:
+            return section.url.get_secret_value()
+        return Path(self.path(section.file or "ringfence.db"))
 
     def vault(self) -> Path | None:
         """Return where the sealed venue keys lie; None: nothing is signed for a venue."""

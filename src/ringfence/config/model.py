@@ -391,9 +391,24 @@ def read_store_url(text: Any) -> Any:
 
 
 class StoreSection(Section):
-    """Where principals and credentials are. Without `url`: in ringfence.db beside this file."""
+    """Where principals and credentials are. Without `url` or `file`: ringfence.db beside this file.
+
+    Others may change it too: every `follow_ms` the gateway asks for what is new. When it has had no
+    answer for `stale_s`, it tells, and serves on; or refuses what changes state (`stale: refuse`).
+    """
 
     url: Annotated[SecretStr | None, BeforeValidator(read_store_url)] = None
+    file: FileName | None = None
+    follow_ms: Annotated[int, Field(ge=10, le=250)] = 100
+    stale_s: Annotated[int, Field(ge=1, le=86_400)] = 10
+    stale: Literal["serve", "refuse"] = "serve"
+
+    @model_validator(mode="after")
+    def is_in_one_place(self) -> Self:
+        """Refuse two places."""
+        if self.url is not None and self.file is not None:
+            raise wrong("is given beside `url`", "leave one of them out", "file")
+        return self
 
 
 class KeysSection(Section):

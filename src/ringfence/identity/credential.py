@@ -15,6 +15,7 @@ from typing import Any
 
 from ringfence.errors import KeyTextError, StoreError
 from ringfence.identity.certificate import certificate_pem
+from ringfence.identity.derivation import Place
 from ringfence.identity.keypair import public_pem
 from ringfence.identity.secret import MasterKey
 
@@ -125,16 +126,18 @@ class Credential:
         *,
         held: bool = False,
         standing: Mapping[str, Any] | None = None,
+        place: Place | None = None,
     ) -> dict[str, Any]:
         """Return what the engine takes, with the material that verifies signatures.
 
         `held`: its account, or a principal above that, is out of use. `standing`: what the account
-        is and stands under (`Tree.standing`).
+        is and stands under (`Tree.standing`). `place`: where its secret stands in the tree of
+        keys, if that is known already.
         Raises:
             StoreError: its key was destroyed.
         """
         if self.derived:
-            material = master.secret(self.key_id, self.generation).encode()
+            material = master.secret(self.key_id, self.generation, place).encode()
         elif self.algorithm == X509:
             material = bytes.fromhex(self.key_id)
         elif self.public_key is not None:

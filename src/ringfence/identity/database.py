@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from ringfence.errors import GatewayError, StoreError
+from ringfence.identity.kept import keep
 
 __all__ = ["Database"]
 
@@ -24,27 +26,37 @@ BUSY_MS = 5_000
 WRITERS = 0x72696E67
 """The advisory lock that PostgreSQL's writers take in turn."""
 CONNECT_SECONDS = 5
+LOST = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+"""After how many seconds of silence a server is asked whether it is there, and how often."""
+UNHEARD_MS = 10_000
+"""How long PostgreSQL's end may leave what it was sent unacknowledged."""
 
 
 class Database:
     """One SQLite file or one PostgreSQL database."""
 
-    def __init__(self, place: Path | str) -> None:
+    def __init__(self, place: Path | str, patience_s: float | None = None) -> None:
         """Keep where it is: a file, or postgresql://user:password@host/name. Connects to nothing.
+
+        With `patience_s` it is for one who only reads, again and again: one connection is kept, and
+        an answer that takes longer is a failure.
 
         Raises:
             StoreError: the URL cannot be read. It is not repeated: a password may be in it.
         """
         if isinstance(place, Path):
             self.name = str(place)
-            self._engine = create_engine(f"sqlite:///{place}", poolclass=NullPool)
+            self._engine = create_engine(f"sqlite:///{place}", **pooled(patience_s))
             event.listen(self._engine, "connect", prepare)
             event.listen(self._engine, "begin", begin)
-            return
-        url = read_url(place)
-        self.name = url.set(drivername="postgresql").render_as_string(hide_password=True)
-        self._secret = None if url.password is None else str(url.password)
-        self._engine = connect_to(url)
+        else:
+            url = read_url(place)
+            self.name = url.set(drivername="postgresql").render_as_string(hide_password=True)
+            self._secret = None if url.password is None else str(url.password)
+            self._engine = connect_to(url, patience_s)
+        self._check = None
+        if patience_s is not None:
+            self._check = keep(self._engine, place, patience_s)
 
     @property
     def server(self) -> bool:
@@ -59,6 +71,8 @@ class Database:
             StoreError: the database fails; no word of it holds the password.
         """
         try:
+            if self._check is not None:
+                self._check()
             with self._engine.connect().execution_options(writes=writes) as db, db.begin():
                 if writes and self.server:
                     db.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
@@ -69,6 +83,10 @@ class Database:
             reason = str(getattr(e, "orig", None) or type(e).__name__).strip()
             # From None: what is below may show the connection's parameters.
             raise StoreError(f"the store {self.name} failed: {self._clean(reason)}") from None
+
+    def close(self) -> None:
+        """Let go of the connection that is kept."""
+        self._engine.dispose()
 
     def _clean(self, text: str) -> str:
         secret = getattr(self, "_secret", None)
@@ -91,15 +109,30 @@ def read_url(text: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def connect_to(url: URL) -> Engine:
+def connect_to(url: URL, patience_s: float | None) -> Engine:
     """Return an engine on PostgreSQL."""
+    seconds = CONNECT_SECONDS if patience_s is None else max(2, ceil(patience_s))
     return create_engine(
         url,
-        # A person's commands come now and then: a connection that waits for them is one to lose.
-        poolclass=NullPool,
         hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "ringfence"},
+        connect_args={
+            "connect_timeout": seconds,
+            "application_name": "ringfence",
+            "tcp_user_timeout": UNHEARD_MS,
+            **LOST,
+        },
+        # Who only reads needs no transaction, and a question without one is one way to and fro.
+        **({} if patience_s is None else {"isolation_level": "AUTOCOMMIT"}),
+        **pooled(patience_s),
     )
+
+
+def pooled(patience_s: float | None) -> dict[str, Any]:
+    """Return how connections are had: for each transaction, or one that is kept."""
+    if patience_s is None:
+        # A person's commands come now and then: a connection that waits for them is one to lose.
+        return {"poolclass": NullPool}
+    return {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
 
 
 def prepare(connection: Any, _record: Any) -> None:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import string
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from ringfence.errors import DerivationError, StoreError
 from ringfence.identity.migrations import open_database
 from ringfence.identity.schema import DERIVATION
 from ringfence.identity.slip10 import HARDENED, Node
 
-__all__ = ["DEFAULT_SHARD", "Place", "Places", "ShardKey", "characters"]
+__all__ = ["DEFAULT_SHARD", "Place", "Places", "ShardKey", "characters", "places"]
 
 CURVE = "ed25519"
 """Whose derivation is HMAC-SHA512 and nothing else: every key is as good as another."""
@@ -120,14 +120,16 @@ class Places:
             StoreError: the store cannot be used.
         """
         self._database = open_database(store)
-        with self._database.transaction() as db:
-            rows = db.execute(select(DERIVATION)).all()
-        self._known = {row.key_id: Place(row.account, row.shard) for row in rows}
 
-    @property
-    def known(self) -> Mapping[str, Place]:
-        """The places, by the credential's id."""
-        return self._known
+    def find(self, key_id: str) -> Place | None:
+        """Return where a credential stands; None: it is from before there was a tree."""
+        with self._database.transaction() as db:
+            return places(db, [key_id]).get(key_id)
+
+    def shards(self) -> list[int]:
+        """Return the shards in which a credential stands."""
+        with self._database.transaction() as db:
+            return list(db.execute(select(DERIVATION.c.shard).distinct()).scalars())
 
     def take(self, key_id: str, place: Place) -> None:
         """Keep where a new credential stands; durable on return. Comes before the credential.
@@ -145,7 +147,12 @@ class Places:
             if kept is None:
                 db.execute(insert(DERIVATION).values(row))
                 kept = db.execute(asked).one()
-        self._known[key_id] = Place(kept.account, kept.shard)
-        if self._known[key_id] != place:
+        if Place(kept.account, kept.shard) != place:
             said = f"the secrets of {key_id} belong to {kept.account} in shard {kept.shard}"
             raise StoreError(said, hint="give the credential another id")
+
+
+def places(db: Connection, key_ids: Sequence[str]) -> dict[str, Place]:
+    """Return where those credentials stand that have a place in the tree."""
+    asked = select(DERIVATION).where(DERIVATION.c.key_id.in_(key_ids))
+    return {row.key_id: Place(row.account, row.shard) for row in db.execute(asked)}

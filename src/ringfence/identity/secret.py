@@ -87,13 +87,15 @@ class MasterKey:
             self._shards[shard] = ShardKey.derive(self._material, shard)
         return self._shards[shard]
 
-    def secret(self, key_id: str, generation: int) -> str:
+    def secret(self, key_id: str, generation: int, place: Place | None = None) -> str:
         """Return the secret of `key_id` in this generation: 64 letters and digits.
 
+        `place`: where it stands; None: where the store says.
         Raises:
             StoreError: the id has none; one in 2^200 ids.
         """
-        place = None if self._places is None else self._places.known.get(key_id)
+        if place is None and self._places is not None:
+            place = self._places.find(key_id)
         if place is not None:
             return self.shard(place.shard).secret(place.account, key_id, generation)
         return self._hkdf_secret(key_id, generation)

@@ -31,15 +31,16 @@ class Store:
     `principals` has the tree.
     """
 
-    def __init__(self, place: Path | str) -> None:
+    def __init__(self, place: Path | str | Database) -> None:
         """Open the store in a file that `create` has laid, or in a database of PostgreSQL.
 
-        An older one is brought to this version's schema; an empty database gets it.
+        An older one is brought to this version's schema; an empty database gets it. A database is
+        taken as it is.
 
         Raises:
             StoreError: there is none, it is of a schema that we do not know, or it cannot be used.
         """
-        self._database = open_database(place)
+        self._database = place if isinstance(place, Database) else open_database(place)
         self.principals = Tree(self._database)
 
     @property
@@ -90,12 +91,11 @@ class Store:
             rows = db.execute(select(CREDENTIAL).order_by(CREDENTIAL.c.serial)).mappings()
             return [credential(row) for row in rows]
 
-    def of(self, accounts: Sequence[str]) -> list[Credential]:
-        """Return the credentials of some accounts, oldest first."""
-        asked = select(CREDENTIAL).where(CREDENTIAL.c.account.in_(list(accounts)))
+    def ids_of(self, accounts: Sequence[str]) -> list[str]:
+        """Return the ids of the credentials of some accounts, oldest first."""
+        asked = select(CREDENTIAL.c.key_id).where(CREDENTIAL.c.account.in_(list(accounts)))
         with self._database.transaction() as db:
-            rows = db.execute(asked.order_by(CREDENTIAL.c.serial)).mappings()
-            return [credential(row) for row in rows]
+            return list(db.execute(asked.order_by(CREDENTIAL.c.serial)).scalars())
 
     def one(self, key_id: str) -> Credential:
         """Return one credential.
@@ -105,6 +105,12 @@ class Store:
         """
         with self._database.transaction() as db:
             return find(db, key_id)
+
+    def some(self, key_ids: Sequence[str]) -> dict[str, Credential]:
+        """Return credentials by their ids."""
+        asked = select(CREDENTIAL).where(CREDENTIAL.c.key_id.in_(list(key_ids)))
+        with self._database.transaction() as db:
+            return {row["key_id"]: credential(row) for row in db.execute(asked).mappings()}
 
     def rows(self, asked: Select[Any], at_once: int) -> Iterator[Sequence[Any]]:
         """Yield the rows of a question, `at_once` of them in memory."""

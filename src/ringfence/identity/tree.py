@@ -32,7 +32,7 @@ from ringfence.identity.lifecycle import KINDS
 from ringfence.identity.principal import Principal, PrincipalChange, read_principal
 from ringfence.identity.schema import CREDENTIAL, PRINCIPAL, PRINCIPAL_CHANGE
 
-__all__ = ["Tree", "ready"]
+__all__ = ["Tree", "placed", "ready"]
 
 DEPTH = 16
 """Levels that a tree may have."""
@@ -98,6 +98,11 @@ class Tree:
     def unrecorded(self) -> list[PrincipalChange]:
         """Return the changes that the ledger does not have yet, oldest first."""
         return self._changes(PRINCIPAL_CHANGE.c.recorded == 0)
+
+    def laid(self, name: str) -> list[PrincipalChange]:
+        """Return that a principal came to be, if the ledger does not have it yet."""
+        where = and_(PRINCIPAL_CHANGE.c.principal == name, PRINCIPAL_CHANGE.c.before.is_(None))
+        return self._changes(and_(where, PRINCIPAL_CHANGE.c.recorded == 0))
 
     def mark_recorded(self, serials: Sequence[int]) -> None:
         """Keep that the ledger has these changes."""
@@ -183,13 +188,7 @@ class Tree:
     def holds(self, name: str) -> bool:
         """Tell whether a principal, or one above it, is out of use."""
         with self._database.transaction() as db:
-            found: str | None = name
-            while found is not None:
-                one = find(db, found)
-                if one.state != "active":
-                    return True
-                found = one.parent
-        return False
+            return placed(db, name)[0]
 
     def standing(self, name: str) -> dict[str, Any] | None:
         """Return what a principal is and who stands above it, as the engine takes it.
@@ -197,8 +196,7 @@ class Tree:
         None: an account by itself.
         """
         with self._database.transaction() as db:
-            chain = [find(db, one) for one in above_of(db, find(db, name))]
-        return standing([(one.name, one.kind) for one in chain])
+            return placed(db, name)[1]
 
     def standings(self) -> dict[str, dict[str, Any]]:
         """Return it of all but accounts by themselves."""
@@ -391,6 +389,15 @@ def standing(chain: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
     if kind == "account" and not above:
         return None
     return {"kind": kind, "above": [[kind, name] for name, kind in above]}
+
+
+def placed(db: Connection, name: str) -> tuple[bool, dict[str, Any] | None]:
+    """Return whether a principal is out of use, by itself or by one above it, and its standing."""
+    chain = [find(db, name)]
+    while (parent := chain[-1].parent) is not None:
+        chain.append(find(db, parent))
+    held = any(one.state != "active" for one in chain)
+    return held, standing([(one.name, one.kind) for one in chain])
 
 
 def above_of(db: Connection, start: Principal | None) -> list[str]:

@@ -122,6 +122,19 @@ class Addresses:
         with self._transaction() as db:
             return self._find(db, name)
 
+    def account(self, name: str) -> str:
+        """Return whose an address is, whether or not it is what was added.
+
+        Raises:
+            AddressError: `address_unknown`.
+        """
+        with self._transaction() as db:
+            asked = select(ADDRESS.c.account).where(ADDRESS.c.id == name)
+            found = db.execute(asked).scalar_one_or_none()
+        if found is None:
+            raise AddressError(f"there is no withdrawal address {name}")
+        return str(found)
+
     def history(self, name: str) -> list[AddressChange]:
         """Return what became of an address, oldest first."""
         where = ADDRESS_CHANGE.c.address == name

@@ -1,0 +1,46 @@
+"""Some credentials of a store as the engine takes them: with where their principals stand now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from ringfence.identity.derivation import places
+from ringfence.identity.rows import credential
+from ringfence.identity.schema import CREDENTIAL
+from ringfence.identity.secret import MasterKey
+from ringfence.identity.store import Store
+from ringfence.identity.tree import placed
+
+__all__ = ["engine_records_of"]
+
+AT_ONCE = 500
+
+
+def engine_records_of(
+    store: Store, master: MasterKey, key_ids: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return those of the credentials that can be verified, as they stand in the store now.
+
+    Raises:
+        StoreError: the store cannot be read, or a secret cannot be derived.
+    """
+    found = []
+    for start in range(0, len(key_ids), AT_ONCE):
+        some = key_ids[start : start + AT_ONCE]
+        asked = select(CREDENTIAL).where(CREDENTIAL.c.key_id.in_(some))
+        with store.database.transaction() as db:
+            ones = [
+                credential(row)
+                for row in db.execute(asked.order_by(CREDENTIAL.c.serial)).mappings()
+            ]
+            ones = [one for one in ones if one.verifiable]
+            derived = places(db, [one.key_id for one in ones if one.derived])
+            stands = {account: placed(db, account) for account in {one.account for one in ones}}
+        for one in ones:
+            held, standing = stands[one.account]
+            place = derived.get(one.key_id)
+            found.append(one.for_engine(master, held=held, standing=standing, place=place))
+    return found
