@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import psycopg
 import pytest
 from sqlalchemy import delete
 
@@ -23,6 +21,7 @@ from ringfence.identity.database import Database
 from ringfence.identity.derivation import Places
 from ringfence.identity.feed import Feed
 from ringfence.identity.schema import CHANGE
+from tests.lost import lost
 from tests.unit.conftest import Place
 
 MASTER = bytes(32)
@@ -273,24 +272,6 @@ def test_more_changes_than_are_read_at_once_all_arrive(
     b.follow()
     assert set(b.states()) == {one.key_id for one in made}
     assert b.following.status()["followed"] == 18
-
-
-@contextmanager
-def lost(place: Place) -> Iterator[None]:
-    """Have nobody reach a store meanwhile."""
-    if isinstance(place, Path):
-        away = place.with_suffix(".away")
-        place.rename(away)
-        yield
-        away.rename(place)
-        return
-    name = place.rpartition("/")[2]
-    with psycopg.connect(place.replace(name, "postgres"), autocommit=True) as db:
-        db.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
-        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
-        db.execute(ended, [name])
-        yield
-        db.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
 
 
 def test_a_lost_store_is_told_of_and_followed_again_by_itself(node: Nodes, place: Place) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ringfence.errors import GatewayError, StoreError
-from ringfence.identity.kept import keep
+from ringfence.identity.kept import keep, there
 
 __all__ = ["Database"]
 
@@ -44,6 +44,7 @@ class Database:
         Raises:
             StoreError: the URL cannot be read. It is not repeated: a password may be in it.
         """
+        self._file = place if isinstance(place, Path) else None
         if isinstance(place, Path):
             self.name = str(place)
             self._engine = create_engine(f"sqlite:///{place}", **pooled(patience_s))
@@ -54,9 +55,8 @@ class Database:
             self.name = url.set(drivername="postgresql").render_as_string(hide_password=True)
             self._secret = None if url.password is None else str(url.password)
             self._engine = connect_to(url, patience_s)
-        self._check = None
         if patience_s is not None:
-            self._check = keep(self._engine, place, patience_s)
+            keep(self._engine, place, patience_s)
 
     @property
     def server(self) -> bool:
@@ -71,8 +71,8 @@ class Database:
             StoreError: the database fails; no word of it holds the password.
         """
         try:
-            if self._check is not None:
-                self._check()
+            if self._file is not None:
+                there(self._file)
             with self._engine.connect().execution_options(writes=writes) as db, db.begin():
                 if writes and self.server:
                     db.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")

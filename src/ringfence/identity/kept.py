@@ -12,19 +12,18 @@ from sqlalchemy.exc import DisconnectionError
 
 from ringfence.errors import StoreError
 
-__all__ = ["keep"]
+__all__ = ["keep", "there"]
 
 T = TypeVar("T")
 
 
-def keep(engine: Engine, place: Path | str, patience_s: float) -> Callable[[], None]:
-    """Have an engine's connections notice what is lost; return what to ask before each use."""
+def keep(engine: Engine, place: Path | str, patience_s: float) -> None:
+    """Have an engine's connections notice what is lost."""
     if isinstance(place, Path):
         event.listen(engine, "connect", lambda _, record: record.info.update(file=which(place)))
         event.listen(engine, "checkout", lambda _, record, __: same(record.info["file"], place))
-        return lambda: there(place)
+        return
     event.listen(engine, "do_connect", lambda *about: connected(about[2], about[3], patience_s))
-    return lambda: None
 
 
 def which(file: Path) -> tuple[int, int] | None:
@@ -37,7 +36,7 @@ def which(file: Path) -> tuple[int, int] | None:
 
 
 def there(file: Path) -> None:
-    """Make sure that there is a file: SQLite would lay one, or go on with one that has no name.
+    """Make sure that there is a file: SQLite would lay one, or go on with what has no name.
 
     Raises:
         StoreError: there is none.
