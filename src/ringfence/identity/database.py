@@ -121,7 +121,7 @@ def connect_to(url: URL, patience_s: float | None) -> Engine:
             "tcp_user_timeout": UNHEARD_MS,
             **LOST,
         },
-        # Who only reads needs no transaction, and a question without one is one way to and fro.
+        # Who only reads needs no transaction, and a question without one is one way there and back.
         **({} if patience_s is None else {"isolation_level": "AUTOCOMMIT"}),
         **pooled(patience_s),
     )
