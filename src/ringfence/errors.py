@@ -13,6 +13,7 @@ __all__ = [
     "DerivationError",
     "DialectMissingError",
     "EngineError",
+    "ExportError",
     "FactorError",
     "FileError",
     "GatewayError",
@@ -34,6 +35,7 @@ __all__ = [
     "RoleError",
     "RunningError",
     "SealError",
+    "ShardError",
     "StepUpError",
     "StoreError",
     "VaultError",
@@ -122,6 +124,18 @@ class EngineError(GatewayError):
         """Keep what the engine said."""
         super().__init__(message, hint=hint, code=code)
         self.field = field
+
+
+class ExportError(GatewayError):
+    """What leaves one vault for another is refused, going out or coming in.
+
+    Codes: `export_changed` (it is not what was approved), `export_damaged`, `export_expired`,
+    `export_recipient` (it is sealed to another key), `export_there` (it is here already),
+    `export_unconfirmed` (nobody says that it is what was sent), and `export_failed` for all else.
+    """
+
+    code = "export_failed"
+    hint = "nothing was written; docs/vault.md has the steps of an export"
 
 
 class FactorError(GatewayError):
@@ -292,6 +306,13 @@ class SealError(GatewayError):
 
     code = "seal_failed"
     hint = "nothing was written; `ringfence vault status` tells what opens the folder"
+
+
+class ShardError(GatewayError):
+    """A secret that stands in another shard than the one that this gateway has."""
+
+    code = "shard_other"
+    hint = "ask the gateway that has the master key, or the one that has that shard"
 
 
 class StoreError(GatewayError):

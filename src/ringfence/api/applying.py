@@ -15,7 +15,7 @@ from ringfence.engine import Engine
 from ringfence.errors import EngineError, GatewayError
 from ringfence.identity.address import Addresses
 from ringfence.identity.records import engine_records_of
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 from ringfence.identity.store import Store
 from ringfence.identity.tree import Tree
 
@@ -41,7 +41,7 @@ class Touched:
 class Applying:
     """Has one engine take what stands in one store. Whoever calls holds the order of changes."""
 
-    def __init__(self, store: Store, master: MasterKey, engine: Engine) -> None:
+    def __init__(self, store: Store, master: RootKey, engine: Engine) -> None:
         """Keep what is needed."""
         self._store = store
         self._master = master

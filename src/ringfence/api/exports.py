@@ -9,8 +9,9 @@ from ringfence.api.clock import now_us
 from ringfence.api.telling import read_why
 from ringfence.api.twofold import WINDOW_US, DualControl, Person
 from ringfence.engine import Detail
+from ringfence.errors import SealError
 from ringfence.identity.seal.shares import check_counts
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import MasterKey, RootKey
 
 __all__ = ["Export", "ExportService"]
 
@@ -30,7 +31,7 @@ class ExportService:
     """Gives out what the ledger was told of, durably, to the second who asks for it."""
 
     def __init__(
-        self, master: MasterKey, record: Record, clock: Callable[[], int] | None = None
+        self, master: RootKey, record: Record, clock: Callable[[], int] | None = None
     ) -> None:
         """Keep what is needed. `clock` returns microseconds since the Unix epoch."""
         self._master = master
@@ -47,6 +48,9 @@ class ExportService:
         """
         why, asked_us = read_why(why), self._clock()
         check_counts(threshold, count)
+        if not isinstance(self._master, MasterKey):
+            said = "this gateway has a shard's subtree, and no master key that could be split"
+            raise SealError(said, hint="ask the gateway that has it")
         what = f"{threshold} of {count} shares of the master key"
         detail: dict[str, str | int] = {"what": what, "who": who.name}
         detail |= {"why": why} if why else {}

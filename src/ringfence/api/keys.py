@@ -40,7 +40,7 @@ from ringfence.identity.credential import (
 from ringfence.identity.factor import Factors
 from ringfence.identity.principal import PrincipalChange
 from ringfence.identity.records import engine_records_of
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 from ringfence.identity.stepup import May, refused
 from ringfence.identity.store import Store
 
@@ -84,7 +84,7 @@ class KeyService:
     def __init__(
         self,
         store: Store,
-        master: MasterKey,
+        master: RootKey,
         engine: Engine | None = None,
         rules: KeyRules | None = None,
     ) -> None:
@@ -110,11 +110,13 @@ class KeyService:
             KeyTextError: something about it cannot be read.
             KeyExistsError: its id has been used before.
             PrincipalStateError: its principal is not in use.
+            ShardError: its secret would stand in a shard that its account is not in, or that
+                cannot be derived here.
         """
         made = make(wanted, now_us(), self.rules.unbound_us)
         why = read_why(wanted.why)
         with self.order:
-            self._settle(made)
+            self._settle(made, wanted.shard)
             change = self.store.add(made, who, why, approvals)
             return self._shown_once(made, [(change, made)])
 
@@ -300,15 +302,16 @@ class KeyService:
         finally:
             self.store.principals.mark_recorded(recorded)
 
-    def _settle(self, made: Credential) -> None:
+    def _settle(self, made: Credential, shard: int | None = None) -> None:
         """Give a new HMAC credential its place in the tree of keys.
 
         Raises:
             KeyExistsError: its id is in use: another place would give that one another secret.
+            ShardError: as `RootKey.settle`.
         """
         if made.derived:
             self.store.fresh(made.key_id)
-            self.master.settle(made.key_id, made.account)
+            self.master.settle(made.key_id, made.account, shard)
 
     def _open(self, key_id: str) -> Credential:
         """Return a credential that is not out of use for ever."""
@@ -366,7 +369,10 @@ class KeyService:
         return {**made.shown(), "secret": secret, "engine_error": failure}
 
     def _put(self, key_ids: Sequence[str]) -> None:
-        """Let the engine have credentials as they and their principals stand now."""
+        """Let the engine have credentials as they and their principals stand now.
+
+        Those of another shard it cannot have: there is nothing here that verifies them.
+        """
         if self.engine is not None:
             self.engine.put_credentials(engine_records_of(self.store, self.master, key_ids))
 

@@ -30,7 +30,8 @@ class NewKey:
     """What a person asks for. `public_key` is PEM text; without it the key is HMAC.
 
     With `certificate` (PEM text), the credential is that certificate. `requires` may hold
-    "native"; `require_certificates` are PEM texts, one of which must be on the connection.
+    "native"; `require_certificates` are PEM texts, one of which must be on the connection. `shard`
+    is where an HMAC secret stands; None: where the account's others do.
     """
 
     account: str
@@ -44,6 +45,7 @@ class NewKey:
     certificate: str | None = None
     requires: Sequence[str] = ()
     require_certificates: Sequence[str] = ()
+    shard: int | None = None
 
 
 def make(wanted: NewKey, now_us: int, unbound_us: int | None = None) -> Credential:
@@ -66,6 +68,9 @@ def make(wanted: NewKey, now_us: int, unbound_us: int | None = None) -> Credenti
             named = own_address(public_pem(algorithm, material), named)
     else:
         algorithm, material = HMAC, None
+    if wanted.shard is not None and algorithm != HMAC:
+        hint = "leave --shard out: an account's public keys go wherever they are registered"
+        raise KeyTextError(f"an {algorithm} key has no secret that stands in a shard", hint=hint)
     if expires_us is not None and expires_us <= now_us:
         raise KeyTextError("the credential would have expired", hint="name a time to come")
     scopes = read_scopes(wanted.scopes)

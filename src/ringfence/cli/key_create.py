@@ -22,6 +22,7 @@ from ringfence.errors import (
     KeyExistsError,
     KeyTextError,
     RoleError,
+    ShardError,
     StepUpError,
 )
 
@@ -68,6 +69,10 @@ def create(
     pre_active: Annotated[
         bool, typer.Option("--pre-active", help="Not good until `key resume`.")
     ] = False,
+    shard: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**31 - 1, help="The shard of a new account's HMAC secrets."),
+    ] = None,
     why: WhyOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -94,6 +99,7 @@ def create(
             own,
             require or [],
             pems,
+            shard,
         )
         created = service.create(wanted)
     created["private_key_file"] = None if generate_key is None else str(generate_key)
@@ -177,6 +183,7 @@ def public_half(
             KeyExistsError,
             KeyTextError,
             RoleError,
+            ShardError,
             StepUpError,
         ):
             # Only these say for sure that the other half is registered nowhere.

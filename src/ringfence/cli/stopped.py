@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ringfence.config import Loaded
-    from ringfence.identity import MasterKey
+    from ringfence.identity import RootKey
     from ringfence.identity.stepup import May
 
 __all__ = ["judge"]
 
 
-def judge(loaded: Loaded, master: MasterKey) -> May:
+def judge(loaded: Loaded, master: RootKey) -> May:
     """Return what judges the step-ups of whoever runs this process.
 
     Raises:

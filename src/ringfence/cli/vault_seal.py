@@ -43,6 +43,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
     book = Book.read(seal_path(Folder(loaded.folder)))
     clear = [n for n in key_files(loaded) if not is_sealed((loaded.folder / n).read_bytes())]
     said: dict[str, Any] = {"sealed": book is not None, "clear": clear}
+    said["derives_from"] = root_of(Folder(loaded.folder))
     said["version"] = None if book is None else book.version
     said["opened_by"] = [] if book is None else [named(slot.kek) for slot in book.slots]
     said["items"] = {} if book is None else book.items
@@ -50,7 +51,8 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
         say_json(said)
         return
     opens = " or ".join(said["opened_by"]) or "nothing: who has the folder has its keys"
-    rows: list[tuple[str, Any]] = [("opened by", opens), ("version", said["version"])]
+    rows: list[tuple[str, Any]] = [("derives from", said["derives_from"])]
+    rows += [("opened by", opens), ("version", said["version"])]
     pairs([*rows, ("sealed", sorted(said["items"]) or None), ("in the clear", clear or None)])
     if len(said["opened_by"]) > 1:
         print("\nA rewrap was interrupted: `ringfence vault rewrap --to …` again ends it.")
@@ -116,6 +118,22 @@ def rewrap(
     else:
         print(f"the state folder is opened by: {named(book.slots[0].kek)}")
         print("Copies from before are still opened by what opened them: destroy them.")
+
+
+def root_of(folder: Folder) -> str:
+    """Return what a folder's secrets are derived from, in words; which shard, if it can be read."""
+    from ringfence.identity.seal.folder import root_name
+    from ringfence.identity.seal.item import is_sealed
+    from ringfence.identity.subtree import SubtreeKey
+
+    name = root_name(folder)
+    if name is None:
+        return "nothing yet"
+    path = folder.path / name
+    if path == folder.master_key:
+        return "a master key"
+    sealed = is_sealed(path.read_bytes())
+    return "a shard's subtree" if sealed else f"shard {SubtreeKey.read(path).home}"
 
 
 @contextmanager

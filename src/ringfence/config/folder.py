@@ -31,6 +31,11 @@ class Folder:
         return self.path / "keys" / "master.key"
 
     @property
+    def shard_key(self) -> Path:
+        """In its place: one shard's subtree of it."""
+        return self.path / "keys" / "shard.key"
+
+    @property
     def store(self) -> Path:
         """The credential store."""
         return self.path / "ringfence.db"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ringfence.identity.credential import SCOPES, Change, Credential
 from ringfence.identity.opened import open_master
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import MasterKey, RootKey
 from ringfence.identity.store import Store
 from ringfence.identity.vault import Vault, VenueKey
 
@@ -13,6 +13,7 @@ __all__ = [
     "Change",
     "Credential",
     "MasterKey",
+    "RootKey",
     "Store",
     "Vault",
     "VenueKey",

@@ -12,15 +12,16 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from ringfence.identity.credential import HMAC, X509, Credential
+from ringfence.identity.derivation import Place
 from ringfence.identity.rows import words
-from ringfence.identity.schema import CREDENTIAL
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.schema import CREDENTIAL, DERIVATION
+from ringfence.identity.secret import RootKey
 from ringfence.identity.store import Store
 
-__all__ = ["engine_records"]
+__all__ = ["elsewhere", "engine_records"]
 
 COLUMNS = (
     "key_id",
@@ -34,12 +35,15 @@ COLUMNS = (
     "certificates",
     "state",
 )
+PLACED = CREDENTIAL.outerjoin(DERIVATION, DERIVATION.c.key_id == CREDENTIAL.c.key_id)
+PLACE = (DERIVATION.c.account, DERIVATION.c.shard)
+"""Where a secret stands; null for one that does not stand in the tree."""
 ROWS = 10_000
 """Rows that are in memory at a time."""
 
 
-def engine_records(store: Store, master: MasterKey) -> bytes:
-    """Return every credential that can be verified as a JSON array, held where principals are.
+def engine_records(store: Store, master: RootKey) -> bytes:
+    """Return every credential that this gateway can verify as JSON, held where principals are.
 
     Raises:
         StoreError: the store cannot be read, or a secret cannot be derived.
@@ -48,7 +52,16 @@ def engine_records(store: Store, master: MasterKey) -> bytes:
     return b"[" + ",".join(texts(store, master, held)).encode() + b"]"
 
 
-def texts(store: Store, master: MasterKey, held: Iterable[str]) -> Iterator[str]:
+def elsewhere(store: Store, shard: int) -> int:
+    """Return how many credentials have a secret that a gateway of this shard cannot derive."""
+    there = DERIVATION.c.shard.is_distinct_from(shard)
+    hmac = (CREDENTIAL.c.algorithm == HMAC) & (CREDENTIAL.c.state != "destroyed")
+    asked = select(func.count()).select_from(PLACED).where(hmac & there)
+    with store.database.transaction() as db:
+        return int(db.execute(asked).scalar_one())
+
+
+def texts(store: Store, master: RootKey, held: Iterable[str]) -> Iterator[str]:
     """Yield each credential as JSON."""
     out = frozenset(held)
     standings = {name: json.dumps(said) for name, said in store.principals.standings().items()}
@@ -56,10 +69,14 @@ def texts(store: Store, master: MasterKey, held: Iterable[str]) -> Iterator[str]
         CREDENTIAL.c.public_key.is_not(None) | (CREDENTIAL.c.algorithm == HMAC)
     )
     generations = dict(store.generations())
-    asked = select(*(CREDENTIAL.c[name] for name in COLUMNS)).where(verifiable)
-    for key_id, account, key, expires_us, algorithm, *shared in store.rows(asked, ROWS):
+    asked = select(*(CREDENTIAL.c[name] for name in COLUMNS), *PLACE).where(verifiable)
+    for row in store.rows(asked.select_from(PLACED), ROWS):
+        key_id, account, key, expires_us, algorithm, *shared, of, shard = row
         if algorithm == HMAC:
-            material = master.secret(key_id, generations.get(key_id, 1)).encode()
+            place = None if shard is None else Place(of, shard)
+            if not master.reaches(place):
+                continue
+            material = master.secret(key_id, generations.get(key_id, 1), place).encode()
         else:
             material = bytes.fromhex(key_id) if algorithm == X509 else key
         yield (

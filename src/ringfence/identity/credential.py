@@ -17,7 +17,7 @@ from ringfence.errors import KeyTextError, StoreError
 from ringfence.identity.certificate import certificate_pem
 from ringfence.identity.derivation import Place
 from ringfence.identity.keypair import public_pem
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 
 __all__ = [
     "ADMIN",
@@ -122,7 +122,7 @@ class Credential:
 
     def for_engine(
         self,
-        master: MasterKey,
+        master: RootKey,
         *,
         held: bool = False,
         standing: Mapping[str, Any] | None = None,

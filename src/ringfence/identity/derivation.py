@@ -15,9 +15,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, select
 
-from ringfence.errors import DerivationError, StoreError
+from ringfence.errors import DerivationError, ShardError, StoreError
 from ringfence.identity.migrations import open_database
-from ringfence.identity.schema import DERIVATION
+from ringfence.identity.schema import CREDENTIAL, DERIVATION
 from ringfence.identity.slip10 import HARDENED, Node
 
 __all__ = ["DEFAULT_SHARD", "Place", "Places", "ShardKey", "characters", "places"]
@@ -27,7 +27,7 @@ CURVE = "ed25519"
 TREE = (83, 1)
 """Ringfence's own number, and the version of what is below it."""
 DEFAULT_SHARD = 0
-SECRET_PURPOSE, VAULT_PURPOSE, STREAM_PURPOSE = 1, 4, 9
+SECRET_PURPOSE, VAULT_PURPOSE, STATE_PURPOSE, STREAM_PURPOSE = 1, 4, 5, 9
 NAME_LEVELS = 5
 """Indices that a name becomes: 155 bits of its SHA-256, so that no two names meet."""
 
@@ -109,6 +109,10 @@ class ShardKey:
         """Return the key that seals this shard's venue keys: 32 bytes."""
         return self._node.below((VAULT_PURPOSE,)).key
 
+    def state_key(self) -> bytes:
+        """Return what authenticates the state of a gateway that has this shard alone: 32 bytes."""
+        return self._node.below((STATE_PURPOSE,)).key
+
 
 class Places:
     """Which credentials of a store stand in the tree. A row is never changed or removed."""
@@ -130,6 +134,33 @@ class Places:
         """Return the shards in which a credential stands."""
         with self._database.transaction() as db:
             return list(db.execute(select(DERIVATION.c.shard).distinct()).scalars())
+
+    def standing_in(self, shard: int) -> dict[str, Place]:
+        """Return the places of one shard, by the credential's id."""
+        asked = select(DERIVATION).where(DERIVATION.c.shard == shard)
+        with self._database.transaction() as db:
+            return {row.key_id: Place(row.account, row.shard) for row in db.execute(asked)}
+
+    def shard_of(self, account: str, wanted: int | None, home: int) -> int:
+        """Return where an account's next secret stands: where its others do, else `wanted`, `home`.
+
+        Raises:
+            ShardError: its others stand elsewhere than `wanted`.
+        """
+        # By the credentials, whose accounts have an index.
+        held = select(DERIVATION.c.shard).join(
+            CREDENTIAL, CREDENTIAL.c.key_id == DERIVATION.c.key_id
+        )
+        with self._database.transaction() as db:
+            there: int | None = db.execute(
+                held.where(CREDENTIAL.c.account == account).limit(1)
+            ).scalar()
+        if there is not None and wanted not in (None, there):
+            hint = "one account, one shard: leave --shard out, or create another account"
+            raise ShardError(f"the keys of {account} stand in shard {there}", hint=hint)
+        if there is not None:
+            return there
+        return home if wanted is None else wanted
 
     def take(self, key_id: str, place: Place) -> None:
         """Keep where a new credential stands; durable on return. Comes before the credential.

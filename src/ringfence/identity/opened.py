@@ -17,10 +17,11 @@ from ringfence.config import Loaded
 from ringfence.config.folder import Folder
 from ringfence.errors import SealError, StoreError
 from ringfence.identity.derivation import Places
-from ringfence.identity.seal.folder import MASTER, Opening, open_folder
+from ringfence.identity.seal.folder import ROOTS, Opening, open_folder, root_name
 from ringfence.identity.seal.item import is_sealed
 from ringfence.identity.seal.unlock import Unlock, wiped
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import MasterKey, RootKey
+from ringfence.identity.subtree import SubtreeKey
 
 __all__ = ["Opened", "key_files", "laid", "open_master", "opened_state"]
 
@@ -30,7 +31,7 @@ class Opened:
     """A state folder whose keys can be used. `files`: where the engine finds each sealed key."""
 
     loaded: Loaded
-    master: MasterKey
+    master: RootKey
     files: dict[str, str] = field(default_factory=dict)
     _handles: list[int] = field(default_factory=list)
 
@@ -99,16 +100,23 @@ def opened_state(loaded: Loaded, unlock: Unlock) -> Iterator[Opened]:
 
 
 @contextmanager
-def laid(loaded: Loaded, opening: Opening | None, clear: Sequence[str] = ()) -> Iterator[Opened]:
+def laid(
+    loaded: Loaded,
+    opening: Opening | None,
+    clear: Sequence[str] = (),
+    root: RootKey | None = None,
+) -> Iterator[Opened]:
     """Yield a folder whose seal is open, without the items `clear`, which the engine can read.
+
+    `root`: what its secrets are derived from, where the folder has nothing of that yet.
 
     Raises:
         SealError: a file is not the one that belongs to the seal.
     """
-    state = Opened(loaded, master_of(Folder(loaded.folder), opening, loaded.store()))
+    state = Opened(loaded, root or root_of(Folder(loaded.folder), opening, loaded.store()))
     try:
         for name in () if opening is None else opening.book.items:
-            if opening is not None and name != MASTER and name not in clear:
+            if opening is not None and name not in (*ROOTS, *clear):
                 state.take(opening, name)
         yield state
     finally:
@@ -130,7 +138,9 @@ def unsealed(loaded: Loaded, opening: Opening) -> None:
 def key_files(loaded: Loaded) -> list[str]:
     """Return the folder's files that hold keys, by their paths in it; no others."""
     config = loaded.config
-    named = [MASTER, config.attestation.key, config.ledger.key]
+    root = root_name(Folder(loaded.folder))
+    named = [] if root is None else [root]
+    named += [config.attestation.key, config.ledger.key]
     named += [one.tls.key for one in config.listeners if one.tls is not None]
     if config.admin.pages is not None and config.admin.pages.tls is not None:
         named.append(config.admin.pages.tls.key)
@@ -144,28 +154,40 @@ def key_files(loaded: Loaded) -> list[str]:
 
 def open_master(
     folder: Folder, store: Path | str | None = None, unlock: Unlock | None = None
-) -> MasterKey:
-    """Return the master key of a state folder, which knows where its credentials stand.
+) -> RootKey:
+    """Return what a state folder derives from, which knows where its credentials stand.
 
     `store` is a file or a URL; without it, the folder's own.
 
     Raises:
         SealError: the folder's seal cannot be opened.
-        StoreError: the master key or the store cannot be read.
+        StoreError: the key or the store cannot be read.
     """
     with open_folder(folder, unlock or Unlock()) as opening:
-        return master_of(folder, opening, store or folder.store)
+        return root_of(folder, opening, store or folder.store)
 
 
-def master_of(folder: Folder, opening: Opening | None, store: Path | str) -> MasterKey:
-    """Return the master key, from the seal if there is one."""
-    places = Places(store)
-    if opening is None:
-        if folder.master_key.is_file() and is_sealed(folder.master_key.read_bytes()):
-            said = f"{folder.master_key} is sealed, and its seal is gone"
+def root_of(folder: Folder, opening: Opening | None, store: Path | str) -> RootKey:
+    """Return what a folder derives from, out of the seal if there is one.
+
+    Raises:
+        SealError: it is sealed, and not the one that belongs to the seal.
+        StoreError: there is none, or it cannot be read.
+    """
+    places, name = Places(store), root_name(folder)
+    if name is None:
+        said = f"{folder.path} has neither a master key nor a shard's subtree"
+        raise StoreError(said, hint="put it back; or `ringfence vault import` brings a subtree")
+    path = folder.path / name
+    if opening is None or name not in opening.book.items:
+        if is_sealed(path.read_bytes()):
+            said = f"{path} is sealed, and its seal is gone"
             raise SealError(said, code="seal_rolled_back")
-        return MasterKey.read(folder.master_key, places)
-    with wiped(opening.content(MASTER)) as text:
+        read = MasterKey.read if path == folder.master_key else SubtreeKey.read
+        return read(path, places)
+    with wiped(opening.content(name)) as text:
+        if path == folder.shard_key:
+            return SubtreeKey.parse(text.decode("ascii", "replace"), places)
         try:
             return MasterKey(bytes.fromhex(text.decode("ascii")), places)
         except ValueError:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from ringfence.identity.derivation import places
 from ringfence.identity.rows import credential
 from ringfence.identity.schema import CREDENTIAL
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 from ringfence.identity.store import Store
 from ringfence.identity.tree import placed
 
@@ -20,9 +20,9 @@ AT_ONCE = 500
 
 
 def engine_records_of(
-    store: Store, master: MasterKey, key_ids: Sequence[str]
+    store: Store, master: RootKey, key_ids: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return those of the credentials that can be verified, as they stand in the store now.
+    """Return those of the credentials that can be verified here, as they stand in the store now.
 
     Raises:
         StoreError: the store cannot be read, or a secret cannot be derived.
@@ -42,5 +42,7 @@ def engine_records_of(
         for one in ones:
             held, standing = stands[one.account]
             place = derived.get(one.key_id)
+            if one.derived and not master.reaches(place):
+                continue
             found.append(one.for_engine(master, held=held, standing=standing, place=place))
     return found

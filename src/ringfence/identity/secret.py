@@ -1,21 +1,24 @@
-"""HMAC secrets, derived from one master key, so that no store or backup holds them.
+"""HMAC secrets, derived from one key of the state folder, so that no store or backup holds them.
 
-Who has the master key and a credential's id has its secret: guard it as the secrets' sum. A
-credential that has a place in the tree of keys has the secret of that place (`derivation`); one
-from before there was a tree keeps that of HKDF.
+That is the master key, or one shard's subtree of it (`subtree`). Who has it and a credential's id
+has its secret: guard it as the secrets' sum. A credential that has a place in the tree of keys has
+the secret of that place (`derivation`); one from before there was a tree keeps that of HKDF, which
+only the master key gives.
 """
 
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from ringfence.errors import StoreError
+from ringfence.errors import ShardError, StoreError
 from ringfence.identity.derivation import (
     ALPHABET,
+    DEFAULT_SHARD,
     SECRET_CHARACTERS,
     Place,
     Places,
@@ -23,17 +26,91 @@ from ringfence.identity.derivation import (
     characters,
 )
 
-__all__ = ["MASTER_BYTES", "MasterKey", "fresh_key_id"]
+__all__ = ["MASTER_BYTES", "MasterKey", "RootKey", "fresh_key_id", "hkdf"]
 
 MASTER_BYTES = 32
 KEY_ID_CHARACTERS = 32
 STREAM_BYTES = 2 * SECRET_CHARACTERS
 
 
-class MasterKey:
-    """The state folder's master key. Shown nowhere, not even by `repr`."""
+class RootKey(ABC):
+    """What a state folder's secrets are derived from. Shown nowhere, not even by `repr`."""
 
-    __slots__ = ("_material", "_places", "_shards")
+    __slots__ = ("_places",)
+
+    def __init__(self, places: Places | None) -> None:
+        """Keep where credentials stand; without `places`, none stands in the tree."""
+        self._places = places
+
+    def __repr__(self) -> str:
+        """Tell nothing."""
+        return f"{type(self).__name__}(...)"
+
+    @property
+    @abstractmethod
+    def home(self) -> int:
+        """The shard of an account that has no secret yet, unless somebody names one."""
+
+    @abstractmethod
+    def shard(self, shard: int) -> ShardKey:
+        """Return one shard's subtree, which tells nothing of another's.
+
+        Raises:
+            DerivationError: `shard` is not 0 to 2^31 - 1.
+            ShardError: it cannot be derived from this.
+        """
+
+    @abstractmethod
+    def vault_key(self) -> bytes:
+        """Return the key that seals the venue keys: 32 bytes. No credential's `info` starts so."""
+
+    @abstractmethod
+    def derived(self, info: bytes, size: int) -> bytes:
+        """Return `size` bytes for the use that `info` names; no two uses may share one."""
+
+    def reaches(self, place: Place | None) -> bool:
+        """Tell whether a secret that stands there can be derived from this: by default, at home."""
+        return place is not None and place.shard == self.home
+
+    def place(self, key_id: str) -> Place | None:
+        """Return where a credential's secrets stand; None: not in the tree."""
+        return None if self._places is None else self._places.find(key_id)
+
+    def standing_in(self, shard: int) -> dict[str, Place]:
+        """Return the places of one shard, by the credential's id."""
+        return {} if self._places is None else self._places.standing_in(shard)
+
+    def settle(self, key_id: str, account: str, shard: int | None = None) -> None:
+        """Give a new credential its place: in `shard`, or where its account's secrets stand.
+
+        Raises:
+            ShardError: the account stands elsewhere, or that shard is not within reach.
+            StoreError: the store cannot be written, or the id stands elsewhere.
+        """
+        if self._places is not None:
+            found = self._places.shard_of(account, shard, self.home)
+            self.shard(found)
+            self._places.take(key_id, Place(account, found))
+
+    def secret(self, key_id: str, generation: int, place: Place | None = None) -> str:
+        """Return the secret of `key_id` in this generation: 64 letters and digits.
+
+        `place`: where it stands; None: where the store says.
+        Raises:
+            ShardError: it stands in another shard than this has.
+            StoreError: the id has none; one in 2^200 ids.
+        """
+        place = place or self.place(key_id)
+        if place is None:
+            said = f"credential {key_id} stands in no shard, and there is no master key here"
+            raise ShardError(said)
+        return self.shard(place.shard).secret(place.account, key_id, generation)
+
+
+class MasterKey(RootKey):
+    """The master key, from which every shard's subtree can be derived."""
+
+    __slots__ = ("_material", "_shards")
 
     def __init__(self, material: bytes, places: Places | None = None) -> None:
         """Keep `material`, exactly MASTER_BYTES long; without `places`, HKDF gives all secrets.
@@ -43,13 +120,9 @@ class MasterKey:
         """
         if len(material) != MASTER_BYTES:
             raise StoreError(f"a master key has {MASTER_BYTES} bytes, not {len(material)}")
+        super().__init__(places)
         self._material = material
-        self._places = places
         self._shards: dict[int, ShardKey] = {}
-
-    def __repr__(self) -> str:
-        """Tell nothing."""
-        return "MasterKey(...)"
 
     @classmethod
     def read(cls, path: Path, places: Places | None = None) -> MasterKey:
@@ -68,46 +141,31 @@ class MasterKey:
         except ValueError as e:
             raise StoreError(f"the master key {path} is not a line of hexadecimal digits") from e
 
-    def settle(self, key_id: str, account: str) -> None:
-        """Give a new credential its place in the tree, in the default shard.
-
-        Raises:
-            StoreError: the store cannot be written, or the id stands elsewhere.
-        """
-        if self._places is not None:
-            self._places.take(key_id, Place(account))
+    @property
+    def home(self) -> int:
+        """As `RootKey.home`."""
+        return DEFAULT_SHARD
 
     def shard(self, shard: int) -> ShardKey:
-        """Return one shard's subtree, which tells nothing of another's.
-
-        Raises:
-            DerivationError: `shard` is not 0 to 2^31 - 1.
-        """
+        """As `RootKey.shard`."""
         if shard not in self._shards:
             self._shards[shard] = ShardKey.derive(self._material, shard)
         return self._shards[shard]
 
+    def reaches(self, place: Place | None) -> bool:
+        """As `RootKey.reaches`: every one."""
+        return place is None or place.shard >= 0
+
     def secret(self, key_id: str, generation: int, place: Place | None = None) -> str:
-        """Return the secret of `key_id` in this generation: 64 letters and digits.
-
-        `place`: where it stands; None: where the store says.
-        Raises:
-            StoreError: the id has none; one in 2^200 ids.
-        """
-        if place is None and self._places is not None:
-            place = self._places.find(key_id)
-        if place is not None:
-            return self.shard(place.shard).secret(place.account, key_id, generation)
-        return self._hkdf_secret(key_id, generation)
-
-    def _hkdf_secret(self, key_id: str, generation: int) -> str:
-        """Return the secret of a credential from before there was a tree.
+        """As `RootKey.secret`; one from before there was a tree has its own.
 
         Source: RFC 5869, HKDF with SHA-256, no salt; `info` names use, id and generation.
         """
+        if (place := place or self.place(key_id)) is not None:
+            return super().secret(key_id, generation, place)
         # An id holds no '/', so no two (id, generation) share an info.
         info = f"ringfence/hmac/v1/{key_id}/{generation}".encode()
-        stream = HKDF(SHA256(), STREAM_BYTES, salt=None, info=info).derive(self._material)
+        stream = hkdf(self._material, info, STREAM_BYTES)
         text = characters(stream)
         if text is None:
             raise StoreError(f"no secret can be derived for {key_id}", hint="create another")
@@ -124,17 +182,19 @@ class MasterKey:
         return split(self._material, threshold, count)
 
     def vault_key(self) -> bytes:
-        """Return the key that seals the venue keys: 32 bytes. No credential's `info` starts so."""
+        """As `RootKey.vault_key`."""
         return self.derived(b"ringfence/vault/v1", MASTER_BYTES)
 
     def derived(self, info: bytes, size: int) -> bytes:
-        """Return `size` bytes for the use that `info` names; no two uses may share one.
-
-        Source: RFC 5869, HKDF with SHA-256, no salt.
-        """
-        return HKDF(SHA256(), size, salt=None, info=info).derive(self._material)
+        """As `RootKey.derived`."""
+        return hkdf(self._material, info, size)
 
 
 def fresh_key_id() -> str:
     """Return a new credential id: KEY_ID_CHARACTERS random letters and digits, 190 bits."""
     return "".join(secrets.choice(ALPHABET) for _ in range(KEY_ID_CHARACTERS))
+
+
+def hkdf(material: bytes, info: bytes, size: int) -> bytes:
+    """Return `size` bytes for what `info` names. Source: RFC 5869, SHA-256, no salt."""
+    return HKDF(SHA256(), size, salt=None, info=info).derive(material)

@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ringfence.errors import FileError, SealError, VaultError
 from ringfence.identity.seal.floor import Floor
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 
 __all__ = ["Vault", "VenueKey", "read_material"]
 
@@ -89,7 +89,7 @@ class Vault:
     keeps the highest that has been there, in another file.
     """
 
-    def __init__(self, path: Path, master: MasterKey, floor: Floor | None = None) -> None:
+    def __init__(self, path: Path, master: RootKey, floor: Floor | None = None) -> None:
         """Keep what is needed; nothing is read yet."""
         self._path = path
         self._cipher = AESGCMSIV(master.vault_key())

@@ -15,6 +15,7 @@ from ringfence.api.newkey import NewKey
 from ringfence.api.operators import Operators
 from ringfence.api.routes.answers import Key, KeyCreated, KeyRotated, KeyStep, KeyStory
 from ringfence.api.routes.asking import Body, May, Operator, Who, WhyRequest
+from ringfence.identity.slip10 import HARDENED
 from ringfence.identity.stepup import May as Judge
 
 __all__ = ["router"]
@@ -50,6 +51,7 @@ class KeyRequest(Body):
     certificate: Pem | None = None
     requires: list[str] = Field(default_factory=list)
     require_certificates: list[Pem] = Field(default_factory=list)
+    shard: Annotated[int, Field(ge=0, lt=HARDENED)] | None = None
 
 
 class RevokeRequest(WhyRequest):

@@ -20,7 +20,7 @@ from ringfence.identity.address.record import (
 from ringfence.identity.address.schema import ADDRESS, ADDRESS_CHANGE
 from ringfence.identity.database import Database
 from ringfence.identity.lifecycle import KINDS
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 from ringfence.identity.tree import find as find_principal
 from ringfence.identity.tree import in_use
 
@@ -34,7 +34,7 @@ FIELDS = WithdrawalAddress.__slots__
 class Addresses:
     """The withdrawal addresses of one store. Any thread, and any process, may call."""
 
-    def __init__(self, database: Database, master: MasterKey) -> None:
+    def __init__(self, database: Database, master: RootKey) -> None:
         """Keep the store's database, and what rows are authenticated with."""
         self._transaction = database.transaction
         self._key = master.derived(b"ringfence/address/v1", MAC_BYTES)

@@ -13,7 +13,7 @@ from ringfence.errors import ApprovalError
 from ringfence.identity.approval.description import Description, Vote, id_of
 from ringfence.identity.approval.schema import APPROVAL, VOTE
 from ringfence.identity.database import Database
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 
 __all__ = ["Approvals", "Request"]
 
@@ -37,7 +37,7 @@ class Approvals:
     `tell` is called inside a step's transaction: where it raises, nothing is done.
     """
 
-    def __init__(self, database: Database, master: MasterKey) -> None:
+    def __init__(self, database: Database, master: RootKey) -> None:
         """Keep the store's database, and what votes are authenticated with."""
         self._transaction = database.transaction
         self._key = master.derived(b"ringfence/approval/v1", MAC_BYTES)

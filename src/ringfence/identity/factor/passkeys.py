@@ -19,7 +19,7 @@ from ringfence.errors import FactorError
 from ringfence.identity.database import Database
 from ringfence.identity.factor.passkey import Passkey, Used
 from ringfence.identity.factor.schema import PASSKEY
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 
 __all__ = ["MAX_LABEL", "Passkeys", "remove_passkeys"]
 
@@ -32,7 +32,7 @@ MAX_LABEL = 64
 class Passkeys:
     """The passkeys of all operators. Any thread, and any process, may call."""
 
-    def __init__(self, database: Database, master: MasterKey) -> None:
+    def __init__(self, database: Database, master: RootKey) -> None:
         """Keep the store's database, and what rows are authenticated with."""
         self._transaction = database.transaction
         self._key = master.derived(b"ringfence/passkey/v1", MAC_BYTES)

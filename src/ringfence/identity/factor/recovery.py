@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterable
 
 from ringfence.errors import FactorError
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 
 __all__ = ["CODES", "fresh_codes", "matching", "recovery_digest"]
 
@@ -35,7 +35,7 @@ def fresh() -> str:
     return "-".join(text[at : at + GROUP] for at in range(0, CHARACTERS, GROUP))
 
 
-def recovery_digest(master: MasterKey, operator: str, code: str) -> bytes:
+def recovery_digest(master: RootKey, operator: str, code: str) -> bytes:
     """Return what is kept of a code.
 
     Raises:

@@ -18,7 +18,7 @@ from ringfence.identity.factor.recovery import fresh_codes, matching, recovery_d
 from ringfence.identity.factor.schema import GUESS, RECOVERY, STEP_UP, TOTP
 from ringfence.identity.factor.throttle import check_open, locked_until_us
 from ringfence.identity.factor.totp import matching_step, totp_secret
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 from ringfence.identity.stepup import StepUp
 
 __all__ = ["Factors"]
@@ -32,7 +32,7 @@ BEGUN, IN_FORCE, REMOVED = 0, 1, 2
 class Factors:
     """The second factors of all operators. Any thread, and any process, may call."""
 
-    def __init__(self, database: Database, master: MasterKey) -> None:
+    def __init__(self, database: Database, master: RootKey) -> None:
         """Keep the store's database, and what secrets are derived from."""
         self._transaction = database.transaction
         self._master = master

@@ -11,7 +11,7 @@ import hmac
 import pyotp
 
 from ringfence.errors import FactorError
-from ringfence.identity.secret import MasterKey
+from ringfence.identity.secret import RootKey
 
 __all__ = ["STEP_SECONDS", "WINDOW", "enrolment_uri", "matching_step", "totp_secret"]
 
@@ -23,7 +23,7 @@ SECRET_BYTES = 20
 """RFC 4226 4: 160 bits are recommended, and every app takes them."""
 
 
-def totp_secret(master: MasterKey, operator: str, generation: int) -> str:
+def totp_secret(master: RootKey, operator: str, generation: int) -> str:
     """Return an operator's secret in base32, as apps take it."""
     # A name holds no '/', so no two (operator, generation) share an info.
     info = f"ringfence/totp/v1/{operator}/{generation}".encode()

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -27,10 +27,11 @@ from ringfence.identity.seal.kek import KEY_BYTES, Kek, reach_kek
 from ringfence.identity.seal.unlock import Unlock, wiped
 from ringfence.identity.vault import replace_private
 
-__all__ = ["MASTER", "SEAL", "Opening", "open_folder", "rewrap", "seal_path", "sealing"]
+__all__ = ["SEAL", "Opening", "open_folder", "rewrap", "root_name", "seal_path", "sealing"]
 
 SEAL = "keys/seal.json"
-MASTER = "keys/master.key"
+ROOTS = ("keys/master.key", "keys/shard.key")
+"""What a folder's secrets are derived from: one of them."""
 
 
 @dataclass(slots=True)
@@ -63,6 +64,19 @@ class Opening:
         for key in self.keys.values():
             key[:] = bytes(len(key))
         self.kek.close()
+
+
+def root_name(folder: Folder) -> str | None:
+    """Return the file that a folder's secrets are derived from; None: it has none yet.
+
+    Raises:
+        SealError: it has two.
+    """
+    found = [name for name in ROOTS if (folder.path / name).exists()]
+    if len(found) > 1:
+        hint = "remove the one that does not belong there"
+        raise SealError(f"{folder.path} has both {' and '.join(found)}", hint=hint)
+    return found[0] if found else None
 
 
 def seal_path(folder: Folder) -> Path:
@@ -247,7 +261,7 @@ def seal_file(folder: Folder, book: Book, name: str, key: bytearray) -> None:
 
 def public_part(name: str, content: bytearray) -> str | None:
     """Return the public key of an Ed25519 key in PEM, so that verifying needs no opening."""
-    if PurePosixPath(name).name == "master.key" or not content.startswith(b"-----BEGIN"):
+    if name in ROOTS or not content.startswith(b"-----BEGIN"):
         return None
     try:
         key = load_pem_private_key(bytes(content), password=None)
