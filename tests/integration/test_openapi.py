@@ -11,12 +11,14 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import booleans
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
 from demo.stage import ringfence, running
+from ringfence.identity.export import Recipient
 
 CHECKED = [
     "not_a_server_error",
@@ -35,6 +37,8 @@ GENERATED = settings(
     suppress_health_check=list(HealthCheck),
 )
 NEVER = "http://127.0.0.1:9"
+
+RECIPIENT = Recipient.of(X25519PrivateKey.generate()).line()
 
 # Bodies that would do; `{NAMES}` stand for what is there, or all would be refused for what is not.
 MAY: dict[str, Any] = {"scopes": ["read"], "allow": ["127.0.0.0/8"]}
@@ -56,6 +60,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /addresses": {"account": "{there}", "asset": "BTC", "address": "{fresh}", "label": ""}
     | dict.fromkeys(["network", "tag", "max_amount"]),
     "POST /exports/shares": {"threshold": 3, "count": 5},
+    "POST /exports/files": {"venue_keys": [], "shard": 7, "recipient": RECIPIENT},
     "POST /erase": {"address": "127.0.0.1", "until": None},
 }
 BEFORE = {

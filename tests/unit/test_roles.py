@@ -55,6 +55,7 @@ POST /vault                       x     x     .        .       .
 POST /vault/{name}/remove         x     x     x        .       .
 POST /seal/rewrap                 x     .     .        .       .
 POST /exports/shares              x     .     .        .       .
+POST /exports/files               x     .     .        .       .
 GET /holds                        x     x     x        x       x
 POST /holds                       x     .     x        .       .
 POST /holds/{name}/lift           x     .     x        .       .
@@ -106,7 +107,8 @@ def made(store: Store) -> FastAPI:
     nothing: Any = Unreached()
     keys = KeyService(store, MasterKey(bytes(32)))
     volumes, vault = cast("VolumeService", nothing), cast("VaultService", nothing)
-    return app(keys, volumes, cast("Engine", nothing), None, vault, seal=nothing, exports=nothing)
+    engine = cast("Engine", nothing)
+    return app(keys, volumes, engine, None, vault, seal=nothing, exports=nothing, files=nothing)
 
 
 def asked(made: FastAPI, uid: int) -> Iterator[tuple[str, int, dict[str, Any]]]:

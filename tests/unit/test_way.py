@@ -28,6 +28,7 @@ LOCAL = {
     "POST /vault": "a venue's secret is put where it stays",
     "POST /seal/rewrap": "tells what a command on the machine is about to do",
     "POST /exports/shares": "as above",
+    "POST /exports/files": "what is approved is taken where the gateway runs",
     "POST /volumes/{month}/drop": "takes longer than an answer may",
     "POST /erase": "takes longer than an answer may",
 }

@@ -22,6 +22,9 @@ __all__ = ["ApprovalService", "Perform", "matching"]
 Perform = Callable[[dict[str, Any], str, tuple[str, ...]], dict[str, Any]]
 """Does an act: its parameters, who asked, and whose approvals it rests on."""
 
+ALWAYS = {"vault.export": Approval(need=1, roles=("owner",))}
+"""What needs others whatever the configuration says, which can only ask for more of them."""
+
 VOTABLE = ("open", "locked", "approved")
 """Where a request stands while it can still be voted on."""
 
@@ -32,6 +35,16 @@ def matching(rules: Mapping[str, Approval], act: str, scopes: Iterable[str]) -> 
     if rule is None or (rule.scopes and not set(rule.scopes) & set(scopes)):
         return None
     return rule
+
+
+def at_least(rules: Mapping[str, Approval]) -> dict[str, Approval]:
+    """Return rules that ask for no less than `ALWAYS`."""
+    found = dict(rules)
+    for act, least in ALWAYS.items():
+        rule = rules.get(act, least)
+        need = max(rule.need, least.need)
+        found[act] = rule.model_copy(update={"need": need, "roles": least.roles, "scopes": ()})
+    return found
 
 
 class ApprovalService:
@@ -47,7 +60,7 @@ class ApprovalService:
         """Keep what is needed. `record` returns when the ledger has an event durably."""
         self._approvals = approvals
         self._tree = tree
-        self._rules = rules
+        self._rules = at_least(rules)
         self._record = record
         self.perform: Mapping[str, Perform] = {}
 
@@ -62,13 +75,15 @@ class ApprovalService:
         rule = matching(self._rules, act, scopes)
         if rule is None:
             return
-        name = self._asked_already(act, requester, parameters) or self._ask(
-            rule, act, requester, parameters
-        )
+        name = self._asked(rule, act, requester, parameters)
         hint = f"others run `ringfence approval approve {name}`; then you: `ringfence approval "
         hint += f"execute {name}`"
         said = f"this needs {rule.need} to approve ({', '.join(rule.roles)}): asked for as {name}"
         raise ApprovalError(said, hint=hint)
+
+    def request(self, act: str, requester: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Ask for the approval of an act that always needs it; return the request."""
+        return self.one(self._asked(self._rules[act], act, requester, parameters))
 
     def all(self) -> list[dict[str, Any]]:
         """Return every request, oldest first."""
@@ -135,6 +150,11 @@ class ApprovalService:
         )
         by = tuple(f"{one.voter}:{name}" for one in found.votes if one.approves)
         return self.perform[found.about.act](found.about.parameters, who, by)
+
+    def _asked(self, rule: Approval, act: str, requester: str, parameters: dict[str, Any]) -> str:
+        """Return the request of the same that is on its way, or of a new one."""
+        there = self._asked_already(act, requester, parameters)
+        return there or self._ask(rule, act, requester, parameters)
 
     def _ask(self, rule: Approval, act: str, requester: str, parameters: dict[str, Any]) -> str:
         asked_us = now_us()

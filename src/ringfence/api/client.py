@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from ringfence import errors
 from ringfence.api.client_factors import FactorClient
+from ringfence.api.export_files import NewExport
 from ringfence.api.keys import Successor
 from ringfence.api.newkey import NewKey
 from ringfence.api.principals import NewPrincipal
@@ -172,6 +173,11 @@ class Client(FactorClient):
         body = {"threshold": threshold, "count": count, "why": why}
         done: dict[str, Any] = self._ask("POST", "/exports/shares", body)
         return done
+
+    def ask_export(self, wanted: NewExport) -> dict[str, Any]:
+        """Ask others to approve an export; the answer is the request."""
+        asked: dict[str, Any] = self._ask("POST", "/exports/files", asdict(wanted))
+        return asked
 
     def holds(self) -> list[dict[str, Any]]:
         """Return the holds in force, oldest first."""

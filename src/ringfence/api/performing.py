@@ -7,12 +7,13 @@ from typing import Any
 
 from ringfence.api.addresses import AddressService
 from ringfence.api.approvals import Perform
+from ringfence.api.export_files import ExportFiles
 from ringfence.api.factors import FactorService
 from ringfence.api.keys import KeyService, Successor
 from ringfence.api.newkey import NewKey
 from ringfence.api.policies import PolicyService
 from ringfence.api.principals import NewPrincipal, PrincipalService
-from ringfence.errors import PolicyError
+from ringfence.errors import ExportError, PolicyError
 from ringfence.identity.address import NewAddress
 
 __all__ = ["performers"]
@@ -25,6 +26,7 @@ def performers(
     factors: FactorService,
     addresses: AddressService,
     policies: PolicyService | None = None,
+    files: ExportFiles | None = None,
 ) -> Mapping[str, Perform]:
     """Return what does each act that can need approval."""
 
@@ -60,7 +62,13 @@ def performers(
     def move(of: Parameters, who: str, by: tuple[str, ...]) -> Parameters:
         return PrincipalService(keys).move(of["of"], of["parent"], of["why"], who, by)
 
+    def export(of: Parameters, who: str, by: tuple[str, ...]) -> Parameters:
+        if files is None:
+            raise ExportError("this gateway exports nothing")
+        return files.make(of, who, by)
+
     return {
+        "vault.export": export,
         "principal.move": move,
         "policy.load": load,
         "address.add": address,

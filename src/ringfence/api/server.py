@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ringfence.api.addresses import AddressService
 from ringfence.api.approvals import ApprovalService
+from ringfence.api.export_files import ExportFiles
 from ringfence.api.exports import ExportService
 from ringfence.api.factors import FactorService
 from ringfence.api.hosting import hosted
@@ -96,14 +97,15 @@ def app(
     policies: PolicyService | None = None,
     passkeys: PasskeyService | None = None,
     addresses: AddressService | None = None,
+    files: ExportFiles | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
     `beside` tells how those stand who read the ledger behind the engine; `vault` has the venue
     keys, where it signs for a venue; `factors` and `approvals` are those of the keys' store.
-    Without the latter, nothing needs any. `addresses` are those of that store, too. `seal` and
-    `exports` are a gateway's that runs; `policies` are asked of what operators do; `passkeys` has
-    the links to its pages.
+    Without the latter, nothing needs any. `addresses` are those of that store, too. `seal`,
+    `exports` and `files` are a gateway's that runs; `policies` are asked of what operators do;
+    `passkeys` has the links to its pages.
     """
     tree = keys.store.principals
     operators = Operators(tree)
@@ -113,7 +115,7 @@ def app(
         approvals = ApprovalService(keys.approvals, tree, {}, lambda *told: engine.event(*told))
     if addresses is None:
         addresses = AddressService(keys.addresses, lambda *told: engine.event(*told), keys.engine)
-    approvals.perform = performers(keys, factors, addresses, policies)
+    approvals.perform = performers(keys, factors, addresses, policies, files)
     made = FastAPI(
         title="Ringfence",
         openapi_url=None,
@@ -158,8 +160,7 @@ def app(
         made.include_router(vault_routes.router(vault))
     if seal is not None:
         made.include_router(seal_routes.router(seal))
-    if exports is not None:
-        made.include_router(export_routes.router(exports))
+    made.include_router(export_routes.router(exports, files, approvals))
     if policies is not None:
         made.include_router(policy_routes.router(policies, approvals))
     for endpoint in endpoints(made):

@@ -7,7 +7,7 @@ first. So a crash in between leaves no key that went untold, and nothing stands 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from ringfence.api.telling import read_why
 from ringfence.config import Loaded
 from ringfence.config.model import read_name
 from ringfence.engine import Detail, Engine, Request, Seal, Secret, check_dialect, sign_request
-from ringfence.errors import EngineError, VaultError
+from ringfence.errors import EngineError, ExportError, VaultError
 from ringfence.identity.stepup import May, refused
 from ringfence.identity.vault import Vault, VenueKey, read_material
 
@@ -140,6 +140,40 @@ class VaultService:
             self._vault.write(known.values())
             return [key.shown() for key in known.values()]
 
+    def take_in(
+        self, keys: Sequence[VenueKey], about: Detail, why: str, who: str
+    ) -> list[dict[str, Any]]:
+        """Take keys in that another vault exported: all of them, or none; return them.
+
+        `about`: what the ledger is told of where they are from.
+        Raises:
+            ExportError: `export_there`: one is there already.
+            VaultError: no listener speaks a key's dialect, or the vault cannot be opened.
+            EngineError: the ledger does not take the event; then nothing has changed.
+        """
+        why = read_why(why)
+        with self._order:
+            known = self._vault.read()
+            for key in keys:
+                self._check_fresh(key, known)
+                known[key.name] = key
+            detail = {**about, "who": who, "generation": self._vault.next()}
+            self._record("vault.imported", detail | ({"why": why} if why else {}))
+            self._vault.write(known.values())
+            return [key.shown() for key in keys]
+
+    def _check_fresh(self, key: VenueKey, known: Mapping[str, VenueKey]) -> None:
+        """Make sure that a key can be used here, and is not there."""
+        if key.dialect not in self._dialects:
+            hint = "listeners speak: " + ", ".join(sorted(self._dialects))
+            raise VaultError(f"no listener speaks {key.dialect}", hint=hint)
+        for other in known.values():
+            same = (other.dialect, other.key_id) == (key.dialect, key.key_id)
+            if same or other.name == key.name:
+                hint = f"`ringfence vault remove {other.name}` first, if it is to be replaced"
+                said = f"the vault has {other.name} already, a key of {other.dialect}"
+                raise ExportError(said, hint=hint, code="export_there")
+
     def _follow(self, keys: Mapping[str, VenueKey]) -> bool:
         """Let the engine follow the vault, and tell whether there is one."""
         if self._engine is None:
@@ -210,6 +244,11 @@ class AskedVault:
         """As `VaultService.accept`, after the step-up that putting a key needs."""
         self.may("vault.put", "")
         return self.service.accept(why, self.who)
+
+    def take_in(self, keys: Sequence[VenueKey], about: Detail, why: str) -> list[dict[str, Any]]:
+        """As `VaultService.take_in`, after the step-up that putting a key needs."""
+        self.may("vault.put", "")
+        return self.service.take_in(keys, about, why, self.who)
 
     def venue_keys(self) -> list[dict[str, Any]]:
         """As `VaultService.venue_keys`."""

@@ -44,6 +44,8 @@ from ringfence.cli import (
     status,
     unlock,
     vault,
+    vault_export,
+    vault_import,
     vault_seal,
     vault_shares,
     venue,
@@ -136,6 +138,12 @@ shares = typer.Typer(help="The master key in shares, for the day that it is lost
 shares.command("split")(vault_shares.split)
 shares.command("combine")(vault_shares.combine)
 safe.add_typer(shares, name="shares")
+parcel = typer.Typer(help="Venue keys or a shard for another vault, sealed to its key.")
+parcel.command("ask")(vault_export.ask)
+parcel.command("take")(vault_export.take)
+safe.add_typer(parcel, name="export")
+safe.command("recipient")(vault_export.recipient)
+safe.command("import")(vault_import.import_file)
 app.add_typer(safe, name="vault")
 
 ledger = typer.Typer(help="Verify, prove and read the ledger.")

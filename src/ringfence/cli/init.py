@@ -41,11 +41,15 @@ def init(
     seal: Annotated[
         str, typer.Option(help="folder, passphrase, file:PATH, pkcs11:URI or transit:URL.")
     ] = "folder",
+    for_shard: Annotated[
+        bool, typer.Option("--for-shard", help="Without a master key: `vault import` brings one.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Lay a state folder. Nothing that exists is overwritten."""
     from ringfence import config, engine
     from ringfence.config.profile import fill
+    from ringfence.identity.secret import MASTER_BYTES
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileError(f"{folder} is there already and not empty", hint="name a new folder")
@@ -61,6 +65,10 @@ def init(
             profile, node=name, listen=listen, upstream=upstream, plain=plain, egress=egress
         )
         lay(Folder(draft), text, None if plain else listen)
+        if not for_shard:
+            write_private(
+                Folder(draft).master_key, secrets.token_hex(MASTER_BYTES).encode() + b"\n"
+            )
         loaded = config.load(draft / "ringfence.yaml")
         config.check(loaded)
         seal_with(seal, Folder(draft), loaded, folder)
@@ -77,7 +85,7 @@ def init(
         raise FileError(f"cannot create {folder}: {e.strerror}") from e
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    report(folder, name, vkey, plain, as_json, seal)
+    report(folder, name, vkey, plain, as_json, seal, for_shard)
 
 
 def seal_with(word: str, draft: Folder, loaded: Loaded, folder: Path) -> None:
@@ -105,10 +113,8 @@ def lay(folder: Folder, text: str, tls: str | None) -> None:
     from ringfence.api import ensure_owner
     from ringfence.config.certificate import issue, private_pem
     from ringfence.identity import Store
-    from ringfence.identity.secret import MASTER_BYTES
 
     write_private(folder.config, text.encode())
-    write_private(folder.master_key, secrets.token_hex(MASTER_BYTES).encode() + b"\n")
     attestation = base64.b64encode(secrets.token_bytes(ATTESTATION_BYTES)) + b"\n"
     write_private(folder.path / "keys" / "attestation.key", attestation)
     write_private(folder.path / "keys" / "ledger.key", private_pem(Ed25519PrivateKey.generate()))
@@ -121,7 +127,9 @@ def lay(folder: Folder, text: str, tls: str | None) -> None:
     ensure_owner(Store.create(folder.store).principals, os.getuid())
 
 
-def report(folder: Path, node: str, vkey: str, plain: bool, as_json: bool, seal: str) -> None:
+def report(
+    folder: Path, node: str, vkey: str, plain: bool, as_json: bool, seal: str, for_shard: bool
+) -> None:
     """Say what was laid and what comes next."""
     file = folder / "ringfence.yaml"
     ca = None if plain else str(folder / "tls" / "ca.pem")
@@ -139,6 +147,12 @@ def report(folder: Path, node: str, vkey: str, plain: bool, as_json: bool, seal:
         )
         print("has them. `ringfence vault rewrap --to …` seals them under a key from elsewhere.")
     print(f"\nKeep the ledger vkey elsewhere: it proves later that {node}'s ledger is unchanged.")
+    if for_shard:
+        print(
+            "Next: ringfence vault recipient KEYFILE\n"
+            f"      ringfence vault import FILE --key KEYFILE -c {file}"
+        )
+        return
     print(
         f"Next: ringfence key create -c {file} --account NAME --scope read --scope trade"
         f" --allow 127.0.0.1/32 --hmac\n      ringfence serve -c {file}"

@@ -23,7 +23,7 @@ from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json
 from ringfence.cli.unlock import unlock
 from ringfence.config.folder import Folder
 from ringfence.engine import Engine
-from ringfence.errors import EngineError, GatewayError
+from ringfence.errors import EngineError, GatewayError, ShardError
 
 if TYPE_CHECKING:
     from ringfence.api.way import Way
@@ -78,6 +78,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
         ensure_owner,
     )
     from ringfence.api.addresses import for_engine
+    from ringfence.api.export_files import ExportFiles
     from ringfence.api.exports import ExportService
     from ringfence.api.following import PATIENCE_S, Following, FollowRules
     from ringfence.api.keeping import keeping
@@ -87,11 +88,12 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     from ringfence.api.server import app, serving
     from ringfence.identity import Store, Vault
     from ringfence.identity.address import Addresses
-    from ringfence.identity.bulk import engine_records
+    from ringfence.identity.bulk import elsewhere, engine_records
     from ringfence.identity.database import Database
     from ringfence.identity.factor import RelyingParty
     from ringfence.identity.feed import Feed
     from ringfence.identity.seal.folder import floor_of
+    from ringfence.identity.subtree import SubtreeKey
 
     loaded, master = state.loaded, state.master
     store = Store(loaded.store())
@@ -100,6 +102,9 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     # A vault that cannot be opened stops the start: nothing is written over it.
     signing = {} if vault is None else vault.read()
     tell_missing(loaded, set(signing))
+    if isinstance(master, SubtreeKey) and (count := elsewhere(store, master.home)):
+        said = f"this gateway has shard {master.home} alone: {count} credentials"
+        warn(f"{said} of other shards are unknown to it [{ShardError.code}]")
     snapshot = loaded.snapshot()
     way = way_in(state, folder) if loaded.administers() else None
     content = state.content(way.told if way else None)
@@ -192,6 +197,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 policies,
                 passkeys,
                 addresses,
+                ExportFiles(master, store, record, loaded.config.node, vault),
             )
             stack.enter_context(serving(application, folder.socket))
             if way is not None:

@@ -456,6 +456,7 @@ Act = Literal[
     "address.add",
     "policy.load",
     "principal.move",
+    "vault.export",
 ]
 
 

@@ -135,12 +135,6 @@ class Places:
         with self._database.transaction() as db:
             return list(db.execute(select(DERIVATION.c.shard).distinct()).scalars())
 
-    def standing_in(self, shard: int) -> dict[str, Place]:
-        """Return the places of one shard, by the credential's id."""
-        asked = select(DERIVATION).where(DERIVATION.c.shard == shard)
-        with self._database.transaction() as db:
-            return {row.key_id: Place(row.account, row.shard) for row in db.execute(asked)}
-
     def shard_of(self, account: str, wanted: int | None, home: int) -> int:
         """Return where an account's next secret stands: where its others do, else `wanted`, `home`.
 

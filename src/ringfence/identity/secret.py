@@ -76,10 +76,6 @@ class RootKey(ABC):
         """Return where a credential's secrets stand; None: not in the tree."""
         return None if self._places is None else self._places.find(key_id)
 
-    def standing_in(self, shard: int) -> dict[str, Place]:
-        """Return the places of one shard, by the credential's id."""
-        return {} if self._places is None else self._places.standing_in(shard)
-
     def settle(self, key_id: str, account: str, shard: int | None = None) -> None:
         """Give a new credential its place: in `shard`, or where its account's secrets stand.
 

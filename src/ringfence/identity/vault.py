@@ -36,7 +36,7 @@ from ringfence.errors import FileError, SealError, VaultError
 from ringfence.identity.seal.floor import Floor
 from ringfence.identity.secret import RootKey
 
-__all__ = ["Vault", "VenueKey", "read_material"]
+__all__ = ["Vault", "VenueKey", "exact", "opened_key", "read_material", "replace_private"]
 
 VERSION = 2
 NONCE_BYTES = 12
@@ -69,6 +69,10 @@ class VenueKey:
             "added_us": self.added_us,
             "passphrase": self.passphrase is not None,
         }
+
+    def row(self) -> dict[str, Any]:
+        """Return what `opened_key` takes: it signs."""
+        return {**self.for_engine(), "added_us": self.added_us}
 
     def for_engine(self) -> dict[str, Any]:
         """Return the record that the engine takes."""
@@ -152,7 +156,7 @@ class Vault:
         generation = self.next()
         about = {"generation": generation, "keys": named, "version": VERSION}
         head = json.dumps(about, separators=(",", ":")).encode()
-        rows = [{**key.for_engine(), "added_us": key.added_us} for key in known]
+        rows = [key.row() for key in known]
         data_key = secrets.token_bytes(KEY_BYTES)
         parts = [
             sealed(self._cipher, data_key, b"key\n" + head),
