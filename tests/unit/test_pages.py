@@ -118,6 +118,14 @@ def test_what_cannot_be_read_is_refused(gateway: Gateway, body: bytes) -> None:
         assert answer.json()["code"] in ("page_request", "page_origin")
 
 
+def test_what_is_larger_than_any_answer_is_not_read(gateway: Gateway) -> None:
+    link, fields = opened(gateway), {"Content-Type": "application/json"}
+    asked = {"token": token_of(link), "answer": {"more": "a" * BODY_BYTES}}
+    answer = Browser(gateway.site).send("POST", "/begin", content=json.dumps(asked), headers=fields)
+    assert (answer.status_code, str(BODY_BYTES) in answer.json()["message"]) == (403, True)
+    assert "said" in Browser(gateway.site).perform(link, Authenticator())
+
+
 @pytest.mark.parametrize(
     ("origin", "cookie"),
     [(SITE, "ringfence="), ("https://gw.example.com", "__Host-ringfence=")],

@@ -34,6 +34,7 @@ mod order;
 mod policy;
 mod session;
 mod stale;
+mod transfer;
 mod withdrawal;
 
 /// What a limit order must carry.

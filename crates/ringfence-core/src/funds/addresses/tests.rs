@@ -96,6 +96,13 @@ fn what_was_removed_is_unknown_at_once() {
 }
 
 #[test]
+fn an_account_that_never_had_an_address_withdraws_nothing_where_one_is_required() {
+    let all = WithdrawalAddresses::new(Unlisted::Refuse);
+    let refused = code(&all, "alice", HOME, USABLE_US);
+    assert_eq!(refused, Some(Code::FundsRuleMissing));
+}
+
+#[test]
 fn an_account_that_never_had_an_address_is_free_only_where_that_is_said() {
     let open = WithdrawalAddresses::new(Unlisted::Pass);
     assert_eq!(code(&open, "alice", HOME, 0), None);
