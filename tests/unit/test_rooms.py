@@ -46,6 +46,9 @@ ONLY_IN = {
 }
 """Outside crates that only some rooms may name."""
 
+IO = re.compile(
+    r"\bstd::(fs|io|process|env|os|thread)\b|\b(Tcp|Udp|Unix)(Stream|Listener|Socket|Datagram)\b"
+)
 CLOCK = re.compile(r"\b(SystemTime|Instant)::now\b|clock_gettime")
 
 
@@ -85,6 +88,13 @@ def test_a_pure_crate_reads_no_clock(crate: str) -> None:
     sources = (CRATES / crate / "src").rglob("*.rs")
     readers = [p.name for p in sources if p.stem != "tests" and CLOCK.search(p.read_text())]
     assert readers == []
+
+
+@pytest.mark.parametrize("crate", ["ringfence-core", "ringfence-policy", "ringfence-wire"])
+def test_a_pure_crate_does_no_io(crate: str) -> None:
+    sources = (CRATES / crate / "src").rglob("*.rs")
+    own = [p for p in sources if "tests" not in (p.stem, *p.relative_to(CRATES).parts)]
+    assert [p.name for p in own if IO.search(p.read_text())] == []
 
 
 def test_the_core_forbids_unsafe_code() -> None:
