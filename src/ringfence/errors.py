@@ -5,6 +5,8 @@ The message says what and which; the hint says what to do. Neither carries a sec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
     "AddressError",
     "ApprovalError",
@@ -195,7 +197,7 @@ class RoleError(GatewayError):
 
 
 class StepUpError(GatewayError):
-    """Something needs a fresh proof of who asks: `strength`, and at most `max_age_s` old.
+    """Something needs a fresh proof of who asks: of `strengths`, and at most `max_age_s` old.
 
     RFC 9470 calls them acr_values and max_age.
     """
@@ -210,12 +212,12 @@ class StepUpError(GatewayError):
         hint: str | None = None,
         code: str | None = None,
         max_age_s: int = 0,
-        strength: str = "",
+        strengths: Sequence[str] = (),
     ) -> None:
-        """Keep what is wanted."""
+        """Keep what is wanted: any of `strengths`, weakest first."""
         super().__init__(message, hint=hint, code=code)
         self.max_age_s = max_age_s
-        self.strength = strength
+        self.strengths = tuple(strengths)
 
 
 class InternalError(GatewayError):

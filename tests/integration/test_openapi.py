@@ -84,6 +84,8 @@ NO_FACTOR_FOR = {
     "POST /mfa/passkeys/step-up",
     "POST /mfa/accounts/{name}/passkey",
     "GET /mfa/links/{link}",
+    "POST /seal/passkeys",
+    "GET /seal/passkeys/{link}",
     "POST /approvals/{name}/passkey",
     "GET /approvals/{name}",
     "POST /approvals/{name}/approve",

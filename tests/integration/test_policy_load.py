@@ -110,9 +110,10 @@ def test_an_operator_makes_a_key_only_as_the_policies_permit(stage: Stage) -> No
     assert load(stage, PERMIT + NO_KEYS).returncode == 0
     refused = run(stage, *wanted)
     assert refused.returncode == 1
-    assert "[policy_forbids]" in refused.stderr
-    assert "may not do key.create now: forbidden by keys" in refused.stderr
-    assert events(stage, "policy.refused")[-1]["operation"] == "key.create"
+    assert "[step_up_required]" in refused.stderr
+    assert "key.create needs a step-up of totp, no older than 299 s" in refused.stderr
+    told = events(stage, "policy.refused")[-1]
+    assert (told["operation"], told["detail"]) == ("key.create", "forbidden by keys")
     # What takes rights away asks no policy.
     assert (
         load(stage, '@id("none") permit (principal is Account, action, resource);').returncode == 0

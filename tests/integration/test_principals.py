@@ -184,7 +184,10 @@ def test_once_a_factor_is_enrolled_more_needs_a_step_up(stage: Stage, admin: Cli
     ):
         with pytest.raises(StepUpError) as refused:
             more()
-        assert refused.value.strength == "totp" and refused.value.max_age_s in (300, 900)
+        assert refused.value.strengths == ("totp", "passkey") and refused.value.max_age_s in (
+            300,
+            900,
+        )
     admin.step(key.key_id, "deactivate", "taking away needs none")
     enrol(stage)
     admin.expire(lasting.key_id, time.time_ns() // 1_000 + 120_000_000, "")

@@ -12,7 +12,7 @@ import pytest
 from ringfence.api.policies import PolicyService, digest
 from ringfence.config.model import Approval
 from ringfence.engine import Answer, PolicySet
-from ringfence.errors import EngineError, PolicyError, PolicyForbidsError
+from ringfence.errors import EngineError, PolicyError, PolicyForbidsError, StepUpError
 from ringfence.identity import MasterKey, Store
 from ringfence.identity.factor import Factors
 from ringfence.identity.principal import Principal
@@ -90,33 +90,34 @@ def test_only_a_fresh_and_strong_proof_makes_a_key(
     now_us = time.time_ns() // 1_000
     bench.factors.keep_step_up("ann", strength, now_us - age_s * 1_000_000)
     if passes:
-        bench.service.require("key.create", ANN)
+        bench.service.require(ANN, "key.create")
         assert bench.told == []
     else:
-        with pytest.raises(PolicyForbidsError):
-            bench.service.require("key.create", ANN)
+        with pytest.raises(StepUpError) as refusal:
+            bench.service.require(ANN, "key.create")
+        assert (refusal.value.strengths, refusal.value.max_age_s) == (("totp",), 299)
         assert bench.told[0][0] == "policy.refused"
 
 
 def test_a_proof_of_the_future_and_no_proof_are_none(store: Store) -> None:
     bench = Bench(store)
-    with pytest.raises(PolicyForbidsError):
-        bench.service.require("key.create", ANN)
+    with pytest.raises(StepUpError):
+        bench.service.require(ANN, "key.create")
     bench.factors.keep_step_up("ann", "totp", time.time_ns() // 1_000 + 60_000_000)
-    with pytest.raises(PolicyForbidsError):
-        bench.service.require("key.create", ANN)
+    with pytest.raises(StepUpError):
+        bench.service.require(ANN, "key.create")
 
 
 def test_a_policy_that_only_observes_is_told_of_and_refuses_nothing(store: Store) -> None:
     bench = Bench(store, enforced=False)
-    bench.service.require("key.create", ANN)
+    bench.service.require(ANN, "key.create")
     assert bench.told[0][0] == "policy.observed"
 
 
 def test_without_policies_nothing_is_asked(store: Store) -> None:
     bench = Bench(store)
     bench.judge.policies = None
-    bench.service.require("key.create", ANN)
+    bench.service.require(ANN, "key.create")
 
 
 def test_the_step_up_is_asked_for_first_and_acts_that_take_away_ask_no_policy(
@@ -125,7 +126,10 @@ def test_the_step_up_is_asked_for_first_and_acts_that_take_away_ask_no_policy(
     bench, asked = Bench(store), []
     judge = bench.service.after(lambda act, _what: asked.append(act), ANN)
     judge("factor.change", "")
-    for act in ("key.create", "key.rotate", "key.resume", "key.scope", "key.expire"):
+    for act in ("key.create", "key.rotate"):
+        with pytest.raises(StepUpError):
+            judge(act, "")
+    for act in ("key.resume", "key.scope", "key.expire"):
         with pytest.raises(PolicyForbidsError):
             judge(act, "")
     assert len(asked) == 6

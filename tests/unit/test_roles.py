@@ -54,6 +54,8 @@ GET /vault                        x     x     x        x       x
 POST /vault                       x     x     .        .       .
 POST /vault/{name}/remove         x     x     x        .       .
 POST /seal/rewrap                 x     .     .        .       .
+POST /seal/passkeys               x     .     .        .       .
+GET /seal/passkeys/{link}         x     .     .        .       .
 POST /exports/shares              x     .     .        .       .
 POST /exports/files               x     .     .        .       .
 GET /holds                        x     x     x        x       x

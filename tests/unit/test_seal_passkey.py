@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from demo.stage import ringfence
 from ringfence import config as configuration
 from ringfence.api.pages.listening import tls_of
+from ringfence.api.releasing import SUITE, info_of
 from ringfence.api.seal import named
-from ringfence.api.seal_page import SUITE, SealPage, info_of
+from ringfence.api.seal_page import SealPage
 from ringfence.cli.vault_passkey import opened_on_page, passkey_kek
 from ringfence.config.folder import Folder
 from ringfence.errors import FileError, SealError

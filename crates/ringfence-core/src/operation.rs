@@ -9,6 +9,8 @@ pub enum Operation {
     AccountRead,
     /// Change something at the gateway's own admin API.
     AdminChange,
+    /// Prove to the gateway's own admin API again who asks.
+    AdminProve,
     /// Look at what the gateway's own admin API tells.
     AdminRead,
     /// Restrictions of the key itself.
@@ -111,9 +113,10 @@ impl Scopes {
 
 impl Operation {
     /// All operations, by name.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AccountRead,
         Self::AdminChange,
+        Self::AdminProve,
         Self::AdminRead,
         Self::KeyRead,
         Self::MarketRead,
@@ -135,6 +138,7 @@ impl Operation {
         match self {
             Self::AccountRead => "account.read",
             Self::AdminChange => "admin.change",
+            Self::AdminProve => "admin.prove",
             Self::AdminRead => "admin.read",
             Self::KeyRead => "key.read",
             Self::MarketRead => "market.read",
@@ -172,7 +176,7 @@ impl Operation {
             Self::OrderAmend | Self::OrderCancel | Self::OrderPlace | Self::OrderTest => {
                 Some(Scope::Trade)
             }
-            Self::AdminChange | Self::AdminRead => Some(Scope::Admin),
+            Self::AdminChange | Self::AdminProve | Self::AdminRead => Some(Scope::Admin),
             Self::TransferCreate => Some(Scope::Transfer),
             Self::WithdrawCreate => Some(Scope::Withdraw),
         }
@@ -185,13 +189,13 @@ impl Operation {
 
     /// Tells whether the message goes to the gateway's own admin API, and never to the venue.
     pub const fn administers(self) -> bool {
-        matches!(self, Self::AdminChange | Self::AdminRead)
+        matches!(self, Self::AdminChange | Self::AdminProve | Self::AdminRead)
     }
 
     /// Returns how much of the message a signature must cover, whatever the credential asks for.
     pub const fn coverage(self) -> Coverage {
         match self {
-            Self::AdminChange | Self::AdminRead => Coverage::Whole,
+            Self::AdminChange | Self::AdminProve | Self::AdminRead => Coverage::Whole,
             Self::StreamOpen => Coverage::Name,
             Self::AccountRead
             | Self::KeyRead
@@ -214,6 +218,7 @@ impl Operation {
     pub const fn changes_state(self) -> bool {
         match self {
             Self::AdminChange
+            | Self::AdminProve
             | Self::OrderAmend
             | Self::OrderCancel
             | Self::OrderPlace

@@ -181,6 +181,7 @@ impl Permit {
             Operation::StreamOpen => self.act.coverage.min(Coverage::Stream),
             Operation::AccountRead
             | Operation::AdminChange
+            | Operation::AdminProve
             | Operation::AdminRead
             | Operation::KeyRead
             | Operation::MarketRead

@@ -59,8 +59,19 @@ pub enum Detail {
     Policies(Box<str>),
     /// The scope that the credential lacks.
     Scope(&'static str),
-    /// How old a step-up may be, in seconds.
-    StepUp(u64),
+    /// The step-up that would do.
+    StepUp(StepUpDetail),
+}
+
+/// A step-up that would have the message permitted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StepUpDetail {
+    /// What does as its proof: words with spaces between them.
+    pub strengths: Box<str>,
+    /// How old it may be, in seconds.
+    pub max_age_s: u64,
+    /// What the policies decided, for the ledger; empty where it is the configuration that asks for one.
+    pub policies: Box<str>,
 }
 
 /// The budget that refused.
@@ -169,7 +180,12 @@ impl fmt::Display for Refusal {
                 limit.window_ms
             ),
             Detail::Scope(scope) => write!(f, " [{scope}]"),
-            Detail::StepUp(max_age_s) => write!(f, " [no older than {max_age_s} s]"),
+            Detail::StepUp(wanted) => write!(
+                f,
+                " [{}, no older than {} s]",
+                wanted.strengths.replace(' ', " or "),
+                wanted.max_age_s
+            ),
         }
     }
 }

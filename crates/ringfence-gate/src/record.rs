@@ -357,6 +357,9 @@ fn detail_text(refusal: &Refusal) -> Option<String> {
         Detail::Limit(limit) => Some(limit.name.to_string()),
         Detail::Policies(policies) => Some(policies.to_string()),
         Detail::Scope(scope) => Some((*scope).to_owned()),
-        Detail::StepUp(max_age_s) => Some(format!("no older than {max_age_s} s")),
+        Detail::StepUp(wanted) if wanted.policies.is_empty() => {
+            Some(format!("no older than {} s", wanted.max_age_s))
+        }
+        Detail::StepUp(wanted) => Some(wanted.policies.to_string()),
     }
 }

@@ -10,7 +10,6 @@ use http::header::{
 use ringfence_core::budget::Usages;
 use ringfence_core::mode::Control;
 use ringfence_core::pipeline::Permit;
-use ringfence_core::proof::Proof as SteppedBy;
 use ringfence_core::refusal::{Code, Detail, Refusal};
 use ringfence_core::session::{Coverage, Session};
 use ringfence_wire::issuer::{Asked, PROOF, Proof};
@@ -110,10 +109,11 @@ impl Passing {
             () => return,
         };
         let mut text = format!(r#"{scheme} error="insufficient_user_authentication""#);
-        // What a policy wants is in its own words.
-        if let Detail::StepUp(max_age_s) = refusal.detail {
-            let proofs = SteppedBy::ALL.map(SteppedBy::as_str).join(" ");
-            text.push_str(&format!(r#", acr_values="{proofs}", max_age={max_age_s}"#));
+        if let Detail::StepUp(wanted) = &refusal.detail {
+            let (strengths, max_age_s) = (&wanted.strengths, wanted.max_age_s);
+            text.push_str(&format!(
+                r#", acr_values="{strengths}", max_age={max_age_s}"#
+            ));
         }
         if let Ok(value) = HeaderValue::try_from(text) {
             headers.insert(WWW_AUTHENTICATE, value);

@@ -9,7 +9,10 @@ use crate::source::Problem;
 pub const SCHEMA: &str = include_str!("ringfence.cedarschema");
 
 /// What the console does, which no trading message asks: their scope is `keys`.
-const CONSOLE: [&str; 2] = ["key.change", "key.create"];
+const CONSOLE: [&str; 3] = [ADDRESS, "key.change", "key.create"];
+
+/// Adding a withdrawal address, whose context says which: funds may leave to it.
+const ADDRESS: &str = "address.add";
 
 /// How many actions there are.
 pub const COUNT: usize = Operation::ALL.len() + CONSOLE.len();
@@ -61,7 +64,10 @@ impl Action {
 
     /// Tells whether its context may have funds.
     pub fn moves_funds(self) -> bool {
-        Operation::ALL.get(self.0).is_some_and(|o| o.moves_funds())
+        match Operation::ALL.get(self.0) {
+            Some(operation) => operation.moves_funds(),
+            None => self.as_str() == ADDRESS,
+        }
     }
 
     /// Returns the names of the groups that it is in.

@@ -10,6 +10,7 @@
 //! | [`question`] | requests as data, for people and provers |
 //! | [`part`] | the parts of a context |
 //! | [`reads`] | which parts of a request a policy reads, found at load |
+//! | `remedy` | the step-up that a request lacks |
 //! | [`request`] | one request as policies see it |
 //! | `condition` | a policy's condition, compiled for one action |
 //! | `index` | what may decide on one action, found by names in the request |
@@ -27,6 +28,7 @@ pub mod live;
 pub mod part;
 pub mod question;
 pub mod reads;
+mod remedy;
 pub mod request;
 pub mod set;
 pub mod source;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ringfence_core::decimal::Decimal;
 use ringfence_core::guard::OrderText;
-use ringfence_core::policy::{Asked, Policy, Serial, StepUp};
+use ringfence_core::policy::{Asked, Policy, Serial};
 use ringfence_core::proof::Proof;
-use ringfence_core::refusal::{Code, Detail, Refusal};
+use ringfence_core::refusal::{Code, Detail, Refusal, StepUpDetail};
 use ringfence_core::session::Coverage;
 
 use crate::action::Action;
+use crate::remedy::remedy;
 use crate::request::{Funds, Order, Request};
 use crate::set::{PolicySet, Verdict};
 
@@ -69,28 +70,14 @@ fn judge(set: &PolicySet, request: &Request<'_>) -> Result<(), Refusal> {
         Verdict::Forbidden(ids) => format!("forbidden by {}", named(ids)),
         Verdict::Failed(ids) => format!("failed: {}", named(ids)),
     };
-    let code = if Proof::ALL
-        .into_iter()
-        .any(|proof| would_do(proof, set, request))
-    {
-        Code::StepUpRequired
-    } else {
-        Code::PolicyForbids
-    };
-    Err(Refusal::new(code).with(Detail::Policies(said.into())))
-}
-
-/// Tells whether a request is permitted that comes right after this proof. Policies that read none answer from what is kept.
-fn would_do(proof: Proof, set: &PolicySet, request: &Request<'_>) -> bool {
-    let step_up = StepUp {
-        age_s: 0,
-        strength: proof.as_str(),
-    };
-    let stepped_up = Request {
-        step_up: Some(step_up),
-        ..*request
-    };
-    matches!(&*set.decide(&stepped_up), Verdict::Permitted(_))
+    Err(match remedy(set, request, Proof::ALL.map(Proof::as_str)) {
+        None => Refusal::new(Code::PolicyForbids).with(Detail::Policies(said.into())),
+        Some(remedy) => Refusal::new(Code::StepUpRequired).with(Detail::StepUp(StepUpDetail {
+            strengths: remedy.strengths.join(" ").into(),
+            max_age_s: remedy.max_age_s,
+            policies: said.into(),
+        })),
+    })
 }
 
 /// Policies that are named in an entry; of more, only how many there are.
@@ -151,6 +138,7 @@ fn request<'a>(
             Some(funds) => {
                 let [network, address, tag] = funds.to;
                 Some(Funds {
+                    account: Some(asked.account),
                     asset: funds.asset,
                     amount: number(funds.amount, "amount")?,
                     network,

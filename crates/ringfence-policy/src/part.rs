@@ -13,6 +13,7 @@ pub enum Part {
     Credential,
     Day,
     Funds,
+    FundsAccount,
     FundsAddress,
     FundsAmount,
     FundsAsset,
@@ -63,6 +64,7 @@ pub(crate) const PARTS: [(&str, Part, Kind); Part::COUNT] = [
     ("credential", Part::Credential, Kind::Credential),
     ("day", Part::Day, Kind::Long),
     ("funds", Part::Funds, Kind::Record),
+    ("funds.account", Part::FundsAccount, Kind::Text),
     ("funds.address", Part::FundsAddress, Kind::Text),
     ("funds.amount", Part::FundsAmount, Kind::Decimal),
     ("funds.asset", Part::FundsAsset, Kind::Text),
@@ -86,7 +88,7 @@ pub(crate) const PARTS: [(&str, Part, Kind); Part::COUNT] = [
 
 impl Part {
     /// How many there are.
-    pub(crate) const COUNT: usize = 26;
+    pub(crate) const COUNT: usize = 27;
 
     /// Returns the part at a place in the context, if it is of this kind.
     pub(crate) fn at(path: &str, kind: Kind) -> Option<Self> {

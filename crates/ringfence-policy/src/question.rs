@@ -6,10 +6,12 @@ use ringfence_core::decimal::Decimal;
 use ringfence_core::operation::Scopes;
 use ringfence_core::policy::StepUp;
 use ringfence_core::principal::{Above, Kind};
+use ringfence_core::proof::Proof;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::action::Action;
+use crate::remedy::{OPERATORS, remedy};
 use crate::request::{Funds, Order, Request, word};
 use crate::set::{PolicySet, Verdict};
 use crate::source::Problem;
@@ -70,6 +72,7 @@ pub struct AskedOrder {
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs)]
 pub struct AskedFunds {
+    pub account: Option<String>,
     pub asset: Option<String>,
     pub amount: Option<String>,
     pub network: Option<String>,
@@ -178,6 +181,7 @@ impl Question {
             funds: match &self.funds {
                 None => None,
                 Some(funds) => Some(Funds {
+                    account: funds.account.as_deref(),
                     asset: funds.asset.as_deref(),
                     amount: number("funds.amount", funds.amount.as_ref())?,
                     network: funds.network.as_deref(),
@@ -203,16 +207,29 @@ impl Question {
         if let Some(scope) = lacks {
             return Ok(json!({
                 "permitted": false, "code": "scope_missing", "verdict": "scope_missing",
-                "scope": scope.as_str(), "policies": [],
+                "scope": scope.as_str(), "step_up": null, "policies": [],
             }));
         }
         let verdict = set.decide(&request);
         let permitted = matches!(*verdict, Verdict::Permitted(_));
+        let lacks = match (permitted, request.kind) {
+            (true, _) => None,
+            (false, Kind::Operator) => remedy(set, &request, OPERATORS),
+            (false, Kind::Account | Kind::Organisation | Kind::Service) => {
+                remedy(set, &request, Proof::ALL.map(Proof::as_str))
+            }
+        };
+        let code = match (permitted, &lacks) {
+            (true, _) => None,
+            (false, None) => Some("policy_forbids"),
+            (false, Some(_)) => Some("step_up_required"),
+        };
         Ok(json!({
             "permitted": permitted,
-            "code": (!permitted).then_some("policy_forbids"),
+            "code": code,
             "verdict": verdict.as_str(),
             "scope": null,
+            "step_up": lacks.map(|it| json!({"strengths": it.strengths, "max_age_s": it.max_age_s})),
             "policies": verdict.policies().iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
         }))
     }

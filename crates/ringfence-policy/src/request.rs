@@ -34,10 +34,11 @@ pub struct Order<'a> {
     pub amends: bool,
 }
 
-/// Funds that leave. The amount is in ten-thousandths, rounded up.
+/// Funds that leave, or an address that they may leave to. The amount is in ten-thousandths, rounded up.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)] // the words of the schema
 pub struct Funds<'a> {
+    pub account: Option<&'a str>,
     pub asset: Option<&'a str>,
     pub amount: Option<i64>,
     pub network: Option<&'a str>,
@@ -122,6 +123,7 @@ impl<'a> Request<'a> {
             Part::Credential => Value::Credential(self.credential),
             Part::Day => Value::Long(day(self.now_us)),
             Part::Funds => record(self.funds.is_some()),
+            Part::FundsAccount => text(funds.account),
             Part::FundsAddress => text(funds.address),
             Part::FundsAmount => number(funds.amount),
             Part::FundsAsset => text(funds.asset),

@@ -168,6 +168,17 @@ class Client(FactorClient):
         body = {"before": before, "after": after, "version": version, "why": why}
         self._ask("POST", "/seal/rewrap", body)
 
+    def seal_passkeys(self, recipient: str, ways: list[dict[str, str]]) -> dict[str, Any]:
+        """Return a link to the page where a passkey releases what will open the seal."""
+        body = {"recipient": recipient, "ways": ways}
+        opened: dict[str, Any] = self._ask("POST", "/seal/passkeys", body)
+        return opened
+
+    def seal_released(self, link: str) -> dict[str, Any]:
+        """Return what it released, sealed to the recipient."""
+        found: dict[str, Any] = self._ask("GET", f"/seal/passkeys/{quote(link, safe='')}")
+        return found
+
     def export_shares(self, threshold: int, count: int, why: str) -> dict[str, Any]:
         """Ask for shares of the master key; another operator must ask, too."""
         body = {"threshold": threshold, "count": count, "why": why}
@@ -286,9 +297,8 @@ def refusal(answer: Any) -> GatewayError:
         return RunningError(f"the gateway answers in words we do not know: {str(answer)[:200]}")
     if answer["code"] == StepUpError.code:
         age_s, strengths = answer.get("max_age") or 0, (answer.get("acr_values") or "").split()
-        weakest = strengths[0] if strengths else ""
         return StepUpError(
-            answer["message"], hint=answer["hint"], max_age_s=age_s, strength=weakest
+            answer["message"], hint=answer["hint"], max_age_s=age_s, strengths=strengths
         )
     found = errors.EngineError
     for name in errors.__all__:

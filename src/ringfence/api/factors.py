@@ -19,6 +19,8 @@ __all__ = ["FactorService"]
 
 KINDS = ("totp", "recovery")
 """What a step-up can be given with."""
+SEEN = ("totp", "passkey")
+"""What policies on messages know as proofs."""
 
 
 class FactorService:
@@ -34,7 +36,8 @@ class FactorService:
     ) -> None:
         """Keep what is needed. `record` returns when the ledger has an event durably.
 
-        `open_for` lets the running engine know of a step-up for an account; None: none runs.
+        `open_for` lets the running engine know of a step-up for an account, or of an operator;
+        None: none runs.
         """
         self.step_ups = step_ups
         self.node = node
@@ -84,7 +87,7 @@ class FactorService:
         except EngineError:
             self._factors.remove_totp(operator, now_us())
             raise
-        self._factors.keep_step_up(operator, "totp", now_us())
+        self.keep(operator, "totp")
         return self.shown(operator)
 
     def recovery_codes(self, operator: str, who: str) -> list[str]:
@@ -182,7 +185,23 @@ class FactorService:
     def stepped_up(self, operator: str, who: str, strength: str, **more: str) -> None:
         """Keep an operator's step-up, once the ledger has it."""
         self.tell("step_up.proved", operator, who, kind=strength, **more)
-        self._factors.keep_step_up(operator, strength, now_us())
+        self.keep(operator, strength)
+
+    def keep(self, operator: str, strength: str) -> None:
+        """Keep an operator's step-up of now; policies on their keys' messages see it, too."""
+        at_us = now_us()
+        self._factors.keep_step_up(operator, strength, at_us)
+        self._show(operator, at_us, strength)
+
+    def show_kept(self) -> None:
+        """Let the engine, which has just started, see operators' step-ups from before."""
+        for operator in self._tree.operators():
+            if (proof := self._factors.step_up(operator.name)) is not None:
+                self._show(operator.name, proof.time_us, proof.strength)
+
+    def _show(self, operator: str, at_us: int, strength: str) -> None:
+        if self._open_for is not None and strength in SEEN:
+            self._open_for(operator, at_us, strength)
 
     def reset(self, name: str, why: str, who: str, operator: str | None) -> dict[str, Any]:
         """Take all factors of another operator away, and let them enrol anew for a day.

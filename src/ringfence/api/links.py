@@ -131,17 +131,26 @@ class Links:
         Raises:
             FactorError: `link_unknown`.
         """
+        one = self.one(name, operator)
+        return {
+            "id": one.id,
+            "kind": one.kind,
+            "state": one.state,
+            "said": one.said,
+            "expires_us": one.expires_us,
+        }
+
+    def one(self, name: str, operator: str) -> Link:
+        """Return an operator's link.
+
+        Raises:
+            FactorError: `link_unknown`.
+        """
         with self._lock:
             self._forget()
             for one in self._out:
                 if one.id == name and one.operator == operator:
-                    return {
-                        "id": one.id,
-                        "kind": one.kind,
-                        "state": one.state,
-                        "said": one.said,
-                        "expires_us": one.expires_us,
-                    }
+                    return one
         raise unknown()
 
     def _find(self, token: str, browser: str | None) -> Link:

@@ -1,4 +1,4 @@
-"""What operators do by passkey on the gateway's pages: enrol one, step up, approve.
+"""What operators do by passkey on the gateway's pages: enrol one, step up, approve, seal.
 
 A command opens a link; the page behind it shows a statement and has the passkey sign its digest;
 what is done then is what the statement says, and nothing the page sends could change it.
@@ -7,29 +7,34 @@ what is done then is what the statement says, and nothing the page sends could c
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
+
+from webauthn.helpers import bytes_to_base64url
 
 from ringfence.api.approvals import ApprovalService
 from ringfence.api.clock import now_us
 from ringfence.api.factors import FactorService
 from ringfence.api.links import Link, Links
 from ringfence.api.operators import Operators
+from ringfence.api.releasing import read_recipient, sealed_in, shown, stated
 from ringfence.errors import ApprovalError, EngineError, FactorError
 from ringfence.identity.factor import Challenges, Passkey, RelyingParty
 from ringfence.identity.factor.answer import challenge_of, credential_id_of
 from ringfence.identity.factor.statement import challenge_for, read_statement, statement
+from ringfence.identity.seal.passkey import Way
 
 __all__ = ["PasskeyService"]
 
 PROVED = "step_up"
-ENROL, ACCOUNT, APPROVE = "enrol", "account", "approve"
+ENROL, ACCOUNT, APPROVE, SEAL = "enrol", "account", "approve", "seal"
 ENDPOINTS = {
     ENROL: "POST /mfa/passkeys",
     PROVED: "POST /mfa/passkeys/step-up",
     ACCOUNT: "POST /mfa/accounts/{name}/passkey",
     APPROVE: "POST /approvals/{name}/approve",
+    SEAL: "POST /seal/passkeys",
 }
 """Whose roles a link of each kind needs, when it is opened and when it is used."""
 
@@ -57,6 +62,7 @@ class PasskeyService:
             PROVED: self._proved,
             ACCOUNT: self._proved_for,
             APPROVE: self._approved,
+            SEAL: self._released,
         }
 
     def enrol(self, operator: str, label: str, who: str) -> dict[str, Any]:
@@ -100,6 +106,39 @@ class PasskeyService:
         self._some(operator)
         return self._links.open(operator, APPROVE, {"approval": name}, who)
 
+    def seal(
+        self, operator: str, recipient: str, inputs: Sequence[tuple[bytes, bytes, bytes]], who: str
+    ) -> dict[str, Any]:
+        """Return a link to the page where a passkey releases what will open the seal.
+
+        `recipient` is the key of the command that waits; of each passkey that may, `inputs` has its
+        id, what its PRF is to evaluate, and the salt.
+
+        Raises:
+            FactorError: `passkey_missing`: one is not this operator's; PageError: `page_request`.
+        """
+        known = {one.credential_id: one for one in self._passkeys.of(operator)}
+        if not inputs or any(name not in known for name, _, _ in inputs):
+            hint = "`ringfence mfa passkey list` shows yours"
+            raise FactorError("this passkey is not yours", code="passkey_missing", hint=hint)
+        ways = [Way(known[name], self._party.rp_id, given, salt) for name, given, salt in inputs]
+        about = {"recipient": read_recipient(recipient), "ways": ways}
+        return self._links.open(operator, SEAL, about, who)
+
+    def released(self, name: str, operator: str) -> dict[str, Any]:
+        """Return what a page of the seal was given, sealed to the command that opened its link.
+
+        Raises:
+            FactorError: `link_unknown`: also where nothing was released.
+        """
+        about = self._links.one(name, operator).about
+        if "released" not in about:
+            raise FactorError(
+                "nothing was released", code="link_unknown", hint="use the link first"
+            )
+        found: dict[str, Any] = about["released"]
+        return found
+
     def state(self, name: str, operator: str) -> dict[str, Any]:
         """Return what became of a link.
 
@@ -121,6 +160,8 @@ class PasskeyService:
         text = self._statement(link)
         challenge = challenge_for(text)
         self._challenges.issue(link.operator, purpose(link), challenge, text)
+        if link.kind == SEAL:
+            return shown(self._party, text, link.about["ways"]), fresh
         known = self._passkeys.of(link.operator)
         if link.kind == ENROL:
             ids = [one.credential_id for one in known]
@@ -162,6 +203,8 @@ class PasskeyService:
                 found = self._approvals.votable(link.about["approval"], link.operator)
                 more = {"description": read_statement(found.canonical)}
                 return statement("approval.approve", link.operator, gateway, **link.about, **more)
+            case "seal":
+                return stated("seal.add", link.operator, gateway, **link.about)
         return statement("step-up", link.operator, gateway, **link.about)
 
     def _enrolled(self, link: Link, answer: dict[str, Any], text: bytes) -> str:
@@ -173,7 +216,7 @@ class PasskeyService:
             made, lambda: self._factors.tell("factor.enrolled", operator, link.who, **about)
         )
         # As the first code of an app is: whoever enrolled it verified themself just now.
-        self._factors.step_ups.factors.keep_step_up(operator, "passkey", now_us())
+        self._factors.keep(operator, "passkey")
         return f"the passkey {label} of {operator} is in force"
 
     def _proved(self, link: Link, answer: dict[str, Any], text: bytes) -> str:
@@ -201,6 +244,22 @@ class PasskeyService:
         signed["nonce"] = signed_for["nonce"]
         standing = self._approvals.vote(name, link.operator, True, link.who, **signed)["standing"]
         return f"the request {name} is {standing}"
+
+    def _released(self, link: Link, answer: dict[str, Any], text: bytes) -> str:
+        asked = credential_id_of(answer)
+        if all(way.passkey.credential_id != asked for way in link.about["ways"]):
+            hint = "use one of those that the page lists"
+            raise FactorError("this passkey was not asked for", code="passkey_missing", hint=hint)
+        sealed = sealed_in(answer)
+        used = self._used(link, answer, text)
+        named = bytes_to_base64url(used.credential_id)
+        link.about["released"] = {
+            "statement": text.decode(),
+            "sealed": sealed,
+            "credential_id": named,
+            "rp_id": self._party.rp_id,
+        }
+        return f"the passkey {used.label} of {link.operator} has released its key to the command"
 
     def _used(self, link: Link, answer: dict[str, Any], text: bytes) -> Passkey:
         """Return the passkey that signed a statement, its counter kept."""

@@ -7,18 +7,25 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ringfence.api.clock import now_us
 from ringfence.api.telling import read_why
-from ringfence.engine import Answer, Detail, Engine, PolicySet
-from ringfence.errors import ApprovalError, EngineError, PolicyError, PolicyForbidsError
+from ringfence.engine import Answer, Detail, Engine, Lacking, PolicySet
+from ringfence.errors import (
+    ApprovalError,
+    EngineError,
+    PolicyError,
+    PolicyForbidsError,
+    StepUpError,
+)
 from ringfence.identity.factor import Factors
 from ringfence.identity.principal import Principal
-from ringfence.identity.stepup import May
+from ringfence.identity.stepup import May, way_to
 from ringfence.identity.tree import Tree
 
-__all__ = ["PolicyService", "digest"]
+__all__ = ["Permits", "PolicyService", "digest"]
 
 ACTIONS = {
     "key.create": "key.create",
@@ -27,7 +34,9 @@ ACTIONS = {
     "key.scope": "key.change",
     "key.expire": "key.change",
 }
-"""What policies call the acts that give rights. What takes rights away asks nobody."""
+"""What policies call the acts that give rights. What takes rights away asks nobody.
+
+`address.add` is not here: they are asked once it is known which address."""
 SOCKET: dict[str, Any] = {
     "scopes": ["keys"],
     "algorithm": "none",
@@ -42,6 +51,8 @@ Read = Callable[[], dict[str, Any] | None]
 """Reads the files that the configuration names; None: it names none."""
 Record = Callable[[str, Detail], None]
 """Puts an event into the ledger; durable on return."""
+Permits = Callable[[str, dict[str, str | None]], None]
+"""Takes an action and the funds that it is about; raises unless the policies permit it."""
 
 
 class PolicyService:
@@ -138,17 +149,26 @@ class PolicyService:
         def judge(act: str, what: str) -> None:
             may(act, what)
             if (action := ACTIONS.get(act)) is not None:
-                self.require(action, operator)
+                self.require(operator, action)
 
         return judge
 
-    def require(self, action: str, operator: Principal) -> None:
+    def of(self, operator: Principal) -> Permits:
+        """Return what asks the policies of an operator's acts that say what they are about."""
+        return partial(self.require, operator)
+
+    def require(
+        self, operator: Principal, action: str, funds: dict[str, str | None] | None = None
+    ) -> None:
         """Make sure that the policies in force, if there are any, permit an operator's act.
 
+        `funds`: whose may leave, and where to, of an act that is about that.
+
         Raises:
+            StepUpError: a fresh step-up is all that it lacks.
             PolicyForbidsError: they do not.
         """
-        answer = self._engine.ask_policies(self._question(action, operator))
+        answer = self._engine.ask_policies(self._question(operator, action, funds))
         if answer is None or answer.permitted:
             return
         decided = said(answer)
@@ -156,10 +176,25 @@ class PolicyService:
         # Refused whether or not the ledger takes it.
         with suppress(EngineError):
             self._record("policy.refused" if self._enforced else "policy.observed", detail)
-        if self._enforced:
-            raise PolicyForbidsError(f"{operator.name} may not do {action} now: {decided}")
+        if not self._enforced:
+            return
+        if answer.step_up is not None:
+            raise self._lacking(operator, action, answer.step_up)
+        raise PolicyForbidsError(f"{operator.name} may not do {action} now: {decided}")
 
-    def _question(self, action: str, operator: Principal) -> dict[str, Any]:
+    def _lacking(self, operator: Principal, action: str, wanted: Lacking) -> StepUpError:
+        """Return what is said to who lacks a step-up only."""
+        strengths = " or ".join(wanted.strengths)
+        return StepUpError(
+            f"{action} needs a step-up of {strengths}, no older than {wanted.max_age_s} s",
+            hint=way_to(wanted.strengths, self._factors.kinds(operator.name)),
+            max_age_s=wanted.max_age_s,
+            strengths=wanted.strengths,
+        )
+
+    def _question(
+        self, operator: Principal, action: str, funds: dict[str, str | None] | None
+    ) -> dict[str, Any]:
         """Return an operator's act as policies see it."""
         at_us = now_us()
         standing = self._tree.standing(operator.name) or {"above": []}
@@ -176,6 +211,7 @@ class PolicyService:
             "credential": operator.name,
             "time_us": at_us,
             "step_up": step_up,
+            "funds": funds,
         }
 
 

@@ -60,7 +60,6 @@ from ringfence.errors import (
     RoleError,
     StepUpError,
 )
-from ringfence.identity.stepup import enough
 
 __all__ = ["app", "endpoints", "serving"]
 
@@ -159,7 +158,7 @@ def app(
     if vault is not None:
         made.include_router(vault_routes.router(vault))
     if seal is not None:
-        made.include_router(seal_routes.router(seal))
+        made.include_router(seal_routes.router(seal, passkeys))
     made.include_router(export_routes.router(exports, files, approvals))
     if policies is not None:
         made.include_router(policy_routes.router(policies, approvals))
@@ -177,7 +176,7 @@ def refused(status: int, said: str, headers: Mapping[str, str] | None = None) ->
 def challenged(error: StepUpError, content: dict[str, str]) -> JSONResponse:
     """Return the answer of RFC 9470: which proof is wanted, and how old it may be."""
     # An act that has no rule names no strength.
-    strengths = " ".join(enough(error.strength)) if error.strength else ""
+    strengths = " ".join(error.strengths)
     wanted = {"acr_values": strengths, "max_age": error.max_age_s}
     said = f'acr_values="{strengths}", max_age={error.max_age_s}'
     return JSONResponse(

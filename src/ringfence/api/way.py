@@ -25,7 +25,7 @@ from ringfence.api.server import serving
 from ringfence.engine.attestation import verify
 from ringfence.errors import AttestationError
 
-__all__ = ["Attested", "Way"]
+__all__ = ["Attested", "Way", "operation_of"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -35,6 +35,8 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 FIELD = b"x-ringfence-attestation"
 BODY_BYTES = 1 << 20
 """More than any endpoint reads."""
+PROVING = ("/mfa/step-up", "/mfa/passkeys/step-up")
+"""Where operators prove again who they are."""
 NOBODY = -1
 """The Unix user of whoever is known by an attestation."""
 
@@ -117,7 +119,7 @@ class Attested:
         if query := scope["query_string"]:
             target += "?" + query.decode("latin-1")
         claims = verify(given[0].decode("latin-1"), self._key, method, target, body, now_s)
-        operation = "admin.read" if method == "GET" else "admin.change"
+        operation = operation_of(method, target)
         told = [claims.get(name) for name in ("sub", "cred", "jti")]
         named = all(isinstance(each, str) and each for each in told)
         if (claims.get("iss"), claims.get("op")) != (self._issuer, operation) or not named:
@@ -127,6 +129,13 @@ class Attested:
             raise AttestationError("the attestation was used before")
         self._spent[claims["jti"]] = float(claims["exp"])
         return claims
+
+
+def operation_of(method: str, target: str) -> str:
+    """Return which operation a request is, as the dialect's routes have it."""
+    if method == "GET":
+        return "admin.read"
+    return "admin.prove" if target in PROVING else "admin.change"
 
 
 async def whole(receive: Receive) -> bytes:

@@ -172,6 +172,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
                 loaded.config.node,
                 engine.step_up,
             )
+            factors.show_kept()
             approvals = ApprovalService(
                 keys.approvals,
                 store.principals,

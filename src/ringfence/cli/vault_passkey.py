@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ringfence.config.folder import Folder
-from ringfence.errors import FactorError, RunningError, SealError
+from ringfence.errors import FactorError, SealError
 
 if TYPE_CHECKING:
+    from ringfence.api import Client
     from ringfence.api.seal_page import SealPage
     from ringfence.config import Loaded
     from ringfence.config.pages import Pages
+    from ringfence.identity import RootKey
     from ringfence.identity.factor import Passkey
+    from ringfence.identity.factor.passkeys import Passkeys
     from ringfence.identity.seal.folder import Opening
     from ringfence.identity.seal.passkey import PasskeyKek, Way
     from ringfence.identity.seal.unlock import Unlock
@@ -56,57 +61,123 @@ def opened_on_page(loaded: Loaded, ways: list[Way]) -> bytearray:
 def passkey_kek(loaded: Loaded, opening: Opening | None, fresh: Unlock) -> PasskeyKek:
     """Return a key that one of the operator's passkeys opens: a new one, or the folder's own.
 
-    `fresh` has the recovery passphrase of a new one.
+    `fresh` has the recovery passphrase of a new one. The page is a running gateway's, or our own.
 
     Raises:
-        RunningError: a gateway runs; its pages and a command's cannot be at one address.
         FactorError: the operator has no passkey that could.
         SealError: nobody came to the page.
     """
-    from ringfence.api import Operators, runs
-    from ringfence.api.clock import now_us
-    from ringfence.api.seal_page import SealPage
-    from ringfence.identity import Store
-    from ringfence.identity.factor import Factors, RelyingParty
+    from ringfence.api import Client, runs
     from ringfence.identity.opened import laid
-    from ringfence.identity.seal import passkey
 
-    folder = Folder(loaded.folder)
-    if runs(folder.socket):
-        hint = "stop it for this: the page is at the same address"
-        raise RunningError(f"a gateway runs in {folder.path}", hint=hint)
-    pages, store = pages_of(loaded), Store(loaded.store())
+    folder, pages = Folder(loaded.folder), pages_of(loaded)
     if pages.tls is not None and within(loaded, pages.tls.key):
         said = "the pages' TLS key lies in the folder, and would be sealed with it"
         raise SealError(said, hint="keep it outside: the page must be shown before it opens")
-    operator = Operators(store.principals).check(os.getuid(), "POST /seal/rewrap").name
     with laid(loaded, opening, list(opening.book.items) if opening else ()) as state:
-        kept = Factors(store.database, state.master).passkeys
-    now = opening.kek if opening is not None else None
-    mine = usable(kept.of(operator), operator)
-    ways = [passkey.new_way(one, pages.rp_id) for one in mine]
-    adds = now if isinstance(now, passkey.PasskeyKek) else None
-    recovery = None if adds is not None else passkey.new_recovery(fresh)
-    made: list[PasskeyKek] = []
+        adding = Adding.of(loaded, pages, state.master, opening, fresh)
+        if runs(folder.socket):
+            return adding.by_gateway(Client(folder.socket))
+        return adding.by_page(loaded, pages)
 
-    def take(way: Way, released: bytearray) -> str:
-        if adds is not None:
-            made.append(adds.with_way(way, released))
-        elif recovery is not None:
-            made.append(passkey.make(way, released, recovery))
-        return f"the passkey {way.passkey.label} of {operator} opens the state folder from now on"
 
-    party = RelyingParty(pages.rp_id, (pages.origin,))
+@dataclass(frozen=True, slots=True)
+class Adding:
+    """Passkeys of one operator, one of which shall open the seal, and what it shall open."""
 
-    def judge(one: Passkey, answer: dict[str, Any], challenge: bytes) -> Passkey:
-        # By the store, which keeps its counter.
-        return kept.use(
-            operator, one.credential_id, lambda now: party.used(now, answer, challenge), now_us()
-        )
+    operator: str
+    kept: Passkeys
+    ways: list[Way]
+    kek: Callable[[Way, bytearray], PasskeyKek]
+    """Returns the key with one way more, by what was released for it, which is wiped: the folder's
+    own where passkeys open it already, else a new one."""
 
-    page = SealPage(party, "seal.add", operator, loaded.config.node, ways, take, judge)
-    show(page, loaded, pages)
-    return made[-1]
+    @classmethod
+    def of(
+        cls,
+        loaded: Loaded,
+        pages: Pages,
+        master: RootKey,
+        opening: Opening | None,
+        fresh: Unlock,
+    ) -> Adding:
+        """Return what is to be added by whoever runs this process.
+
+        Raises:
+            RoleError: they are no owner; FactorError: they have no passkey that could.
+            SealError: there is no recovery passphrase, or it is too short.
+        """
+        from ringfence.api import Operators
+        from ringfence.identity import Store
+        from ringfence.identity.factor import Factors
+        from ringfence.identity.seal import passkey
+
+        store = Store(loaded.store())
+        operator = Operators(store.principals).check(os.getuid(), "POST /seal/passkeys").name
+        kept = Factors(store.database, master).passkeys
+        ways = [passkey.new_way(one, pages.rp_id) for one in usable(kept.of(operator), operator)]
+        now = opening.kek if opening is not None else None
+        if isinstance(now, passkey.PasskeyKek):
+            return cls(operator, kept, ways, now.with_way)
+        recovery = passkey.new_recovery(fresh)
+        return cls(operator, kept, ways, partial(passkey.make, recovery=recovery))
+
+    def by_gateway(self, gateway: Client) -> PasskeyKek:
+        """Have the running gateway show the page. What it is given is sealed to us.
+
+        Raises:
+            StepUpError: whoever asks has to step up first.
+            FactorError: `pages_off`; or nobody came, or nothing good was released.
+        """
+        from webauthn.helpers import bytes_to_base64url as text
+
+        from ringfence.api.releasing import Recipient
+        from ringfence.cli.mfa_passkey import wait
+
+        recipient = Recipient()
+        ways = {text(one.passkey.credential_id): one for one in self.ways}
+        asked = [
+            {"credential_id": name, "input": text(one.input), "salt": text(one.salt)}
+            for name, one in ways.items()
+        ]
+        opened = gateway.seal_passkeys(recipient.named, asked)
+        tell(opened["link"])
+        wait(opened, gateway.link)
+        found = gateway.seal_released(opened["id"])
+        way = ways[found["credential_id"]]
+        if found["rp_id"] != way.rp_id:
+            said = f"the gateway's passkeys are for {found['rp_id']}, the configuration's are not"
+            raise SealError(said, hint="start the gateway again, then rewrap")
+        released = recipient.open(found["sealed"], found["statement"].encode())
+        return self.kek(way, released)
+
+    def by_page(self, loaded: Loaded, pages: Pages) -> PasskeyKek:
+        """Show the page ourselves.
+
+        Raises:
+            SealError: nobody came to it.
+        """
+        from ringfence.api.clock import now_us
+        from ringfence.api.seal_page import SealPage
+        from ringfence.identity.factor import RelyingParty
+
+        made: list[PasskeyKek] = []
+        party = RelyingParty(pages.rp_id, (pages.origin,))
+
+        def take(way: Way, released: bytearray) -> str:
+            made.append(self.kek(way, released))
+            whose = f"the passkey {way.passkey.label} of {self.operator}"
+            return f"{whose} opens the state folder from now on"
+
+        def judge(one: Passkey, answer: dict[str, Any], challenge: bytes) -> Passkey:
+            # By the store, which keeps its counter.
+            use = partial(party.used, answer=answer, challenge=challenge)
+            return self.kept.use(self.operator, one.credential_id, use, now_us())
+
+        node = loaded.config.node
+        page = SealPage(party, "seal.add", self.operator, node, self.ways, take, judge)
+        show(page, loaded, pages)
+        return made[-1]
 
 
 def usable(passkeys: list[Passkey], operator: str) -> list[Passkey]:
@@ -155,15 +226,18 @@ def show(page: SealPage, loaded: Loaded, pages: Pages) -> None:
     from ringfence.api.pages.listening import listening, tls_of
 
     with listening(page, pages, tls_of(pages, loaded.path)):
-        print(
-            "Open this link in your browser, within five minutes; it is good once:", file=sys.stderr
-        )
-        print(f"\n  {page.opened['link']}\n", file=sys.stderr, flush=True)
+        tell(page.opened["link"])
         with interruptible():
             used = page.wait(WAIT_SECONDS)
     if not used:
         hint = "run it again, or open with the recovery passphrase: --unlock-recovery"
         raise SealError("no passkey was shown in time", hint=hint, code="seal_locked")
+
+
+def tell(link: str) -> None:
+    """Show a link to whoever runs the command; its answer goes elsewhere."""
+    print("Open this link in your browser, within five minutes; it is good once:", file=sys.stderr)
+    print(f"\n  {link}\n", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def rewrap(
     """Seal the state folder, or bring it under another key. A gateway may run meanwhile.
 
     Until the last step both keys open it; whenever this is interrupted, do it again. To a passkey:
-    no gateway runs, and the new passphrase is for recovery; done again, it adds a passkey.
+    the new passphrase is for recovery; done again, it adds a passkey.
     """
     from ringfence.api.seal import named
     from ringfence.identity.opened import key_files

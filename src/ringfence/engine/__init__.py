@@ -35,6 +35,7 @@ from ringfence.engine.ledger import (
 from ringfence.engine.policy import (
     Action,
     Answer,
+    Lacking,
     PolicySet,
     WrittenPolicy,
     policy_actions,
@@ -71,6 +72,7 @@ __all__ = [
     "Detail",
     "Engine",
     "Jwk",
+    "Lacking",
     "LedgerReader",
     "LedgerReport",
     "Policy",

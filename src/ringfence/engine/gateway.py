@@ -134,7 +134,7 @@ class Engine:
         """
         with named():
             said = self._engine.ask_policies(json.dumps(question).encode())
-        return None if said is None else Answer(**json.loads(said))
+        return None if said is None else Answer.read(said)
 
     def set_credential_state(self, key_id: str, state: str, detail: Detail) -> StateChange:
         """Set one credential's state, then record it with `detail`.

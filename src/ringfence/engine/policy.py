@@ -10,7 +10,15 @@ from typing import Any
 from ringfence import _core
 from ringfence.engine.call import named
 
-__all__ = ["Action", "Answer", "PolicySet", "WrittenPolicy", "policy_actions", "policy_schema"]
+__all__ = [
+    "Action",
+    "Answer",
+    "Lacking",
+    "PolicySet",
+    "WrittenPolicy",
+    "policy_actions",
+    "policy_schema",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,15 @@ class WrittenPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """The fresh step-up that a request lacks, and nothing else: any of `strengths`, weakest first,
+    and at most so old."""
+
+    strengths: tuple[str, ...]
+    max_age_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the engine makes of a request: `verdict` is permitted, forbidden, unpermitted, failed
     or scope_missing; `policies` are those that decided."""
@@ -49,6 +66,16 @@ class Answer:
     verdict: str
     scope: str | None
     policies: list[str]
+    step_up: Lacking | None = None
+
+    @classmethod
+    def read(cls, said: bytes) -> Answer:
+        """Return what the engine says."""
+        told = json.loads(said)
+        lacking = told.pop("step_up")
+        if lacking is not None:
+            lacking = Lacking(tuple(lacking["strengths"]), lacking["max_age_s"])
+        return cls(**told, step_up=lacking)
 
 
 class PolicySet:
@@ -74,7 +101,7 @@ class PolicySet:
             EngineError: `policy_refused` or `json_invalid`: the request cannot be read.
         """
         with named():
-            return Answer(**json.loads(self.compiled.decide(json.dumps(question).encode())))
+            return Answer.read(self.compiled.decide(json.dumps(question).encode()))
 
 
 @cache

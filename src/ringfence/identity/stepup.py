@@ -18,7 +18,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from ringfence.errors import StepUpError
 
-__all__ = ["ACTS", "STRENGTHS", "May", "Need", "StepUp", "enough", "refused", "require_step_up"]
+__all__ = [
+    "ACTS",
+    "STRENGTHS",
+    "May",
+    "Need",
+    "StepUp",
+    "enough",
+    "refused",
+    "require_step_up",
+    "way_to",
+]
 
 STRENGTHS = ("admitted", "recovery", "totp", "passkey")
 """Weakest first."""
@@ -76,9 +86,9 @@ def require_step_up(
             return
     raise StepUpError(
         f"{what or need.says} needs a step-up of {need.strength}, no older than {need.max_age_s} s",
-        hint=way_to(need.strength, enrolled),
+        hint=way_to(enough(need.strength), enrolled),
         max_age_s=need.max_age_s,
-        strength=need.strength,
+        strengths=enough(need.strength),
     )
 
 
@@ -87,16 +97,18 @@ def enough(strength: str) -> tuple[str, ...]:
     return STRENGTHS[STRENGTHS.index(strength) :]
 
 
-def way_to(strength: str, enrolled: Collection[str]) -> str:
-    """Return what to do for a proof of this strength."""
-    if strength == "admitted":
+def way_to(strengths: Collection[str], enrolled: Collection[str]) -> str:
+    """Return what to do for a proof of one of these strengths."""
+    if "admitted" in strengths:
         return "an owner lets you enrol: `ringfence mfa reset NAME`, good for 24 hours"
-    if "passkey" in enrolled:
+    if "passkey" in strengths and "passkey" in enrolled:
         return "`ringfence mfa step-up --passkey`, then ask again"
-    if strength == "passkey":
+    if "passkey" in strengths and "totp" not in strengths:
         return "`ringfence mfa passkey add` enrols one; then `ringfence mfa step-up --passkey`"
-    if not enrolled:
+    if "passkey" in strengths and not enrolled:
         return "`ringfence mfa totp` or `ringfence mfa passkey add` enrols a factor; then step up"
+    if "totp" in strengths and "totp" not in enrolled:
+        return "`ringfence mfa totp` enrols an app; then `ringfence mfa step-up`"
     return "`ringfence mfa step-up`, then ask again"
 
 

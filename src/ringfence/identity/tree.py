@@ -202,7 +202,8 @@ class Tree:
         """Return it of all but accounts by themselves."""
         column = PRINCIPAL.c
         parents = select(column.parent).where(column.parent.is_not(None))
-        where = column.parent.is_not(None) | (column.kind == "service") | column.name.in_(parents)
+        alone = column.kind.in_(("operator", "service"))
+        where = column.parent.is_not(None) | alone | column.name.in_(parents)
         with self._database.transaction() as db:
             rows = db.execute(select(column.name, column.kind, column.parent).where(where)).all()
         known = {name: (kind, parent) for name, kind, parent in rows}

@@ -23,7 +23,15 @@ MOST = (1 << 63) - 1
 MOST_US = 1 << 52
 """The year 2112."""
 
-TEXTS = ("order.side", "order.type", "funds.asset", "funds.network", "funds.address", "funds.tag")
+TEXTS = (
+    "order.side",
+    "order.type",
+    "funds.account",
+    "funds.asset",
+    "funds.network",
+    "funds.address",
+    "funds.tag",
+)
 DECIMALS = ("order.price", "order.quantity", "order.notional", "funds.amount")
 
 Entity = tuple[str, str]

@@ -157,7 +157,11 @@ fn a_key_that_demands_a_certificate_takes_only_one_of_its_own() {
 fn what_administers_is_signed_whole_whatever_its_key_demands() {
     let who = make(|new| new.scopes = Scopes::default().with(Scope::Admin));
     assert_eq!(who.demands().coverage, Coverage::Name);
-    for operation in [Operation::AdminChange, Operation::AdminRead] {
+    for operation in [
+        Operation::AdminChange,
+        Operation::AdminProve,
+        Operation::AdminRead,
+    ] {
         assert_eq!(code(&who, operation, 0), Some(Code::CredentialNative));
         let whole = Act {
             coverage: Coverage::Whole,

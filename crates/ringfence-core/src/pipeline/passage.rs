@@ -15,7 +15,8 @@ use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode};
 use crate::operation::Operation;
 use crate::policy::{Asked, Serial, StepUp};
-use crate::refusal::{Code, Detail, Refusal};
+use crate::proof::Proof as SteppedBy;
+use crate::refusal::{Code, Detail, Refusal, StepUpDetail};
 use crate::replay::{Fresh, Use};
 use crate::sequence;
 use crate::session::Coverage;
@@ -393,9 +394,13 @@ impl<'a> Asking<'a> {
         };
         match self.step_up() {
             Some(proof) if proof.age_s <= max_age_s => Ok(()),
-            Some(_) | None => {
-                Err(Refusal::new(Code::StepUpRequired).with(Detail::StepUp(max_age_s)))
-            }
+            Some(_) | None => Err(Refusal::new(Code::StepUpRequired).with(Detail::StepUp(
+                StepUpDetail {
+                    strengths: SteppedBy::ALL.map(SteppedBy::as_str).join(" ").into(),
+                    max_age_s,
+                    policies: "".into(),
+                },
+            ))),
         }
     }
 

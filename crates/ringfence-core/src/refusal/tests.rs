@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Blame, Code, Detail, LimitDetail, Refusal, Retry};
+use super::{Blame, Code, Detail, LimitDetail, Refusal, Retry, StepUpDetail};
 use crate::budget::{Counts, Subject};
 use crate::mode::Control;
 
@@ -115,8 +115,12 @@ fn a_refusal_reads_as_hint_and_detail() {
             " [from 1970-01-01T00:00:00Z]",
         ),
         (
-            Refusal::new(Code::StepUpRequired).with(Detail::StepUp(300)),
-            " [no older than 300 s]",
+            Refusal::new(Code::StepUpRequired).with(Detail::StepUp(StepUpDetail {
+                strengths: "totp passkey".into(),
+                max_age_s: 300,
+                policies: "forbidden by fresh".into(),
+            })),
+            " [totp or passkey, no older than 300 s]",
         ),
     ] {
         let text = refusal.to_string();

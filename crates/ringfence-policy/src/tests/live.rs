@@ -11,7 +11,7 @@ use ringfence_core::guard::{Guard, OrderText};
 use ringfence_core::operation::{Operation, Scopes};
 use ringfence_core::policy::{Asked, Policy, StepUp};
 use ringfence_core::principal::ALONE;
-use ringfence_core::refusal::{Code, Detail};
+use ringfence_core::refusal::{Code, Detail, StepUpDetail};
 use ringfence_core::session::Coverage;
 
 use super::{NOW_US, set};
@@ -105,7 +105,12 @@ fn what_only_lacks_a_step_up_is_refused_for_want_of_one() {
         refusal.map(|refusal| (refusal.code, refusal.detail))
     };
     let because = |code, said: &str| Some((code, Detail::Policies(said.into())));
-    let wanted = because(Code::StepUpRequired, "forbidden by fresh");
+    let fresher = Detail::StepUp(StepUpDetail {
+        strengths: "totp".into(),
+        max_age_s: 299,
+        policies: "forbidden by fresh".into(),
+    });
+    let wanted = Some((Code::StepUpRequired, fresher));
     assert_eq!(refused("A", None), wanted);
     assert_eq!(refused("A", Some(300)), wanted);
     assert_eq!(refused("A", Some(299)), None);

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from ringfence.api.addresses import AddressService
 from ringfence.api.approvals import ApprovalService
 from ringfence.api.routes.answers import Address, AddressStory
-from ringfence.api.routes.asking import Body, Operator, Who, WhyRequest
+from ringfence.api.routes.asking import Body, Operator, Permitted, Who, WhyRequest
 from ringfence.identity.address import NewAddress
 
 __all__ = ["router"]
@@ -39,9 +39,14 @@ def router(addresses: AddressService, approvals: ApprovalService) -> APIRouter:
         return addresses.one(address_id)
 
     @made.post("", response_model=Address)
-    def add_address(wanted: AddressRequest, operator: Operator, who: Who) -> object:
+    def add_address(
+        wanted: AddressRequest, operator: Operator, who: Who, permits: Permitted
+    ) -> object:
         about = wanted.model_dump()
         addresses.check(NewAddress(**about))
+        names = ("account", "asset", "network", "address", "tag")
+        funds = {name: about[name] for name in names}
+        permits("address.add", funds | {"amount": wanted.max_amount})
         approvals.require("address.add", operator.name, about)
         return addresses.add(NewAddress(**about), who)
 

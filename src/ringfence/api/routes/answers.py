@@ -28,6 +28,7 @@ __all__ = [
     "PrincipalStep",
     "PrincipalStory",
     "Refusal",
+    "Released",
     "TotpBegun",
     "VenueKey",
     "VenueKeyPut",
@@ -245,6 +246,15 @@ class LinkState(BaseModel):
     state: str
     said: str
     expires_us: int
+
+
+class Released(BaseModel):
+    """What a passkey released on a page of the seal: sealed to the command that asked."""
+
+    statement: str
+    sealed: str
+    credential_id: str
+    rp_id: str
 
 
 class FactorsOf(BaseModel):

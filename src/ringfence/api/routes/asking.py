@@ -9,12 +9,22 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict
 
 from ringfence.api.operators import STEP_UP, Operators
-from ringfence.api.policies import PolicyService
+from ringfence.api.policies import Permits, PolicyService
 from ringfence.api.stepup import StepUps
 from ringfence.identity.principal import Principal
 from ringfence.identity.stepup import May as Judge
 
-__all__ = ["ATTESTED", "Body", "May", "Operator", "Who", "WhyRequest", "gate", "who"]
+__all__ = [
+    "ATTESTED",
+    "Body",
+    "May",
+    "Operator",
+    "Permitted",
+    "Who",
+    "WhyRequest",
+    "gate",
+    "who",
+]
 
 ATTESTED = "ringfence.attested"
 """In a request's scope, where the engine handed it on: the principal that it attests."""
@@ -55,8 +65,10 @@ def gate(
         found = operators.check(asks, endpoint)
         request.state.operator = found
         request.state.may = step_ups.may(None if found is None else found.name)
+        request.state.permits = unasked
         if policies is not None:
             request.state.may = policies.after(request.state.may, found)
+            request.state.permits = policies.of(found)
         if (act := STEP_UP.get(endpoint)) is not None:
             request.state.may(act, "")
 
@@ -73,9 +85,20 @@ def may(request: Request) -> Any:
     return request.state.may
 
 
+def permits(request: Request) -> Any:
+    """Return what asks the policies of an act that says what it is about."""
+    return request.state.permits
+
+
+def unasked(_action: str, _funds: dict[str, str | None]) -> None:
+    """Ask nobody: there are no policies."""
+
+
 Who = Annotated[str, Depends(who)]
 """A parameter of a handler: who asks."""
 Operator = Annotated[Principal, Depends(operator)]
 """A parameter of a handler: which operator asks."""
 May = Annotated[Judge, Depends(may)]
 """A parameter of a handler: what judges a step-up that depends on the body."""
+Permitted = Annotated[Permits, Depends(permits)]
+"""A parameter of a handler: what asks the policies of what stands in the body."""

@@ -9,7 +9,7 @@ use crate::mode::{Control, Mode};
 use crate::operation::{Operation, Scopes};
 use crate::pipeline::Core;
 use crate::proof::Proof;
-use crate::refusal::{Code, Detail};
+use crate::refusal::{Code, Detail, StepUpDetail};
 
 const HOME: FundsText<'static> = FundsText {
     asset: Some("BTC"),
@@ -116,7 +116,12 @@ fn a_withdrawal_needs_a_step_up_that_is_fresh_where_it_is_said() {
             Some(refusal) => {
                 assert!(!passes, "{account} {at_us}");
                 assert_eq!(refusal.code, Code::StepUpRequired);
-                assert_eq!(refusal.detail, Detail::StepUp(60));
+                let wanted = Detail::StepUp(StepUpDetail {
+                    strengths: "totp passkey".into(),
+                    max_age_s: 60,
+                    policies: "".into(),
+                });
+                assert_eq!(refusal.detail, wanted);
             }
         }
     }
