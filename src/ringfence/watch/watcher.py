@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ class Watcher:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ringfence-watch", daemon=True)
         self._trouble: str | None = None
-        self._findings = 0
+        self._signs: Counter[str] = Counter()
+        self._last: dict[str, str | int] | None = None
         self._usual: set[bytes] = set()
         self._usual_until = 0.0
         self._erasing_until = 0.0
@@ -83,10 +85,12 @@ class Watcher:
             self._seen.close()
 
     def status(self) -> dict[str, Any]:
-        """Return the next entry to read, how many findings there were, and the trouble if any."""
+        """Return the next entry to read, what was found since the start, and the trouble if any."""
         return {
             "next": self._consumer.next,
-            "findings": self._findings,
+            "findings": self._signs.total(),
+            "signs": dict(self._signs),
+            "last": self._last,
             "trouble": self._trouble,
         }
 
@@ -152,8 +156,10 @@ class Watcher:
             return
         address = self._personal.shown(entry["address"])
         for found in self._takeover.look(entry, None if address == ERASED else address):
-            self._findings += 1
-            self._record(f"takeover.{found.sign}", told(found, index, entry))
+            name, about = f"takeover.{found.sign}", told(found, index, entry)
+            self._record(name, about)
+            self._signs[found.sign] += 1
+            self._last = {"sign": name, **about}
 
 
 def usage_of(content: bytes) -> bytes | None:
