@@ -82,6 +82,7 @@ class Gateway:
         rules: Mapping[str, Approval] | None = None,
         policies: Callable[[Gateway], PolicyService] | None = None,
         origin: str = SITE,
+        rp_id: str = RP,
     ) -> None:
         (folder / "state.db").write_bytes(store())
         (folder / "state.db").chmod(0o600)
@@ -96,7 +97,7 @@ class Gateway:
             self.step_ups, tree, self.record, "gw1", lambda account, *_: self.opened.append(account)
         )
         approvals = ApprovalService(self.keys.approvals, tree, rules or {}, self.record)
-        self.party = RelyingParty(RP, (origin,))
+        self.party = RelyingParty(rp_id, (origin,))
         self.passkeys = PasskeyService(self.party, factors, approvals, Operators(tree))
         self.site = Site(self.passkeys, origin)
         self.engine = Book()

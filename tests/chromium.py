@@ -133,13 +133,13 @@ class Tab:
 
 
 @contextmanager
-def browsing() -> Iterator[Browser]:
-    """Yield a Chromium that is good as long as the context lasts."""
+def browsing(*more: str) -> Iterator[Browser]:
+    """Yield a Chromium, started with `more` options, that is good as long as the context lasts."""
     folder, found = Path(tempfile.mkdtemp(prefix="ringfence-chromium-")), program()
     assert found is not None
     # Chromium's sandbox does not start for root, nor in most containers.
     sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
-    command = [found, *OPTIONS, *sandbox, f"--user-data-dir={folder}", "about:blank"]
+    command = [found, *OPTIONS, *sandbox, *more, f"--user-data-dir={folder}", "about:blank"]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with connect(address(folder / "DevToolsActivePort", running), max_size=None) as socket:
