@@ -1,4 +1,5 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Which host a path and its owner lead to, and what is no host.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use serde_json::{Value, json};
 
