@@ -9,6 +9,7 @@ import json
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import ccxt.pro
@@ -16,7 +17,8 @@ import pytest
 from binance import AsyncClient
 from binance.exceptions import BinanceAPIException
 
-from demo.stage import Stage
+from demo.attack import Key
+from demo.stage import Stage, ringfence
 from ringfence.engine import LedgerReader
 from tests.integration.venues import USDM, client
 from tests.integration.websocket import ClientConnection, connect
@@ -29,9 +31,9 @@ def stage(usdm: Stage) -> Stage:
     return usdm
 
 
-def with_ccxt(stage: Stage, use: Callable[[Any], Awaitable[Any]]) -> Any:
+def with_ccxt(stage: Stage, use: Callable[[Any], Awaitable[Any]], key: Key | None = None) -> Any:
     async def run() -> Any:
-        exchange = client(stage, "binanceusdm", stage.trader, ccxt.pro)
+        exchange = client(stage, "binanceusdm", key or stage.trader, ccxt.pro)
         exchange.cafile = str(stage.ca)
         try:
             return await asyncio.wait_for(use(exchange), 60)
@@ -175,6 +177,54 @@ def test_python_binance_trades_on_the_channel_unmodified(
     assert float(best["bidPrice"]) > 0
     assert (refused.code, refused.status_code) == (-1013, 400)
     assert far.code == -1013
+
+
+PAIRS = ("ed25519", "rsa-pkcs1-sha256")
+
+
+def pair(stage: Stage, algorithm: str, folder: Path) -> Key:
+    """Return a new key of the trader's account whose secret is a private key in PEM."""
+    account = "desk" if stage.trader is stage.burst else "alice"
+    made = ringfence(
+        "key", "create", "--algorithm", algorithm, "--generate-key", str(folder / "key.pem"),
+        "-c", str(stage.state / "ringfence.yaml"), "--account", account,
+        "--allow", "127.0.0.0/8", "--scope", "read", "--scope", "trade",
+    )  # fmt: skip
+    return Key(made["key_id"], (folder / "key.pem").read_text())
+
+
+@pytest.mark.parametrize("algorithm", PAIRS)
+def test_ccxt_pro_trades_on_the_channel_with_a_private_key(
+    stage: Stage, tmp_path: Path, algorithm: str
+) -> None:
+    async def trade(exchange: Any) -> tuple[Any, ...]:
+        placed = await exchange.create_order_ws(USDM.symbol, "limit", "buy", 0.01, 50_000)
+        return placed, await exchange.cancel_order_ws(placed["id"], USDM.symbol)
+
+    placed, gone = with_ccxt(stage, trade, pair(stage, algorithm, tmp_path))
+    assert (placed["status"], gone["status"]) == ("open", "canceled")
+
+
+@pytest.mark.parametrize("algorithm", PAIRS)
+def test_python_binance_escapes_what_a_private_key_signs_on_the_channel_and_is_told(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: str
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(stage.ca))
+    own = pair(stage, algorithm, tmp_path)
+
+    async def ask() -> None:
+        bot = AsyncClient(own.key_id, private_key=own.secret)
+        bot.ws_future._url = stage.streams + PATH
+        bot.ws_future.TIMEOUT = 3
+        try:
+            await bot.ws_futures_v2_account_status()
+        finally:
+            await bot.ws_future.close()
+            await bot.close_connection()
+
+    with pytest.raises(BinanceAPIException, match="check how it is encoded") as refused:
+        asyncio.run(ask())
+    assert refused.value.code == -1022
 
 
 def signed(stage: Stage, method: str, **params: str) -> str:
