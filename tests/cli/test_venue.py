@@ -31,7 +31,7 @@ def test_an_address_that_cannot_be_had_is_named() -> None:
 
 
 def test_a_venue_that_it_does_not_speak_is_named_with_those_that_it_does() -> None:
-    said = refused("--venue", "coinbase")
+    said = refused("--venue", "bitmex")
     assert all(name in said for name in SHAPES)
 
 

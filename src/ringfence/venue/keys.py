@@ -45,6 +45,8 @@ WINDOW_MS = 5_000
 WINDOW_MAX_MS = 60_000
 AHEAD_MS = 1_000
 OKX_WINDOW_MS = 30_000
+COINBASE_S = 120
+"""How long a token is good."""
 LISTEN_KEY = "/fapi/v1/listenKey"
 """Where Binance's futures want the key alone: no signature, and no parameter."""
 
@@ -195,6 +197,34 @@ def kraken(book: KeyBook, request: Request, body: bytes) -> VenueKey:
     return key
 
 
+def coinbase(book: KeyBook, request: Request, body: bytes) -> VenueKey:
+    """Source: Coinbase CDP docs, "JWT authentication"; Ed25519 keys only."""
+    refused = VenueRefusal(0, "Unauthorized", 401)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    payload, _, signature = token.rpartition(".")
+    try:
+        head, said = (json.loads(base64.b64decode(padded(part))) for part in payload.split("."))
+    except ValueError:
+        raise refused from None
+    key = book.keys.get(str(head.get("kid")))
+    if scheme != "Bearer" or key is None or head.get("alg") != "EdDSA":
+        raise refused
+    if not key.verifies(payload.encode(), padded(signature)):
+        raise refused
+    start, end, now = said.get("nbf", 0), said.get("exp", 0), time.time()
+    asked = f"{request.method} {request.headers.get('host', '')}{request.url.path}"
+    if said.get("sub") != key.key_id or asked not in (said.get("uri"), *said.get("uris", [])):
+        raise refused
+    if not start - AHEAD_MS / 1_000 <= now < end <= start + COINBASE_S:
+        raise refused
+    return key
+
+
+def padded(text: str) -> str:
+    """Return base64 for URLs as base64 is otherwise written."""
+    return text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4)
+
+
 def kucoin(book: KeyBook, request: Request, body: bytes) -> VenueKey:
     """Source: KuCoin API docs, "Authentication"; from version 2 on the passphrase is signed."""
     said = request.headers
@@ -279,6 +309,7 @@ VERIFIED: dict[str, Callable[[KeyBook, Request, bytes], VenueKey]] = {
     "binance": binance,
     "binance-usdm": binance,
     "bybit": bybit,
+    "coinbase": coinbase,
     "deribit": deribit,
     "kraken": kraken,
     "kucoin": kucoin,

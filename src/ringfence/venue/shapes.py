@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ringfence.venue import binance, binance_usdm, bybit, deribit, kraken, kucoin, okx
+from ringfence.venue import binance, binance_usdm, bybit, coinbase, deribit, kraken, kucoin, okx
 from ringfence.venue.shape import Shape
 
 __all__ = ["SHAPES"]
@@ -11,6 +11,7 @@ ALL = (
     binance.SHAPE,
     binance_usdm.SHAPE,
     bybit.SHAPE,
+    coinbase.SHAPE,
     deribit.SHAPE,
     kraken.SHAPE,
     kucoin.SHAPE,
