@@ -31,7 +31,8 @@ RAISES = {
     "RateLimitExceeded": "budget_exceeded.orders",
     "InvalidOrder": """number_inexact number_inexact.quantity number_inexact.quoteOrderQty
         number_inexact.icebergQty price_invalid price_tick price_band quantity_invalid quantity_lot
-        quantity_min quantity_max notional_min notional_max sequence_illegal""",
+        quantity_min quantity_max quantity_unbounded notional_min notional_max
+        sequence_illegal""",
     "BadSymbol": "instrument_unknown",
     "OrderNotFound": "order_unknown",
     "BadRequest": """http_malformed http_header_too_large http_body_too_large http_timeout

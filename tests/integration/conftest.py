@@ -33,11 +33,20 @@ def place(
 def usdm(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
-    """Yield a gateway before the futures' paper venue: the venue's own, then a firm's."""
+    """Yield a gateway before the futures' paper venue: the venue's own, then a firm's.
+
+    Of BTCUSDT an order may close the position.
+    """
+
+    def settle(text: str, _: object) -> str:
+        symbol = "    - symbol: BTCUSDT\n"
+        assert symbol in text
+        return text.replace(symbol, f"{symbol}      whole_position: true\n")
+
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "egress":
-        built = desk_stage(folder, USDM)
+        built = desk_stage(folder, USDM, settle)
     else:
-        built = set_stage(folder / "stage", USDM.profile, USDM.name)
+        built = set_stage(folder / "stage", USDM.profile, USDM.name, settle)
     with built as stage:
         yield stage

@@ -14,7 +14,7 @@ from typing import Any
 
 import ccxt.pro
 import pytest
-from binance import AsyncClient
+from binance import AsyncClient, Client
 from binance.exceptions import BinanceAPIException
 
 from demo.attack import Key
@@ -129,6 +129,103 @@ def test_ccxt_places_and_cancels_conditional_orders_by_request_and_on_the_channe
     ]
     exchange.cancel_order(waiting["id"], USDM.symbol, trigger)
     assert exchange.fetch_open_orders(USDM.symbol, params=trigger) == []
+
+
+def test_ccxt_trails_the_market_by_request_and_on_the_channel(stage: Stage) -> None:
+    trail = {"trailingPercent": 1.5, "trailingTriggerPrice": 61_000, "reduceOnly": True}
+
+    async def trade(exchange: Any) -> tuple[Any, ...]:
+        placed = await exchange.create_order_ws(USDM.symbol, "market", "sell", 0.01, None, trail)
+        gone = await exchange.cancel_order_ws(placed["id"], USDM.symbol, {"trigger": True})
+        with pytest.raises(ccxt.BaseError) as far:
+            wrong = trail | {"trailingTriggerPrice": 9_000_000}
+            await exchange.create_order_ws(USDM.symbol, "market", "sell", 0.01, None, wrong)
+        with pytest.raises(ccxt.BaseError) as much:
+            await exchange.create_order_ws(USDM.symbol, "market", "sell", 900, None, trail)
+        return placed, gone, str(far.value), str(much.value)
+
+    placed, gone, far, much = with_ccxt(stage, trade)
+    assert placed["id"] == gone["id"]
+    assert "PRICE_FILTER" in far
+    # As much as a market order is worth at the band's end.
+    assert "notional" in much
+    intents = [e["order"] for e in entries(stage, kind="decision", method="algoOrder.place")]
+    (seen,) = (
+        o
+        for o in intents
+        if o.get("trail") and o.get("stop_price") == "61000" and o["quantity"] == "0.01"
+    )
+    assert (seen["type"], seen["trail"]) == ("TRAILING_STOP_MARKET", "1.5")
+    exchange = client(stage, "binanceusdm", stage.trader)
+    at_once = {"trailingPercent": 0.5}
+    waiting = exchange.create_order(USDM.symbol, "market", "buy", 0.01, None, at_once)
+    assert waiting["info"]["callbackRate"] == "0.5"
+    exchange.cancel_order(waiting["id"], USDM.symbol, {"trigger": True})
+
+
+def test_ccxt_closes_the_position_where_that_is_allowed(stage: Stage) -> None:
+    closing = {"triggerPrice": 40_000, "closePosition": True}
+
+    async def trade(exchange: Any) -> tuple[Any, ...]:
+        placed = await exchange.create_order_ws(USDM.symbol, "market", "sell", None, None, closing)
+        await exchange.cancel_order_ws(placed["id"], USDM.symbol, {"trigger": True})
+        with pytest.raises(ccxt.BadRequest) as other:
+            low = closing | {"triggerPrice": 2_000}
+            await exchange.create_order_ws("ETH/USDT:USDT", "market", "sell", None, None, low)
+        return placed, str(other.value)
+
+    _placed, other = with_ccxt(stage, trade)
+    assert "whole_position" in other
+    exchange = client(stage, "binanceusdm", stage.trader)
+    loss = {"stopLossPrice": 40_000, "closePosition": True}
+    waiting = exchange.create_order(USDM.symbol, "market", "sell", None, None, loss)
+    assert (waiting["info"]["closePosition"], waiting["type"]) == (True, "market")
+    exchange.cancel_order(waiting["id"], USDM.symbol, {"trigger": True})
+    placing = entries(stage, kind="decision", operation="order.place")
+    closed = [e for e in placing if e["order"].get("whole_position")]
+    refused = [(e["order"]["symbol"], (e.get("refusal") or {}).get("code")) for e in closed]
+    assert set(refused) == {("BTCUSDT", None), ("ETHUSDT", "quantity_unbounded")}
+
+
+def test_python_binance_trails_and_closes_by_request_and_on_the_channel(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(stage.ca))
+    both = {"symbol": "BTCUSDT", "side": "SELL"}
+    trailing = {**both, "type": "TRAILING_STOP_MARKET", "quantity": "0.01", "callbackRate": "1"}
+    closing = {**both, "type": "STOP_MARKET", "stopPrice": "40000"}
+
+    async def trade() -> list[dict[str, Any]]:
+        bot = AsyncClient(stage.trader.key_id, stage.trader.secret)
+        bot.ws_future._url = stage.streams + PATH
+        bot.ws_future.TIMEOUT = 3  # it looks no sooner whether it is to end
+        try:
+            trails = await bot.ws_futures_create_order(**trailing, activatePrice="61000")
+            closes = await bot.ws_futures_create_order(**closing, closePosition="true")
+            for one in (trails, closes):
+                await bot.ws_futures_cancel_order(symbol="BTCUSDT", algoId=one["algoId"])
+            return [trails, closes]
+        finally:
+            await bot.ws_future.close()
+            await bot.close_connection()
+
+    bot = Client(
+        stage.trader.key_id,
+        stage.trader.secret,
+        requests_params={"verify": str(stage.ca)},
+        ping=False,
+    )
+    bot.FUTURES_URL = stage.gateway + "/fapi"
+    placed = asyncio.run(trade())
+    asked: list[dict[str, Any]] = [trailing]
+    asked += [{**closing, "closePosition": "true"}, {**closing, "closePosition": True}]
+    placed += [bot.futures_create_order(**one) for one in asked]
+    assert [one["callbackRate"] for one in placed] == ["1", "", "1", "", ""]
+    assert [one["closePosition"] for one in placed] == [False, True, False, True, True]
+    bot.futures_cancel_all_algo_open_orders(symbol="BTCUSDT")
+    with pytest.raises(BinanceAPIException) as two:
+        bot.futures_create_order(**closing, closePosition="true", quantity="0.01")
+    assert two.value.code == -1013
 
 
 def test_python_binance_trades_on_the_channel_unmodified(

@@ -28,10 +28,12 @@ pub struct Instrument {
     pub price_min: Decimal,
     /// Highest price.
     pub price_max: Decimal,
+    /// Whether an order may close the position, however much that is.
+    pub whole_position: bool,
 }
 
 /// What an order type must carry. Data of the dialect.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct OrderKind {
     /// Whether a price must be there. Where it must not, one that is given is checked, but bounds
     /// nothing: the venue may not look at it.
@@ -40,6 +42,11 @@ pub struct OrderKind {
     pub needs_stop_price: bool,
     /// Whether an amount in quote currency may stand in for the quantity.
     pub quote_quantity: bool,
+    /// Whether its trigger follows the market at a distance, which must be there. Where it begins to follow is then its stop
+    /// price.
+    pub trails: bool,
+    /// Whether it may close the whole position in place of a quantity.
+    pub whole_position: bool,
 }
 
 /// An order as its message has it: names and decimals as text.
@@ -58,12 +65,16 @@ pub struct OrderText<'a> {
     pub price: Option<&'a str>,
     /// Trigger price.
     pub stop_price: Option<&'a str>,
+    /// How far behind the market its trigger follows.
+    pub trail: Option<&'a str>,
     /// Quantity in base currency.
     pub quantity: Option<&'a str>,
     /// Visible part of the quantity.
     pub iceberg_quantity: Option<&'a str>,
     /// Amount in quote currency.
     pub quote_quantity: Option<&'a str>,
+    /// Whether it closes the position, in place of a quantity.
+    pub whole_position: bool,
     /// The client's own id.
     pub client_order_id: Option<&'a str>,
     /// The venue's id of the order that an amendment without an instrument changes.
@@ -78,6 +89,8 @@ const AMENDMENT: OrderKind = OrderKind {
     needs_price: true,
     needs_stop_price: false,
     quote_quantity: false,
+    trails: false,
+    whole_position: false,
 };
 
 /// Proof that an order is inside its bounds, or that the message carries none.
@@ -154,6 +167,10 @@ impl Guard {
         }
         let price = instrument.price(order.price, "price", kind.needs_price)?;
         instrument.price(order.stop_price, "stopPrice", kind.needs_stop_price)?;
+        trail(order.trail, kind)?;
+        if order.whole_position {
+            return instrument.closes(order, kind);
+        }
         // A price beside a market order binds nobody, so its value is not computed from it.
         let price = price.filter(|_| kind.needs_price);
         match (order.quantity, order.quote_quantity) {
@@ -229,6 +246,19 @@ impl Instrument {
         Ok(Some(price))
     }
 
+    /// Checks an order that closes the position. It can only make that smaller, but how much it trades nobody can tell, so
+    /// that the configuration has to allow it (docs/adr/0041).
+    fn closes(&self, order: &OrderText<'_>, kind: OrderKind) -> Result<Guarded, Refusal> {
+        let sizes = [order.quantity, order.quote_quantity, order.iceberg_quantity];
+        if !kind.whole_position || sizes.iter().any(Option::is_some) {
+            return Err(refuse(Code::QuantityInvalid, "quantity"));
+        }
+        match self.whole_position {
+            true => Ok(Guarded(())),
+            false => Err(refuse(Code::QuantityUnbounded, "quantity")),
+        }
+    }
+
     fn quantity(&self, text: &str) -> Result<Decimal, Refusal> {
         const FIELD: &str = "quantity";
         let quantity = number(text, FIELD)?;
@@ -289,6 +319,20 @@ impl Instrument {
             Some(least) if amount < least => Err(refuse(Code::NotionalMin, FIELD)),
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+/// Checks how far behind the market a trigger follows: what does must say so, and nothing else may.
+fn trail(text: Option<&str>, kind: OrderKind) -> Result<(), Refusal> {
+    const FIELD: &str = "callbackRate";
+    match (text, kind.trails) {
+        (None, false) => Ok(()),
+        (None, true) => Err(refuse(Code::OrderFieldMissing, FIELD)),
+        (Some(_), false) => Err(refuse(Code::PriceInvalid, FIELD)),
+        (Some(text), true) if number(text, FIELD)?.is_zero() => {
+            Err(refuse(Code::PriceInvalid, FIELD))
+        }
+        (Some(_), true) => Ok(()),
     }
 }
 

@@ -57,6 +57,8 @@ const LIMIT: OrderKind = OrderKind {
     needs_price: true,
     needs_stop_price: false,
     quote_quantity: false,
+    trails: false,
+    whole_position: false,
 };
 const CREDENTIALS: u32 = 100_000;
 const NOW_US: u64 = 1_700_000_000_000_000;
@@ -90,6 +92,7 @@ fn core() -> Core {
         max_notional: decimal("9000000"),
         price_min: decimal("0.01"),
         price_max: decimal("1000000"),
+        whole_position: false,
     };
     let limits = vec![
         limit(Subject::Credential, Counts::Weight, 60_000),

@@ -329,6 +329,8 @@ fn order_fields<'a>(order: &OrderText<'a>) -> OrderFields<'a> {
         quantity: order.quantity,
         quote_quantity: order.quote_quantity,
         client_order_id: order.client_order_id,
+        trail: order.trail,
+        whole_position: order.whole_position,
     }
 }
 

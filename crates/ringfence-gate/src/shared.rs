@@ -404,5 +404,6 @@ fn instrument(index: usize, item: &InstrumentConfig) -> Result<Instrument, GateE
         max_notional: number("max_notional", &item.max_notional)?,
         price_min: number("price_min", &item.price_min)?,
         price_max: number("price_max", &item.price_max)?,
+        whole_position: item.whole_position,
     })
 }

@@ -277,6 +277,8 @@ pub struct InstrumentConfig {
     pub max_notional: String,
     pub price_min: String,
     pub price_max: String,
+    #[serde(default)]
+    pub whole_position: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -74,6 +74,10 @@ pub struct OrderFields<'a> {
     pub quantity: Option<&'a str>,
     pub quote_quantity: Option<&'a str>,
     pub client_order_id: Option<&'a str>,
+    /// How far behind the market its trigger follows.
+    pub trail: Option<&'a str>,
+    /// It closes the position, in place of a quantity; left out where it does not.
+    pub whole_position: bool,
 }
 
 /// What a message calls an order that is there already, as the client wrote it.
@@ -278,7 +282,11 @@ impl OrderFields<'_> {
         order.text("side", self.side, FIELD_BYTES);
         order.maybe_text("stop_price", self.stop_price, FIELD_BYTES);
         order.text("symbol", self.symbol, FIELD_BYTES);
+        order.maybe_text("trail", self.trail, FIELD_BYTES);
         order.text("type", self.kind, FIELD_BYTES);
+        if self.whole_position {
+            order.boolean("whole_position", true);
+        }
         order.finish();
     }
 }

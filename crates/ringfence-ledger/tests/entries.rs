@@ -137,6 +137,8 @@ fn a_refused_order_is_written_byte_for_byte() {
             quantity: Some("3"),
             quote_quantity: Some("4"),
             client_order_id: Some("mine"),
+            trail: Some("5"),
+            whole_position: true,
         }),
         verdict: Verdict::Refused {
             blame: "client",
@@ -158,7 +160,8 @@ fn a_refused_order_is_written_byte_for_byte() {
         r#""credential":"key-1","dialect":"binance","kind":"decision","latency_us":17,"#,
         r#""listener":"spot","message":"0badcafe-1","method":"POST","operation":"order.place","#,
         r#""order":{"client_order_id":"mine","price":"1","quantity":"3","quote_quantity":"4","#,
-        r#""side":"BUY","stop_price":"2","symbol":"BTCUSDT","type":"LIMIT"},"outcome":"refused","#,
+        r#""side":"BUY","stop_price":"2","symbol":"BTCUSDT","trail":"5","type":"LIMIT","#,
+        r#""whole_position":true},"outcome":"refused","#,
         r#""path":"/api/v3/order","proof":"native","refusal":{"blame":"client","code":"price_band","#,
         r#""detail":"price 1"},"route":"POST /api/v3/order","state_changing":true,"status":400,"#,
         r#""time_us":1790000000000000,"#,
@@ -274,6 +277,8 @@ fn the_longest_entries_fit_a_bundle() {
             quantity: Some(code),
             quote_quantity: Some(code),
             client_order_id: Some(code),
+            trail: Some(code),
+            whole_position: false,
         }),
         verdict: Verdict::Refused {
             blame: code,
@@ -461,6 +466,8 @@ const ORDER: OrderFields<'static> = OrderFields {
     quantity: Some("0.01"),
     quote_quantity: None,
     client_order_id: Some("e847386590ce4dBCc7f2a1b4c4509f82"),
+    trail: None,
+    whole_position: false,
 };
 
 #[test]
@@ -494,6 +501,8 @@ fn what_an_entry_has_no_room_for_is_counted_and_the_entry_fits_a_bundle() {
         quantity: Some(&worst),
         quote_quantity: Some(&worst),
         client_order_id: Some(&worst),
+        trail: Some(&worst),
+        whole_position: true,
     };
     let ids = OrderIds {
         symbol: Some(&worst),

@@ -115,5 +115,7 @@ fn shown(order: &OrderText<'_>) -> serde_json::Value {
             "quantity": order.quantity,
             "quote_quantity": order.quote_quantity,
             "client_order_id": order.client_order_id,
+            "trail": order.trail,
+            "whole_position": order.whole_position,
     })
 }

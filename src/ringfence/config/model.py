@@ -260,6 +260,8 @@ class Instrument(Section):
     max_notional: DecimalText
     price_min: DecimalText
     price_max: DecimalText
+    whole_position: bool = False
+    """Whether an order may close the position, however much that is (docs/adr/0041)."""
 
     @model_validator(mode="after")
     def is_ordered(self) -> Self:

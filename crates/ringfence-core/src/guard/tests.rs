@@ -16,6 +16,11 @@ fn decimal(text: &str) -> Decimal {
 
 /// BTCUSDT: tick 0.01, lot 0.0001, 0.001 to 9, value 5 to 100,000, price 1000 to 200,000.
 fn guard() -> Guard {
+    guard_that(false)
+}
+
+/// The same, where orders may close the position or not.
+fn guard_that(whole_position: bool) -> Guard {
     let instrument = Instrument {
         tick: decimal("0.01"),
         lot: decimal("0.0001"),
@@ -25,6 +30,7 @@ fn guard() -> Guard {
         max_notional: decimal("100000"),
         price_min: decimal("1000"),
         price_max: decimal("200000"),
+        whole_position,
     };
     Guard::new(HashMap::from([("BTCUSDT".into(), instrument)]))
 }
@@ -38,6 +44,8 @@ const fn carries(
         needs_price,
         needs_stop_price,
         quote_quantity,
+        trails: false,
+        whole_position: false,
     })
 }
 
@@ -48,9 +56,11 @@ const LIMIT: OrderText<'static> = OrderText {
     terms: carries(true, false, false),
     price: Some("30000.00"),
     stop_price: None,
+    trail: None,
     quantity: Some("0.01"),
     iceberg_quantity: None,
     quote_quantity: None,
+    whole_position: false,
     client_order_id: None,
     venue_order_id: None,
     amends: false,
@@ -444,4 +454,166 @@ fn of_several_orders_one_bad_one_refuses_all_and_is_named() {
         refused(&[]),
         Some((Code::OrderFieldMissing, named("symbol")))
     );
+}
+
+const TRAILING: OrderText<'static> = OrderText {
+    kind: "TRAILING_STOP_MARKET",
+    terms: Some(OrderKind {
+        needs_price: false,
+        needs_stop_price: false,
+        quote_quantity: false,
+        trails: true,
+        whole_position: false,
+    }),
+    price: None,
+    trail: Some("1.5"),
+    ..LIMIT
+};
+
+#[test]
+fn an_order_that_trails_is_worth_as_much_as_a_market_order_wherever_it_begins_to() {
+    judge(TRAILING, None);
+    let from = |stop_price, why: Option<Code>| {
+        let order = OrderText {
+            stop_price: Some(stop_price),
+            ..TRAILING
+        };
+        judge(order, why.map(|code| (code, "stopPrice")));
+    };
+    from("1000", None);
+    from("999.99", Some(Code::PriceBand));
+    from("30000.005", Some(Code::PriceTick));
+    // 0.5 of it is worth 100,000 at the band's end, whatever it begins to trail from.
+    for (quantity, why) in [("0.5", None), ("0.5001", Some(Code::NotionalMax))] {
+        let order = OrderText {
+            quantity: Some(quantity),
+            stop_price: Some("1000"),
+            ..TRAILING
+        };
+        assert_eq!(
+            guard().worth(&order).unwrap() > Some(1_000_000_000),
+            why.is_some()
+        );
+        judge(order, why.map(|code| (code, "notional")));
+    }
+}
+
+#[test]
+fn how_far_a_trigger_follows_is_said_by_what_trails_and_by_nothing_else() {
+    for (trail, why) in [
+        (None, Some(Code::OrderFieldMissing)),
+        (Some("0"), Some(Code::PriceInvalid)),
+        (Some("-1"), Some(Code::NumberInexact)),
+        (Some("1e1"), Some(Code::NumberInexact)),
+        (Some("0.1"), None),
+    ] {
+        let order = OrderText { trail, ..TRAILING };
+        judge(order, why.map(|code| (code, "callbackRate")));
+    }
+    let order = OrderText {
+        trail: Some("1"),
+        ..STOP
+    };
+    judge(order, Some((Code::PriceInvalid, "callbackRate")));
+}
+
+const CLOSING: OrderText<'static> = OrderText {
+    terms: Some(OrderKind {
+        needs_price: false,
+        needs_stop_price: true,
+        quote_quantity: false,
+        trails: false,
+        whole_position: true,
+    }),
+    quantity: None,
+    whole_position: true,
+    ..STOP
+};
+
+#[test]
+fn an_order_closes_the_position_only_where_that_is_allowed() {
+    let seen = |allowed, order: &OrderText<'_>| {
+        let refusal = guard_that(allowed).check(order).err();
+        refusal.map(|refusal| refusal.code)
+    };
+    assert_eq!(seen(false, &CLOSING), Some(Code::QuantityUnbounded));
+    assert_eq!(seen(true, &CLOSING), None);
+    assert_eq!(guard_that(true).worth(&CLOSING), Ok(None));
+    for (order, why) in [
+        // Of two sizes the venue might take the other.
+        (
+            OrderText {
+                quantity: Some("0.01"),
+                ..CLOSING
+            },
+            Code::QuantityInvalid,
+        ),
+        (
+            OrderText {
+                quote_quantity: Some("9"),
+                ..CLOSING
+            },
+            Code::QuantityInvalid,
+        ),
+        (
+            OrderText {
+                iceberg_quantity: Some("0"),
+                ..CLOSING
+            },
+            Code::QuantityInvalid,
+        ),
+        (
+            OrderText {
+                whole_position: true,
+                quantity: None,
+                ..STOP
+            },
+            Code::QuantityInvalid,
+        ),
+        (
+            OrderText {
+                whole_position: true,
+                ..LIMIT
+            },
+            Code::QuantityInvalid,
+        ),
+        // All else is judged.
+        (
+            OrderText {
+                stop_price: Some("999"),
+                ..CLOSING
+            },
+            Code::PriceBand,
+        ),
+        (
+            OrderText {
+                stop_price: None,
+                ..CLOSING
+            },
+            Code::OrderFieldMissing,
+        ),
+        (
+            OrderText {
+                side: "",
+                ..CLOSING
+            },
+            Code::OrderSideInvalid,
+        ),
+        (
+            OrderText {
+                symbol: "ETHUSDT",
+                ..CLOSING
+            },
+            Code::InstrumentUnknown,
+        ),
+        (
+            OrderText {
+                whole_position: false,
+                ..CLOSING
+            },
+            Code::OrderFieldMissing,
+        ),
+    ] {
+        assert_eq!(seen(true, &order), Some(why), "{order:?}");
+    }
 }

@@ -42,6 +42,8 @@ const LIMIT: OrderKind = OrderKind {
     needs_price: true,
     needs_stop_price: false,
     quote_quantity: false,
+    trails: false,
+    whole_position: false,
 };
 const NOW_US: u64 = 1_700_000_000_000_000;
 const HOME: [u8; 4] = [192, 0, 2, 1];
@@ -57,9 +59,11 @@ const GOOD_ORDER: OrderText<'static> = OrderText {
     terms: Some(LIMIT),
     price: Some("30000.00"),
     stop_price: None,
+    trail: None,
     quantity: Some("0.01"),
     iceberg_quantity: None,
     quote_quantity: None,
+    whole_position: false,
     client_order_id: None,
     venue_order_id: None,
     amends: false,
@@ -90,6 +94,7 @@ fn core() -> Core {
         max_notional: decimal("50000"),
         price_min: decimal("1"),
         price_max: decimal("100000"),
+        whole_position: false,
     };
     let limits = vec![
         limit(Subject::Credential, Counts::Orders, 10),

@@ -205,6 +205,8 @@ codes! {
         "The quantity is below the smallest allowed; send more.";
     QuantityMax "quantity_max" Client GUARD,
         "The quantity is above the largest allowed; check it for a slip.";
+    QuantityUnbounded "quantity_unbounded" Client GUARD,
+        "It closes the whole position: give a quantity, or allow whole_position for the instrument.";
     NotionalMin "notional_min" Client GUARD,
         "The order's value is below the smallest allowed; send more.";
     NotionalMax "notional_max" Client GUARD,

@@ -131,6 +131,8 @@ fn order_kind((name, written): (String, OrderType)) -> (Box<str>, OrderKind) {
         needs_price: written.price,
         needs_stop_price: written.stop_price,
         quote_quantity: written.quote_quantity || written.quantity_unit,
+        trails: written.trails,
+        whole_position: written.whole_position,
     };
     (name.into(), kind)
 }

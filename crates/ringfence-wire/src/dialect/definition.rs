@@ -74,6 +74,12 @@ pub(super) struct OrderType {
     /// Whether `order_fields.quantity_unit` says what its quantity counts.
     #[serde(default)]
     pub(super) quantity_unit: bool,
+    /// Whether its trigger follows the market, as `order_fields.trailing` says.
+    #[serde(default)]
+    pub(super) trails: bool,
+    /// Whether `order_fields.whole_position` may stand in for its quantity.
+    #[serde(default)]
+    pub(super) whole_position: bool,
 }
 
 /// A kind of signed WebSocket message: JSON whose values stand under dotted names.
@@ -103,6 +109,10 @@ pub(super) struct OrderFields {
     pub(super) client_order_id: Option<String>,
     /// What the quantity counts, for the order types that say `quantity_unit`.
     pub(super) quantity_unit: Option<QuantityUnit>,
+    /// What triggers an order whose type `trails`.
+    pub(super) trailing: Option<TrailingFields>,
+    /// What says `true` where an order closes the position, for the types that may.
+    pub(super) whole_position: Option<String>,
     /// Where an amendment has what it changes, at venues that name the order by its id alone. Its side and type are the
     /// order's own. Without them an amendment carries a whole order.
     pub(super) amendment: Option<AmendmentFields>,
@@ -216,6 +226,16 @@ pub(super) struct RouteDefinition {
 pub(super) struct OwnFields {
     pub(super) stop_price: String,
     pub(super) client_order_id: String,
+}
+
+/// A trigger that follows the market.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrailingFields {
+    /// From which price on it does; at once where there is none.
+    pub(super) price: String,
+    /// How far behind.
+    pub(super) distance: String,
 }
 
 /// A quantity of base or of quote currency.

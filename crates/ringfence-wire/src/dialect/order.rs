@@ -1,5 +1,7 @@
 //! Where an order's fields stand in a message.
 
+mod variant;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ringfence_core::guard::{OrderKind, OrderText};
@@ -12,6 +14,7 @@ use super::definition::{AmendmentFields, OrderFields, OrderType, QuantityUnit, U
 use super::name::Name;
 use super::scratch::Pairs;
 use super::{DialectError, Route};
+use variant::Variants;
 
 /// Where the fields of an order stand.
 #[derive(Debug)]
@@ -28,6 +31,7 @@ pub(super) struct OrderNames {
     client_order_id: Option<Spot>,
     sides: HashMap<Box<str>, &'static str>,
     unit: Option<Unit>,
+    variants: Variants,
     amendment: Option<Amendment>,
 }
 
@@ -115,6 +119,7 @@ impl OrderNames {
                 .map(|(word, side)| (word.as_str().into(), side.as_str()))
                 .collect(),
             unit: Unit::compile(written.quantity_unit.as_ref(), types)?,
+            variants: Variants::compile(written, types)?,
             amendment: written
                 .amendment
                 .as_ref()
@@ -131,7 +136,8 @@ impl OrderNames {
 
     /// Returns the same names, all of them inside `outer`; none where the fields say more than names.
     pub(super) fn inside(outer: &str, written: &OrderFields) -> Option<Self> {
-        if written.quantity_unit.is_some() || written.amendment.is_some() {
+        let more = written.trailing.is_some() || written.whole_position.is_some();
+        if more || written.quantity_unit.is_some() || written.amendment.is_some() {
             return None;
         }
         let name = |name: &String| format!("{outer}.{name}");
@@ -148,6 +154,8 @@ impl OrderNames {
             quote_quantity: optional(&written.quote_quantity),
             client_order_id: optional(&written.client_order_id),
             quantity_unit: None,
+            trailing: None,
+            whole_position: None,
             amendment: None,
             sides: written.sides.clone(),
         };
@@ -287,9 +295,9 @@ impl OrderNames {
             iceberg_quantity: optional(&self.iceberg_quantity),
             quote_quantity: optional(&self.quote_quantity),
             client_order_id: optional(&self.client_order_id),
-            venue_order_id: None,
-            amends: false,
+            ..OrderText::default()
         };
+        self.variants.read(pairs, &mut order)?;
         let unit = self.unit.as_ref();
         if let Some(unit) = unit.filter(|unit| unit.kinds.contains(kind))
             && unit.of(side, pairs)? == UnitName::Quote

@@ -5,12 +5,14 @@ Source: Binance USDS-M futures docs, "New Algo Order", "Cancel Algo Order" (read
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from ringfence.venue.binance import rest as spot
 from ringfence.venue.binance import shapes
 from ringfence.venue.exchange import Exchange, VenueRefusal
 from ringfence.venue.fields import needed, number, whole
+from ringfence.venue.instruments import Instrument
 from ringfence.venue.shape import Handler, Params, now_ms
 
 __all__ = ["KINDS", "PRIVATE"]
@@ -20,32 +22,67 @@ KINDS = {
     "STOP_MARKET": "MARKET",
     "TAKE_PROFIT": "LIMIT",
     "TAKE_PROFIT_MARKET": "MARKET",
+    "TRAILING_STOP_MARKET": "MARKET",
 }
 """What each becomes once it is triggered."""
+CLOSING = ("STOP_MARKET", "TAKE_PROFIT_MARKET")
+TRAILING = "TRAILING_STOP_MARKET"
+LEAST, MOST = Decimal("0.1"), Decimal(10)
+"""How many percent a trigger may follow behind the market."""
 
 
 def place(exchange: Exchange, params: Params, account: str) -> Any:
     new = spot.asked(params)
-    kind, trigger = new.kind, number(params, "triggerPrice")
+    kind = new.kind
     if needed(params, "algoType") != "CONDITIONAL" or kind not in KINDS:
         raise VenueRefusal(-1116, "Invalid orderType.")
     new.kind = KINDS[kind]
-    instrument = exchange.check(new)
-    if trigger <= 0 or trigger % instrument.tick:
-        raise VenueRefusal(-1013, "Filter failure: PRICE_FILTER")
+    closes = str(params.get("closePosition")).lower() == "true"
+    instrument = closing(exchange, params, kind) if closes else exchange.check(new)
+    trigger, rate = triggers(params, kind, instrument)
     now, algo_id = now_ms(), len(exchange.waiting) + 1
     row = {
         "algoId": algo_id, "clientAlgoId": params.get("clientAlgoId") or f"paper-{algo_id}",
         "algoType": "CONDITIONAL", "orderType": kind, "symbol": new.symbol, "side": new.side,
         "positionSide": "BOTH", "timeInForce": new.time_in_force, "algoStatus": "NEW",
         "quantity": shapes.text(new.quantity), "triggerPrice": shapes.text(trigger),
+        "activatePrice": shapes.text(trigger) if kind == TRAILING else "", "callbackRate": rate,
         "price": shapes.text(new.price), "icebergQuantity": None, "workingType": "CONTRACT_PRICE",
-        "selfTradePreventionMode": "NONE", "priceMatch": "NONE", "closePosition": False,
+        "selfTradePreventionMode": "NONE", "priceMatch": "NONE", "closePosition": closes,
         "priceProtect": False, "reduceOnly": False, "createTime": now, "updateTime": now,
         "triggerTime": 0, "goodTillDate": 0,
     }  # fmt: skip
     exchange.waiting.append((account, row))
     return row
+
+
+def closing(exchange: Exchange, params: Params, kind: str) -> Instrument:
+    """Check an order that closes the position, and return its instrument."""
+    if kind not in CLOSING:
+        raise VenueRefusal(
+            -4136, f"Target strategy invalid for orderType {kind},closePosition true"
+        )
+    if "quantity" in params:
+        raise VenueRefusal(-4137, "Quantity must be zero with closePosition equals true")
+    if "reduceOnly" in params:
+        raise VenueRefusal(-1106, "Parameter 'reduceonly' sent when not required.")
+    return exchange.market(needed(params, "symbol")).instrument
+
+
+def triggers(params: Params, kind: str, instrument: Instrument) -> tuple[Decimal, str]:
+    """Return the price that triggers an order, or from which on one trails, and how far behind."""
+    if kind != TRAILING:
+        trigger = number(params, "triggerPrice")
+        if trigger <= 0 or trigger % instrument.tick:
+            raise VenueRefusal(-1013, "Filter failure: PRICE_FILTER")
+        return trigger, ""
+    rate = number(params, "callbackRate")
+    if not LEAST <= rate <= MOST:
+        raise VenueRefusal(-2021, "Invalid callBack rate.")
+    start = number(params, "activatePrice") or instrument.mid
+    if start <= 0 or start % instrument.tick:
+        raise VenueRefusal(-4135, "Invalid activation price.")
+    return start, needed(params, "callbackRate")
 
 
 def rows(exchange: Exchange, params: Params, account: str) -> list[dict[str, Any]]:

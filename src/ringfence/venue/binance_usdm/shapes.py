@@ -48,7 +48,10 @@ def _symbol(i: Instrument) -> dict[str, Any]:
             {"filterType": "MARKET_LOT_SIZE", **lots},
             {"filterType": "MIN_NOTIONAL", "notional": text(i.min_notional)},
         ],
-        "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET"],
+        "orderTypes": [
+            "LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET",
+            "TRAILING_STOP_MARKET",
+        ],
         "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
     }  # fmt: skip
 

@@ -371,3 +371,87 @@ fn a_number_goes_on_as_the_name_and_what_is_not_certain_as_it_came() {
         assert_eq!(names.renamed(same.to_owned(), &dialect.words), same);
     }
 }
+
+/// A venue with triggers that follow the market and orders that close the position.
+fn with_variants() -> Value {
+    let mut dialect = written();
+    dialect["order_types"]["TRAIL"] = json!({"trails": true});
+    dialect["order_types"]["STOP"] = json!({"stop_price": true, "whole_position": true});
+    dialect["order_fields"]["stop_price"] = json!("trigger");
+    dialect["order_fields"]["trailing"] = json!({"price": "from", "distance": "rate"});
+    dialect["order_fields"]["whole_position"] = json!("close");
+    let route = json!({
+        "method": "POST", "path": "/algo", "operation": "order.place",
+        "parameters": ["@signed", "symbol", "side", "type", "quantity", "trigger", "from", "rate", "close"],
+    });
+    dialect["routes"].as_array_mut().unwrap().insert(0, route);
+    dialect
+}
+
+#[test]
+fn a_trigger_that_follows_and_a_whole_position_are_read_where_their_type_has_them() {
+    let dialect = Dialect::from_json(&with_variants()).unwrap();
+    let read = |rest: &str| {
+        let body = format!("symbol=BTCUSDT&side=BUY&{rest}&timestamp=1&signature=00");
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        Sent::to("POST", "/algo", "", &body).read(&dialect, |reading| {
+            let order = reading.orders.one().unwrap();
+            (
+                text(order.stop_price),
+                text(order.trail),
+                order.whole_position,
+            )
+        })
+    };
+    let said = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        read("type=TRAIL&from=6&rate=1"),
+        Ok((said("6"), said("1"), false))
+    );
+    assert_eq!(read("type=TRAIL&rate=1"), Ok((None, said("1"), false)));
+    assert_eq!(
+        read("type=STOP&trigger=6&close=true"),
+        Ok((said("6"), None, true))
+    );
+    assert_eq!(
+        read("type=STOP&trigger=6&close=True"),
+        Ok((said("6"), None, true))
+    );
+    assert_eq!(
+        read("type=STOP&trigger=6&close=false"),
+        Ok((said("6"), None, false))
+    );
+    for two_readings in [
+        "type=TRAIL&trigger=6&rate=1",
+        "type=TRAIL&trigger=6&from=6&rate=1",
+        "type=STOP&trigger=6&from=6",
+        "type=STOP&trigger=6&rate=1",
+        "type=STOP&trigger=6&close=TRUE",
+        "type=STOP&trigger=6&close=1",
+        "type=NONE&rate=1",
+    ] {
+        assert_eq!(
+            read(two_readings),
+            Err(Code::FormParameterInvalid),
+            "{two_readings}"
+        );
+    }
+}
+
+#[test]
+fn variants_stand_with_the_types_that_have_them() {
+    for change in [
+        (|d| d["order_types"]["TRAIL"] = json!({})) as fn(&mut Value),
+        |d| d["order_types"]["STOP"] = json!({"stop_price": true}),
+        |d| d["order_fields"]["trailing"] = Value::Null,
+        |d| d["order_fields"]["whole_position"] = Value::Null,
+    ] {
+        let mut dialect = with_variants();
+        change(&mut dialect);
+        let error = Dialect::from_json(&dialect).unwrap_err().to_string();
+        assert!(
+            error.contains("it goes with order types that say so"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! What some order types say otherwise: a trigger that follows the market, and the whole position in place of a quantity.
+
+use std::collections::BTreeMap;
+
+use ringfence_core::guard::{OrderKind, OrderText};
+use ringfence_core::refusal::{Code, Refusal};
+
+use super::super::DialectError;
+use super::super::compile::wrong;
+use super::super::definition::{OrderFields, OrderType, TrailingFields};
+use super::super::name::Name;
+use super::super::scratch::Pairs;
+
+/// Where those stand, at venues that have them.
+#[derive(Debug)]
+pub(super) struct Variants {
+    trailing: Option<Trailing>,
+    whole_position: Option<Name>,
+}
+
+/// Where a trigger that follows the market is said.
+#[derive(Debug)]
+struct Trailing {
+    /// From which price on it does.
+    price: Name,
+    /// How far behind.
+    distance: Name,
+}
+
+impl Variants {
+    pub(super) fn compile(
+        written: &OrderFields,
+        types: &BTreeMap<String, OrderType>,
+    ) -> Result<Self, DialectError> {
+        let is = |has: fn(&OrderType) -> bool| types.values().any(has);
+        let trails = (
+            "trailing",
+            written.trailing.is_some(),
+            is(|kind| kind.trails),
+        );
+        let closes = (
+            "whole_position",
+            written.whole_position.is_some(),
+            is(|kind| kind.whole_position),
+        );
+        for (field, stands, used) in [trails, closes] {
+            if stands != used {
+                let what = "it goes with order types that say so, and they with it";
+                return Err(wrong(&format!("order_fields.{field}"), what));
+            }
+        }
+        let trailing = written.trailing.as_ref();
+        Ok(Self {
+            trailing: trailing.map(Trailing::compile),
+            whole_position: written.whole_position.as_deref().map(Name::from),
+        })
+    }
+
+    /// Reads what of them a message says into its order.
+    ///
+    /// # Errors
+    ///
+    /// `form_parameter_invalid` where it says what its type has not, and the venue might heed it all the same.
+    pub(super) fn read<'a>(
+        &self,
+        pairs: &'a Pairs,
+        order: &mut OrderText<'a>,
+    ) -> Result<(), Refusal> {
+        let kind = order.terms.unwrap_or_default();
+        if let Some(trailing) = &self.trailing {
+            trailing.read(pairs, kind, order)?;
+        }
+        if let Some(name) = &self.whole_position {
+            order.whole_position = match pairs.get(name) {
+                None | Some("" | "false" | "False") => false,
+                // Python's clients write it so.
+                Some("true" | "True") => true,
+                Some(_) => return Err(invalid(name)),
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Trailing {
+    fn compile(written: &TrailingFields) -> Self {
+        Self {
+            price: Name::from(&*written.price),
+            distance: Name::from(&*written.distance),
+        }
+    }
+
+    fn read<'a>(
+        &self,
+        pairs: &'a Pairs,
+        kind: OrderKind,
+        order: &mut OrderText<'a>,
+    ) -> Result<(), Refusal> {
+        let said = |name| pairs.get(name).filter(|text| !text.is_empty());
+        let (from, distance) = (said(&self.price), said(&self.distance));
+        match kind.trails {
+            // Of two triggers the guard would judge one and the venue might take the other.
+            true if order.stop_price.is_some() => Err(invalid(&self.price)),
+            true => {
+                order.stop_price = from;
+                order.trail = distance;
+                Ok(())
+            }
+            false if from.is_some() => Err(invalid(&self.price)),
+            false if distance.is_some() => Err(invalid(&self.distance)),
+            false => Ok(()),
+        }
+    }
+}
+
+fn invalid(name: &Name) -> Refusal {
+    Refusal::new(Code::FormParameterInvalid).field(name.as_str())
+}
