@@ -126,12 +126,8 @@ fn core(modes: Modes) -> Core {
         (Subject::Account, Counts::Orders, 86_400_000),
         (Subject::Address, Counts::Requests, 300_000),
     ];
-    let limits = limits.map(|(subject, counts, window_ms)| Limit {
-        name: subject.as_str().into(),
-        subject,
-        counts,
-        quota: 1_000_000_000,
-        window_ms,
+    let limits = limits.map(|(subject, counts, window_ms)| {
+        Limit::fixed(subject.as_str(), subject, counts, 1_000_000_000, window_ms)
     });
     Core {
         egress: None,
@@ -212,6 +208,7 @@ fn decide_all(core: &Core, batch: &Batch) {
             cost: Cost {
                 weight: 1,
                 orders: 1,
+                items: 1,
             },
         };
         let edge = core.admit(message.peer, now_us).unwrap();

@@ -119,6 +119,12 @@ impl Prefix {
         }
     }
 
+    /// Returns the network around it: an IPv4 /24, an IPv6 /48, which one site holds.
+    pub(crate) const fn wider(self) -> Self {
+        let bits = if is_v4(self.0) { 8 } else { 80 };
+        Self(self.0 >> bits << bits)
+    }
+
     /// Returns its first address and its length in bits, of 32 or 128; none for what stands for all others.
     pub fn network(self) -> Option<(IpAddr, u8)> {
         if self == Self::OTHERS {

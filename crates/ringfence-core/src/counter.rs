@@ -15,6 +15,15 @@ pub(crate) struct Slot {
     pub(crate) used: u64,
 }
 
+/// One of a counter's slots.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    /// The lower one.
+    Low,
+    /// The newest.
+    High,
+}
+
 /// What one subject used of one limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counter {
@@ -40,21 +49,53 @@ impl Counter {
 
     /// Returns where to count at a time in `window`.
     pub(crate) const fn slot(&mut self, window: u64) -> &mut Slot {
+        match self.place(window) {
+            Place::Low => &mut self.low,
+            Place::High => &mut self.high,
+        }
+    }
+
+    /// Returns the slot at `place`.
+    pub(crate) const fn at(&self, place: Place) -> Slot {
+        match place {
+            Place::Low => self.low,
+            Place::High => self.high,
+        }
+    }
+
+    /// Makes the counter that [`Counter::words`] returned.
+    pub(crate) const fn from_words([window, used, newest, newest_used]: [u64; 4]) -> Self {
+        let low = Slot { window, used };
+        let high = Slot {
+            window: newest,
+            used: newest_used,
+        };
+        Self { low, high }
+    }
+
+    /// Returns all of it: window and units of the lower slot, then of the newest.
+    pub(crate) const fn words(&self) -> [u64; 4] {
+        let Self { low, high } = self;
+        [low.window, low.used, high.window, high.used]
+    }
+
+    /// Returns which slot counts at a time in `window`, and has it ready.
+    pub(crate) const fn place(&mut self, window: u64) -> Place {
         if window > self.high.window {
             // A window that nothing was used in need not be remembered.
             if self.high.used > 0 {
                 self.low = self.high;
             }
             self.high = Slot { window, used: 0 };
-            return &mut self.high;
+            return Place::High;
         }
         if window == self.high.window || self.low.window == self.high.window {
-            return &mut self.high;
+            return Place::High;
         }
         if window > self.low.window {
             self.low = Slot { window, used: 0 };
         }
-        &mut self.low
+        Place::Low
     }
 
     /// Returns the window from which on nothing is lost by forgetting the counter.

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 pub use table::CredentialTable;
 
 use crate::address::Cidr;
-use crate::budget::Counters;
 use crate::operation::Scopes;
 use crate::principal::{ALONE, Standing};
 use crate::proof::{LastProof, Proof};
@@ -126,7 +125,6 @@ struct Live {
     /// When something of it was last permitted, in microseconds since the epoch, to [`USED_STEP_US`].
     used_us: AtomicU64,
     replay: Mutex<ReplayMemory>,
-    counters: Counters,
     /// In one place, so that nobody who holds a description still has it once it is forgotten. Written by the table only.
     key: RwLock<Kept>,
 }
@@ -144,7 +142,6 @@ struct Kept {
 #[derive(Debug)]
 struct Account {
     name: Box<str>,
-    counters: Counters,
     /// Whether the principal, or one above it, is out of use. Written by the table only.
     held: AtomicBool,
     /// What somebody who stepped up for it proved last. Written by the table only.
@@ -308,14 +305,6 @@ impl Credential {
         } else {
             Err(Code::CredentialRevoked)
         }
-    }
-
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.live.counters
-    }
-
-    pub(crate) fn account_counters(&self) -> &Counters {
-        &self.account.counters
     }
 
     /// Sets the state, unless that would leave the final ones.

@@ -120,7 +120,7 @@ impl VenueKey {
     fn new(name: &str) -> Self {
         Self {
             name: name.into(),
-            meter: Arc::default(),
+            meter: Arc::new(Meter::new(name)),
             ready: AtomicBool::new(false),
             exchanges: AtomicU64::new(0),
             refused: AtomicBool::new(false),

@@ -358,12 +358,10 @@ impl Core {
         if permit.cost.of(told.counts) == 0 {
             return;
         }
-        let meter = match (subject, &permit.venue_key) {
-            (Subject::Upstream, _) => egress.upstream(),
-            (Subject::Venue, Some(key)) => key.meter(),
-            (Subject::Account | Subject::Address | Subject::Credential | Subject::Venue, _) => {
-                return;
-            }
+        let meter = match (&permit.venue_key, subject == Subject::Venue) {
+            (_, false) => egress.upstream(),
+            (Some(key), true) => key.meter(),
+            (None, true) => return,
         };
         self.budget.correct(meter, subject, told, permit.cost);
     }

@@ -7,7 +7,7 @@ use std::fmt;
 
 pub use code::Code;
 
-use crate::budget::{Counts, Subject};
+use crate::budget::{Counts, Subjects};
 use crate::moment::Moment;
 
 /// Whose doing it is that a message was refused.
@@ -54,7 +54,7 @@ pub enum Detail {
     /// When it will be allowed; microseconds since the Unix epoch.
     From(u64),
     /// The budget that is used up.
-    Limit(LimitDetail),
+    Limit(Box<LimitDetail>),
     /// What the policies decided, for the ledger: which policies there are is no client's business.
     Policies(Box<str>),
     /// The scope that the credential lacks.
@@ -79,14 +79,12 @@ pub struct StepUpDetail {
 pub struct LimitDetail {
     /// The limit's configured name.
     pub name: Box<str>,
-    /// Whose it is.
-    pub subject: Subject,
+    /// Whose kind of budget it is.
+    pub subject: Subjects,
     /// What it counts.
     pub counts: Counts,
-    /// Units allowed in a window.
-    pub quota: u64,
-    /// Length of the window in milliseconds.
-    pub window_ms: u64,
+    /// How much is allowed, and how often.
+    pub bound: Box<str>,
 }
 
 /// Why a message does not get through.
@@ -171,14 +169,15 @@ impl fmt::Display for Refusal {
             Detail::Distance(us) => write!(f, " [{} ms past the limit]", us.div_ceil(1000)),
             Detail::Field(name) => write!(f, " [{name}]"),
             Detail::From(us) => write!(f, " [from {}]", Moment(*us)),
-            Detail::Limit(limit) => write!(
-                f,
-                " [{}: {} {} in {} ms]",
-                limit.name,
-                limit.quota,
-                limit.counts.as_str(),
-                limit.window_ms
-            ),
+            Detail::Limit(limit) => {
+                let LimitDetail {
+                    name,
+                    subject,
+                    bound,
+                    ..
+                } = &**limit;
+                write!(f, " [{name}: {bound}, by {subject}]")
+            }
             Detail::Scope(scope) => write!(f, " [{scope}]"),
             Detail::StepUp(wanted) => write!(
                 f,

@@ -73,13 +73,8 @@ fn decimal(text: &str) -> Decimal {
 }
 
 fn limit(subject: Subject, counts: Counts, window_ms: u64) -> Limit {
-    Limit {
-        name: format!("{}-{window_ms}", subject.as_str()).into(),
-        subject,
-        counts,
-        quota: 1_000_000_000,
-        window_ms,
-    }
+    let name = format!("{}-{window_ms}", subject.as_str());
+    Limit::fixed(&name, subject, counts, 1_000_000_000, window_ms)
 }
 
 fn core() -> Core {
@@ -183,6 +178,7 @@ fn send(core: &Core, number: u32, payload: &str) -> usize {
         cost: Cost {
             weight: 1,
             orders: 1,
+            items: 1,
         },
     };
     let before = CALLS.load(Ordering::Relaxed);

@@ -368,6 +368,7 @@ fn venue_status(egress: &Egress) -> serde_json::Value {
     let order = Cost {
         weight: 0,
         orders: 1,
+        items: 1,
     };
     let wait_ms = |meter: &Meter, cost| {
         let until_ms = meter.held_until_ms(cost);

@@ -69,7 +69,11 @@ impl Passing {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let date_ms = date.and_then(http_date_us).map(|us| us / 1000);
         let limits = core.budget.limits().iter();
-        for limit in limits.filter(|l| matches!(l.subject, Subject::Upstream | Subject::Venue)) {
+        let ours = limits.filter_map(|limit| {
+            let subjects = [Subject::Upstream, Subject::Venue].into_iter();
+            Some((limit, subjects.into_iter().find(|s| limit.subject.is(*s))?))
+        });
+        for (limit, subject) in ours {
             if let Some(used) = dialect.told(limit.counts, limit.window_ms, headers) {
                 let told = Told {
                     counts: limit.counts,
@@ -78,7 +82,7 @@ impl Passing {
                     now_ms: now_us() / 1000,
                     times_ms: [Some(sent_us / 1000), date_ms],
                 };
-                core.hear(permit, limit.subject, &told);
+                core.hear(permit, subject, &told);
             }
         }
     }

@@ -8,6 +8,7 @@ mod admission;
 mod attest;
 mod authority;
 mod body;
+mod budget;
 mod carry;
 mod certificate;
 mod channel;

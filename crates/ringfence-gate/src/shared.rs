@@ -9,7 +9,7 @@ use std::time::Instant;
 use aws_lc_rs::rand;
 use bytes::BytesMut;
 use http::{HeaderName, HeaderValue};
-use ringfence_core::budget::{BudgetTable, Counts, Limit, Subject};
+use ringfence_core::budget::{BudgetTable, Limit};
 use ringfence_core::credential::CredentialTable;
 use ringfence_core::decimal::Decimal;
 use ringfence_core::edge::EdgeBudget;
@@ -28,6 +28,7 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::attest::Attestor;
+use crate::budget::limits;
 use crate::clock::now_us;
 use crate::counters::Counters;
 use crate::egress::Ring;
@@ -98,6 +99,8 @@ impl Parts {
     pub(crate) fn build(snapshot: &Snapshot) -> Result<Self, GateError> {
         let budget = BudgetTable::new(limits(snapshot)?, snapshot.budget.subjects)
             .map_err(|e| GateError::config("budget", e))?;
+        let listed = snapshot.guard.instruments.iter();
+        let budget = budget.with_symbols(listed.map(|instrument| &*instrument.symbol));
         let speeches = speeches(snapshot, budget.limits())?;
         let (edge, freshness) = (snapshot.edge, snapshot.freshness);
         let policies = policy(snapshot)?;
@@ -272,33 +275,6 @@ fn codes(guard: &GuardConfig) -> Result<HashMap<Box<str>, Box<str>>, GateError> 
     Ok(codes)
 }
 
-fn limits(snapshot: &Snapshot) -> Result<Vec<Limit>, GateError> {
-    let wrong = |index: usize, name: &str, text: &str| {
-        GateError::config(
-            format!("budget.limits[{index}].{name}"),
-            format!("unknown {text:?}"),
-        )
-    };
-    let compile = |(index, limit): (usize, &crate::snapshot::LimitConfig)| {
-        Ok(Limit {
-            name: limit.name.as_str().into(),
-            subject: Subject::parse(&limit.subject)
-                .ok_or_else(|| wrong(index, "subject", &limit.subject))?,
-            counts: Counts::parse(&limit.counts)
-                .ok_or_else(|| wrong(index, "counts", &limit.counts))?,
-            quota: limit.quota,
-            window_ms: limit.window_ms,
-        })
-    };
-    snapshot
-        .budget
-        .limits
-        .iter()
-        .enumerate()
-        .map(compile)
-        .collect()
-}
-
 /// Egress signs with keys that can do whatever the venue lets them: what stands between them and a client must refuse.
 fn egress(snapshot: &Snapshot) -> Result<Option<Egress>, GateError> {
     const NEEDED: [Control; 4] = [
@@ -309,7 +285,10 @@ fn egress(snapshot: &Snapshot) -> Result<Option<Egress>, GateError> {
     ];
     let Some(config) = &snapshot.egress else {
         let ours = |limit: &&crate::snapshot::LimitConfig| {
-            matches!(limit.subject.as_str(), "upstream" | "venue")
+            let words = limit.subject.split('+');
+            words
+                .into_iter()
+                .any(|word| matches!(word, "upstream" | "venue"))
         };
         return match snapshot.budget.limits.iter().find(ours) {
             Some(limit) => Err(GateError::config(

@@ -239,10 +239,38 @@ pub struct BudgetConfig {
 #[allow(missing_docs)]
 pub struct LimitConfig {
     pub name: String,
+    /// Words with `+` between them.
     pub subject: String,
     pub counts: String,
     pub quota: u64,
+    /// 0 where the algorithm has none.
+    #[serde(default)]
     pub window_ms: u64,
+    #[serde(default)]
+    pub algorithm: AlgorithmName,
+    /// Of a bucket: units that come back in a window.
+    #[serde(default)]
+    pub rate: u64,
+    /// Empty for all.
+    #[serde(default)]
+    pub operations: Vec<String>,
+    /// Whether it counts what reduces risk without naming it.
+    #[serde(default)]
+    pub cancels: bool,
+    #[serde(default)]
+    pub costs: HashMap<String, u32>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum AlgorithmName {
+    Anchored,
+    Bucket,
+    Concurrent,
+    #[default]
+    Fixed,
+    Sliding,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use ringfence_core::budget::{Limit, Subject, Usages};
+use ringfence_core::budget::{Algorithm, Limit, Subject, Usages};
 use ringfence_core::refusal::{Refusal, Retry};
 use ringfence_wire::ratelimit::Remaining;
 pub(crate) use ringfence_wire::ratelimit::retry_after_s;
@@ -30,7 +30,13 @@ impl UsageFields {
             .iter()
             .map(|limit| {
                 // What the venue says of its own limits goes through: it knows better.
-                if matches!(limit.subject, Subject::Upstream | Subject::Venue) {
+                if [Subject::Upstream, Subject::Venue]
+                    .into_iter()
+                    .any(|s| limit.subject.is(s))
+                {
+                    return None;
+                }
+                if limit.algorithm != Algorithm::Fixed {
                     return None;
                 }
                 dialect

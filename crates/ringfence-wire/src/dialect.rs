@@ -25,7 +25,7 @@ mod weigh;
 use std::collections::HashMap;
 use std::fmt;
 
-use ringfence_core::budget::{Counts, Limit};
+use ringfence_core::budget::{Algorithm, Counts, Limit};
 use ringfence_core::freshness::Window;
 use ringfence_core::refusal::{Code, Refusal};
 
@@ -208,21 +208,22 @@ impl Dialect {
         let template = match counts {
             Counts::Orders => self.orders_header.as_deref(),
             Counts::Weight => self.weight_header.as_deref(),
-            Counts::Requests => None,
+            Counts::Items | Counts::Requests => None,
         }?;
         Some(template.replacen("{window}", &interval(window_ms)?, 1))
     }
 }
 
-/// Returns how a limit stands as Binance's channels tell it, up to the number of units used; none for a window that is
-/// none of whole seconds.
+/// Returns how a limit stands as Binance's channels tell it, up to the number of units used; none for what is no
+/// window of whole seconds on the clock.
 pub fn usage_row(limit: &Limit) -> Option<String> {
     let kind = match limit.counts {
         Counts::Orders => "ORDERS",
         Counts::Weight => "REQUEST_WEIGHT",
         Counts::Requests => "RAW_REQUESTS",
+        Counts::Items => return None,
     };
-    let window = interval(limit.window_ms)?;
+    let window = interval(limit.window_ms).filter(|_| limit.algorithm == Algorithm::Fixed)?;
     let (number, unit) = window.split_at(window.len().checked_sub(1)?);
     let unit = match unit {
         "D" => "DAY",

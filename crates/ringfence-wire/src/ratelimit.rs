@@ -3,28 +3,54 @@
 use std::fmt::Write as _;
 
 use bytes::BufMut;
-use ringfence_core::budget::{Limit, Usage};
+use ringfence_core::budget::{Algorithm, Counts, Limit, Usage};
 
 /// Returns the value of `RateLimit-Policy` for `limits`.
 ///
-/// Windows shorter than a second cannot be written in the draft and are left out.
+/// Windows that are none of whole seconds cannot be written in the draft and are left out. Of units that come back
+/// steadily the window is how long it takes until all are back; the draft has no other word for that.
 pub fn policy(limits: &[Limit]) -> String {
     let mut text = String::new();
-    for limit in limits.iter().filter(|limit| limit.window_ms % 1000 == 0) {
+    for (limit, window) in limits.iter().filter_map(|l| Some((l, window(l)?))) {
         if !text.is_empty() {
             text.push(',');
         }
         item(&mut text, &limit.name);
         // Writing to a String cannot fail.
-        let _ = write!(text, ";q={};w={}", limit.quota, limit.window_ms / 1000);
+        let _ = match window {
+            Window::AtOnce => write!(text, ";q={};qu=\"concurrent-requests\"", limit.quota),
+            Window::Seconds(seconds) => write!(text, ";q={};w={seconds}", limit.quota),
+        };
     }
     text
+}
+
+/// What the draft can say of a limit's window.
+enum Window {
+    /// There is none: it counts what is under way.
+    AtOnce,
+    Seconds(u64),
+}
+
+fn window(limit: &Limit) -> Option<Window> {
+    match limit.algorithm {
+        // The draft's unit is the request.
+        Algorithm::Concurrent => (limit.counts == Counts::Requests).then_some(Window::AtOnce),
+        Algorithm::Drain { .. } => {
+            let recovery_ms = limit.recovery_ms()?;
+            Some(Window::Seconds(recovery_ms.div_ceil(1000).max(1)))
+        }
+        Algorithm::Anchored | Algorithm::Fixed | Algorithm::Sliding => {
+            let whole = limit.window_ms.is_multiple_of(1000);
+            whole.then_some(Window::Seconds(limit.window_ms / 1000))
+        }
+    }
 }
 
 /// Writes the value of `RateLimit`, message by message.
 #[derive(Debug)]
 pub struct Remaining {
-    /// By limit: its item up to what remains; none for a window that cannot be written.
+    /// By limit: its item up to what remains; none for what cannot be written.
     items: Vec<Option<String>>,
 }
 
@@ -39,7 +65,7 @@ impl Remaining {
         };
         let items = limits
             .iter()
-            .map(|limit| (limit.window_ms % 1000 == 0).then(|| item(limit)));
+            .map(|limit| window(limit).map(|_| item(limit)));
         Self {
             items: items.collect(),
         }
@@ -57,6 +83,9 @@ impl Remaining {
             }
             text.put_slice(item.as_bytes());
             text.put_slice(itoa::Buffer::new().format(usage.remaining).as_bytes());
+            if usage.reset_ms == 0 {
+                continue;
+            }
             text.put_slice(b";t=");
             let reset_s = usage.reset_ms.div_ceil(1000);
             text.put_slice(itoa::Buffer::new().format(reset_s).as_bytes());
@@ -93,12 +122,14 @@ mod tests {
     use super::{Remaining, policy, retry_after_s};
 
     fn limits() -> Vec<Limit> {
-        let limit = |name: &str, quota, window_ms| Limit {
-            name: name.into(),
-            subject: Subject::Credential,
-            counts: Counts::Requests,
-            quota,
-            window_ms,
+        let limit = |name, quota, window_ms| {
+            Limit::fixed(
+                name,
+                Subject::Credential,
+                Counts::Requests,
+                quota,
+                window_ms,
+            )
         };
         vec![
             limit("burst", 100, 60_000),

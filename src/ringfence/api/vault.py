@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from ringfence.api.clock import now_us
 from ringfence.api.telling import read_why
 from ringfence.config import Loaded
-from ringfence.config.model import read_name
+from ringfence.config.section import read_name
 from ringfence.engine import Detail, Engine, Request, Seal, Secret, check_dialect, sign_request
 from ringfence.errors import EngineError, ExportError, VaultError
 from ringfence.identity.stepup import May, refused

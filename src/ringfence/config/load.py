@@ -140,6 +140,7 @@ class Loaded:
         content["admin"] = admin
         if content["egress"] is not None:
             del content["egress"]["vault"]
+        content["budget"]["limits"] = [limit.content() for limit in self.config.budget.limits]
         content["policy"] = self.policies()
         content["issuers"] = self.issuers()
         content["upstream"]["ca"] = self.roots()

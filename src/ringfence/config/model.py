@@ -19,8 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from ringfence.config.limits import Budget, Limit
 from ringfence.config.pages import Pages
-from ringfence.config.section import Section, wrong
+from ringfence.config.section import Count, Milliseconds, Name, Section, wrong
 from ringfence.config.upstream import Upstream
 
 __all__ = ["CONTROLS", "Config", "Instrument", "Limit", "Listener", "Retention", "wrong"]
@@ -68,13 +69,6 @@ def read_authority(text: str) -> str:
     return text
 
 
-def read_name(text: str) -> str:
-    """Check a short name made for logs, URLs and headers."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
-        raise wrong("is not a name", "use 1 to 64 letters, digits, '.', '_' and '-'")
-    return text
-
-
 def read_decimal(text: str) -> str:
     """Check a decimal text as the engine reads it."""
     if not DECIMAL.fullmatch(text) or len(text) > DECIMAL_DIGITS:
@@ -87,13 +81,10 @@ def as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Name = Annotated[str, AfterValidator(read_name)]
 CodeText = Annotated[str, BeforeValidator(as_text), Field(pattern=r"^[0-9]{1,19}$")]
 DecimalText = Annotated[str, BeforeValidator(as_text), AfterValidator(read_decimal)]
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 Text = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,256}$")]
-Count = Annotated[int, Field(ge=1, le=1 << 40)]
-Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 Mode = Literal["enforce", "observe", "off"]
 
 
@@ -220,23 +211,6 @@ class Edge(Section):
     requests: Count = 6_000
     window_ms: Milliseconds = 1_000
     addresses: Annotated[int, Field(ge=1, le=1 << 24)] = 65_536
-
-
-class Limit(Section):
-    """A quota in windows aligned to the clock."""
-
-    name: Name
-    subject: Literal["address", "credential", "account", "venue", "upstream"]
-    counts: Literal["weight", "orders", "requests"]
-    quota: Count
-    window_ms: Milliseconds
-
-
-class Budget(Section):
-    """Limits that are charged together or not at all."""
-
-    subjects: Annotated[int, Field(ge=1, le=1 << 24)] = 1_000_000
-    limits: Annotated[tuple[Limit, ...], Field(max_length=16, strict=False)]
 
 
 class Freshness(Section):
@@ -527,8 +501,8 @@ class Config(Section):
                     "must be enforce", "egress signs what they let pass", f"controls.{name}"
                 )
         for limit in self.budget.limits:
-            if self.egress is None and limit.subject in ("venue", "upstream"):
-                what = f"has {limit.name}, whose subject is {limit.subject}"
+            if self.egress is None and (ours := {"venue", "upstream"} & set(limit.subject)):
+                what = f"has {limit.name}, whose subject is {min(ours)}"
                 raise wrong(what, "that needs the section `egress`", "budget.limits")
         return self
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-__all__ = ["Section", "wrong"]
+__all__ = ["Count", "Milliseconds", "Name", "Section", "read_name", "wrong"]
 
 
 def wrong(what: str, hint: str = "", field: str = "") -> PydanticCustomError:
@@ -18,3 +21,15 @@ class Section(BaseModel):
     """What all sections share: strict types, no unknown fields, no change afterwards."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+def read_name(text: str) -> str:
+    """Check a short name made for logs, URLs and headers."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise wrong("is not a name", "use 1 to 64 letters, digits, '.', '_' and '-'")
+    return text
+
+
+Name = Annotated[str, AfterValidator(read_name)]
+Count = Annotated[int, Field(ge=1, le=1 << 40)]
+Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]

@@ -1,23 +1,24 @@
-//! What is used of the venue: counted by us, corrected by what it says, and whether it told us to stop.
+//! What is under way to the venue, what it says was used of it, and whether it told us to stop.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, MutexGuard};
 
-use super::{Cost, Counters, Counts};
-use crate::counter::Counter;
+use super::{Cost, Counts};
 
-/// What all that passes through one venue key, or one gateway, uses of the venue.
+/// What is under way through one venue key, or one gateway, and whether the venue told it to stop.
 #[derive(Debug, Default)]
 pub struct Meter {
-    counters: Counters,
+    name: Box<str>,
     /// Cost of the messages under way, in the order of [`Counts`]: charged, and not answered.
-    /// Grows only while `counters` is locked.
-    pending: [AtomicU64; 3],
+    /// Grows only while the part of the table is locked where the meter's own limits are kept.
+    pending: [AtomicU64; COUNTS],
     /// Milliseconds since the epoch until which nothing is sent. Only grows.
     hold_ms: AtomicU64,
     /// The same for messages that place orders.
     orders_hold_ms: AtomicU64,
 }
+
+const COUNTS: usize = Counts::ALL.len();
 
 /// What the venue says was used of one of its limits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,8 +36,17 @@ pub struct Told {
 }
 
 impl Meter {
-    pub(super) fn lock(&self, limits: usize) -> MutexGuard<'_, Box<[Counter]>> {
-        self.counters.lock(limits)
+    /// Makes one of the key called `name`.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the key's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn pending(&self, counts: Counts) -> u64 {
@@ -72,11 +82,9 @@ pub(super) struct Pending {
     cost: Cost,
 }
 
-const COUNTS: [Counts; 3] = [Counts::Orders, Counts::Requests, Counts::Weight];
-
 impl Pending {
     pub(super) fn new(meter: &Arc<Meter>, cost: Cost) -> Self {
-        for counts in COUNTS {
+        for counts in Counts::ALL {
             meter.pending[counts as usize].fetch_add(cost.of(counts), Ordering::SeqCst);
         }
         Self {
@@ -88,7 +96,7 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        for counts in COUNTS {
+        for counts in Counts::ALL {
             let pending = &self.meter.pending[counts as usize];
             pending.fetch_sub(self.cost.of(counts), Ordering::SeqCst);
         }

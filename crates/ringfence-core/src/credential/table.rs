@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::{Account, Credential, Live, NewCredential, State};
-use crate::budget::Counters;
 use crate::proof::{LastProof, Proof};
 use crate::refusal::Code;
 use crate::replay::{ReplayMemory, ReplayRoom};
@@ -105,7 +104,6 @@ impl CredentialTable {
                 state: AtomicU8::new(new.state as u8),
                 used_us: AtomicU64::new(0),
                 replay: Mutex::new(ReplayMemory::default()),
-                counters: Counters::default(),
                 key: RwLock::default(),
             };
             shard.insert(ById(Arc::new(describe(new, account, Arc::new(live)))));
@@ -225,7 +223,6 @@ impl CredentialTable {
         }
         let account = Arc::new(Account {
             name: name.into(),
-            counters: Counters::default(),
             held: AtomicBool::new(false),
             stepped: LastProof::default(),
         });

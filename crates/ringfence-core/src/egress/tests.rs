@@ -13,10 +13,12 @@ use crate::refusal::{Code, Retry};
 const READ: Cost = Cost {
     weight: 1,
     orders: 0,
+    items: 1,
 };
 const ORDER: Cost = Cost {
     weight: 1,
     orders: 1,
+    items: 1,
 };
 
 fn egress(default: Option<&str>) -> Egress {

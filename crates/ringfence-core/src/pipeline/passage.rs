@@ -87,7 +87,7 @@ impl<'c, 'm> Passage<'c, 'm> {
         let named = self.named(found.as_deref());
         let orders = named.as_ref().map_or(self.message.orders, slice::from_ref);
         let authority = self.control(Control::Authority, |p| p.authorize(&act, orders))?;
-        let budget = self.control(Control::Budget, Self::charge)?;
+        let budget = self.control(Control::Budget, |p| p.charge(orders))?;
         let guard = self.control(Control::Guard, |p| p.guard(orders))?;
         let sequence = self.control(Control::Sequence, |p| sequence::check(p.message.operation))?;
         if let Some(who) = &self.credential {
@@ -298,7 +298,7 @@ impl<'c, 'm> Passage<'c, 'm> {
         }
     }
 
-    fn charge(&mut self) -> Result<Charged, Refusal> {
+    fn charge(&mut self, orders: &[OrderText<'_>]) -> Result<Charged, Refusal> {
         let (message, now_ms) = (self.message, self.now_us / 1000);
         let egress = self.core.egress.as_ref();
         let egress = egress.filter(|_| message.operation.reaches_venue());
@@ -307,6 +307,8 @@ impl<'c, 'm> Passage<'c, 'm> {
         }
         let payer = Payer {
             peer: message.peer,
+            operation: message.operation,
+            orders,
             credential: self.credential.as_deref(),
             upstream: egress.map(|egress| egress.upstream()),
             venue: self.venue_key.as_ref().map(|key| key.meter()),

@@ -74,13 +74,7 @@ fn decimal(text: &str) -> Decimal {
 }
 
 fn limit(subject: Subject, counts: Counts, quota: u64) -> Limit {
-    Limit {
-        name: subject.as_str().into(),
-        subject,
-        counts,
-        quota,
-        window_ms: 60_000,
-    }
+    Limit::fixed(subject.as_str(), subject, counts, quota, 60_000)
 }
 
 /// Everything enforced; credentials k1 and k2 of alice; ten orders a minute.
@@ -165,6 +159,7 @@ fn order(payload: &str) -> Draft<'_> {
         cost: Cost {
             weight: 1,
             orders: 1,
+            items: 1,
         },
     }
 }
@@ -177,6 +172,7 @@ fn read(payload: &str) -> Draft<'_> {
         cost: Cost {
             weight: 1,
             orders: 0,
+            items: 1,
         },
         ..order(payload)
     }

@@ -87,10 +87,9 @@ fn what_passes_by_itself_says_when_to_come_back() {
 fn a_refusal_reads_as_hint_and_detail() {
     let limit = LimitDetail {
         name: "orders-10s".into(),
-        subject: Subject::Account,
+        subject: Subject::Account.into(),
         counts: Counts::Orders,
-        quota: 50,
-        window_ms: 10_000,
+        bound: "50 orders in 10000 ms".into(),
     };
     for (refusal, end) in [
         (Refusal::new(Code::ReplaySeen), "; sign a new one."),
@@ -103,8 +102,8 @@ fn a_refusal_reads_as_hint_and_detail() {
             " [1235 ms past the limit]",
         ),
         (
-            Refusal::new(Code::BudgetExceeded).with(Detail::Limit(limit)),
-            " [orders-10s: 50 orders in 10000 ms]",
+            Refusal::new(Code::BudgetExceeded).with(Detail::Limit(limit.into())),
+            " [orders-10s: 50 orders in 10000 ms, by account]",
         ),
         (
             Refusal::new(Code::ScopeMissing).with(Detail::Scope("withdraw")),

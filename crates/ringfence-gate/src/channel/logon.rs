@@ -95,6 +95,7 @@ impl Speaker {
                 cost: Cost {
                     weight: self.client.door.speech.dialect.session_weight(&self.path),
                     orders: 0,
+                    items: 1,
                 },
                 route: 0,
             },

@@ -368,5 +368,6 @@ const fn cost(route: &Route, weight: u32, orders: u32) -> Cost {
     Cost {
         weight,
         orders: route.orders.saturating_mul(orders),
+        items: orders,
     }
 }

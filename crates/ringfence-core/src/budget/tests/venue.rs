@@ -3,8 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier};
 
-use super::super::{BudgetTable, Charged, Cost, Counts, Meter, Payer, Subject, Told, Usages};
+use super::super::{
+    Algorithm, BudgetTable, Charged, Cost, Counts, Limit, Meter, Payer, Subject, Told, Usages,
+};
 use super::{ONE, address, credentials, limit};
+use crate::operation::Operation;
 use crate::refusal::{Code, Refusal};
 
 const MINUTE: u64 = 60_000;
@@ -26,7 +29,7 @@ impl Venue {
     fn new() -> Self {
         Self {
             upstream: Arc::default(),
-            key: Arc::default(),
+            key: Arc::new(Meter::new("main")),
         }
     }
 
@@ -34,6 +37,8 @@ impl Venue {
         let known = credentials();
         let payer = Payer {
             peer: address(1),
+            operation: Operation::OrderPlace,
+            orders: &[],
             credential: Some(&known[who]),
             upstream: Some(&self.upstream),
             venue: Some(&self.key),
@@ -65,7 +70,7 @@ fn all_accounts_of_a_venue_key_share_its_budget() {
     // Another key has its own; what all use is common.
     let other = Venue {
         upstream: Arc::clone(&venue.upstream),
-        key: Arc::default(),
+        key: Arc::new(Meter::new("other")),
     };
     other.take(&table, 0, 5).map(drop).unwrap();
 }
@@ -161,6 +166,27 @@ fn nothing_is_over_sent_on_two_threads_while_another_program_uses_the_key() {
         let seen = seen.into_inner();
         assert!(seen <= QUOTA, "{seen} of {QUOTA}");
         assert!(seen >= QUOTA - 4, "{seen} of {QUOTA}");
+    }
+}
+
+#[test]
+fn what_the_venue_says_counts_whatever_the_algorithm() {
+    let algorithms = [
+        Algorithm::Anchored,
+        Algorithm::Drain { rate: 1 },
+        Algorithm::Sliding,
+    ];
+    for algorithm in algorithms {
+        let limit = Limit {
+            algorithm,
+            ..limit(Subject::Venue, Counts::Weight, 10, MINUTE)
+        };
+        let (table, venue) = (BudgetTable::new(vec![limit], 10).unwrap(), Venue::new());
+        venue.take(&table, 0, MINUTE).map(drop).unwrap();
+        let told = told(9, MINUTE + 1);
+        table.correct(&venue.key, Subject::Venue, &told, ONE);
+        venue.take(&table, 0, MINUTE + 1).map(drop).unwrap();
+        venue.take(&table, 0, MINUTE + 1).unwrap_err();
     }
 }
 

@@ -41,6 +41,7 @@ fn spoken(session: &Session) -> Message<'_> {
         cost: Cost {
             weight: 1,
             orders: 1,
+            items: 1,
         },
     }
 }

@@ -44,13 +44,12 @@ fn what_it_is_about_may_change_the_answer() {
         json!({"status": 422, "code": -7, "message": "{field}|{hint}"});
     let dialect = Dialect::from_json(&changed).unwrap();
     let limit = |counts| {
-        Refusal::new(Code::BudgetExceeded).with(Detail::Limit(LimitDetail {
+        Refusal::new(Code::BudgetExceeded).with(Detail::Limit(Box::new(LimitDetail {
             name: "orders-10s".into(),
             counts,
-            subject: Subject::Account,
-            quota: 50,
-            window_ms: 10_000,
-        }))
+            subject: Subject::Account.into(),
+            bound: "50 orders in 10000 ms".into(),
+        })))
     };
     let answer = |refusal: &Refusal| {
         let rendered = dialect.render(refusal);

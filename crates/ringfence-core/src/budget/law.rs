@@ -1,0 +1,190 @@
+//! How a limit's units are used and come back: what stands in a record's words, for each algorithm.
+//!
+//! A cell holds two lines of time, `low` and `high`, as [`Counter`](crate::counter::Counter) does: the newest time that
+//! it ever saw, and what was used last before a gap in which all had come back. So a clock that leaps forward and back
+//! goes on where it was, and one that steps back further stands still: nothing is ever refilled, and what was admitted
+//! could have been admitted by a clock that only goes forward, along the times at which it was counted.
+
+mod anchored;
+mod drain;
+mod fixed;
+mod sliding;
+
+use super::limit::{Algorithm, BudgetError, Limit};
+
+use drain::Drain;
+use sliding::Sliding;
+
+/// Nobody knows when something that is under way is done with; a client should not ask all the time, either.
+const CONCURRENT_WAIT_MS: u64 = 100;
+
+/// A limit's algorithm with its numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Law {
+    Anchored { quota: u64, window_ms: u64 },
+    Concurrent { quota: u64 },
+    Drain(Drain),
+    Fixed { quota: u64, window_ms: u64 },
+    Sliding(Sliding),
+}
+
+/// How a cell stands at a time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Standing {
+    /// Units used.
+    pub(super) used: u64,
+    /// Units left.
+    pub(super) left: u64,
+    /// Milliseconds until all is back; 0 where no clock says.
+    pub(super) reset_ms: u64,
+    /// Which line of time it is on, for [`Law::charge`].
+    line: usize,
+}
+
+impl Law {
+    /// Compiles the limit at `index`.
+    pub(super) fn of(limit: &Limit, index: usize) -> Result<Self, BudgetError> {
+        let (quota, window_ms) = (limit.quota, limit.window_ms);
+        if window_ms == 0 && limit.algorithm != Algorithm::Concurrent {
+            return Err(BudgetError::WindowZero(index));
+        }
+        Ok(match limit.algorithm {
+            Algorithm::Anchored => Self::Anchored { quota, window_ms },
+            Algorithm::Concurrent => Self::Concurrent { quota },
+            Algorithm::Drain { rate: 0 } => return Err(BudgetError::RateZero(index)),
+            Algorithm::Drain { rate } => {
+                let full = quota.checked_mul(window_ms);
+                let full = full.ok_or(BudgetError::TooLarge(index))?;
+                Self::Drain(Drain::new(full, window_ms, rate))
+            }
+            Algorithm::Fixed => Self::Fixed { quota, window_ms },
+            Algorithm::Sliding => {
+                let quota = u32::try_from(quota).map_err(|_| BudgetError::TooLarge(index))?;
+                Self::Sliding(Sliding::new(quota, window_ms))
+            }
+        })
+    }
+
+    /// Returns how many words a cell has.
+    pub(super) const fn words(&self) -> usize {
+        match self {
+            Self::Anchored { .. } | Self::Drain(_) | Self::Fixed { .. } => 4,
+            Self::Concurrent { .. } => 1,
+            Self::Sliding(_) => sliding::WORDS,
+        }
+    }
+
+    /// Writes the cell of a subject that may have been forgotten: what it used before `floor_ms` is not known, so
+    /// it counts as used up.
+    pub(super) fn start(&self, cell: &mut [u64], floor_ms: u64) {
+        cell.fill(0);
+        match self {
+            Self::Anchored { quota, .. } => anchored::start(cell, *quota, floor_ms),
+            Self::Concurrent { .. } => {}
+            Self::Drain(drain) => drain.start(cell, floor_ms),
+            Self::Fixed { window_ms, .. } => fixed::start(cell, floor_ms / window_ms),
+            Self::Sliding(sliding) => sliding.start(cell, floor_ms),
+        }
+    }
+
+    /// Brings a cell to `now_ms` and returns how it stands there.
+    pub(super) fn look(&self, cell: &mut [u64], now_ms: u64) -> Standing {
+        match self {
+            Self::Anchored { quota, window_ms } => anchored::look(cell, *quota, *window_ms, now_ms),
+            Self::Concurrent { quota } => {
+                let used = cell.first().copied().unwrap_or_default();
+                let left = quota.saturating_sub(used);
+                Standing {
+                    used,
+                    left,
+                    reset_ms: 0,
+                    line: 0,
+                }
+            }
+            Self::Drain(drain) => drain.look(cell, now_ms),
+            Self::Fixed { quota, window_ms } => fixed::look(cell, *quota, *window_ms, now_ms),
+            Self::Sliding(sliding) => sliding.look(cell, now_ms),
+        }
+    }
+
+    /// Returns how long it takes from a look on until `price` fits, in milliseconds, at least one. What is more than
+    /// the quota never does: then it is how long until all is back.
+    pub(super) fn wait_ms(&self, cell: &[u64], standing: Standing, price: u64) -> u64 {
+        let wait_ms = match self {
+            Self::Anchored { .. } | Self::Fixed { .. } => standing.reset_ms,
+            Self::Concurrent { .. } => CONCURRENT_WAIT_MS,
+            Self::Drain(drain) => drain.wait_ms(cell, standing, price),
+            Self::Sliding(sliding) => sliding.wait_ms(cell, standing, price),
+        };
+        wait_ms.max(1)
+    }
+
+    /// Uses `price` units, which fit what the look found left.
+    pub(super) fn charge(&self, cell: &mut [u64], standing: Standing, price: u64) {
+        match self {
+            Self::Anchored { .. } | Self::Fixed { .. } => add(cell, standing.line + 1, price),
+            Self::Concurrent { .. } => add(cell, 0, price),
+            Self::Drain(drain) => add(cell, standing.line + 1, price * drain.unit),
+            Self::Sliding(sliding) => sliding.charge(cell, standing, price),
+        }
+    }
+
+    /// Gives `price` units back that a message under way used.
+    pub(super) fn give_back(&self, cell: &mut [u64], price: u64) {
+        if let (Self::Concurrent { .. }, Some(used)) = (self, cell.first_mut()) {
+            *used = used.saturating_sub(price);
+        }
+    }
+
+    /// Raises what was used to `used`, if nothing says that this was of another window: the message was sent, and
+    /// answered, at `times_ms`.
+    pub(super) fn raise(
+        &self,
+        cell: &mut [u64],
+        now_ms: u64,
+        times_ms: [Option<u64>; 2],
+        used: u64,
+    ) {
+        let standing = self.look(cell, now_ms);
+        let more = used.saturating_sub(standing.used).min(standing.left);
+        let mut times_ms = times_ms.into_iter().flatten();
+        match self {
+            Self::Concurrent { .. } => {}
+            Self::Fixed { window_ms, .. } => {
+                let window = now_ms / window_ms;
+                if times_ms.all(|ms| ms / window_ms == window) && cell[standing.line] == window {
+                    self.charge(cell, standing, more);
+                }
+            }
+            Self::Anchored { .. } => {
+                let began_ms = cell[standing.line];
+                if times_ms.all(|ms| ms >= began_ms) {
+                    self.charge(cell, standing, more);
+                }
+            }
+            Self::Drain(_) | Self::Sliding(_) => self.charge(cell, standing, more),
+        }
+    }
+
+    /// Returns the time from which on nothing is lost by forgetting the cell.
+    pub(super) fn idle_ms(&self, cell: &[u64]) -> u64 {
+        match self {
+            Self::Anchored { window_ms, .. } => anchored::idle_ms(cell, *window_ms),
+            Self::Concurrent { .. } if cell.first() == Some(&0) => 0,
+            Self::Concurrent { .. } => u64::MAX,
+            Self::Drain(drain) => drain.idle_ms(cell),
+            Self::Fixed { window_ms, .. } => fixed::idle_ms(cell, *window_ms),
+            Self::Sliding(sliding) => sliding.idle_ms(cell),
+        }
+    }
+}
+
+fn add(cell: &mut [u64], place: usize, price: u64) {
+    if let Some(used) = cell.get_mut(place) {
+        // Cannot overflow: what is charged was found to fit.
+        *used += price;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Whose budget a limit is, and the key that what a subject used is found by.
+//!
+//! Keys are 128 bits of a keyed hash whose key is random for each process: nobody outside can make two subjects meet,
+//! and that two meet by chance is as likely as guessing a key.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+
+use super::Payer;
+use crate::address::Prefix;
+
+/// Whose budget a limit is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Subject {
+    /// The account behind the credential.
+    Account,
+    /// The peer's address (IPv6: its /64).
+    Address,
+    /// The credential.
+    Credential,
+    /// Everything that this gateway is asked, whoever asks.
+    Global,
+    /// The peer's network: IPv4 /24, IPv6 /48.
+    Network,
+    /// What is asked.
+    Operation,
+    /// Who stands at the top above the account, or the account itself.
+    Organisation,
+    /// The instrument of an order.
+    Symbol,
+    /// Everything that this gateway sends, whoever asked.
+    Upstream,
+    /// The venue key that signs, whoever acts.
+    Venue,
+}
+
+impl Subject {
+    /// All subjects, by name.
+    pub const ALL: [Self; 10] = [
+        Self::Account,
+        Self::Address,
+        Self::Credential,
+        Self::Global,
+        Self::Network,
+        Self::Operation,
+        Self::Organisation,
+        Self::Symbol,
+        Self::Upstream,
+        Self::Venue,
+    ];
+
+    /// Returns the word used in configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Address => "address",
+            Self::Credential => "credential",
+            Self::Global => "global",
+            Self::Network => "network",
+            Self::Operation => "operation",
+            Self::Organisation => "organisation",
+            Self::Symbol => "symbol",
+            Self::Upstream => "upstream",
+            Self::Venue => "venue",
+        }
+    }
+
+    /// Returns the subject called `text`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|subject| subject.as_str() == text)
+    }
+
+    /// Tells whether a message has it.
+    fn is_of(self, payer: &Payer<'_>) -> bool {
+        match self {
+            Self::Account | Self::Credential | Self::Organisation => payer.credential.is_some(),
+            Self::Address | Self::Global | Self::Network | Self::Operation => true,
+            Self::Symbol => !payer.orders.is_empty(),
+            Self::Upstream => payer.upstream.is_some(),
+            Self::Venue => payer.venue.is_some(),
+        }
+    }
+
+    /// Writes which one of its kind a message has.
+    fn write(self, payer: &Payer<'_>, symbol: u32, to: &mut impl Hasher) {
+        let prefix = Prefix::of(payer.peer);
+        match self {
+            Self::Account => payer.credential.map(|who| who.account()).hash(to),
+            Self::Address => prefix.hash(to),
+            Self::Credential => payer.credential.map(|who| who.key_id()).hash(to),
+            Self::Network => prefix.wider().hash(to),
+            Self::Operation => payer.operation.hash(to),
+            Self::Organisation => {
+                let top = payer.credential.and_then(|who| who.standing().above.last());
+                let account = payer.credential.map(|who| who.account());
+                (top, account.filter(|_| top.is_none())).hash(to);
+            }
+            Self::Symbol => symbol.hash(to),
+            Self::Venue => payer.venue.map(|meter| meter.name()).hash(to),
+            Self::Global | Self::Upstream => {}
+        }
+    }
+}
+
+/// A combination of subjects, such as an account's orders in one instrument. Never empty.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Subjects(u16);
+
+impl From<Subject> for Subjects {
+    fn from(subject: Subject) -> Self {
+        Self(1 << subject as u16)
+    }
+}
+
+impl fmt::Display for Subjects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = self.iter().map(Subject::as_str);
+        f.write_str(words.next().unwrap_or_default())?;
+        words.try_for_each(|word| write!(f, "+{word}"))
+    }
+}
+
+impl Subjects {
+    /// Returns this combination with `subject` in it.
+    #[must_use]
+    pub const fn with(self, subject: Subject) -> Self {
+        Self(self.0 | 1 << subject as u16)
+    }
+
+    /// Tells whether `subject` is in it.
+    pub const fn contains(self, subject: Subject) -> bool {
+        self.0 & (1 << subject as u16) != 0
+    }
+
+    /// Returns what is in it.
+    pub fn iter(self) -> impl Iterator<Item = Subject> {
+        Subject::ALL.into_iter().filter(move |s| self.contains(*s))
+    }
+
+    /// Tells whether it is `subject` alone.
+    pub fn is(self, subject: Subject) -> bool {
+        self == subject.into()
+    }
+
+    /// Tells whether anybody can make new ones by asking.
+    pub(super) const fn open_to_strangers(self) -> bool {
+        self.contains(Subject::Address) || self.contains(Subject::Network)
+    }
+
+    /// Tells whether a message has all of it.
+    pub(super) fn is_of(self, payer: &Payer<'_>) -> bool {
+        self.iter().all(|subject| subject.is_of(payer))
+    }
+
+    /// Returns the key of a message's own among the subjects of `group`. Never 0.
+    pub(super) fn key(
+        self,
+        random: &RandomState,
+        group: u16,
+        payer: &Payer<'_>,
+        symbol: u32,
+    ) -> u128 {
+        let half = |domain: u8| {
+            let mut hasher = random.build_hasher();
+            hasher.write_u8(domain);
+            hasher.write_u16(group);
+            self.iter()
+                .for_each(|subject| subject.write(payer, symbol, &mut hasher));
+            u128::from(hasher.finish())
+        };
+        ((half(0) << 64) | half(1)).max(1)
+    }
+}

@@ -1,0 +1,369 @@
+//! All limits and how they stand: one bounded table of subjects, in parts with a lock each.
+
+use std::array;
+use std::collections::HashMap;
+use std::hash::RandomState;
+use std::sync::Arc;
+
+use super::latch::{Latch, System};
+use super::law::Law;
+use super::limit::{BudgetError, Cost, Limit};
+use super::meter::{Meter, Pending, Told};
+use super::part::{Capacity, Group, Part};
+use super::plan::Plan;
+use super::subject::{Subject, Subjects};
+use super::touch::{Locked, NOWHERE, PARTS, Touch, each};
+use super::under_way::UnderWay;
+use super::{LIMITS_MAX, Payer, Usage, Usages};
+use crate::operation::Operation;
+use crate::refusal::{Code, Detail, LimitDetail, Refusal, Retry};
+
+/// All limits and how they stand.
+#[derive(Debug)]
+pub struct Table<L: Latch> {
+    limits: Box<[Limit]>,
+    groups: Box<[Group]>,
+    /// Whose limits each group holds.
+    subjects: Box<[Subjects]>,
+    /// What each operation is charged, in the order of [`Operation::ALL`].
+    plans: Box<[Plan]>,
+    capacity: Capacity,
+    /// The instruments that are told apart: all others are one subject, 0.
+    symbols: HashMap<Box<str>, u32>,
+    random: RandomState,
+    /// As many as are a power of two. Messages lock them in ascending order, so that no two wait for each other.
+    parts: Arc<[L::Of<Part>]>,
+}
+
+/// The table that serves.
+pub type BudgetTable = Table<System>;
+
+/// Proof that every limit that applies was charged, or that none does. At the venue its cost is under way as long as it
+/// is held, and so are the units of limits on what is under way here.
+#[must_use]
+#[derive(Debug)]
+pub struct Charged<L: Latch = System> {
+    _upstream: Option<Pending>,
+    _venue: Option<Pending>,
+    _under_way: Option<UnderWay<L>>,
+}
+
+impl<L: Latch> Table<L> {
+    /// Makes a table for `limits` that keeps about so many subjects at most; of those that strangers can make, three
+    /// quarters of it.
+    ///
+    /// # Errors
+    ///
+    /// [`BudgetError`].
+    pub fn new(limits: Vec<Limit>, subjects: usize) -> Result<Self, BudgetError> {
+        Self::in_parts(limits, subjects, PARTS)
+    }
+
+    /// As [`Table::new`], in so many parts: a power of two, [`PARTS`] at most.
+    pub(super) fn in_parts(
+        limits: Vec<Limit>,
+        subjects: usize,
+        parts: usize,
+    ) -> Result<Self, BudgetError> {
+        if limits.len() > LIMITS_MAX {
+            return Err(BudgetError::TooMany);
+        }
+        let mut kinds: Vec<Subjects> = Vec::new();
+        for limit in &limits {
+            if !kinds.contains(&limit.subject) {
+                kinds.push(limit.subject);
+            }
+        }
+        let mut groups = Vec::new();
+        for kind in &kinds {
+            groups.push(group(*kind, &limits)?);
+        }
+        let plans = Operation::ALL.map(|operation| Plan::of(operation, &kinds, &groups, &limits));
+        let open = (subjects.div_ceil(parts) * 3 / 4).max(1);
+        let parts = (0..parts).map(|_| L::around(Part::new(&groups)));
+        Ok(Self {
+            capacity: Capacity {
+                all: subjects.div_ceil(parts.len()).max(open + 1),
+                open,
+            },
+            parts: parts.collect(),
+            limits: limits.into(),
+            groups: groups.into(),
+            subjects: kinds.into(),
+            plans: plans.into(),
+            symbols: HashMap::new(),
+            random: RandomState::new(),
+        })
+    }
+
+    /// Tells these instruments apart; all others count as one.
+    #[must_use]
+    pub fn with_symbols<'a>(mut self, symbols: impl IntoIterator<Item = &'a str>) -> Self {
+        self.symbols = symbols.into_iter().map(Box::from).zip(1..).collect();
+        self
+    }
+
+    /// Returns the limits.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// Charges `cost` to every limit that applies, or to none. Times are milliseconds since the Unix epoch.
+    ///
+    /// Returns how the limits stand in `usages`, in the order of the configuration, also when one refuses. Of a limit
+    /// that counts several of the message's instruments, it is the one with the least left.
+    ///
+    /// # Errors
+    ///
+    /// `budget_exceeded` with the limit and when to come back, `budget_full`.
+    pub fn take(
+        &self,
+        payer: &Payer<'_>,
+        cost: Cost,
+        now_ms: u64,
+        usages: &mut Usages,
+    ) -> Result<Charged<L>, Refusal> {
+        // INVARIANT: there is a plan for each operation.
+        let plan = &self.plans[payer.operation as usize];
+        let (mut few, mut many) = ([Touch::NONE; LIMITS_MAX], Vec::new());
+        let touches = if payer.orders.len() > 1 {
+            self.touch(plan, payer, cost, |touch| many.push(touch));
+            &mut many[..]
+        } else {
+            let mut count = 0;
+            self.touch(plan, payer, cost, |touch| {
+                // INVARIANT: a plan has no more steps than there are limits.
+                few[count] = touch;
+                count += 1;
+            });
+            &mut few[..count]
+        };
+        // 1. Lock every part that is touched, in ascending order.
+        let mut locked = self.lock(touches);
+        self.find(plan, touches, &mut locked, now_ms)?;
+        // 2. Look at every limit; 3. only if all allow it, charge every limit.
+        let refusal = self.look(plan, touches, &mut locked, now_ms);
+        if refusal.is_none() {
+            Self::charge(plan, touches, &mut locked, now_ms);
+        }
+        Self::tell(plan, touches, &mut locked, now_ms, usages);
+        match refusal {
+            Some(refusal) => Err(refusal),
+            // Under way from here on, while the parts are still locked.
+            None => Ok(Charged {
+                _upstream: payer.upstream.map(|meter| Pending::new(meter, cost)),
+                _venue: payer.venue.map(|meter| Pending::new(meter, cost)),
+                _under_way: UnderWay::of(plan, touches, &self.parts),
+            }),
+        }
+    }
+
+    /// Takes what the venue says was used of it, by a message of `cost` that was sent at `sent_ms`: of the limits of
+    /// `subject` that count so, what is known is raised to it, never lowered. What is still under way comes on top: the
+    /// venue may not have seen it.
+    ///
+    /// An answer from one window says nothing of the next: it counts only if our clock saw the message's whole way in
+    /// one window, and the venue's, where it says its time, is in the same.
+    pub fn correct(&self, meter: &Arc<Meter>, subject: Subject, told: &Told, cost: Cost) {
+        let wanted = |limit: &&Limit| {
+            limit.subject.is(subject)
+                && limit.counts == told.counts
+                && limit.window_ms == told.window_ms
+                && limit.operations.is_empty()
+        };
+        let Some(group) = self.subjects.iter().position(|kind| kind.is(subject)) else {
+            return;
+        };
+        let payer = Payer::of_venue(subject, meter);
+        let key = Subjects::from(subject).key(&self.random, group as u16, &payer, 0);
+        let mut part = L::lock(&self.parts[self.part_of(key)]);
+        let under_way = meter.pending(told.counts);
+        let others = under_way.saturating_sub(cost.of(told.counts));
+        let used = told.used.saturating_add(others);
+        let room = &mut part.rooms[group];
+        let Some(slot) = room.find(key) else { return };
+        let laws = self.groups[group].laws.iter();
+        let own = self.limits.iter().filter(|l| l.subject.is(subject));
+        for (_, (law, at)) in own.zip(laws).filter(|(limit, _)| wanted(limit)) {
+            let cell = &mut room.cells(slot)[*at..at + law.words()];
+            law.raise(cell, told.now_ms, told.times_ms, used);
+        }
+    }
+
+    fn part_of(&self, key: u128) -> usize {
+        // The index of a room takes the key's lowest bits.
+        (key >> 96) as usize & (self.parts.len() - 1)
+    }
+
+    /// Finds whom a message is charged to.
+    fn touch(&self, plan: &Plan, payer: &Payer<'_>, cost: Cost, mut put: impl FnMut(Touch)) {
+        for (index, step) in plan.steps.iter().enumerate() {
+            if !step.subjects.is_of(payer) {
+                continue;
+            }
+            let mut touch = |symbol: u32, share: Cost| {
+                let key = step.subjects.key(&self.random, step.group, payer, symbol);
+                put(Touch {
+                    key,
+                    share,
+                    step: index,
+                    group: step.group,
+                    part: self.part_of(key),
+                    slot: NOWHERE,
+                });
+            };
+            match payer.orders {
+                [first, others @ ..] if step.subjects.contains(Subject::Symbol) => {
+                    if others.is_empty() {
+                        touch(self.symbol(first.symbol), cost);
+                        continue;
+                    }
+                    let mut symbols: Vec<u32> = Vec::with_capacity(payer.orders.len());
+                    symbols.extend(payer.orders.iter().map(|order| self.symbol(order.symbol)));
+                    symbols.sort_unstable();
+                    for same in symbols.chunk_by(|a, b| a == b) {
+                        touch(same[0], cost.share(same.len() as u32));
+                    }
+                }
+                _ => touch(0, cost),
+            }
+        }
+    }
+
+    fn symbol(&self, name: &str) -> u32 {
+        self.symbols.get(name).copied().unwrap_or_default()
+    }
+
+    fn lock(&self, touches: &[Touch]) -> Locked<'_, L> {
+        let mut locked = array::from_fn(|_| None);
+        let mut left = touches.iter().fold(0_u64, |set, t| set | 1 << t.part);
+        while left != 0 {
+            let part = left.trailing_zeros() as usize;
+            locked[part] = Some(L::lock(&self.parts[part]));
+            left &= left - 1;
+        }
+        locked
+    }
+
+    /// Finds each subject's record, and makes those that are not known and will be charged.
+    fn find(
+        &self,
+        plan: &Plan,
+        touches: &mut [Touch],
+        locked: &mut Locked<'_, L>,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        for index in 0..touches.len() {
+            let (before, rest) = touches.split_at_mut(index);
+            let Some((touch, _)) = rest.split_first_mut() else {
+                break;
+            };
+            // INVARIANT: each touch's part is locked, and its step and group are there; so below.
+            let Some(part) = &mut locked[touch.part] else {
+                continue;
+            };
+            let bounds = &plan.steps[touch.step].bounds;
+            if bounds.iter().any(|bound| bound.price(touch.share) > 0) {
+                let (key, number) = (touch.key, touch.part);
+                let pinned = |(group, slot)| {
+                    let same = |t: &Touch| (t.part, t.group, t.slot) == (number, group, slot);
+                    before.iter().any(same)
+                };
+                let group = (&*self.groups, touch.group);
+                touch.slot = part.slot(group, key, self.capacity, now_ms, pinned)?;
+            } else {
+                let found = part.rooms[usize::from(touch.group)].find(touch.key);
+                touch.slot = found.unwrap_or(NOWHERE);
+            }
+        }
+        Ok(())
+    }
+
+    fn look(
+        &self,
+        plan: &Plan,
+        touches: &[Touch],
+        locked: &mut Locked<'_, L>,
+        now_ms: u64,
+    ) -> Option<Refusal> {
+        let mut refusal = None;
+        each::<L>(plan, touches, locked, |bound, cell, price| {
+            let standing = bound.law.look(cell, now_ms);
+            if price > 0 && price > standing.left {
+                let wait_ms = bound.law.wait_ms(cell, standing, price);
+                let limit = &self.limits[usize::from(bound.limit)];
+                refusal = later(refusal.take(), exceeded(limit, wait_ms));
+            }
+        });
+        refusal
+    }
+
+    fn charge(plan: &Plan, touches: &[Touch], locked: &mut Locked<'_, L>, now_ms: u64) {
+        each::<L>(plan, touches, locked, |bound, cell, price| {
+            let standing = bound.law.look(cell, now_ms);
+            bound.law.charge(cell, standing, price);
+        });
+    }
+
+    fn tell(
+        plan: &Plan,
+        touches: &[Touch],
+        locked: &mut Locked<'_, L>,
+        now_ms: u64,
+        usages: &mut Usages,
+    ) {
+        usages.0.reserve_exact(plan.bounds);
+        each::<L>(plan, touches, locked, |bound, cell, _| {
+            let standing = bound.law.look(cell, now_ms);
+            let usage = Usage {
+                limit: bound.limit,
+                used: standing.used,
+                remaining: standing.left,
+                reset_ms: standing.reset_ms,
+            };
+            match usages.0.iter_mut().find(|u| u.limit == bound.limit) {
+                Some(known) if known.remaining <= usage.remaining => {}
+                Some(known) => *known = usage,
+                None => usages.0.push(usage),
+            }
+        });
+        usages.0.sort_unstable_by_key(|usage| usage.limit);
+    }
+}
+
+/// Puts the cells of the limits of one kind of subject one after the other.
+fn group(kind: Subjects, limits: &[Limit]) -> Result<Group, BudgetError> {
+    let (mut laws, mut words) = (Vec::new(), 0);
+    for (index, limit) in limits.iter().enumerate() {
+        if limit.subject == kind {
+            let law = Law::of(limit, index)?;
+            laws.push((law, words));
+            words += law.words();
+        }
+    }
+    Ok(Group {
+        open: kind.open_to_strangers(),
+        laws: laws.into(),
+        words,
+    })
+}
+
+fn exceeded(limit: &Limit, wait_ms: u64) -> Refusal {
+    Refusal::new(Code::BudgetExceeded)
+        .with(Detail::Limit(Box::new(LimitDetail {
+            name: limit.name.clone(),
+            subject: limit.subject,
+            counts: limit.counts,
+            bound: limit.to_string().into(),
+        })))
+        .retry_after(wait_ms)
+}
+
+/// Returns the refusal that lasts longer: coming back earlier would be refused again.
+fn later(known: Option<Refusal>, new: Refusal) -> Option<Refusal> {
+    let wait_ms = |refusal: &Refusal| match refusal.retry {
+        Retry::AfterMs(after_ms) => after_ms,
+        Retry::Never => u64::MAX,
+    };
+    Some(known.filter(|k| wait_ms(k) >= wait_ms(&new)).unwrap_or(new))
+}

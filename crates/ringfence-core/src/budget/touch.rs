@@ -1,0 +1,63 @@
+//! Whom a message is charged to: where their records are, and the locks around them while it is judged.
+
+use super::latch::Latch;
+use super::limit::Cost;
+use super::part::Part;
+use super::plan::{Bound, Plan, Step};
+
+/// Parts of the table, at most.
+pub(super) const PARTS: usize = 64;
+/// A slot that no record has.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// A subject that a message is charged to.
+#[derive(Clone, Copy)]
+pub(super) struct Touch {
+    pub(super) key: u128,
+    /// What falls on it of the message's cost.
+    pub(super) share: Cost,
+    /// Which step of the plan it belongs to.
+    pub(super) step: usize,
+    pub(super) group: u16,
+    pub(super) part: usize,
+    pub(super) slot: u32,
+}
+
+impl Touch {
+    /// Fills places that no subject has yet.
+    pub(super) const NONE: Self = Self {
+        key: 0,
+        share: Cost {
+            weight: 0,
+            orders: 0,
+            items: 0,
+        },
+        step: 0,
+        group: 0,
+        part: 0,
+        slot: NOWHERE,
+    };
+}
+
+/// The parts that a message has locked.
+pub(super) type Locked<'a, L> = [Option<<L as Latch>::Held<'a, Part>>; PARTS];
+
+/// Shows each cell that a message is charged to, and what.
+pub(super) fn each<L: Latch>(
+    plan: &Plan,
+    touches: &[Touch],
+    locked: &mut Locked<'_, L>,
+    mut show: impl FnMut(&Bound, &mut [u64], u64),
+) {
+    for touch in touches.iter().filter(|touch| touch.slot != NOWHERE) {
+        let Some(part) = &mut locked[touch.part] else {
+            continue;
+        };
+        let cells = part.rooms[usize::from(touch.group)].cells(touch.slot);
+        let Step { bounds, .. } = &plan.steps[touch.step];
+        for bound in bounds {
+            let cell = &mut cells[bound.at..bound.at + bound.law.words()];
+            show(bound, cell, bound.price(touch.share));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+"""The limits of the configuration: whose, of what, how much, and how what was used comes back.
+
+docs/limits.md says what each key means and what is guaranteed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from ringfence.config.section import Count, Milliseconds, Name, Section, wrong
+
+__all__ = ["Budget", "Limit"]
+
+OPERATIONS = Literal[
+    "account.read", "admin.change", "admin.read", "key.read", "market.read", "order.amend",
+    "order.cancel", "order.place", "order.query", "order.test", "receipt.read", "session.logon",
+    "stream.open", "transfer.create", "withdraw.create", "withdraw.query",
+]  # fmt: skip
+SUBJECTS = Literal[
+    "account", "address", "credential", "global", "network", "operation", "organisation",
+    "symbol", "upstream", "venue",
+]  # fmt: skip
+BUCKETS = ("bucket", "credits", "decaying")
+"""Venues' three names of one law: units that come back steadily."""
+VENUES = {"upstream", "venue"}
+"""Whom the venue counts in egress."""
+
+
+def listed(value: Any) -> Any:
+    """Let one word stand for a list of it."""
+    return (value,) if isinstance(value, str) else value
+
+
+class Limit(Section):
+    """A quota, and the law by which it comes back."""
+
+    name: Name
+    subject: Annotated[
+        tuple[SUBJECTS, ...],
+        BeforeValidator(listed),
+        Field(min_length=1, max_length=4, strict=False),
+    ]
+    """A word, or a list: each combination that there is has a budget of its own."""
+    counts: Literal["weight", "orders", "requests", "items"]
+    quota: Count
+    algorithm: Literal[
+        "fixed", "anchored", "sliding", "bucket", "decaying", "credits", "concurrent"
+    ] = "fixed"
+    window_ms: Milliseconds | None = None
+    rate: Count | None = None
+    """Of a bucket: units that come back in a window."""
+    operations: Annotated[tuple[OPERATIONS, ...], Field(strict=False)] = ()
+    """What it counts; empty for everything."""
+    cancels: Literal["counted", "free"] | None = None
+    """Whether it counts cancels without naming them."""
+    costs: dict[OPERATIONS, Annotated[int, Field(ge=0, lt=1 << 32)]] = Field(default_factory=dict)
+    """Units that these operations use here, whatever they would by `counts`."""
+
+    @model_validator(mode="after")
+    def has_what_its_algorithm_needs(self) -> Self:
+        """Refuse a window or a rate that is missing, or that nothing would use."""
+        bucket, windowless = self.algorithm in BUCKETS, self.algorithm == "concurrent"
+        if windowless != (self.window_ms is None):
+            what = "says nothing" if windowless else "is missing"
+            raise wrong(
+                f"{what} with algorithm {self.algorithm}", "see docs/limits.md", "window_ms"
+            )
+        if bucket != (self.rate is not None):
+            what = "is missing" if bucket else "says nothing"
+            raise wrong(f"{what} with algorithm {self.algorithm}", "see docs/limits.md", "rate")
+        if self.algorithm == "sliding" and self.quota >= 1 << 32:
+            raise wrong("is too large for sliding", "use less than 4294967296", "quota")
+        if bucket and self.quota * (self.window_ms or 1) >= 1 << 64:
+            raise wrong("is too large for its window", "use a shorter window_ms", "quota")
+        return self
+
+    @model_validator(mode="after")
+    def names_subjects_that_go_together(self) -> Self:
+        """Refuse a list that says one word twice, or that a whole needs no part of."""
+        if len(set(self.subject)) < len(self.subject):
+            raise wrong("names a word twice", "name each once", "subject")
+        if "global" in self.subject and len(self.subject) > 1:
+            raise wrong("says global and more", "leave out global", "subject")
+        if self.operations and self.cancels is not None:
+            hint = "name order.cancel there, or leave this out"
+            raise wrong("says nothing beside operations", hint, "cancels")
+        return self
+
+    def counts_cancels(self) -> bool:
+        """Tell whether it counts cancels without naming them.
+
+        What venues count themselves does: the routes' weights, and whatever a venue key uses.
+        """
+        if self.cancels is not None:
+            return self.cancels == "counted"
+        return self.counts == "weight" or bool(VENUES & set(self.subject))
+
+    def content(self) -> dict[str, Any]:
+        """Return what the engine takes."""
+        return {
+            "name": self.name,
+            "subject": "+".join(self.subject),
+            "counts": self.counts,
+            "quota": self.quota,
+            "algorithm": "bucket" if self.algorithm in BUCKETS else self.algorithm,
+            "window_ms": self.window_ms or 0,
+            "rate": self.rate or 0,
+            "operations": list(self.operations),
+            "cancels": self.counts_cancels(),
+            "costs": dict(self.costs),
+        }
+
+
+class Budget(Section):
+    """Limits that are charged together or not at all."""
+
+    subjects: Annotated[int, Field(ge=1, le=1 << 24)] = 1_000_000
+    limits: Annotated[tuple[Limit, ...], Field(max_length=32, strict=False)]
