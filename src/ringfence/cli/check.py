@@ -13,6 +13,7 @@ from ringfence import config
 from ringfence.cli.say import JsonOption, say_json
 from ringfence.cli.unlock import unlock
 from ringfence.config.folder import Folder
+from ringfence.config.limits import effective
 from ringfence.errors import ConfigError
 
 __all__ = ["check"]
@@ -33,21 +34,32 @@ def checked(loaded: config.Loaded) -> Iterator[dict[str, str]]:
 
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A ringfence.yaml.")],
+    limits: Annotated[
+        bool, typer.Option("--limits", help="Show what limits each operation.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a configuration; every mistake is named by file, line and field."""
     problems: list[str] = []
+    shown: dict[str, dict[str, str]] = {}
     try:
         loaded = config.load(file)
         with checked(loaded) as files:
             config.check(loaded, files)
+        if limits:
+            shown = effective(loaded.config.budget.limits)
     except ConfigError as e:
         if not as_json:
             raise
         problems = e.problems
     if as_json:
-        say_json({"file": str(file), "valid": not problems, "problems": problems})
+        more = {"limits": shown} if limits else {}
+        say_json({"file": str(file), "valid": not problems, "problems": problems, **more})
     else:
         print(f"{file} is good")
+        for operation, bounds in shown.items():
+            print(operation)
+            for name, bound in bounds.items():
+                print(f"  {name}: {bound}")
     if problems:
         raise typer.Exit(1)

@@ -5,13 +5,14 @@ docs/limits.md says what each key means and what is guaranteed.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from ringfence.config.section import Count, Milliseconds, Name, Section, wrong
 
-__all__ = ["Budget", "Limit"]
+__all__ = ["Budget", "Limit", "effective"]
 
 OPERATIONS = Literal[
     "account.read", "admin.change", "admin.read", "key.read", "market.read", "order.amend",
@@ -26,6 +27,19 @@ BUCKETS = ("bucket", "credits", "decaying")
 """Venues' three names of one law: units that come back steadily."""
 VENUES = {"upstream", "venue"}
 """Whom the venue counts in egress."""
+
+
+def effective(limits: Iterable[Limit]) -> dict[str, dict[str, str]]:
+    """Return for each operation what the limits that count it say, by their names."""
+    limits = tuple(limits)
+    return {
+        operation: {
+            limit.name: limit.says(operation)
+            for limit in limits
+            if limit.counts_operation(operation)
+        }
+        for operation in get_args(OPERATIONS)
+    }
 
 
 def listed(value: Any) -> Any:
@@ -96,6 +110,25 @@ class Limit(Section):
         if self.cancels is not None:
             return self.cancels == "counted"
         return self.counts == "weight" or bool(VENUES & set(self.subject))
+
+    def counts_operation(self, operation: str) -> bool:
+        """Tell whether a message that asks for `operation` is charged to it."""
+        if self.operations:
+            return operation in self.operations
+        return operation != "order.cancel" or self.counts_cancels()
+
+    def says(self, operation: str) -> str:
+        """Return how much of `operation` it allows, and whom."""
+        bucket = f", {self.rate} back in {self.window_ms} ms"
+        how = {
+            "fixed": f" in {self.window_ms} ms",
+            "anchored": f" in {self.window_ms} ms from the first",
+            "sliding": f" in any {self.window_ms} ms",
+            "concurrent": " at once",
+        }.get(self.algorithm, bucket)
+        cost = next((units for named, units in self.costs.items() if named == operation), None)
+        each = "" if cost is None else f" at {cost} each"
+        return f"{self.quota} {self.counts}{each}{how}, by {'+'.join(self.subject)}"
 
     def content(self) -> dict[str, Any]:
         """Return what the engine takes."""

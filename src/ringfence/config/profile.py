@@ -40,7 +40,11 @@ egress:
   # and transferred only by a rule. Everything is compared exactly; max_amount is of one message.
   transfers: []
   #  - {account: desk, asset: USDT, direction: [MAIN_FUNDING], max_amount: 10000}"""
-SUBJECTS = {"subject: address,": "subject: upstream,", "subject: account,": "subject: venue,"}
+SUBJECTS = {
+    "subject: address,": "subject: upstream,",
+    "subject: account,": "subject: venue,",
+    "subject: [account,": "subject: [venue,",
+}
 """Whom the venue sees in egress: the gateway's address, and the account of the venue key."""
 ELSEWHERE = """\
   # This venue's WebSockets are on hosts of their own; the longest path counts. See docs/egress.md.

@@ -1,0 +1,109 @@
+"""A limit says all that its law needs and no more, and the engine gets just that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import ValidationError
+
+from demo.stage import ringfence
+from ringfence.config.limits import OPERATIONS, Budget, Limit, effective
+
+ORDERS = {"name": "one", "subject": "account", "counts": "orders", "quota": 5, "window_ms": 1000}
+
+
+def limit(**change: Any) -> Limit:
+    merged = {name: value for name, value in (ORDERS | change).items() if value is not None}
+    return Limit.model_validate(merged)
+
+
+def test_a_limit_as_it_was_always_written_is_what_it_was() -> None:
+    assert limit().content() == {
+        "name": "one",
+        "subject": "account",
+        "counts": "orders",
+        "quota": 5,
+        "algorithm": "fixed",
+        "window_ms": 1000,
+        "rate": 0,
+        "operations": [],
+        "cancels": False,
+        "costs": {},
+    }
+
+
+def test_the_engine_gets_a_combination_as_one_word_and_three_buckets_as_one_law() -> None:
+    for algorithm in ("bucket", "credits", "decaying"):
+        content = limit(subject=["account", "symbol"], algorithm=algorithm, rate=2).content()
+        assert (content["subject"], content["algorithm"]) == ("account+symbol", "bucket")
+        assert (content["rate"], content["window_ms"]) == (2, 1000)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"window_ms": None}, "is missing with algorithm fixed"),
+        ({"algorithm": "concurrent"}, "says nothing with algorithm concurrent"),
+        ({"algorithm": "bucket"}, "is missing with algorithm bucket"),
+        ({"rate": 1}, "says nothing with algorithm fixed"),
+        ({"algorithm": "sliding", "quota": 1 << 32}, "is too large for sliding"),
+        ({"algorithm": "bucket", "rate": 1, "quota": 1 << 40, "window_ms": 1 << 25}, "too large"),
+        ({"subject": ["account", "account"]}, "names a word twice"),
+        ({"subject": ["global", "symbol"]}, "says global and more"),
+        ({"subject": []}, "at least 1 item"),
+        ({"subject": "shard"}, "Input should be"),
+        ({"operations": ["order.place"], "cancels": "counted"}, "says nothing beside operations"),
+        ({"operations": ["order.sell"]}, "Input should be"),
+        ({"costs": {"order.place": -1}}, "greater than or equal to 0"),
+        ({"burst": 3}, "Extra inputs"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        limit(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "counted"),
+    [
+        ({"counts": "requests"}, False),
+        ({"counts": "requests", "cancels": "counted"}, True),
+        ({"counts": "weight"}, True),
+        ({"counts": "weight", "cancels": "free"}, False),
+        ({"counts": "requests", "subject": "venue"}, True),
+        ({"counts": "requests", "operations": ["order.cancel"]}, True),
+        ({"counts": "weight", "operations": ["order.place"]}, False),
+    ],
+)
+def test_cancels_are_counted_by_what_says_so_and_by_the_venues_own_rules(
+    change: dict[str, Any], counted: bool
+) -> None:
+    assert limit(**change).counts_operation("order.cancel") is counted
+
+
+def test_of_each_operation_it_is_told_what_counts_it() -> None:
+    limits = [
+        limit(subject=["account", "symbol"], operations=["order.place"], algorithm="sliding"),
+        limit(name="two", counts="weight", algorithm="bucket", rate=2, costs={"order.amend": 4}),
+    ]
+    shown = effective(Budget(limits=tuple(limits)).limits)
+    assert set(shown) == set(get_args(OPERATIONS))
+    assert shown["order.place"] == {
+        "one": "5 orders in any 1000 ms, by account+symbol",
+        "two": "5 weight, 2 back in 1000 ms, by account",
+    }
+    assert shown["order.amend"] == {"two": "5 weight at 4 each, 2 back in 1000 ms, by account"}
+
+
+def test_check_shows_what_limits_each_operation(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    laid = ringfence(
+        "init", "--profile", "okx-spot", "--upstream", "http://127.0.0.1:1", str(state)
+    )
+    told = ringfence("check", "--limits", laid["config"])
+    assert told["limits"]["order.place"]["place-2s"] == (
+        "60 items in any 2000 ms, by account+symbol"
+    )
+    assert "limits" not in ringfence("check", laid["config"])
