@@ -8,7 +8,9 @@ use ringfence_core::budget::{Algorithm, Limit, Subject, Usages};
 use ringfence_core::refusal::{Refusal, Retry};
 use ringfence_wire::ratelimit::Remaining;
 pub(crate) use ringfence_wire::ratelimit::retry_after_s;
-use ringfence_wire::{Dialect, ratelimit, usage_row};
+use ringfence_wire::{Dialect, LeftFields, ratelimit, usage_row};
+
+use crate::clock::now_us;
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -19,6 +21,8 @@ pub(crate) struct UsageFields {
     remaining: Remaining,
     /// By limit: the venue's own field name.
     venue: Vec<Option<HeaderName>>,
+    /// By limit: the venue's own fields for what is left, and what is allowed.
+    left: Vec<Option<(LeftFields, u64)>>,
     /// By limit: what a channel's answer says of it, up to the number.
     rows: Vec<Option<String>>,
     policy: Option<HeaderValue>,
@@ -29,14 +33,7 @@ impl UsageFields {
         let venue = limits
             .iter()
             .map(|limit| {
-                // What the venue says of its own limits goes through: it knows better.
-                if [Subject::Upstream, Subject::Venue]
-                    .into_iter()
-                    .any(|s| limit.subject.is(s))
-                {
-                    return None;
-                }
-                if limit.algorithm != Algorithm::Fixed {
+                if is_of_venue(limit) || limit.algorithm != Algorithm::Fixed {
                     return None;
                 }
                 dialect
@@ -45,10 +42,15 @@ impl UsageFields {
                     .ok()
             })
             .collect();
+        let left = limits.iter().map(|limit| {
+            let fields = dialect.left_fields(limit.counts, limit.window_ms)?;
+            (!is_of_venue(limit)).then_some((fields, limit.quota))
+        });
         let policy = ratelimit::policy(limits);
         Self {
             remaining: Remaining::new(limits),
             venue,
+            left: left.collect(),
             rows: limits.iter().map(usage_row).collect(),
             policy: HeaderValue::try_from(policy)
                 .ok()
@@ -90,12 +92,32 @@ impl UsageFields {
                 insert(name, &mut text);
             }
         }
+        for usage in usages.as_slice() {
+            let Some(Some((fields, quota))) = self.left.get(usize::from(usage.limit)) else {
+                continue;
+            };
+            let mut tell = |name: &HeaderName, number: u64| {
+                text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+                insert(name, &mut text);
+            };
+            tell(&fields.limit, *quota);
+            tell(&fields.left, usage.remaining);
+            if let Some((name, number)) = fields.reset(usage.reset_ms, now_us() / 1000) {
+                tell(name, number);
+            }
+        }
         if let Some(policy) = &self.policy {
             self.remaining.write(usages.as_slice(), &mut text);
             insert(&RATELIMIT, &mut text);
             headers.insert(RATELIMIT_POLICY, policy.clone());
         }
     }
+}
+
+/// What the venue says of its own limits goes through: it knows better.
+fn is_of_venue(limit: &Limit) -> bool {
+    let ours = [Subject::Upstream, Subject::Venue];
+    ours.into_iter().any(|subject| limit.subject.is(subject))
 }
 
 /// Writes when to come back, if that makes sense.

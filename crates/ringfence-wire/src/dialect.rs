@@ -41,7 +41,7 @@ pub use render::Rendered;
 pub use route::{Mints, Route};
 pub use scheme::{Description, Draft, Seal, Signed, Unsigned, essence};
 pub use scratch::Scratch;
-pub use told::{Stop, Verdict, http_date_us};
+pub use told::{LeftFields, Stop, Verdict, http_date_us};
 
 use crate::json;
 use channel::Channel;

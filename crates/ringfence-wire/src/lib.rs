@@ -13,7 +13,8 @@ pub mod websocket;
 
 pub use dialect::{
     Abouts, Admission, AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft,
-    Each, Effect, Following, Head, Heading, Leg, Lending, Lends, Mints, OrderIds, Orders, Outgoing,
-    Reading, Rendered, Route, Said, Scratch, Seal, Shown, Signed, Spoke, Spoken, Steps, Stop,
-    Ticket, Times, Unsigned, VenueAdmission, Verdict, Way, essence, http_date_us, usage_row,
+    Each, Effect, Following, Head, Heading, LeftFields, Leg, Lending, Lends, Mints, OrderIds,
+    Orders, Outgoing, Reading, Rendered, Route, Said, Scratch, Seal, Shown, Signed, Spoke, Spoken,
+    Steps, Stop, Ticket, Times, Unsigned, VenueAdmission, Verdict, Way, essence, http_date_us,
+    usage_row,
 };

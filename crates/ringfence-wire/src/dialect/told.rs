@@ -40,6 +40,31 @@ pub struct Verdict {
     pub stop: Option<(Stop, u64)>,
 }
 
+/// The venue's own fields for how a limit stands.
+#[derive(Clone, Debug)]
+pub struct LeftFields {
+    /// Units that it allows.
+    pub limit: HeaderName,
+    /// Units that are left.
+    pub left: HeaderName,
+    reset: Option<(HeaderName, Unit, bool)>,
+}
+
+impl LeftFields {
+    /// Returns the field that says when all is back, and what it says of `reset_ms` from `now_ms` on; none where the venue
+    /// has none that is a whole number.
+    pub fn reset(&self, reset_ms: u64, now_ms: u64) -> Option<(&HeaderName, u64)> {
+        let (name, unit, countdown) = self.reset.as_ref()?;
+        let at_ms = if *countdown { 0 } else { now_ms }.saturating_add(reset_ms);
+        match unit {
+            Unit::Ms | Unit::MsOrUs => Some((name, at_ms)),
+            Unit::S => Some((name, at_ms.div_ceil(1000))),
+            Unit::Us => Some((name, at_ms.saturating_mul(1000))),
+            Unit::Digits | Unit::Iso8601 | Unit::Iso8601Seconds | Unit::Ns => None,
+        }
+    }
+}
+
 /// Compiled from [`VenueErrors`] and the usage headers.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
@@ -212,6 +237,19 @@ impl Dialect {
         }
         let name = self.usage_header(counts, window_ms)?;
         number(headers, &HeaderName::try_from(name).ok()?)
+    }
+}
+
+impl Dialect {
+    /// Returns the venue's own fields for the limit that counts `counts` over `window_ms`, or none.
+    pub fn left_fields(&self, counts: Counts, window_ms: u64) -> Option<LeftFields> {
+        let fits = |known: &&Remaining| known.counts == counts && known.window_ms == window_ms;
+        let known = self.answers.remaining.iter().find(fits)?;
+        Some(LeftFields {
+            limit: known.limit.clone(),
+            left: known.left.clone(),
+            reset: self.answers.reset.clone(),
+        })
     }
 }
 

@@ -109,6 +109,32 @@ fn usage_is_read_from_what_is_used_or_from_what_is_left() {
 }
 
 #[test]
+fn what_is_left_is_told_in_the_venue_s_own_fields() {
+    let reset = |unit: &str, countdown: bool| {
+        let mut written = written();
+        written["usage_headers"]["remaining"] = json!([{"counts": "orders", "window_ms": 1000,
+            "limit": "X-Limit", "remaining": "X-Left"}]);
+        written["venue_errors"]["reset"] =
+            json!({"header": "X-Reset", "unit": unit, "countdown": countdown});
+        let dialect = Dialect::from_json(&written).unwrap();
+        assert!(dialect.left_fields(Counts::Orders, 2000).is_none());
+        assert!(dialect.left_fields(Counts::Weight, 1000).is_none());
+        let fields = dialect.left_fields(Counts::Orders, 1000).unwrap();
+        assert_eq!(
+            (fields.limit.as_str(), fields.left.as_str()),
+            ("x-limit", "x-left")
+        );
+        fields
+            .reset(1_500, 60_000)
+            .map(|(name, at)| (name.to_string(), at))
+    };
+    assert_eq!(reset("ms", false), Some(("x-reset".into(), 61_500)));
+    assert_eq!(reset("ms", true), Some(("x-reset".into(), 1_500)));
+    assert_eq!(reset("s", false), Some(("x-reset".into(), 62)));
+    assert_eq!(reset("iso8601", false), None);
+}
+
+#[test]
 fn a_date_is_read_as_http_writes_it() {
     assert_eq!(http_date_us("Tue, 14 Nov 2023 22:13:20 GMT"), Some(NOW_US));
     assert_eq!(
