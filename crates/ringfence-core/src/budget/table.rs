@@ -103,6 +103,21 @@ impl<L: Latch> Table<L> {
         self
     }
 
+    /// Takes another key for the hash of subjects.
+    #[cfg(test)]
+    pub(super) fn keyed(self, random: RandomState) -> Self {
+        Self { random, ..self }
+    }
+
+    /// Returns the parts that a message touches, in the order of its limits.
+    #[cfg(test)]
+    pub(super) fn parts_of(&self, payer: &Payer<'_>) -> Vec<usize> {
+        let mut parts = Vec::new();
+        let plan = &self.plans[payer.operation as usize];
+        self.touch(plan, payer, Cost::default(), |touch| parts.push(touch.part));
+        parts
+    }
+
     /// Returns the limits.
     pub fn limits(&self) -> &[Limit] {
         &self.limits
