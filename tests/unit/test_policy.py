@@ -66,6 +66,7 @@ def test_a_pattern_that_names_nothing_is_an_error(tmp_path: Path) -> None:
         ({"operation": "order.place", "time": "noon"}, "time: noon is no time"),
         ({"operation": "order.place", "time": "2026-11-26T12:00:00"}, "is no time"),
         ({"operation": "order.place", "coverage": "all"}, "coverage: all is none of"),
+        ({"operation": "order.place", "address": "1.1.1.x"}, "address: 1.1.1.x is no address"),
     ],
 )
 def test_a_request_that_says_something_else_is_refused(said: dict[str, object], what: str) -> None:
@@ -108,6 +109,16 @@ def test_a_table_that_cannot_be_read_says_where(tmp_path: Path, text: str, what:
     table.write_text(text)
     with pytest.raises(PolicyError, match=what):
         read_table(table)
+
+
+def test_a_request_that_the_engine_does_not_read_says_where(tmp_path: Path) -> None:
+    table = tmp_path / "cases.yaml"
+    table.write_text(
+        "cases:\n  - {request: {operation: order.cancel, principal: bob}, expect: forbidden}\n"
+    )
+    permissive = policies("permit(principal, action, resource);")
+    with pytest.raises(PolicyError, match=r"cases\.yaml:2: principal: write Account::NAME"):
+        run_table(permissive, read_table(table))
 
 
 def test_actions_are_those_of_the_schema() -> None:

@@ -16,6 +16,7 @@ from ringfence.errors import PropertyError
 from ringfence.policy import read_property, shipped_properties
 from ringfence.policy.encode import Encoder, world_of
 from ringfence.policy.prove import prove, review
+from ringfence.policy.request import DEFAULTS, time_us
 
 EXAMPLE = Path(engine.__file__).parents[1] / "policy" / "example"
 ALL = "permit(principal, action, resource);"
@@ -48,6 +49,43 @@ def test_what_only_policies_ensure_fails_without_them(name: str, holds: bool) ->
     if not holds:
         assert proof.answer is not None
         assert proof.answer.permitted
+
+
+def test_a_counterexample_says_no_more_than_it_must() -> None:
+    text = """permit (principal == Account::"desk", action == Action::"withdraw.create", resource)
+    when { context has stepUp && context.stepUp.strength == "passkey"
+           && context.stepUp.age < 300 };"""
+    proof = prove(policies(text), read_property("funds-need-native-coverage"))
+    assert proof.counterexample is not None
+    age = proof.counterexample["step_up"]["age"]
+    assert proof.counterexample == {
+        "operation": "withdraw.create",
+        "principal": "Account::desk",
+        "above": [],
+        "credential": "someone-else",
+        "scopes": ["withdraw"],
+        "algorithm": "ed25519",
+        "address": "192.0.2.1",
+        "time_us": time_us(DEFAULTS["time"]),
+        "coverage": "venue",
+        "certificate": False,
+        "transport": "http/1.1",
+        "instrument": None,
+        "step_up": {"age": age, "strength": "passkey"},
+        "order": None,
+        "funds": None,
+    }
+
+
+def test_a_condition_that_yaml_reads_as_a_truth_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "none.yaml"
+    file.write_text("title: nobody withdraws\nnever:\n  operation: withdraw.create\n  when: true\n")
+    nobody = prove(policies("forbid (principal, action, resource);"), read_property(str(file)))
+    assert nobody.counterexample is None
+    assert prove(policies(ALL), read_property(str(file))).counterexample is not None
+    file.write_text("never:\n  operation: withdraw.create\n  when: context.foo\n")
+    with pytest.raises(PropertyError, match=r"none\.yaml:3:1: there is no context\.foo"):
+        read_property(str(file))
 
 
 def test_a_second_more_is_a_counterexample() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from ringfence.cli.policy_show import PathOption, policies_of
+from ringfence.cli.policy_show import PathOption, compiled, policies_of
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json, warn
-from ringfence.errors import ConfigError, EngineError, PropertyError
+from ringfence.errors import EngineError, PropertyError
 
 __all__ = ["check"]
 
@@ -16,13 +16,9 @@ def check(
 ) -> None:
     """Check policies against the schema; warn of those that can never apply or change nothing."""
     try:
-        policies = policies_of(path, file)
+        policies = compiled(path, file) if as_json else policies_of(path, file)
     except EngineError as e:
         problems = str(e).splitlines()
-        if not as_json:
-            raise ConfigError(
-                problems, hint="`ringfence policy show --schema` has the words"
-            ) from e
         say_json({"valid": False, "policies": 0, "problems": problems, "warnings": []})
         raise typer.Exit(1) from e
     warnings = list(policies.warnings)

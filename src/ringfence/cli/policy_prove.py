@@ -59,9 +59,8 @@ def prove(
     else:
         print(f"does not hold: {proof.property.title}")
         print("The engine permits this request:")
-        pairs(rows(proof.counterexample))
-        if proof.answer is not None:
-            pairs([("permitted by", proof.answer.policies)])
+        by = proof.answer.policies if proof.answer else []
+        pairs([*rows(proof.counterexample), ("permitted by", by)])
     if proof.counterexample is not None:
         raise typer.Exit(1)
 
@@ -71,4 +70,4 @@ def rows(question: dict[str, Any]) -> list[tuple[str, Any]]:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=question["time_us"])
     shown = {**question, "time": moment.isoformat(), "scopes": question["scopes"] or "none"}
     del shown["time_us"]
-    return [(name, value) for name, value in shown.items() if value is not None]
+    return [(name, value) for name, value in shown.items() if value not in (None, [])]

@@ -10,9 +10,9 @@ import typer
 from ringfence import config, engine
 from ringfence.cli.say import DEFAULT_CONFIG, ConfigOption, JsonOption, say_json, table
 from ringfence.config.policy import definition
-from ringfence.errors import PolicyError
+from ringfence.errors import ConfigError, EngineError, PolicyError
 
-__all__ = ["PathOption", "policies_of", "show"]
+__all__ = ["PathOption", "compiled", "policies_of", "show"]
 
 PathOption = Annotated[
     str | None,
@@ -26,9 +26,22 @@ def policies_of(path: str | None, file: Path) -> engine.PolicySet:
     """Return the policies at `path`, or those of the configuration `file`.
 
     Raises:
-        EngineError: a policy is wrong; a line for each problem.
-        FileError, ConfigError: a file cannot be read.
+        FileError, ConfigError: a file cannot be read, or a policy is wrong: each with its place.
         PolicyError: the configuration has none.
+    """
+    try:
+        return compiled(path, file)
+    except EngineError as e:
+        hint = "`ringfence policy show --schema` has the words"
+        raise ConfigError(str(e).splitlines(), hint=hint) from e
+
+
+def compiled(path: str | None, file: Path) -> engine.PolicySet:
+    """Return the same.
+
+    Raises:
+        EngineError: a policy is wrong; a line for each problem.
+        FileError, ConfigError, PolicyError: as `policies_of`.
     """
     if path is not None:
         return engine.PolicySet(definition(Path(), path))

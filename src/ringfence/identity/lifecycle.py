@@ -24,6 +24,8 @@ class Transition:
     name: str
     sources: tuple[str, ...]
     target: str
+    word: str
+    """What people ask for it by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,11 @@ class Lifecycle:
         if state == way.target:
             return None
         if state not in way.sources:
-            allowed = [each for each, one in self.transitions.items() if state in one.sources]
-            what = ", ".join(allowed) if allowed else "nothing"
-            hint = f"from {state} it can: {what}"
-            said = f"{self.noun} {name} is {state}: {asked} is for {', '.join(way.sources)}"
+            allowed = [one.word for one in self.transitions.values() if state in one.sources]
+            hint = f"from {state} it can: {', '.join(allowed)}"
+            if not allowed:
+                hint = f"what is {state} stays so; create another"
+            said = f"{self.noun} {name} is {state}: {way.word} is for {', '.join(way.sources)}"
             raise self.refusal(said, hint=hint)
         return way.target
 
@@ -69,7 +72,10 @@ class Kind:
 def life(content: Any, noun: str, refusal: type[GatewayError]) -> Lifecycle:
     """Return one section of the table."""
     ways = content["transitions"].items()
-    transitions = {name: Transition(name, tuple(way["from"]), way["to"]) for name, way in ways}
+    transitions = {
+        name: Transition(name, tuple(way["from"]), way["to"], way.get("word", name))
+        for name, way in ways
+    }
     final = tuple(content["final"])
     return Lifecycle(noun, tuple(content["states"]), transitions, final, refusal)
 

@@ -84,7 +84,8 @@ def read_principal(wanted: Principal) -> Principal:
             raise KeyTextError(f"{wanted.kind}s have no role and no user", hint="leave them out")
         return wanted
     if wanted.role not in ROLES:
-        raise KeyTextError(f"{wanted.role!r} is not a role", hint="roles: " + ", ".join(ROLES))
+        said = "an operator needs a role" if wanted.role is None else f"{wanted.role!r} is no role"
+        raise KeyTextError(said, hint="roles: " + ", ".join(ROLES))
     # Without a user, it comes with a key of its own, through the pipeline.
     if wanted.uid is not None and not 0 <= wanted.uid < 2**32:
         raise KeyTextError(f"{wanted.uid} is no user", hint="name the Unix user that it is")

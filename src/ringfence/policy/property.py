@@ -74,9 +74,13 @@ def compiled(
 ) -> engine.PolicySet:
     """Compile a condition against the schema; its lines are those of the document."""
     listed = ", ".join(f'Action::"{action}"' for action in actions)
-    lines = "\n" * (document.line((*place, kind, "when")) - 1)
+    # The condition begins a line of its own, so that a mistake's column is counted in it.
+    lines = "\n" * (document.line((*place, kind, "when")) - 2)
     scope = f'@id("property") permit(principal, action in [{listed}], resource)'
-    text = f"{lines}{scope} when {{ {rule['when']} }};"
+    when = rule["when"]
+    # What YAML takes for a truth of its own is Cedar's.
+    condition = str(when).lower() if isinstance(when, bool) else str(when)
+    text = f"{lines}{scope} when {{\n{condition}\n}};"
     try:
         return engine.PolicySet({"files": [{"file": str(document.path), "text": text}]})
     except EngineError as e:

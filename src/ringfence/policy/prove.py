@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,8 @@ def prove(policies: engine.PolicySet, wanted: Property) -> Proof:
     holds = encoder.applies(wanted.condition.policies[0])
     broken = holds if wanted.kind == "never" else z3.Not(holds)
     asked = world.doing(wanted.actions)
-    model = solve([*world.rules, asked, encoder.permitted(policies), broken])
+    known = [*world.rules, asked, encoder.permitted(policies), broken]
+    model = solve(known, world.wishes())
     if model is None:
         return Proof(wanted, None, None)
     question = world.question(model)
@@ -80,8 +82,10 @@ def none(formulas: list[Any]) -> Any:
     return z3.Not(z3.Or(formulas))
 
 
-def solve(formulas: list[Any]) -> Any:
-    """Return a model, or None when there is none.
+def solve(formulas: list[Any], wishes: Iterable[Any] = ()) -> Any:
+    """Return a model, or None when there is none; of several, one with as many wishes as can be.
+
+    The earlier ones go before.
 
     Raises:
         PropertyError: the solver gave up.
@@ -93,5 +97,18 @@ def solve(formulas: list[Any]) -> Any:
         case z3.unsat:
             return None
         case z3.sat:
-            return solver.model()
+            return wished(solver, wishes)
     raise PropertyError(f"the solver gave up after {PATIENCE_MS // 1000} s", code="property_open")
+
+
+def wished(solver: Any, wishes: Iterable[Any]) -> Any:
+    """Return a model of what has one, with each wish that leaves one."""
+    model = solver.model()
+    for wish in wishes:
+        solver.push()
+        solver.add(wish)
+        if solver.check() == z3.sat:
+            model = solver.model()
+        else:
+            solver.pop()
+    return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +47,11 @@ def complete(said: Any) -> dict[str, Any]:
     question["time_us"] = time_us(question.pop("time"))
     if action.order:
         question.setdefault("instrument", "BTCUSDT")
+    try:
+        question["address"] = str(ipaddress.ip_address(question["address"]))
+    except ValueError:
+        said = f"address: {question['address']} is no address; write 192.0.2.1 or 2001:db8::1"
+        raise PolicyError(said) from None
     for field, allowed in STATES.items():
         if question[field] not in allowed:
             raise PolicyError(f"{field}: {question[field]} is none of {', '.join(allowed)}")

@@ -21,6 +21,7 @@ class Case:
     """One line of a table. `by` are the deciding policies, where the table names them."""
 
     name: str
+    file: str
     line: int
     question: dict[str, Any]
     expect: str
@@ -52,13 +53,13 @@ def read_table(path: Path) -> list[Case]:
     for i, case in enumerate(cases):
         line = document.line(("cases", i))
         try:
-            read.append(one(case, line))
+            read.append(one(case, str(path), line))
         except PolicyError as e:
             raise PolicyError(f"{path}:{line}: {e}") from e
     return read
 
 
-def one(case: Any, line: int) -> Case:
+def one(case: Any, file: str, line: int) -> Case:
     """Read one case."""
     if not isinstance(case, dict) or set(case) - {"name", "request", "expect", "by"}:
         raise PolicyError("a case has `name`, `request`, `expect` and perhaps `by`")
@@ -68,21 +69,22 @@ def one(case: Any, line: int) -> Case:
     if by is not None and not (isinstance(by, list) and all(isinstance(i, str) for i in by)):
         raise PolicyError("by: write a list of policies' ids")
     question = complete(case.get("request"))
-    return Case(str(case.get("name", f"case at line {line}")), line, question, case["expect"], by)
+    name = str(case.get("name", f"case at line {line}"))
+    return Case(name, file, line, question, case["expect"], by)
 
 
 def run_table(policies: engine.PolicySet, cases: list[Case]) -> list[Outcome]:
     """Ask the engine each case.
 
     Raises:
-        PolicyError: a request cannot be read.
+        PolicyError: a request cannot be read; file and line are named.
     """
     outcomes = []
     for case in cases:
         try:
             answer = policies.decide(case.question)
         except EngineError as e:
-            raise PolicyError(f"line {case.line}: {e}") from e
+            raise PolicyError(f"{case.file}:{case.line}: {e}") from e
         outcomes.append(Outcome(case, answer, difference(case, answer)))
     return outcomes
 

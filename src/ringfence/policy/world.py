@@ -6,19 +6,21 @@ Numbers are ten-thousandths as in the engine. A text is a number: known texts ha
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import z3
 
 from ringfence import engine
-from ringfence.policy.request import STATES
+from ringfence.policy.request import DEFAULTS, STATES, time_us
 
 __all__ = ["SCOPES", "World", "units"]
 
 SCOPES = ("read", "trade", "withdraw", "transfer", "keys", "admin")
 KINDS = ("Account", "Service", "Operator")
 HOUR_US = 3_600_000_000
+ELSE, ANYTHING = "someone-else", "anything"
+"""Whoever, and whatever, nobody has named."""
 MOST = (1 << 63) - 1
 MOST_US = 1 << 52
 """The year 2112."""
@@ -50,7 +52,7 @@ class World:
     def __init__(self, entities: Iterable[Entity], texts: Iterable[str]) -> None:
         """Make a world of these entities and one more of each kind, and these texts."""
         self.actions = engine.policy_actions()
-        others = [(kind, "someone-else") for kind in (*KINDS, "Credential", "Instrument")]
+        others = [(kind, ELSE) for kind in (*KINDS, "Credential", "Instrument")]
         groups = [("Action", g) for a in self.actions.values() for g in a.groups]
         acts = [("Action", name) for name in self.actions]
         every = [*entities, *others, *groups, *acts, ("Venue", "venue")]
@@ -60,6 +62,7 @@ class World:
         for action in self.actions.values():
             self.above[("Action", action.name)] |= {("Action", g) for g in action.groups}
         stated = [text for allowed in STATES.values() for text in allowed]
+        stated += [str(DEFAULTS["algorithm"]), ANYTHING]
         self.texts = {text: i for i, text in enumerate(dict.fromkeys([*SCOPES, *stated, *texts]))}
         self.declare()
         self.rules = list(self.tie())
@@ -124,6 +127,27 @@ class World:
         # A mapped IPv4 address is read as the IPv4 address that it is.
         mapped = z3.Extract(127, 32, self.bits) == 0xFFFF
         yield z3.Implies(self.v6, z3.Not(mapped))
+
+    def wishes(self) -> Iterator[Any]:
+        """Yield what makes a request plain to people, most telling first: what it need not have is
+        left out, and the rest is as in a request of a table that says nothing."""
+        get, default = self.unknown, DEFAULTS
+        for section in ("order", "funds", "stepUp"):
+            yield z3.Not(self.there[section])
+        for name in (*TEXTS, *DECIMALS):
+            yield z3.Not(self.there[name])
+        yield get["principal"] == self.index[("Account", ELSE)]
+        for held in (*self.under.values(), *self.scope.values()):
+            yield z3.Not(held)
+        yield z3.And(z3.Not(self.v6), self.bits == int(ipaddress.ip_address(default["address"])))
+        yield get["time"] == time_us(default["time"])
+        yield z3.Not(get["certificate"])
+        for name in ("algorithm", "coverage", "transport"):
+            yield get[name] == self.texts[default[name]]
+        for name in DECIMALS:
+            yield get[name] == units("1")
+        for name in TEXTS:
+            yield get[name] == self.texts[ANYTHING]
 
     def one_of(self, value: Any, entities: Iterable[Entity]) -> Any:
         """Say that `value` is one of `entities`."""
