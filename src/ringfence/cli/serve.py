@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import secrets
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +26,12 @@ from ringfence.engine import Engine
 from ringfence.errors import EngineError, GatewayError, ShardError
 
 if TYPE_CHECKING:
+    import ssl
+
+    from ringfence.api.services import Services
     from ringfence.api.way import Way
+    from ringfence.identity import Store, Vault
+    from ringfence.identity.feed import Feed
     from ringfence.identity.opened import Opened
 
 __all__ = ["serve"]
@@ -62,35 +67,68 @@ def serve(
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An engine that runs, and what it was started with."""
+
+    engine: Engine
+    heard_at: list[str]
+    content: dict[str, Any]
+    """What the engine was given."""
+    snapshot: bytes
+    store: Store
+    vault: Vault | None
+    source: Store
+    feed: Feed
+    """What other gateways change in the store, from before the engine was filled on."""
+    way: Way | None
+    tls: ssl.SSLContext | None
+    """The pages'."""
+
+
 def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     """Run until the first of the STOP signals, then drain. The folder is held."""
-    from ringfence.api import (
-        AddressService,
-        ApprovalService,
-        FactorService,
-        KeyService,
-        Operators,
-        PolicyService,
-        PrincipalService,
-        StepUps,
-        VaultService,
-        VolumeService,
-        ensure_owner,
-    )
-    from ringfence.api.addresses import for_engine
-    from ringfence.api.export_files import ExportFiles
-    from ringfence.api.exports import ExportService
-    from ringfence.api.following import PATIENCE_S, Following, FollowRules
     from ringfence.api.keeping import keeping
-    from ringfence.api.pages.listening import listening, tls_of
-    from ringfence.api.passkeys import PasskeyService
-    from ringfence.api.seal import SealService
-    from ringfence.api.server import app, serving
+    from ringfence.api.services import Services
+
+    loaded, begun = state.loaded, start(state, folder)
+    engine = begun.engine
+    try:
+        services = Services.of(
+            loaded, state.master, begun.store, engine, rules_of(loaded), begun.vault
+        )
+        try:
+            # So that the ledger tells by which configuration its decisions were made.
+            services.record_start(begun.snapshot, begun.content["policy"])
+        except EngineError as e:
+            # Orders are refused then; reads go on, and so do we.
+            warn(f"the ledger does not take what happened before this start: {e}")
+        with ExitStack() as stack:
+            stand(stack, begun, services, loaded, folder)
+            with keeping(services.keys, warn):
+                ready(begun.heard_at, loaded, folder, as_json)
+                signal.sigwait(STOP)
+            threading.Thread(target=hurry, args=[engine], daemon=True).start()
+            # The admin API goes on meanwhile: a key can be revoked while orders drain.
+            engine.stop(drain_ms)
+    finally:
+        engine.stop(0)
+
+
+def start(state: Opened, folder: Folder) -> Started:
+    """Start the engine with what the store and the vault have; what the folder held open is closed.
+
+    Raises:
+        VaultError: the vault cannot be opened: nothing is written over it.
+    """
+    from ringfence.api import ensure_owner
+    from ringfence.api.addresses import for_engine
+    from ringfence.api.following import PATIENCE_S
+    from ringfence.api.pages.listening import tls_of
     from ringfence.identity import Store, Vault
     from ringfence.identity.address import Addresses
     from ringfence.identity.bulk import elsewhere, engine_records
     from ringfence.identity.database import Database
-    from ringfence.identity.factor import RelyingParty
     from ringfence.identity.feed import Feed
     from ringfence.identity.seal.folder import floor_of
     from ringfence.identity.subtree import SubtreeKey
@@ -99,7 +137,6 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     store = Store(loaded.store())
     ensure_owner(store.principals, folder.path.stat().st_uid)
     vault = None if (path := loaded.vault()) is None else Vault(path, master, floor_of(folder))
-    # A vault that cannot be opened stops the start: nothing is written over it.
     signing = {} if vault is None else vault.read()
     tell_missing(loaded, set(signing))
     if isinstance(master, SubtreeKey) and (count := elsewhere(store, master.home)):
@@ -121,96 +158,35 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     tls = None if pages is None else tls_of(pages, state.lies)
     # The engine has read its keys; nobody else can from here on.
     state.close()
-    del signing
-    try:
-        keys = KeyService(store, master, engine, rules_of(loaded))
-        policies = PolicyService(
-            loaded.policies,
-            engine,
-            partial(engine.event, durable=True),
-            store.principals,
-            keys.factors,
-            enforced=loaded.config.controls.authority == "enforce",
-        )
-        addresses = AddressService(
-            keys.addresses,
-            partial(engine.event, durable=True),
-            engine,
-            loaded.config.withdrawals.lock_s,
-            own=keys.own,
-        )
-        about = {"sha256": hashlib.sha256(snapshot).hexdigest()}
-        if (sha256 := policies.start(content["policy"])) is not None:
-            about["policies"] = sha256
-        try:
-            # So that the ledger tells by which configuration its decisions were made.
-            engine.event("config.loaded", about)
-            PrincipalService(keys).record_earlier()
-            keys.record_earlier()
-            addresses.record_earlier()
-        except EngineError as e:
-            # Orders are refused then; reads go on, and so do we.
-            warn(f"the ledger does not take what happened before this start: {e}")
-        volumes = VolumeService(loaded, partial(engine.event, durable=True), engine.erase)
-        with ExitStack() as stack:
-            section = loaded.config.store
-            rules = FollowRules(
-                section.follow_ms / 1000, section.stale_s, section.stale == "refuse"
-            )
-            following = Following(feed, source, keys, addresses, engine, rules, warn)
-            stack.enter_context(following.going())
-            readers = readers_of(loaded, folder, engine, stack, content["issuers"])
-            kept = None
-            record = partial(engine.event, durable=True)
-            if vault is not None:
-                kept = VaultService(vault, loaded, record, engine)
-            seal, exports = SealService(record), ExportService(master, record)
-            factors = FactorService(
-                StepUps.of(loaded, keys.factors),
-                store.principals,
-                record,
-                loaded.config.node,
-                engine.step_up,
-            )
-            factors.show_kept()
-            approvals = ApprovalService(
-                keys.approvals,
-                store.principals,
-                loaded.config.admin.rules(),
-                record,
-            )
-            passkeys = None
-            if pages is not None:
-                party = RelyingParty(pages.rp_id, (pages.origin,))
-                operators = Operators(store.principals)
-                passkeys = PasskeyService(party, factors, approvals, operators)
-                stack.enter_context(listening(passkeys, pages, tls))
-            application = app(
-                keys,
-                volumes,
-                engine,
-                lambda: {"store": following.status()} | readers(),
-                kept,
-                seal,
-                factors,
-                approvals,
-                exports,
-                policies,
-                passkeys,
-                addresses,
-                ExportFiles(master, store, record, loaded.config.node, vault),
-            )
-            stack.enter_context(serving(application, folder.socket))
-            if way is not None:
-                stack.enter_context(way.serving(application))
-            with keeping(keys, warn):
-                ready(heard_at, loaded, folder, as_json)
-                signal.sigwait(STOP)
-            threading.Thread(target=hurry, args=[engine], daemon=True).start()
-            # The admin API goes on meanwhile: a key can be revoked while orders drain.
-            engine.stop(drain_ms)
-    finally:
-        engine.stop(0)
+    return Started(engine, heard_at, content, snapshot, store, vault, source, feed, way, tls)
+
+
+def stand(
+    stack: ExitStack,
+    begun: Started,
+    services: Services,
+    loaded: configuration.Loaded,
+    folder: Folder,
+) -> None:
+    """Open all that stands beside the engine as long as `stack` is open: the admin API last."""
+    from ringfence.api.following import Following, FollowRules
+    from ringfence.api.pages.listening import listening
+    from ringfence.api.server import serving
+
+    section, engine = loaded.config.store, begun.engine
+    rules = FollowRules(section.follow_ms / 1000, section.stale_s, section.stale == "refuse")
+    following = Following(
+        begun.feed, begun.source, services.keys, services.addresses, engine, rules, warn
+    )
+    stack.enter_context(following.going())
+    readers = readers_of(loaded, folder, engine, stack, begun.content["issuers"])
+    pages = loaded.config.admin.pages
+    if pages is not None and services.passkeys is not None:
+        stack.enter_context(listening(services.passkeys, pages, begun.tls))
+    application = services.application(lambda: {"store": following.status()} | readers())
+    stack.enter_context(serving(application, folder.socket))
+    if begun.way is not None:
+        stack.enter_context(begun.way.serving(application))
 
 
 def way_in(state: Opened, folder: Folder) -> Way:
