@@ -139,6 +139,9 @@ def asked(what: str, *, twice: bool) -> bytearray:
     if not sys.stdin.isatty():
         hint = "ringfence --unlock-file PATH COMMAND, --unlock-fd N, or systemd's "
         hint += f"LoadCredential={CREDENTIAL}:PATH"
+        if twice:
+            hint = "`vault rewrap`: --new-unlock-file PATH or --new-unlock-fd N; `init`: "
+            hint += "ringfence --unlock-file PATH init"
         raise SealError(f"there is nobody to ask for the {what}", hint=hint, code="seal_locked")
     # `serve` has SIGINT blocked by now; whoever is asked may still say no.
     before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
