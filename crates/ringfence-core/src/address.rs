@@ -1,7 +1,7 @@
 //! Addresses: networks in CIDR form, and the prefix that an address is counted under.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A network, IPv4 or IPv6.
 ///
@@ -100,29 +100,109 @@ fn number(address: IpAddr) -> u128 {
     }
 }
 
-/// What an address is counted under: a whole IPv4 address, or an IPv6 /64, which one customer
-/// holds.
+/// How much of an address counts.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Prefix(u128);
+pub enum Width {
+    /// An IPv4 address, or an IPv6 /64, which one customer holds.
+    Address,
+    /// A /24 of IPv4, a /48 of IPv6: one site.
+    Network,
+    /// A /32 of IPv6: one provider, or whoever was given as much. There is none of IPv4.
+    Block,
+}
+
+impl Width {
+    /// All of them, from the narrowest.
+    pub const ALL: [Self; 3] = [Self::Address, Self::Network, Self::Block];
+
+    /// Returns the length in 128 bits, IPv4 mapped.
+    const fn bits(self, v4: bool) -> Option<u8> {
+        match (self, v4) {
+            (Self::Address, true) => Some(128),
+            (Self::Network, true) => Some(V4_OFFSET + 24),
+            (Self::Block, true) => None,
+            (Self::Address, false) => Some(V6_MOST),
+            (Self::Network, false) => Some(48),
+            (Self::Block, false) => Some(32),
+        }
+    }
+}
+
+/// Bits of an IPv6 address that tell customers apart.
+const V6_MOST: u8 = 64;
+
+/// What an address is counted under: a whole IPv4 address, or an IPv6 /64, which one customer
+/// holds; or a wider network.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Prefix {
+    /// An IPv4 address, or the upper half of one of IPv6.
+    number: u64,
+    /// Length in 128 bits, IPv4 mapped; 0 for no network.
+    bits: u8,
+}
 
 impl Prefix {
     /// Stands for all addresses that there was no room for. No address has it.
-    pub const OTHERS: Self = Self(u128::MAX);
+    pub const OTHERS: Self = Self {
+        number: u64::MAX,
+        bits: 0,
+    };
 
     /// Returns the prefix of `address`.
     pub fn of(address: IpAddr) -> Self {
+        let v4 = is_v4(number(address));
+        Self::cut(address, if v4 { 128 } else { V6_MOST })
+    }
+
+    /// Returns the prefix of `address` that is so wide; none where there is no such.
+    pub fn at(address: IpAddr, width: Width) -> Option<Self> {
+        let bits = width.bits(is_v4(number(address)))?;
+        Some(Self::cut(address, bits))
+    }
+
+    /// Returns the first `bits` of 128 of `address`, IPv4 mapped.
+    pub(crate) fn cut(address: IpAddr, bits: u8) -> Self {
         let number = number(address);
-        if is_v4(number) {
-            Self(number)
+        let (number, whole) = if is_v4(number) {
+            (number as u32 as u64, 128 - bits.min(128))
         } else {
-            Self(number & (u128::MAX << 64))
+            ((number >> 64) as u64, V6_MOST - bits.min(V6_MOST))
+        };
+        let number = number.checked_shr(whole.into()).unwrap_or(0);
+        Self {
+            number: number.checked_shl(whole.into()).unwrap_or(0),
+            bits,
         }
     }
 
     /// Returns the network around it: an IPv4 /24, an IPv6 /48, which one site holds.
     pub(crate) const fn wider(self) -> Self {
-        let bits = if is_v4(self.0) { 8 } else { 80 };
-        Self(self.0 >> bits << bits)
+        let (host, bits) = if self.is_v4() { (8, V4_OFFSET + 24) } else { (16, 48) };
+        Self {
+            number: self.number >> host << host,
+            bits,
+        }
+    }
+
+    /// Parses a network that is narrow enough to tell whose an address is ([`Cidr::binds`]). What is narrower than an IPv6
+    /// /64 stands for all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`CidrError`].
+    pub fn parse(text: &str) -> Result<Self, CidrError> {
+        let network = Cidr::parse(text)?;
+        if !network.binds() {
+            return Err(CidrError);
+        }
+        let first = Ipv6Addr::from(network.network).into();
+        let most = if is_v4(network.network) { 128 } else { V6_MOST };
+        Ok(Self::cut(first, network.bits.min(most)))
+    }
+
+    /// Tells whether it is of IPv4.
+    const fn is_v4(self) -> bool {
+        self.bits > V6_MOST
     }
 
     /// Returns its first address and its length in bits, of 32 or 128; none for what stands for all others.
@@ -130,30 +210,31 @@ impl Prefix {
         if self == Self::OTHERS {
             return None;
         }
-        let v6 = Ipv6Addr::from(self.0);
-        Some(match v6.to_ipv4_mapped() {
-            Some(v4) => (v4.into(), 32),
-            None => (v6.into(), 64),
+        Some(if self.is_v4() {
+            let v4 = Ipv4Addr::from(self.number as u32);
+            (v4.into(), self.bits - V4_OFFSET)
+        } else {
+            (
+                Ipv6Addr::from(u128::from(self.number) << 64).into(),
+                self.bits,
+            )
         })
     }
 
     /// Returns which of `shards` parts of a table it belongs to.
     pub(crate) const fn shard(self, shards: usize) -> usize {
         // Fibonacci hashing: neighbours are spread over all shards.
-        let mixed = ((self.0 ^ (self.0 >> 64)) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = self.number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 32) as usize % shards
     }
 }
 
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::OTHERS {
-            return f.write_str("others");
-        }
-        let v6 = Ipv6Addr::from(self.0);
-        match v6.to_ipv4_mapped() {
-            Some(v4) => write!(f, "{v4}"),
-            None => write!(f, "{v6}/64"),
+        match self.network() {
+            None => f.write_str("others"),
+            Some((address, 32)) if address.is_ipv4() => write!(f, "{address}"),
+            Some((address, bits)) => write!(f, "{address}/{bits}"),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Edge budget: requests per address, before any cryptography, in bounded memory.
 //!
-//! What is refused after the first in a window is counted, not recorded one by one: a flood must
-//! not be able to fill the ledger.
+//! Whoever uses a good part of a quota is counted exactly; all others by a [`Sketch`], which never counts less than there
+//! was and has room for everybody. So nobody is turned away because others filled a table. What is refused after the first
+//! in a window is counted, not recorded one by one: a flood must not be able to fill the ledger.
+
+mod sketch;
+mod spread;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,7 +15,12 @@ use crate::address::Prefix;
 use crate::counter::Counter;
 use crate::refusal::{Code, Refusal};
 
+use sketch::Sketch;
+pub use spread::{Quotas, Spread};
+
 const SHARDS: usize = 16;
+/// Who has used one part in so many of a quota is counted exactly from there on.
+const HEAVY_PART: u64 = 8;
 
 /// Proof that the address had budget left, or that the edge control is not enforced.
 #[must_use]
@@ -71,10 +80,13 @@ struct Entry {
     refused: Refused,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shard {
+    /// Those that are counted exactly.
     entries: HashMap<Prefix, Entry>,
-    /// Addresses that there was no room for.
+    /// All others.
+    sketch: Sketch,
+    /// Addresses that there was no room for among those that are counted exactly.
     others: Refused,
     /// Windows before this one may have been forgotten. Never goes back.
     floor: u64,
@@ -86,6 +98,34 @@ struct Shard {
 }
 
 impl Shard {
+    /// Makes one with a sketch as wide as the entries that it keeps.
+    fn new(capacity: usize) -> Self {
+        Self {
+            entries: HashMap::new(),
+            sketch: Sketch::new(capacity),
+            others: Refused::default(),
+            floor: 0,
+            ended: Vec::new(),
+            untold: 0,
+        }
+    }
+
+    /// Begins to count `prefix` exactly, from what it can have used. False if there is no room.
+    fn take_up(&mut self, prefix: Prefix, used: u64, window: u64, capacity: usize) -> bool {
+        if self.entries.len() >= capacity {
+            self.forget_before(window, capacity);
+            if self.entries.len() >= capacity {
+                return false;
+            }
+        }
+        let mut admitted = Counter::starting(self.floor);
+        let slot = admitted.slot(window);
+        slot.used = slot.used.max(used);
+        let refused = Refused::default();
+        self.entries.insert(prefix, Entry { admitted, refused });
+        true
+    }
+
     fn tell(&mut self, prefix: Prefix, refused: u64, capacity: usize) {
         if refused == 0 {
             return;
@@ -126,19 +166,21 @@ impl Shard {
 pub struct EdgeBudget {
     quota: u64,
     window_us: u64,
-    /// Addresses that one shard keeps.
+    /// Addresses that one shard counts exactly.
     capacity: usize,
     shards: Box<[Mutex<Shard>]>,
 }
 
 impl EdgeBudget {
-    /// Allows `quota` requests in `window_ms` to each of about `addresses` addresses at most.
+    /// Allows `quota` requests in `window_ms` to each address. About `addresses` of them at most are counted exactly.
     pub fn new(quota: u64, window_ms: u64, addresses: usize) -> Self {
+        let capacity = addresses.div_ceil(SHARDS).max(1);
+        let shard = |_| Mutex::new(Shard::new(capacity));
         Self {
             quota,
             window_us: window_ms.clamp(1, u64::MAX / 1000) * 1000,
-            capacity: addresses.div_ceil(SHARDS).max(1),
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            capacity,
+            shards: (0..SHARDS).map(shard).collect(),
         }
     }
 
@@ -146,33 +188,56 @@ impl EdgeBudget {
     ///
     /// # Errors
     ///
-    /// `edge_rate` with when to come back, or `edge_full`.
+    /// As [`EdgeBudget::take`].
     pub fn admit(&self, address: IpAddr, now_us: u64) -> Result<EdgePass, EdgeRefusal> {
-        let prefix = Prefix::of(address);
+        let taken = self.take(Prefix::of(address), self.quota, now_us);
+        taken.map(|()| EdgePass(()))
+    }
+
+    /// Takes one of the `quota` that `prefix` has in a window.
+    ///
+    /// # Errors
+    ///
+    /// `edge_rate` with when to come back; `edge_full` where that is known of the sketch alone, which may count more than
+    /// there was.
+    pub fn take(&self, prefix: Prefix, quota: u64, now_us: u64) -> Result<(), EdgeRefusal> {
         let window = now_us / self.window_us;
         let mut shard = self.shard(prefix);
-        if shard.entries.len() >= self.capacity && !shard.entries.contains_key(&prefix) {
-            shard.forget_before(window, self.capacity);
-            if shard.entries.len() >= self.capacity {
+        if !shard.entries.contains_key(&prefix) {
+            let used = shard.sketch.estimate(prefix, window);
+            let heavy = used >= quota / HEAVY_PART;
+            if !heavy || !shard.take_up(prefix, used, window, self.capacity) {
+                if used < quota {
+                    shard.sketch.add(prefix, window);
+                    return Ok(());
+                }
                 let (first, untold) = shard.others.add(window);
                 shard.untold += untold;
                 return Err(self.refuse(Code::EdgeFull, window, first, now_us));
             }
         }
-        let floor = shard.floor;
-        let entry = shard.entries.entry(prefix).or_insert_with(|| Entry {
-            admitted: Counter::starting(floor),
-            refused: Refused::default(),
-        });
+        let Some(entry) = shard.entries.get_mut(&prefix) else {
+            // INVARIANT: it was there, or has just been taken up.
+            return Ok(());
+        };
         let slot = entry.admitted.slot(window);
-        if slot.used < self.quota {
+        if slot.used < quota {
             slot.used += 1;
-            return Ok(EdgePass(()));
+            return Ok(());
         }
         let window = slot.window;
         let (first, untold) = entry.refused.add(window);
         shard.tell(prefix, untold, self.capacity);
         Err(self.refuse(Code::EdgeRate, window, first, now_us))
+    }
+
+    /// Counts a refusal of `prefix` for another reason than its quota, which it uses up. Tells whether it is the first of
+    /// its window.
+    pub fn refused(&self, prefix: Prefix, now_us: u64) -> bool {
+        match self.take(prefix, 0, now_us) {
+            Err(over) => over.first,
+            Ok(()) => false,
+        }
     }
 
     /// Takes what was refused in windows that have ended at `now_us`.

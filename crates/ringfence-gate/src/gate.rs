@@ -293,7 +293,7 @@ impl Gate {
         if let Some(map) = status.as_object_mut() {
             map.insert(
                 "connections_open".into(),
-                self.shared.connections.open().into(),
+                self.shared.doorway.connections.open().into(),
             );
             map.insert(
                 "credentials".into(),
@@ -351,7 +351,7 @@ impl Gate {
 
     /// Tells whether a connection is open, or a message under way whose client may be gone already.
     fn is_busy(&self) -> bool {
-        self.shared.connections.open() > 0
+        self.shared.doorway.connections.open() > 0
             || self.shared.counters.carried.load(Ordering::SeqCst) > 0
     }
 }

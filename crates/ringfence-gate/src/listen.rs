@@ -96,13 +96,18 @@ pub(crate) async fn accept(listener: TcpListener, door: Rc<Door>, thread: Rc<Thr
 fn admit(stream: TcpStream, peer: SocketAddr, door: &Rc<Door>, thread: &Rc<Thread>) {
     let shared = &thread.shared;
     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
-    let Some(place) = shared.connections.take(peer.ip()) else {
+    let (doorway, now_us) = (&shared.doorway, now_us());
+    if doorway.arrivals.take(peer.ip(), 1, now_us).is_err() {
+        shared.counters.refuse(Code::EdgeRate);
+        return reset(&stream);
+    }
+    let Some(place) = doorway.connections.take(peer.ip()) else {
         shared.counters.refuse(Code::ConnectionsExhausted);
         return reset(&stream);
     };
     if thread
         .floods
-        .turns_away(place.prefix(), place.nth(), now_us())
+        .turns_away(place.prefix(), place.nth(), now_us)
     {
         shared.counters.refuse(Code::EdgeRate);
         return reset(&stream);
@@ -114,6 +119,6 @@ fn admit(stream: TcpStream, peer: SocketAddr, door: &Rc<Door>, thread: &Rc<Threa
 
 /// Has the connection closed by a reset: a polite close would leave its port waiting on our side, of which a flood
 /// makes many.
-fn reset(stream: &TcpStream) {
+pub(crate) fn reset(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

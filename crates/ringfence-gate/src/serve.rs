@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use ringfence_core::refusal::Code;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -16,6 +17,7 @@ use crate::http1::{self, Switched};
 use crate::http2;
 use crate::lane::{Lane, Transport};
 use crate::limits::Place;
+use crate::listen::reset;
 use crate::socket::Carrier;
 
 /// Serves `stream` until either side ends it.
@@ -59,9 +61,14 @@ async fn shake_hands(
     lane: &Lane,
 ) -> Option<Carrier> {
     let watch = &lane.watch;
+    let Some(shaking) = begin_handshake(client) else {
+        reset(&stream);
+        return None;
+    };
     watch.deadline.set(client.thread.shared.http.handshake());
     let accepting = TlsAcceptor::from(config).accept(stream);
     let shaken = before(&watch.deadline, accepting).await;
+    drop(shaking);
     // Only now does the time for the first head begin.
     watch.deadline.set(watch.patience.head);
     match shaken {
@@ -81,6 +88,18 @@ async fn shake_hands(
             None
         }
     }
+}
+
+/// Takes a handshake of what the address has, which costs more than anything else that a stranger can ask for.
+fn begin_handshake(client: &Client) -> Option<Place> {
+    let shared = &client.thread.shared;
+    let doorway = &shared.doorway;
+    let begun = doorway.handshakes.take(client.peer, 1, now_us());
+    let Some(place) = begun.ok().and_then(|()| doorway.shaking.take(client.peer)) else {
+        shared.counters.refuse(Code::EdgeRate);
+        return None;
+    };
+    Some(place)
 }
 
 /// Counts a connection whose task panicked. The task ends, the process lives.

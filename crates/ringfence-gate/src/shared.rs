@@ -37,7 +37,7 @@ use crate::hosts::{self, Hosts, Venue};
 use crate::issuers::LiveIssuers;
 use crate::lease::Lease;
 use crate::lent::Lent;
-use crate::limits::Connections;
+use crate::limits::Doorway;
 use crate::minted::Minted;
 use crate::pushing::Pushing;
 use crate::receipts::Receipts;
@@ -66,7 +66,7 @@ pub(crate) struct Shared {
     pub(crate) attestor: Attestor,
     pub(crate) ledger: Ledger,
     pub(crate) http: HttpConfig,
-    pub(crate) connections: Arc<Connections>,
+    pub(crate) doorway: Doorway,
     pub(crate) counters: Counters,
     pub(crate) receipts: Receipts,
     pub(crate) issuers: LiveIssuers,
@@ -93,6 +93,7 @@ pub(crate) struct Parts {
     attestor: Attestor,
     receipts: Receipts,
     issuers: Issuers,
+    doorway: Doorway,
 }
 
 impl Parts {
@@ -129,6 +130,7 @@ impl Parts {
             attestor,
             receipts: Receipts::new(&snapshot.ledger.directory),
             issuers: issuers(&snapshot.issuers)?,
+            doorway: Doorway::new(&snapshot.http, &edge),
         })
     }
 }
@@ -150,6 +152,7 @@ impl Shared {
             attestor,
             receipts,
             issuers,
+            doorway,
             ..
         } = parts;
         Ok(Self {
@@ -161,10 +164,7 @@ impl Shared {
             attestor,
             ledger,
             http,
-            connections: Arc::new(Connections::new(
-                http.connections,
-                http.connections_per_address,
-            )),
+            doorway,
             counters: Counters::new(),
             receipts,
             issuers: LiveIssuers::new(issuers),

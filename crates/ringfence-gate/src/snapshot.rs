@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringfence_core::address::Cidr;
 use ringfence_core::credential::{NewCredential, State};
+use ringfence_core::edge::Quotas;
 use ringfence_core::operation::Scopes;
 use ringfence_core::principal::{Above, Kind, Standing};
 use ringfence_core::session::{Coverage, Demands, Thumbprint};
@@ -223,7 +224,34 @@ pub enum ModeName {
 pub struct EdgeConfig {
     pub requests: u64,
     pub window_ms: u64,
+    /// Those that are counted exactly.
     pub addresses: usize,
+    /// New connections of an address in a window; none: as many as requests.
+    #[serde(default)]
+    pub connections: Option<u64>,
+    /// TLS handshakes that an address begins in a window; none: as many as requests.
+    #[serde(default)]
+    pub handshakes: Option<u64>,
+    /// Handshakes of an address at once; none: as many as connections.
+    #[serde(default)]
+    pub handshakes_open: Option<usize>,
+    /// How many times as many a network has as an address; none: nobody has less for others.
+    #[serde(default)]
+    pub network_factor: Option<u64>,
+    /// How many times as many a block has.
+    #[serde(default)]
+    pub block_factor: Option<u64>,
+}
+
+impl EdgeConfig {
+    /// Returns what an address that may have so many shares with its network and block.
+    pub(crate) fn quotas(&self, address: u64) -> Quotas {
+        Quotas {
+            address,
+            network: self.network_factor.unwrap_or(u64::MAX),
+            block: self.block_factor.unwrap_or(u64::MAX),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

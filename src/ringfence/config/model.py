@@ -206,11 +206,23 @@ class Controls(Section):
 
 
 class Edge(Section):
-    """Requests per address (IPv4 /32, IPv6 /64), before anything is parsed."""
+    """What an address (IPv4 /32, IPv6 /64) may do before it has proved who it is.
+
+    Left out, there may be as many connections and handshakes in a window as requests.
+    """
 
     requests: Count = 6_000
     window_ms: Milliseconds = 1_000
     addresses: Annotated[int, Field(ge=1, le=1 << 24)] = 65_536
+    """How many are counted exactly; all others by a sketch, which never counts less."""
+    connections: Count | None = None
+    handshakes: Count | None = None
+    handshakes_open: Count | None = None
+    """At once; left out, as many as connections."""
+    network_factor: Annotated[int, Field(ge=1, le=1 << 20)] = 4
+    """Times as many a network may: IPv4 /24, IPv6 /48."""
+    block_factor: Annotated[int, Field(ge=1, le=1 << 20)] = 16
+    """Times as many a block may: IPv6 /32."""
 
 
 class Freshness(Section):

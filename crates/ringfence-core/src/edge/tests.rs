@@ -100,28 +100,73 @@ fn every_refusal_is_either_first_or_summed_up_however_windows_end() {
     assert_eq!(told, refused);
 }
 
-#[test]
-fn a_full_table_refuses_strangers_and_keeps_whom_it_knows() {
+/// A window that is left to strangers alone: all who may be counted exactly are there and stay.
+fn full(quota: u64) -> (EdgeBudget, Vec<IpAddr>) {
     // One address per shard.
-    let edge = EdgeBudget::new(5, 1000, 1);
-    let known: Vec<u8> = (0..=255)
-        .filter(|n| edge.admit(v4(*n), 0).is_ok())
-        .collect();
-    assert!((1..=16).contains(&known.len()));
-    let stranger = (0..=255).find(|n| !known.contains(n)).unwrap();
-    let full = edge.admit(v4(stranger), 0).unwrap_err();
-    assert_eq!(full.refusal.code, Code::EdgeFull);
-    assert!(!full.first);
-    assert!(known.iter().all(|n| edge.admit(v4(*n), 0).is_ok()));
+    let edge = EdgeBudget::new(quota, 1000, 1);
+    for n in 0..=255 {
+        let _ = admitted(&edge, v4(n), 0, quota as usize / 8 + 1);
+    }
+    let exact = edge.shards.iter().flat_map(|shard| {
+        let shard = shard.lock().unwrap();
+        let known: Vec<_> = shard.entries.keys().copied().collect();
+        known
+    });
+    let known = exact.map(|prefix| prefix.network().unwrap().0).collect();
+    (edge, known)
+}
+
+#[test]
+fn strangers_pass_though_others_filled_the_table() {
+    let (edge, known) = full(40);
+    assert_eq!(known.len(), 16);
+    // Each of 200 strangers has a quota of its own.
+    for n in 0..200 {
+        let stranger = IpAddr::from([198, 51, 100, n]);
+        assert!(edge.admit(stranger, 0).is_ok(), "{n}");
+    }
+    assert!(known.iter().all(|it| edge.admit(*it, 0).is_ok()));
+}
+
+#[test]
+fn a_stranger_that_there_is_no_room_for_gets_no_more_than_its_quota() {
+    let (edge, _) = full(40);
+    let stranger = IpAddr::from([198, 51, 100, 7]);
+    let passed = admitted(&edge, stranger, 0, 100);
+    assert!((30..=40).contains(&passed), "{passed}");
+    let over = edge.admit(stranger, 0).unwrap_err();
+    assert_eq!(over.refusal.code, Code::EdgeFull);
+    assert!(!over.first);
     let others = edge.take_summaries(SECOND_US);
     assert_eq!(others.len(), 1);
     assert_eq!(others[0].prefix, Prefix::OTHERS);
-    assert!(edge.admit(v4(stranger), SECOND_US).is_ok());
+    assert!(edge.admit(stranger, SECOND_US).is_ok());
+}
+
+#[test]
+fn whoever_uses_much_is_counted_exactly_though_thousands_of_strangers_knock() {
+    let edge = EdgeBudget::new(80, 1000, 64);
+    for n in 0..10_000_u32 {
+        let sprayed = Ipv6Addr::from(u128::from(n) << 64 | 0x2001_0db8 << 96);
+        let _ = edge.admit(sprayed.into(), 0);
+    }
+    let passed = admitted(&edge, v4(1), 0, 200);
+    // The sketch is 64 places wide here, and shared by ten thousand.
+    assert!(passed <= 80);
+    let over = edge.admit(v4(1), 0).unwrap_err();
+    assert_eq!(over.refusal.code, Code::EdgeRate);
 }
 
 #[test]
 fn strangers_cannot_make_memory_grow() {
     let edge = EdgeBudget::new(1, 1000, 64);
+    let bytes = |edge: &EdgeBudget| -> usize {
+        let shards = edge.shards.iter();
+        shards
+            .map(|shard| shard.lock().unwrap().sketch.bytes())
+            .sum()
+    };
+    let before = bytes(&edge);
     for n in 0..50_000_u64 {
         let address = Ipv6Addr::from(u128::from(n) << 64 | 0x2001_0db8 << 96);
         for _ in 0..3 {
@@ -132,6 +177,21 @@ fn strangers_cannot_make_memory_grow() {
         let shard = shard.lock().unwrap();
         assert!(shard.entries.len() <= 4 && shard.ended.len() <= 4);
     }
+    assert_eq!(bytes(&edge), before);
+}
+
+/// The number that docs/bans.md states.
+#[test]
+fn a_table_of_the_shipped_size_takes_ten_megabytes() {
+    let exact = 65_536 * (size_of::<(Prefix, super::Entry)>() + 1) * 2;
+    let sketch = EdgeBudget::new(1, 1000, 65_536);
+    let sketch: usize = sketch
+        .shards
+        .iter()
+        .map(|s| s.lock().unwrap().sketch.bytes())
+        .sum();
+    assert_eq!(sketch, 2 << 20);
+    assert!(exact + sketch <= 11 << 20, "{}", exact + sketch);
 }
 
 #[test]
