@@ -17,6 +17,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKe
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringfence_core::address::Cidr;
+use ringfence_core::ban::Bans;
 use ringfence_core::budget::{BudgetTable, Cost, Counts, Limit, Subject};
 use ringfence_core::credential::{CredentialTable, NewCredential, State};
 use ringfence_core::decimal::Decimal;
@@ -135,6 +136,7 @@ fn core(modes: Modes) -> Core {
         withdrawals: Withdrawals::default(),
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1_000_000_000, 1000, 65_536),
+        bans: Bans::default(),
         budget: BudgetTable::new(limits.to_vec(), 1_000_000).unwrap(),
         guard: Guard::new(HashMap::from([("BTCUSDT".into(), instrument)])),
         room: ReplayRoom::new(1 << 20, 1 << 24),

@@ -200,9 +200,19 @@ impl Prefix {
         Ok(Self::cut(first, network.bits.min(most)))
     }
 
+    /// Returns its length in 128 bits, IPv4 mapped.
+    pub(crate) const fn length(self) -> u8 {
+        self.bits
+    }
+
+    /// Tells whether prefixes of so many bits are of IPv4.
+    pub(crate) const fn is_of_v4(bits: u8) -> bool {
+        bits > V6_MOST
+    }
+
     /// Tells whether it is of IPv4.
-    const fn is_v4(self) -> bool {
-        self.bits > V6_MOST
+    pub(crate) const fn is_v4(self) -> bool {
+        Self::is_of_v4(self.bits)
     }
 
     /// Returns its first address and its length in bits, of 32 or 128; none for what stands for all others.

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::address::Prefix;
+use crate::ban::{Mark, Suspicion};
 use crate::counter::Counter;
 use crate::refusal::{Code, Refusal};
 
@@ -24,8 +25,36 @@ const HEAVY_PART: u64 = 8;
 
 /// Proof that the address had budget left, or that the edge control is not enforced.
 #[must_use]
-#[derive(Debug)]
-pub struct EdgePass(());
+#[derive(Debug, Default)]
+pub struct EdgePass {
+    /// Why only who is known there may go on.
+    suspicion: Option<Box<Suspicion>>,
+    /// The key that the connection has proved already.
+    proved: Option<Mark>,
+}
+
+impl EdgePass {
+    pub(crate) fn suspicious(suspicion: Option<Suspicion>) -> Self {
+        Self {
+            suspicion: suspicion.map(Box::new),
+            proved: None,
+        }
+    }
+
+    /// Returns why only who is known at the address may go on.
+    pub fn suspicion(&self) -> Option<&Suspicion> {
+        self.suspicion.as_deref()
+    }
+
+    /// Says by which key the connection proved itself before: another proof by it is verified out of turn.
+    pub fn after(self, proved: Option<Mark>) -> Self {
+        Self { proved, ..self }
+    }
+
+    pub(crate) fn has_proved(&self, key: Mark) -> bool {
+        self.proved == Some(key)
+    }
+}
 
 /// A refusal at the edge.
 #[derive(Debug)]
@@ -191,7 +220,7 @@ impl EdgeBudget {
     /// As [`EdgeBudget::take`].
     pub fn admit(&self, address: IpAddr, now_us: u64) -> Result<EdgePass, EdgeRefusal> {
         let taken = self.take(Prefix::of(address), self.quota, now_us);
-        taken.map(|()| EdgePass(()))
+        taken.map(|()| EdgePass::default())
     }
 
     /// Takes one of the `quota` that `prefix` has in a window.
@@ -229,6 +258,17 @@ impl EdgeBudget {
         let (first, untold) = entry.refused.add(window);
         shard.tell(prefix, untold, self.capacity);
         Err(self.refuse(Code::EdgeRate, window, first, now_us))
+    }
+
+    /// Returns what `prefix` is refused for once it has used up a quota in this window; takes nothing.
+    pub fn spent(&self, prefix: Prefix, quota: u64, now_us: u64) -> Option<Refusal> {
+        let window = now_us / self.window_us;
+        let mut shard = self.shard(prefix);
+        let used = match shard.entries.get_mut(&prefix) {
+            Some(entry) => entry.admitted.slot(window).used,
+            None => shard.sketch.estimate(prefix, window),
+        };
+        (used >= quota).then(|| self.refuse(Code::EdgeRate, window, false, now_us).refusal)
     }
 
     /// Counts a refusal of `prefix` for another reason than its quota, which it uses up. Tells whether it is the first of
@@ -272,8 +312,8 @@ impl EdgeBudget {
     }
 
     /// Returns the proof that stands for an edge control which is off or only observes.
-    pub(crate) const fn waive(&self) -> EdgePass {
-        EdgePass(())
+    pub(crate) fn waive(&self) -> EdgePass {
+        EdgePass::default()
     }
 
     fn refuse(&self, code: Code, window: u64, first: bool, now_us: u64) -> EdgeRefusal {

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`pipeline`] | the order of the controls, their modes' effect, the permit |
 //! | [`edge`] | requests per address, before any cryptography |
+//! | [`ban`] | who is kept out for a while, and who is spared |
 //! | [`operation`] | what a message asks, and the scope that it needs |
 //! | [`sign`] | keys and signatures |
 //! | [`session`] | an identity that was proved once, and what a credential asks for beside a signature |
@@ -34,6 +35,7 @@
 
 pub mod address;
 pub mod authority;
+pub mod ban;
 pub mod budget;
 mod counter;
 pub mod credential;

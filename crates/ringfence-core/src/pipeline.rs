@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use passage::Passage;
 
+use crate::address::Prefix;
 use crate::authority::{self, Act, Authorized};
+use crate::ban::Bans;
 use crate::budget::{BudgetTable, Charged, Cost, Subject, Told, Usages};
 use crate::credential::{Credential, CredentialTable};
 use crate::edge::{EdgeBudget, EdgePass, EdgeRefusal};
@@ -253,6 +255,8 @@ pub struct Core {
     pub credentials: CredentialTable,
     /// Requests per address.
     pub edge: EdgeBudget,
+    /// Who is kept out for a while.
+    pub bans: Bans,
     /// Limits.
     pub budget: BudgetTable,
     /// Bounds of orders.
@@ -281,6 +285,7 @@ impl Core {
     /// `policy_forbids`, and `venue_limited`.
     pub fn revalidate(&self, permit: &Permit, now_us: u64) -> Result<(), Refusal> {
         permit.revalidate(now_us)?;
+        self.check_key(permit, now_us)?;
         if permit.authority == Mode::Enforce {
             self.up_to_date(permit.act.operation)?;
         }
@@ -306,6 +311,14 @@ impl Core {
             return Err(Code::StoreStale);
         }
         Ok(())
+    }
+
+    /// Refuses what a key asks that was banned meanwhile.
+    fn check_key(&self, permit: &Permit, now_us: u64) -> Result<(), Refusal> {
+        match (&permit.credential, self.modes.of(Control::Edge)) {
+            (Some(who), Mode::Enforce) => self.bans.check_key(who.key_id(), now_us),
+            (Some(_), Mode::Observe | Mode::Off) | (None, _) => Ok(()),
+        }
     }
 
     /// Refuses what was permitted by policies that are not in force any more. What reduces risk goes on: it waited for no
@@ -335,6 +348,7 @@ impl Core {
         now_us: u64,
     ) -> Result<Option<Serial>, Refusal> {
         permit.revalidate(now_us)?;
+        self.check_key(permit, now_us)?;
         match (&self.policy, judged, &permit.credential) {
             (Some(policy), Some(last), Some(who)) if policy.serial() != last => {
                 let asked = passage::Asking {
@@ -393,19 +407,47 @@ impl Core {
     ///
     /// # Errors
     ///
-    /// As [`EdgeBudget::admit`], if it is enforced.
+    /// As [`EdgeBudget::admit`], if it is enforced; `banned`, with until when, where nobody at the address can be spared.
     pub fn admit(&self, peer: IpAddr, now_us: u64) -> Result<(EdgePass, Trace), EdgeRefusal> {
         match self.modes.of(Control::Edge) {
             Mode::Off => Ok((self.edge.waive(), Trace::Off)),
             Mode::Enforce => self
-                .edge
-                .admit(peer, now_us)
+                .pass_edge(peer, now_us)
                 .map(|pass| (pass, Trace::Passed)),
-            Mode::Observe => Ok(match self.edge.admit(peer, now_us) {
-                Ok(pass) => (pass, Trace::Passed),
+            Mode::Observe => Ok(match self.pass_edge(peer, now_us) {
+                Ok(pass) => match pass.suspicion() {
+                    None => (pass, Trace::Passed),
+                    Some(held) => {
+                        let code = held.refusal().code;
+                        (self.edge.waive(), Trace::WouldRefuse(code))
+                    }
+                },
                 Err(over) => (self.edge.waive(), Trace::WouldRefuse(over.refusal.code)),
             }),
         }
+    }
+
+    /// Returns what everybody at an address is refused for who has not proved who they are.
+    pub fn held(&self, peer: IpAddr, now_us: u64) -> Option<Refusal> {
+        let suspicion = match self.modes.of(Control::Edge) {
+            Mode::Enforce => self.bans.suspicion(peer, now_us),
+            Mode::Observe | Mode::Off => None,
+        };
+        suspicion.map(|held| held.refusal().clone())
+    }
+
+    fn pass_edge(&self, peer: IpAddr, now_us: u64) -> Result<EdgePass, EdgeRefusal> {
+        let suspicion = self.bans.suspicion(peer, now_us);
+        if let Some(held) = &suspicion
+            && !self.bans.may_spare(held, peer, now_us)
+        {
+            return Err(EdgeRefusal {
+                refusal: held.refusal().clone(),
+                first: self.edge.refused(Prefix::of(peer), now_us),
+            });
+        }
+        let _within: EdgePass = self.edge.admit(peer, now_us)?;
+        Ok(EdgePass::suspicious(suspicion))
     }
 
     /// Decides on `message` at `now_us` (microseconds since the Unix epoch), by the window rule of

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 
 use aws_lc_rs::hmac;
 use ringfence_core::address::Cidr;
+use ringfence_core::ban::Bans;
 use ringfence_core::budget::{BudgetTable, Cost, Counts, Limit, Subject};
 use ringfence_core::credential::{CredentialTable, NewCredential, State};
 use ringfence_core::decimal::Decimal;
@@ -99,6 +100,7 @@ fn core() -> Core {
     Core {
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1_000_000_000, 1000, 65_536),
+        bans: Bans::default(),
         budget: BudgetTable::new(limits, 1_000_000).unwrap(),
         guard: Guard::new(HashMap::from([("BTCUSDT".into(), instrument)])),
         room: ReplayRoom::new(262_144, 4_194_304),

@@ -45,6 +45,8 @@ const FRAMES: u32 = 64;
 /// Pings and pongs of a client in a second; what else it says counts against its address.
 const CONTROLS_PER_S: u32 = 20;
 const SECOND_US: u64 = 1_000_000;
+/// What a client is told whose address is kept out for a while.
+pub(crate) const BANNED: &str = "this address is kept out for a while";
 /// How long a client has to go after our last word.
 const LINGER: Duration = Duration::from_secs(1);
 /// Bytes of answers that are put together for one write, unless one is larger.

@@ -6,13 +6,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ringfence_core::address::Prefix;
+use ringfence_core::ban::Mark;
+use ringfence_core::edge::{EdgePass, EdgeRefusal};
+use ringfence_core::mode::{Control, Mode};
 use ringfence_core::operation::Operation;
+use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::Code;
 use ringfence_core::session::{Session, Thumbprint};
 use ringfence_wire::Scratch;
 use tokio::sync::Notify;
 
 use crate::certificate::Presented;
+use crate::clock::now_us;
 use crate::commit::CommitWait;
 use crate::deadline::Deadlines;
 use crate::flood::Floods;
@@ -98,7 +103,24 @@ pub(crate) struct Client {
     pub(crate) prefix: Prefix,
     /// The certificate that it presented; set once, by the handshake.
     pub(crate) presented: OnceCell<Presented>,
+    /// The key that was proved on it last, unless something false came since.
+    proved: Cell<Option<Mark>>,
+    /// When that was told to the table of those who are known.
+    noted_us: Cell<u64>,
+    /// What the bans in force make of it.
+    looked: Cell<Looked>,
 }
+
+/// What was seen when the bans last changed.
+#[derive(Clone, Copy, Default)]
+struct Looked {
+    changes: u64,
+    shut_out: bool,
+    turned_out: bool,
+}
+
+/// How often a key that goes on being used is noted as known.
+const NOTED_US: u64 = 60_000_000;
 
 impl Client {
     pub(crate) fn new(thread: &Rc<Thread>, door: &Rc<Door>, peer: IpAddr, prefix: Prefix) -> Self {
@@ -108,7 +130,69 @@ impl Client {
             peer,
             prefix,
             presented: OnceCell::new(),
+            proved: Cell::default(),
+            noted_us: Cell::default(),
+            looked: Cell::new(Looked {
+                changes: thread.shared.core.bans.table().changes(),
+                ..Looked::default()
+            }),
         }
+    }
+
+    /// Runs the edge control on one message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Core::admit`].
+    pub(crate) fn admit(&self, now_us: u64) -> Result<(EdgePass, Trace), EdgeRefusal> {
+        let core = &self.thread.shared.core;
+        let (pass, trace) = core.admit(self.peer, now_us)?;
+        Ok((pass.after(self.proved.get()), trace))
+    }
+
+    /// Notes by which key a message was proved, or that it was by none.
+    pub(crate) fn prove(&self, key_id: Option<&str>, now_us: u64) {
+        let bans = &self.thread.shared.core.bans;
+        let Some(mark) = key_id.map(|key_id| bans.mark(key_id)) else {
+            self.proved.set(None);
+            return;
+        };
+        let again = self.proved.replace(Some(mark)) == Some(mark);
+        if !again || now_us.saturating_sub(self.noted_us.get()) >= NOTED_US {
+            self.noted_us.set(now_us);
+            bans.note(self.peer, mark, now_us);
+        }
+    }
+
+    /// Tells whether what was opened is over because of a ban that came since: it was nobody's that is spared.
+    pub(crate) fn is_shut_out(&self) -> bool {
+        self.looked().shut_out
+    }
+
+    /// Tells whether a ban that came since leaves nothing to say on the connection, whoever says it.
+    pub(crate) fn is_turned_out(&self) -> bool {
+        self.looked().turned_out
+    }
+
+    fn looked(&self) -> Looked {
+        let core = &self.thread.shared.core;
+        let changes = core.bans.table().changes();
+        let seen = self.looked.get();
+        if seen.changes == changes {
+            return seen;
+        }
+        let (bans, now_us) = (&core.bans, now_us());
+        let enforced = core.modes.of(Control::Edge) == Mode::Enforce;
+        let shut_out = enforced && bans.shuts_out(self.peer, self.proved.get(), now_us);
+        let spares = |held| bans.may_spare(&held, self.peer, now_us);
+        let spared = shut_out && bans.suspicion(self.peer, now_us).is_some_and(spares);
+        let looked = Looked {
+            changes,
+            shut_out,
+            turned_out: shut_out && !spared,
+        };
+        self.looked.set(looked);
+        looked
     }
 
     /// Returns the certificate on the connection, as long as it verifies at `now_us`.

@@ -102,9 +102,16 @@ impl EngineThread {
 async fn watch_time(thread: Rc<Thread>, heeds_lease: bool) {
     let mut ticks = interval(deadline::PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let bans = thread.shared.core.bans.table();
+    let mut changes = bans.changes();
     loop {
         ticks.tick().await;
         thread.deadlines.sweep();
+        // Bans by the rules come by the hundred in a flood: what is open looks at them together.
+        let now = bans.changes();
+        if std::mem::replace(&mut changes, now) != now {
+            thread.deadlines.wake_all();
+        }
         if heeds_lease {
             thread.shared.heed_lease();
         }
@@ -132,6 +139,7 @@ async fn sum_up(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(SUMMARY_PERIOD).await;
         record_edge(&shared, now_us());
+        shared.expire_bans();
         if shared.lent.sweep(now_us()) {
             shared.silence();
         }

@@ -129,6 +129,10 @@ impl Gate {
         })
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Returns where the listeners are, in the order of the snapshot.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -291,6 +295,7 @@ impl Gate {
         let ledger = self.shared.ledger.status();
         let mut status = self.shared.counters.to_json();
         if let Some(map) = status.as_object_mut() {
+            map.insert("bans".into(), self.bans().len().into());
             map.insert(
                 "connections_open".into(),
                 self.shared.doorway.connections.open().into(),

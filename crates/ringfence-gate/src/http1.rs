@@ -67,7 +67,9 @@ pub(crate) async fn converse(
     let mut told = false;
     std::future::poll_fn(|context| {
         let mut connection = Pin::new(&mut connection);
-        if client.thread.draining.get() && !std::mem::replace(&mut told, true) {
+        if (client.thread.draining.get() || client.is_turned_out())
+            && !std::mem::replace(&mut told, true)
+        {
             connection.as_mut().graceful_shutdown();
         }
         if out_of_time(client, lane, context) {

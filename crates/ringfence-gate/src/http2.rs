@@ -177,7 +177,7 @@ impl Conversation {
         connection: &mut Connection<Socket, Bytes>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Code>> {
-        if self.client.thread.draining.get() {
+        if self.client.thread.draining.get() || self.client.is_turned_out() {
             self.say_goodbye(connection);
         }
         loop {

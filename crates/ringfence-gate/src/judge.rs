@@ -18,7 +18,7 @@ use ringfence_core::session::{Coverage, Session};
 use ringfence_core::sign::Algorithm;
 use ringfence_wire::http::single;
 use ringfence_wire::issuer::PROOF_WINDOW;
-use ringfence_wire::{Head, Outgoing, Rendered, Route};
+use ringfence_wire::{Head, Outgoing, Route};
 
 use crate::carry::{Intent, Permitted, Recorded};
 use crate::clock::now_us;
@@ -50,7 +50,23 @@ impl Passing {
             decided_us: now_us(),
             ..self.decided()
         };
-        let rendered = self.turn(decided, &refusal);
+        self.turn(decided, &refusal)
+    }
+
+    /// Records a refusal at the edge.
+    pub(crate) fn turn_edge(&self, refusal: Refusal) -> Turned {
+        let client = &self.client;
+        let mut trace = [Trace::NotReached; 8];
+        trace[0] = Trace::Refused(refusal.code);
+        let rendered = client.door.speech.dialect.render(&refusal);
+        let decided = Decided {
+            trace,
+            refusal: Some(&refusal),
+            status: Some(rendered.status),
+            decided_us: now_us(),
+            ..self.decided()
+        };
+        record::refusal(&client.thread.shared, &decided);
         Turned {
             refusal,
             rendered,
@@ -164,6 +180,7 @@ impl Passing {
         };
         let core = &client.thread.shared.core;
         let decision = core.decide(&message, edge, &asking.reading.window, now_us);
+        self.learn(&message, &decision, now_us);
         let wanted = match &decision.credential {
             Some(credential) if operation == Operation::ReceiptRead => {
                 self.wanted(credential.account())
@@ -225,11 +242,7 @@ impl Passing {
         let usages = decision.usages;
         match (decision.outcome, recorded) {
             (Ok(permit), Ok(recorded)) => Ok((permit, usages, recorded)),
-            (Err(refusal), Err(rendered)) => Err(Turned {
-                refusal,
-                rendered,
-                usages,
-            }),
+            (Err(_), Err(turned)) => Err(Turned { usages, ..turned }),
             // INVARIANT: what is recorded is what was decided, by the arms above.
             (Ok(_), Err(_)) | (Err(_), Ok(_)) => {
                 let refusal = Code::Internal.into();
@@ -243,16 +256,59 @@ impl Passing {
         }
     }
 
-    /// Records a refusal with its status, in the dialect's own form.
-    fn turn(&self, decided: Decided<'_>, refusal: &Refusal) -> Rendered {
+    /// Notes who was proved on the connection, and whose request it was that nobody was proved to make.
+    fn learn(&self, message: &Message<'_>, decision: &Decision, now_us: u64) {
         let client = &self.client;
-        let rendered = client.door.speech.dialect.render(refusal);
-        let decided = Decided {
-            status: Some(rendered.status),
-            ..decided
+        let proves = message.claim.is_some() || message.session.is_some();
+        match &decision.credential {
+            Some(credential) if proves => client.prove(Some(credential.key_id()), now_us),
+            // By its name alone nobody is known.
+            Some(_) => {}
+            None => {
+                if message.claim.is_some() {
+                    client.prove(None, now_us);
+                }
+                if decision.outcome.is_ok() {
+                    let core = &client.thread.shared.core;
+                    core.bans.unproved(client.peer, now_us);
+                }
+            }
+        }
+    }
+
+    /// Records a refusal with its status, in the dialect's own form. Who is kept out is told that and nothing else, and
+    /// recorded once in a window.
+    fn turn(&self, decided: Decided<'_>, refusal: &Refusal) -> Turned {
+        let client = &self.client;
+        let shared = &client.thread.shared;
+        let proved = decided.credential.map(|who| who.key_id());
+        let held = match (proved, refusal.code) {
+            (Some(_), _) => None,
+            (None, Code::Banned) => Some(refusal.clone()),
+            (None, _) => shared.core.held(client.peer, decided.decided_us),
         };
-        record::refusal(&client.thread.shared, &decided);
-        rendered
+        if proved.is_none() {
+            shared.core.bans.unproved(client.peer, decided.decided_us);
+        }
+        shared.offended(client.peer, proved, held.as_ref().unwrap_or(refusal));
+        let refusal = held.clone().unwrap_or_else(|| refusal.clone());
+        let rendered = client.door.speech.dialect.render(&refusal);
+        let first = |_| shared.core.edge.refused(client.prefix, decided.decided_us);
+        if held.is_none_or(first) {
+            let decided = Decided {
+                status: Some(rendered.status),
+                refusal: Some(&refusal),
+                ..decided
+            };
+            record::refusal(shared, &decided);
+        } else {
+            shared.counters.refuse(refusal.code);
+        }
+        Turned {
+            refusal,
+            rendered,
+            usages: Usages::default(),
+        }
     }
 
     /// Whose receipt of what a request asks for.

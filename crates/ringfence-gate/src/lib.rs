@@ -7,6 +7,7 @@ mod admin;
 mod admission;
 mod attest;
 mod authority;
+mod bans;
 mod body;
 mod budget;
 mod carry;
@@ -64,4 +65,6 @@ mod watch;
 pub use error::GateError;
 pub use gate::{Gate, StateChange, check};
 pub use open::record_alone;
-pub use snapshot::{AddressBook, CredentialRecord, IssuerConfig, Snapshot, VenueKeyRecord};
+pub use snapshot::{
+    AddressBook, BanRecord, CredentialRecord, IssuerConfig, Snapshot, VenueKeyRecord,
+};

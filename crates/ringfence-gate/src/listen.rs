@@ -23,6 +23,8 @@ use crate::shared::Speech;
 
 /// Connections that the system keeps for us while we are busy.
 const BACKLOG: i32 = 4096;
+/// Connections that an address has which is kept out: one part in so many of what others have.
+const HELD_PART: u64 = 100;
 /// Wait after an accept that failed, as when no file descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -97,7 +99,10 @@ fn admit(stream: TcpStream, peer: SocketAddr, door: &Rc<Door>, thread: &Rc<Threa
     let shared = &thread.shared;
     shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
     let (doorway, now_us) = (&shared.doorway, now_us());
-    if doorway.arrivals.take(peer.ip(), 1, now_us).is_err() {
+    // Who is kept out may come in to be told so, now and then.
+    let held = shared.core.held(peer.ip(), now_us).is_some();
+    let part = if held { HELD_PART } else { 1 };
+    if doorway.arrivals.take(peer.ip(), part, now_us).is_err() {
         shared.counters.refuse(Code::EdgeRate);
         return reset(&stream);
     }

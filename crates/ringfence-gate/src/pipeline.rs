@@ -93,6 +93,7 @@ impl Client {
 
     /// Notes that the address is over its budget. Returns how long its connection is held before it is answered.
     pub(crate) fn over(&self, refusal: &Refusal, now_us: u64) -> std::time::Duration {
+        self.thread.shared.offended(self.peer, None, refusal);
         match refusal.retry {
             Retry::AfterMs(after_ms) => self.thread.floods.refused(self.prefix, after_ms, now_us),
             Retry::Never => std::time::Duration::ZERO,
@@ -105,7 +106,7 @@ impl Passing {
         let client = Rc::clone(&self.client);
         let shared = &client.thread.shared;
         // 1. edge, before anything else is looked at or read
-        let edge = match shared.core.admit(client.peer, self.started_us) {
+        let edge = match client.admit(self.started_us) {
             Ok(edge) => edge,
             Err(over) => return self.turn_away(over).await,
         };
@@ -171,11 +172,18 @@ impl Passing {
             deadline.passed().await;
             deadline.clear();
         }
-        if over.first {
-            return self.refuse_early(&refusal, Trace::Refused(refusal.code), None);
+        let answer = if over.first {
+            self.say(self.turn_edge(refusal.clone()))
+        } else {
+            self.client.thread.shared.counters.refuse(refusal.code);
+            self.refused(&refusal, &Usages::default())
+        };
+        if refusal.code == Code::Banned {
+            // Its place is wanted for somebody who is not kept out.
+            closing(answer)
+        } else {
+            answer
         }
-        self.client.thread.shared.counters.refuse(refusal.code);
-        self.refused(&refusal, &Usages::default())
     }
 
     /// Records and answers a refusal that comes before the core has seen the message.

@@ -75,7 +75,7 @@ impl Client {
         let now = now_us();
         let message = shared.message_id();
         // Bytes that are no request count against the address like one.
-        let (refusal, edge, recorded) = match shared.core.admit(self.peer, now) {
+        let (refusal, edge, recorded) = match self.admit(now) {
             Ok((_, edge)) => (Refusal::new(code), edge, true),
             Err(over) => {
                 let edge = Trace::Refused(over.refusal.code);

@@ -18,6 +18,7 @@ use ringfence_wire::websocket::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::channel::BANNED;
 use crate::client::Client;
 use crate::clock::now_us;
 use crate::outbox::{KEPT_BYTES, Outbox, QUIET};
@@ -107,6 +108,9 @@ impl Relay {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.client.thread.draining.get() {
             self.end(CloseCode::GOING_AWAY, "the gateway is shutting down");
+        }
+        if self.client.is_shut_out() && !self.ending {
+            self.end(CloseCode::POLICY, BANNED);
         }
         let over = |lease: &Lease| !lease.holds(now_us());
         if self.lease.as_deref().is_some_and(over) && self.silence().is_err() {

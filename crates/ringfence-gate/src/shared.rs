@@ -9,6 +9,7 @@ use std::time::Instant;
 use aws_lc_rs::rand;
 use bytes::BytesMut;
 use http::{HeaderName, HeaderValue};
+use ringfence_core::ban::Bans;
 use ringfence_core::budget::{BudgetTable, Limit};
 use ringfence_core::credential::CredentialTable;
 use ringfence_core::decimal::Decimal;
@@ -42,7 +43,8 @@ use crate::minted::Minted;
 use crate::pushing::Pushing;
 use crate::receipts::Receipts;
 use crate::snapshot::{
-    AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot, issuers,
+    AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot, compile_bans,
+    issuers,
 };
 use crate::usage::UsageFields;
 
@@ -108,6 +110,7 @@ impl Parts {
         let core = Core {
             credentials: CredentialTable::new(),
             edge: EdgeBudget::new(edge.requests, edge.window_ms, edge.addresses),
+            bans: bans(snapshot)?,
             budget,
             guard: Guard::new(instruments(&snapshot.guard)?),
             room: ReplayRoom::new(freshness.capacity_per_credential, freshness.capacity),
@@ -133,6 +136,19 @@ impl Parts {
             doorway: Doorway::new(&snapshot.http, &edge),
         })
     }
+}
+
+/// Returns the bans with those that were in force before.
+fn bans(snapshot: &Snapshot) -> Result<Bans, GateError> {
+    let bans = Bans::new(compile_bans(snapshot.bans.as_ref(), &snapshot.edge)?);
+    let now_us = now_us();
+    for record in &snapshot.banned {
+        let ban = record.check()?;
+        if now_us < ban.until_us {
+            bans.apply(ban, now_us);
+        }
+    }
+    Ok(bans)
 }
 
 impl Shared {

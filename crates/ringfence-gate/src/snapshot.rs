@@ -1,5 +1,6 @@
 //! The configuration as Python hands it over: one JSON document, checked strictly. Paths are absolute.
 
+mod ban;
 mod egress;
 mod issuer;
 mod withdrawal;
@@ -24,6 +25,8 @@ use zeroize::Zeroizing;
 use crate::error::GateError;
 
 use crate::watch::Patience;
+pub(crate) use ban::compile as compile_bans;
+pub use ban::{BanRecord, BansConfig, StepConfig};
 pub(crate) use egress::Sealer;
 pub use egress::{EgressConfig, TransferRule, VenueKeyRecord};
 pub(crate) use issuer::issuers;
@@ -61,6 +64,12 @@ pub struct Snapshot {
     pub http: HttpConfig,
     pub controls: HashMap<String, ModeName>,
     pub edge: EdgeConfig,
+    /// How whoever goes on after being refused is banned; none: nobody is, but by operators.
+    #[serde(default)]
+    pub bans: Option<BansConfig>,
+    /// The bans in force when it starts.
+    #[serde(default)]
+    pub banned: Vec<BanRecord>,
     pub budget: BudgetConfig,
     pub freshness: FreshnessConfig,
     pub guard: GuardConfig,

@@ -8,7 +8,8 @@ use pyo3::types::PyBytes;
 use ringfence_core::credential::State;
 use ringfence_core::proof::Proof;
 use ringfence_gate::{
-    AddressBook, CredentialRecord, Gate, IssuerConfig, Snapshot, VenueKeyRecord, record_alone,
+    AddressBook, BanRecord, CredentialRecord, Gate, IssuerConfig, Snapshot, VenueKeyRecord,
+    record_alone,
 };
 use ringfence_ledger::Value;
 use serde_json::Map;
@@ -160,6 +161,40 @@ impl Engine {
             let running = self.running()?;
             running.put_credential_state(key_id, state).map_err(gate)
         })
+    }
+
+    /// Puts an operator's ban, a JSON object, in force; returns after how many microseconds it held and whether the ledger
+    /// took the event.
+    fn add_ban(&self, py: Python<'_>, ban: &[u8], detail: &[u8]) -> PyResult<(u64, bool)> {
+        py.detach(|| {
+            let record = BanRecord::parse(ban).map_err(gate)?;
+            let detail = object(detail)?;
+            let change = self.running()?.add_ban(record, &fields(&detail));
+            let change = change.map_err(gate)?;
+            Ok((change.effective_us, change.recorded))
+        })
+    }
+
+    /// Lifts a ban; returns as `add_ban` does, or nothing where there was none.
+    fn lift_ban(
+        &self,
+        py: Python<'_>,
+        target: &str,
+        detail: &[u8],
+    ) -> PyResult<Option<(u64, bool)>> {
+        py.detach(|| {
+            let detail = object(detail)?;
+            let change = self.running()?.lift_ban(target, &fields(&detail));
+            let change = change.map_err(gate)?;
+            Ok(change.map(|change| (change.effective_us, change.recorded)))
+        })
+    }
+
+    /// Returns the bans in force as a JSON array.
+    fn bans<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let bans = py.detach(|| Ok::<_, PyErr>(self.running()?.bans()))?;
+        let text = serde_json::to_vec(&bans).map_err(json)?;
+        Ok(PyBytes::new(py, &text))
     }
 
     /// Takes all credentials of these accounts out of use, or lets each stand where it stands by itself; returns after how

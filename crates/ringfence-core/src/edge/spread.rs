@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{EdgeBudget, EdgeRefusal};
 use crate::address::{Prefix, Width};
+use crate::refusal::Refusal;
 
 /// How many an address may do; a network and a block may do so many times as many.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,6 +58,14 @@ impl Spread {
             }
         }
         Ok(())
+    }
+
+    /// Returns what `peer` is refused for where it, its network or its block has used up what they have; takes nothing.
+    pub fn over(&self, peer: IpAddr, now_us: u64) -> Option<Refusal> {
+        Width::ALL.into_iter().find_map(|width| {
+            let prefix = Prefix::at(peer, width)?;
+            self.table.spent(prefix, self.quotas.of(width), now_us)
+        })
     }
 }
 

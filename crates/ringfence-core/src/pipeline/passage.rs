@@ -79,6 +79,10 @@ impl<'c, 'm> Passage<'c, 'm> {
     /// Runs the controls in their order, until one refuses.
     pub(super) fn run(&mut self, edge: EdgePass) -> Result<Permit, Refusal> {
         let core = self.core;
+        if let Err(held) = self.spare(&edge) {
+            self.saw(Control::Edge, Trace::Refused(held.code));
+            return Err(held);
+        }
         let identity = self.control(Control::Identity, Self::identify)?;
         let freshness = self.control(Control::Freshness, |p| p.freshness(&identity))?;
         let act = self.act();
@@ -153,6 +157,39 @@ impl<'c, 'm> Passage<'c, 'm> {
             peer: self.message.peer,
             coverage,
             certificate: self.message.certificate,
+        }
+    }
+
+    /// Refuses who is banned, before anything is verified. From a banned address only what claims a key goes on that was
+    /// seen good there; of what a connection says that has not proved it, as much as may be verified for the address.
+    fn spare(&self, edge: &EdgePass) -> Result<(), Refusal> {
+        let (bans, message) = (&self.core.bans, self.message);
+        if self.core.modes.of(Control::Edge) != Mode::Enforce {
+            return Ok(());
+        }
+        let means = message.means().ok().filter(|_| message.signed);
+        let (key_id, costs) = match &means {
+            None => (None, false),
+            Some(Means::Own(claim)) => (Some(claim.key_id), true),
+            Some(Means::Named(key_id)) => (Some(*key_id), false),
+            Some(Means::Bound(session, ..) | Means::Session(session)) => {
+                (Some(session.credential().key_id()), false)
+            }
+        };
+        if let Some(key_id) = key_id {
+            bans.check_key(key_id, self.now_us)?;
+        }
+        let Some(suspicion) = edge.suspicion() else {
+            return Ok(());
+        };
+        let spared = key_id.is_some_and(|key_id| {
+            let (mark, peer) = (bans.mark(key_id), message.peer);
+            let known = bans.knows(peer, mark, self.now_us);
+            known && (!costs || edge.has_proved(mark) || bans.may_verify(peer, self.now_us))
+        });
+        match spared {
+            true => Ok(()),
+            false => Err(suspicion.refusal().clone()),
         }
     }
 

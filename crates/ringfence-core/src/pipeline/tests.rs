@@ -11,6 +11,7 @@ use aws_lc_rs::hmac;
 
 use super::{Core, Decision, Message, Trace};
 use crate::address::Cidr;
+use crate::ban::Bans;
 use crate::budget::{BudgetTable, Cost, Counts, Limit, Subject};
 use crate::credential::tests::credential;
 use crate::credential::{CredentialTable, NewCredential, State};
@@ -101,6 +102,7 @@ fn core() -> Core {
     Core {
         credentials,
         edge: EdgeBudget::new(100, 1000, 100),
+        bans: Bans::default(),
         budget: BudgetTable::new(limits, 1000).unwrap(),
         guard: Guard::new(HashMap::from([("BTCUSDT".into(), instrument)])),
         room: ReplayRoom::new(100, 1000),

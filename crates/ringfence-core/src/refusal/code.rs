@@ -91,6 +91,8 @@ codes! {
         "Too many requests from this address; slow down.";
     EdgeFull "edge_full" Gateway EDGE,
         "Too many addresses are active; try again shortly.";
+    Banned "banned" Client EDGE,
+        "This address or key is kept out for a while; come back when Retry-After has passed.";
     RouteUnknown "route_unknown" Client OPERATION,
         "This method and path are not offered here; see the dialect's routes.";
     RouteRetired "route_retired" Client OPERATION,

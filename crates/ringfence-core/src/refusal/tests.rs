@@ -13,7 +13,7 @@ const GOLDEN: &str = "\
 http: http_malformed http_header_too_large http_body_too_large http_timeout http_flood \
 http_method_unknown http_target_invalid http_framing_ambiguous http_upgrade_unsupported \
 connections_exhausted
-edge: edge_rate edge_full
+edge: edge_rate edge_full banned
 operation: route_unknown route_retired
 form: form_malformed form_duplicate form_parameter_unknown form_parameter_missing \
 form_parameter_invalid form_batch_too_long

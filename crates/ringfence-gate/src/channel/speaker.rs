@@ -15,6 +15,7 @@ use ringfence_wire::websocket::CloseCode;
 use ringfence_wire::{Asked, Dialect, Heading, Said, Spoke, Spoken};
 use tokio::task::spawn_local;
 
+use super::BANNED;
 use super::Opened;
 use super::legs::Legs;
 use super::logon::{Handed, Proved};
@@ -96,14 +97,15 @@ impl Speaker {
         self
     }
 
-    /// Tells whether the key of the session, or of the venue behind it, is no longer good for anything.
+    /// Tells whether its address is kept out, or the key of the session, or of the venue behind it, is no longer good for anything.
     pub(super) fn is_silenced(&self, now_us: u64) -> bool {
-        self.is_nobody_s() || self.legs.are_silenced(now_us)
+        self.client.is_shut_out() || self.is_nobody_s() || self.legs.are_silenced(now_us)
     }
 
     /// Returns what a client is told that is silenced, by the code of a close.
     pub(super) fn silenced_by(&self, now_us: u64) -> (CloseCode, &'static str) {
         match self.is_nobody_s() {
+            false if self.client.is_shut_out() => (CloseCode::POLICY, BANNED),
             // Who connects again is heard.
             false if self.legs.lost_venue_key() => {
                 let reason = "the venue key was exchanged or removed";
@@ -119,7 +121,12 @@ impl Speaker {
 
     /// Tells whether the key of the session is no longer good for anything.
     fn is_nobody_s(&self) -> bool {
-        let over = |session: &Session| !session.is_in_force();
+        let bans = &self.client.thread.shared.core.bans;
+        let banned = |session: &Session| {
+            let key_id = session.credential().key_id();
+            bans.check_key(key_id, now_us()).is_err()
+        };
+        let over = |session: &Session| !session.is_in_force() || banned(session);
         let shown = self.shown.as_ref().map(|(_, session)| &**session);
         let mut known = self.session.as_ref().into_iter().chain(shown).peekable();
         match known.peek() {
@@ -131,8 +138,7 @@ impl Speaker {
     /// Hears one message, and returns it if it has to wait for the one before it.
     pub(super) fn hear(&mut self, text: &str) -> Option<Held> {
         let started_us = now_us();
-        let core = &self.client.thread.shared.core;
-        match core.admit(self.client.peer, started_us) {
+        match self.client.admit(started_us) {
             Ok(edge) => self.judge(Hearing {
                 text,
                 edge,
@@ -347,8 +353,7 @@ impl Speaker {
         let code = over.refusal.code;
         if let Ok(passing) = self.passing(heading.as_ref(), None, started_us) {
             if over.first {
-                let trace = Trace::Refused(code);
-                let turned = passing.turn_early(over.refusal, trace, None);
+                let turned = passing.turn_edge(over.refusal);
                 self.turned(heading.as_ref(), &turned, &passing);
             } else {
                 client.thread.shared.counters.refuse(code);

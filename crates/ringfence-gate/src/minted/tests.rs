@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderMap};
+use ringfence_core::ban::Bans;
 use ringfence_core::budget::BudgetTable;
 use ringfence_core::credential::{CredentialTable, NewCredential, State};
 use ringfence_core::edge::EdgeBudget;
@@ -29,6 +30,7 @@ pub(crate) fn core(keys: usize) -> Core {
     let core = Core {
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1, 1, 1),
+        bans: Bans::default(),
         budget: BudgetTable::new(Vec::new(), 1).unwrap(),
         guard: Guard::new(HashMap::new()),
         room: ReplayRoom::new(1, 1),

@@ -88,6 +88,7 @@ fn errors() -> Value {
         .map(|code| {
             let status = match code.as_str() {
                 "edge_rate" | "budget_exceeded" => 429,
+                "banned" => 418,
                 "http_timeout" => 408,
                 "http_body_too_large" => 413,
                 "http_header_too_large" => 431,

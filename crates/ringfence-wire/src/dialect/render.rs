@@ -48,6 +48,8 @@ enum Part {
     Field,
     Hint,
     Text(Box<str>),
+    /// Until when it holds, in milliseconds since the Unix epoch.
+    UntilMs,
 }
 
 impl ErrorTable {
@@ -131,9 +133,8 @@ impl Answer {
         let field = |last| format!("errors.by_code.{name}.{last}");
         // Some venues refuse with 200, and their clients read no other body.
         let named = matches!(written.status, 200 | 400..600);
-        if !named || written.status == 418 {
-            let what =
-                "a refusal is 200 or 400 to 599, and never 418, which clients take for a ban";
+        if !named || written.status == 418 && refusal != Code::Banned.as_str() {
+            let what = "a refusal is 200 or 400 to 599, and 418 only if it is `banned`";
             return Err(wrong(&field("status"), what));
         }
         let body = match &written.code {
@@ -175,6 +176,20 @@ impl Answer {
                     | Detail::Scope(_)
                     | Detail::StepUp(_),
                 ) => {}
+                (Part::UntilMs, Detail::From(us)) => {
+                    // Writing to a String cannot fail.
+                    let _ = write!(message, "{}", us.div_ceil(1000));
+                }
+                (
+                    Part::UntilMs,
+                    Detail::None
+                    | Detail::Distance(_)
+                    | Detail::Field(_)
+                    | Detail::Limit(_)
+                    | Detail::Policies(_)
+                    | Detail::Scope(_)
+                    | Detail::StepUp(_),
+                ) => {}
                 (Part::Hint, _) => {
                     // Writing to a String cannot fail.
                     let _ = write!(message, "{refusal}");
@@ -200,6 +215,7 @@ fn parts(text: &str) -> Result<Box<[Part]>, String> {
         parts.push(match name {
             "field" => Part::Field,
             "hint" => Part::Hint,
+            "until_ms" => Part::UntilMs,
             other => return Err(format!("unknown placeholder {other:?}")),
         });
         rest = after;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use ringfence_core::address::Cidr;
+use ringfence_core::ban::Bans;
 use ringfence_core::budget::{BudgetTable, Cost};
 use ringfence_core::credential::{CredentialTable, NewCredential, State};
 use ringfence_core::edge::EdgeBudget;
@@ -212,6 +213,7 @@ pub(crate) fn core(key_id: &str, key: VerifyingKey, freshness: Mode) -> Core {
     let core = Core {
         credentials: CredentialTable::new(),
         edge: EdgeBudget::new(1 << 40, 1000, 1024),
+        bans: Bans::default(),
         budget: BudgetTable::new(Vec::new(), 1024).unwrap(),
         guard: Guard::new(HashMap::new()),
         room: ReplayRoom::new(1 << 20, 1 << 20),
