@@ -51,7 +51,7 @@ class Setting:
     threads: int = 1
     cores: str = GATE_CORE
     shipped_edge: bool = False
-    """Keep the edge budget of the profile."""
+    """Keep the edge budget of the profile, and ban who is over it."""
     streams: int | None = None
     """Connections from one address that are taken; as many as in all without it."""
     idle_ms: int | None = None
@@ -114,8 +114,12 @@ def set_up(folder: Folder, setting: Setting, plain: str, tls: str) -> None:
     http["connections_per_address"] = http["connections"]
     http["idle_timeout_ms"] = setting.idle_ms or http["idle_timeout_ms"]
     http["stream_messages_per_s"] = MESSAGES_PER_S
-    if not setting.shipped_edge:
-        content["edge"]["requests"] = OUT_OF_REACH
+    if setting.shipped_edge:
+        # All that is driven comes from loopback, where nobody is banned as shipped.
+        content["bans"]["exempt"] = []
+    else:
+        names = ("requests", "connections", "handshakes", "handshakes_open")
+        content["edge"] |= dict.fromkeys(names, OUT_OF_REACH)
     for limit in content["budget"]["limits"]:
         limit["quota"] = OUT_OF_REACH
     folder.config.write_text(yaml.safe_dump(content, sort_keys=False))

@@ -76,7 +76,7 @@ def flood(stage: Stage, _done: Done) -> list[Table]:
         for name, seen in floods.items()
     ]
     notes.append("the flood is sent from core 0 as well, which costs everybody a part")
-    notes.append("Ringfence has the shipped edge budget here; nginx + Lua has none")
+    notes.append("Ringfence has the shipped edge budget and bans here; nginx + Lua has none")
     title = f"good orders beside {FLOOD_PER_S:,} forged ones per second from one other address"
     return [Table("flood", title, "good/s", "× alone", rows, notes)]
 

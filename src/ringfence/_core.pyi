@@ -92,6 +92,15 @@ class Engine:
     def put_venue_keys(self, venue_keys: bytes) -> int:
         """Put a JSON array of venue keys in the place of all that there were."""
 
+    def add_ban(self, ban: bytes, detail: bytes) -> tuple[int, bool]:
+        """Put a ban in force; return after how many microseconds it held, and if it is told."""
+
+    def lift_ban(self, target: str, detail: bytes) -> tuple[int, bool] | None:
+        """Lift a ban; return as `add_ban` does, or None where there was none."""
+
+    def bans(self) -> bytes:
+        """Return the bans in force as a JSON array."""
+
     def hold_accounts(self, accounts: Sequence[str], held: bool) -> int:
         """Take accounts' credentials out of use, or let each stand where it stands by itself.
 

@@ -11,6 +11,7 @@ __all__ = [
     "AddressError",
     "ApprovalError",
     "AttestationError",
+    "BanError",
     "ConfigError",
     "DerivationError",
     "DialectMissingError",
@@ -83,6 +84,13 @@ class AttestationError(GatewayError):
 
     code = "attestation_invalid"
     hint = "ask the listener of the dialect ringfence-admin, and sign the request"
+
+
+class BanError(GatewayError):
+    """There is no such ban."""
+
+    code = "ban_unknown"
+    hint = "`ringfence ban list` shows the bans in force"
 
 
 class ConfigError(GatewayError):

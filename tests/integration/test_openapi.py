@@ -54,6 +54,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /keys/{key_id}/scopes": {"scopes": ["read"]},
     "POST /keys/{key_id}/rotate": NO_KEY,
     "POST /keys/{key_id}/expire": {"expires_us": 4_000_000_000_000_000},
+    # An address that nobody in these tests comes from.
+    "POST /bans": {"target": "192.0.2.1", "seconds": 60, "reach": "all"},
+    "POST /bans/lift": {"target": "192.0.2.1"},
     "POST /holds": {"name": "{fresh}", "since": None, "until": None},
     "POST /vault": {"name": "{fresh}", "key_id": "at-{fresh}", "dialect": "binance"}
     | {"secret": secrets.token_urlsafe(32), "passphrase": None},

@@ -50,6 +50,9 @@ GET /addresses                    x     x     x        x       x
 GET /addresses/{address_id}       x     x     x        x       x
 POST /addresses                   x     x     .        .       .
 POST /addresses/{address_id}/remove x     x     x        .       .
+GET /bans                         x     x     x        x       x
+POST /bans                        x     x     x        .       .
+POST /bans/lift                   x     x     x        .       .
 GET /vault                        x     x     x        x       x
 POST /vault                       x     x     .        .       .
 POST /vault/{name}/remove         x     x     x        .       .
@@ -109,8 +112,8 @@ def made(store: Store) -> FastAPI:
     nothing: Any = Unreached()
     keys = KeyService(store, MasterKey(bytes(32)))
     volumes, vault = cast("VolumeService", nothing), cast("VaultService", nothing)
-    engine = cast("Engine", nothing)
-    return app(keys, volumes, engine, None, vault, seal=nothing, exports=nothing, files=nothing)
+    services = dict.fromkeys(["seal", "exports", "files", "bans"], nothing)
+    return app(keys, volumes, cast("Engine", nothing), None, vault, **services)
 
 
 def asked(made: FastAPI, uid: int) -> Iterator[tuple[str, int, dict[str, Any]]]:

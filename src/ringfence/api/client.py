@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ringfence import errors
+from ringfence.api.bans import NewBan
 from ringfence.api.client_factors import FactorClient
 from ringfence.api.export_files import NewExport
 from ringfence.api.keys import Successor
@@ -140,6 +141,21 @@ class Client(FactorClient):
         """Remove a withdrawal address."""
         target = f"/addresses/{quote(name, safe='')}/remove"
         gone: dict[str, Any] = self._ask("POST", target, {"why": why})
+        return gone
+
+    def bans(self) -> list[dict[str, Any]]:
+        """Return the bans in force."""
+        found: list[dict[str, Any]] = self._ask("GET", "/bans")
+        return found
+
+    def add_ban(self, wanted: NewBan) -> dict[str, Any]:
+        """Put a ban in force."""
+        made: dict[str, Any] = self._ask("POST", "/bans", asdict(wanted))
+        return made
+
+    def lift_ban(self, target: str, why: str) -> dict[str, Any]:
+        """Lift a ban."""
+        gone: dict[str, Any] = self._ask("POST", "/bans/lift", {"target": target, "why": why})
         return gone
 
     def put_venue_key(self, wanted: NewVenueKey) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ringfence.api.addresses import AddressService
 from ringfence.api.approvals import ApprovalService
+from ringfence.api.bans import BanService
 from ringfence.api.export_files import ExportFiles
 from ringfence.api.exports import ExportService
 from ringfence.api.factors import FactorService
@@ -33,6 +34,7 @@ from ringfence.api.principals import PrincipalService
 from ringfence.api.reach import reach
 from ringfence.api.routes import addresses as address_routes
 from ringfence.api.routes import approvals as approval_routes
+from ringfence.api.routes import bans as ban_routes
 from ringfence.api.routes import exports as export_routes
 from ringfence.api.routes import factors as factor_routes
 from ringfence.api.routes import keys as key_routes
@@ -51,6 +53,7 @@ from ringfence.api.vault import VaultService
 from ringfence.api.volumes import VolumeService
 from ringfence.engine import Engine
 from ringfence.errors import (
+    BanError,
     FileError,
     GatewayError,
     KeyMissingError,
@@ -67,6 +70,7 @@ STATUS: dict[type[GatewayError], int] = {
     PolicyForbidsError: 403,
     RoleError: 403,
     StepUpError: 401,
+    BanError: 404,
     KeyMissingError: 404,
     PrincipalMissingError: 404,
 }
@@ -97,6 +101,7 @@ def app(
     passkeys: PasskeyService | None = None,
     addresses: AddressService | None = None,
     files: ExportFiles | None = None,
+    bans: BanService | None = None,
 ) -> FastAPI:
     """Return the application. Handlers are plain functions: FastAPI runs them on threads.
 
@@ -104,7 +109,7 @@ def app(
     keys, where it signs for a venue; `factors` and `approvals` are those of the keys' store.
     Without the latter, nothing needs any. `addresses` are those of that store, too. `seal`,
     `exports` and `files` are a gateway's that runs; `policies` are asked of what operators do;
-    `passkeys` has the links to its pages.
+    `passkeys` has the links to its pages; `bans` are the engine's.
     """
     tree = keys.store.principals
     operators = Operators(tree)
@@ -162,6 +167,8 @@ def app(
     made.include_router(export_routes.router(exports, files, approvals))
     if policies is not None:
         made.include_router(policy_routes.router(policies, approvals))
+    if bans is not None:
+        made.include_router(ban_routes.router(bans))
     for endpoint in endpoints(made):
         operators.knows(endpoint)
     return made

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from ringfence.api.addresses import AddressService
 from ringfence.api.approvals import ApprovalService
+from ringfence.api.bans import BanService
 from ringfence.api.export_files import ExportFiles
 from ringfence.api.exports import ExportService
 from ringfence.api.factors import FactorService
@@ -26,6 +27,7 @@ from ringfence.api.stepup import StepUps
 from ringfence.api.vault import VaultService
 from ringfence.api.volumes import VolumeService
 from ringfence.config import Loaded
+from ringfence.config.folder import Folder
 from ringfence.engine import Engine
 from ringfence.identity import RootKey, Store, Vault
 from ringfence.identity.factor import RelyingParty
@@ -41,6 +43,7 @@ class Services:
     keys: KeyService
     policies: PolicyService
     addresses: AddressService
+    bans: BanService
     volumes: VolumeService
     factors: FactorService
     approvals: ApprovalService
@@ -81,6 +84,7 @@ class Services:
             keys,
             PolicyService(loaded.policies, engine, record, tree, keys.factors, enforced=enforced),
             AddressService(keys.addresses, record, engine, lock_s, own=keys.own),
+            BanService(engine, Folder(loaded.folder).bans),
             VolumeService(loaded, record, engine.erase),
             factors,
             approvals,
@@ -121,4 +125,5 @@ class Services:
             self.passkeys,
             self.addresses,
             self.files,
+            self.bans,
         )

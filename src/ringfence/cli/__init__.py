@@ -10,6 +10,7 @@ import typer
 from ringfence.cli import (
     address,
     approval,
+    ban,
     check,
     codes,
     dialect,
@@ -103,6 +104,12 @@ destination.command("list")(address.list_addresses)
 destination.command("show")(address.show)
 destination.command("remove")(address.remove)
 app.add_typer(destination, name="address")
+
+exile = typer.Typer(help="Keep addresses, networks and keys out for a while.")
+exile.command("list")(ban.list_bans)
+exile.command("add")(ban.add)
+exile.command("lift")(ban.lift)
+app.add_typer(exile, name="ban")
 
 consent = typer.Typer(help="Approve what needs more than one operator.")
 consent.command("list")(approval.list_approvals)

@@ -105,7 +105,7 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
             warn(f"the ledger does not take what happened before this start: {e}")
         with ExitStack() as stack:
             stand(stack, begun, services, loaded, folder)
-            with keeping(services.keys, warn):
+            with keeping(services.keys, warn), services.bans.keeping(warn):
                 ready(begun.heard_at, loaded, folder, as_json)
                 signal.sigwait(STOP)
             threading.Thread(target=hurry, args=[engine], daemon=True).start()
@@ -123,6 +123,7 @@ def start(state: Opened, folder: Folder) -> Started:
     """
     from ringfence.api import ensure_owner
     from ringfence.api.addresses import for_engine
+    from ringfence.api.bans import kept_bans
     from ringfence.api.following import PATIENCE_S
     from ringfence.api.pages.listening import tls_of
     from ringfence.identity import Store, Vault
@@ -145,6 +146,7 @@ def start(state: Opened, folder: Folder) -> Started:
     snapshot = loaded.snapshot()
     way = way_in(state, folder) if loaded.administers() else None
     content = state.content(way.told if way else None)
+    content["banned"] = kept_bans(folder.bans)
     engine = Engine(configuration.encoded(content))
     # Begins before the engine is filled: what changes meanwhile is taken twice rather than never.
     source = Store(Database(loaded.store(), PATIENCE_S))

@@ -61,6 +61,11 @@ class Folder:
         return self.path / "admin.sock"
 
     @property
+    def bans(self) -> Path:
+        """The bans in force."""
+        return self.path / "bans.json"
+
+    @property
     def way(self) -> Path:
         """Where its engine hands on what operators ask of the admin API from elsewhere."""
         return self.path / "way.sock"

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from ringfence.config.bans import Bans
 from ringfence.config.limits import Budget, Limit
 from ringfence.config.pages import Pages
 from ringfence.config.section import Count, Milliseconds, Name, Section, wrong
@@ -495,6 +496,7 @@ class Config(Section):
     http: Http = Http()
     controls: Controls = Controls()
     edge: Edge = Edge()
+    bans: Bans = Bans()
     budget: Budget
     freshness: Freshness = Freshness()
     guard: Guard

@@ -156,6 +156,36 @@ class Engine:
         with named():
             return self._engine.put_credential_state(key_id, state)
 
+    def add_ban(self, ban: Mapping[str, Any], detail: Detail) -> StateChange:
+        """Put a ban in force, then record it with `detail`.
+
+        Raises:
+            EngineError: it cannot be read, or the engine is not started.
+        """
+        with named():
+            told = json.dumps(detail).encode()
+            return StateChange(*self._engine.add_ban(json.dumps(ban).encode(), told))
+
+    def lift_ban(self, target: str, detail: Detail) -> StateChange | None:
+        """Lift a ban, then record it with `detail`; None: there was none.
+
+        Raises:
+            EngineError: it is no target, or the engine is not started.
+        """
+        with named():
+            change = self._engine.lift_ban(target, json.dumps(detail).encode())
+        return None if change is None else StateChange(*change)
+
+    def bans(self) -> list[dict[str, Any]]:
+        """Return the bans in force.
+
+        Raises:
+            EngineError: the engine is not started.
+        """
+        with named():
+            found: list[dict[str, Any]] = json.loads(self._engine.bans())
+        return found
+
     def hold_accounts(self, accounts: Sequence[str], held: bool) -> int:
         """Take all credentials of accounts out of use, or let each stand where it stands by itself.
 

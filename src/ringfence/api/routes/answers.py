@@ -10,6 +10,9 @@ __all__ = [
     "Address",
     "AddressStory",
     "Approval",
+    "Ban",
+    "BanAdded",
+    "BanLifted",
     "Change",
     "Dropped",
     "Erased",
@@ -58,6 +61,32 @@ class Change(BaseModel):
     why: str
     time_us: int
     approvals: list[str]
+
+
+class Ban(BaseModel):
+    """Who is kept out, what they are answered, and until when."""
+
+    target: str
+    answer: str
+    reach: str
+    origin: str
+    step: int
+    since_us: int
+    until_us: int
+    why: str
+
+
+class BanAdded(Ban):
+    """A ban; `effective_us`: how long the engine took."""
+
+    effective_us: int
+
+
+class BanLifted(BaseModel):
+    """Whose ban was lifted."""
+
+    target: str
+    effective_us: int
 
 
 class Key(BaseModel):
