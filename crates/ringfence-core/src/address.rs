@@ -177,7 +177,11 @@ impl Prefix {
 
     /// Returns the network around it: an IPv4 /24, an IPv6 /48, which one site holds.
     pub(crate) const fn wider(self) -> Self {
-        let (host, bits) = if self.is_v4() { (8, V4_OFFSET + 24) } else { (16, 48) };
+        let (host, bits) = if self.is_v4() {
+            (8, V4_OFFSET + 24)
+        } else {
+            (16, 48)
+        };
         Self {
             number: self.number >> host << host,
             bits,
