@@ -14,6 +14,11 @@ pub(crate) struct Pushing(RwLock<()>);
 #[derive(Debug)]
 pub(crate) struct Held<'a>(#[allow(dead_code)] RwLockReadGuard<'a, ()>);
 
+/// What was looked at before a change has been written. Only [`Pushing::settle`] makes it; whoever tells of a change needs it.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Settled(());
+
 impl Pushing {
     /// Looks whether something `may` be written, and then writes it, or what is written in its place. Whoever settles waits
     /// until that is done; it waits for nothing itself.
@@ -29,8 +34,9 @@ impl Pushing {
     }
 
     /// Waits, after a change, for what was looked at before it.
-    pub(crate) fn settle(&self) {
+    pub(crate) fn settle(&self) -> Settled {
         drop(self.0.write());
+        Settled(())
     }
 }
 

@@ -40,7 +40,7 @@ use crate::lease::Lease;
 use crate::lent::Lent;
 use crate::limits::Doorway;
 use crate::minted::Minted;
-use crate::pushing::Pushing;
+use crate::pushing::{Pushing, Settled};
 use crate::receipts::Receipts;
 use crate::snapshot::{
     AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot, compile_bans,
@@ -198,7 +198,11 @@ impl Shared {
     /// Waits until what is being pushed to somebody has been written, and has every connection look whose it is now.
     pub(crate) fn silence(&self) {
         self.lent.sweep(now_us());
-        self.pushing.settle();
+        self.tell(self.pushing.settle());
+    }
+
+    /// Has every connection look whose it is now.
+    fn tell(&self, _settled: Settled) {
         self.changes.send_replace(());
     }
 

@@ -64,14 +64,14 @@ fn by_the_lock(pushing: &Pushing, look: Look<'_>, write: Write<'_>) {
 fn a_revocation_returns_only_when_what_was_looked_at_before_it_is_written() {
     let pushing = Pushing::default();
     let push = |look: Look<'_>, write: Write<'_>| by_the_lock(&pushing, look, write);
-    assert!(!writes_after_the_call(push, || pushing.settle()));
+    assert!(!writes_after_the_call(push, || drop(pushing.settle())));
 }
 
 /// The same with either side taken away, or let go of between looking and writing: this is what it stands against.
 #[test]
 fn without_the_lock_it_is_written_after_the_call_has_returned() {
     let pushing = Pushing::default();
-    let settle = || pushing.settle();
+    let settle = || drop(pushing.settle());
     let bare = |look: Look<'_>, write: Write<'_>| write(look());
     assert!(writes_after_the_call(bare, settle));
     let let_go = |look: Look<'_>, write: Write<'_>| {
@@ -102,14 +102,14 @@ fn what_is_looked_at_after_the_call_is_never_written() {
                                     may && returned.load(Ordering::SeqCst),
                                     Ordering::SeqCst,
                                 );
-                                !may
+                                !may || late.load(Ordering::SeqCst)
                             },
                         );
                     }
                 });
             }
             keys.set_state("k", State::Deactivated).unwrap();
-            pushing.settle();
+            let _settled = pushing.settle();
             returned.store(true, Ordering::SeqCst);
         });
         assert!(!late.into_inner());

@@ -12,7 +12,7 @@ use ringfence_wire::websocket::{Decoder, Event, Kind, Limits, Sender, accept_inp
 use serde_json::{Value, json};
 
 use super::SOON;
-use super::talk::with_channel;
+use super::talk::{Heard, Talk, with_channel};
 use super::venue::{FINE, Venue};
 
 type Kept<T> = Arc<Mutex<Vec<T>>>;
@@ -86,6 +86,30 @@ impl Pusher {
 
     pub(crate) fn push(&self, index: usize, text: &str) -> bool {
         push(&mut self.leg(index), text)
+    }
+
+    /// Pushes more on a leg than is read at one go, does `act` when the first of it is heard, and pushes one message more.
+    /// Returns how what `talk` hears ends, and panics if that last one is among it.
+    pub(crate) fn in_the_midst(&self, leg: usize, talk: &mut Talk, act: impl FnOnce()) -> Heard {
+        let since = Instant::now();
+        while self.legs() <= leg {
+            assert!(since.elapsed() < SOON, "the venue has no leg");
+            std::thread::yield_now();
+        }
+        let mut much = Vec::new();
+        (0..40_000).for_each(|_| frame(&mut much, Kind::Text, b"", None));
+        self.leg(leg).write_all(&much).unwrap();
+        assert_eq!(talk.next(), Heard::Text(String::new()));
+        act();
+        self.push(leg, "after");
+        loop {
+            match talk.next() {
+                Heard::Text(text) => assert_ne!(text, "after"),
+                ended @ (Heard::Ping | Heard::Pong | Heard::Closed(..) | Heard::Gone) => {
+                    return ended;
+                }
+            }
+        }
     }
 
     /// Waits until this many legs have ended.
