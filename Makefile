@@ -59,6 +59,7 @@ bench: release $(ENVOY) ## side by side with nginx, HAProxy, Envoy and nginx + L
 	cargo build --locked --release -p ringfence-load
 	cargo build --locked --release -p ringfence-py --features unlogged --target-dir target/unlogged
 	cargo build --locked --release -p ringfence-ledger --example append_rate
+	cargo build --locked --release -p ringfence-core --example decide_cost
 	cargo build --locked --release -p ringfence-wire --example verify_cost
 	cargo build --locked --release -p ringfence-policy --example policy_cost
 	$(BIN)/python -m bench $(ARGS)

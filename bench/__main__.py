@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import report
+from bench.decide import decide
 from bench.dialects import dialects
 from bench.idle import idle
 from bench.ledger import ledger
@@ -62,6 +63,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "idle": ("20,000 idle WebSockets, and the memory of each", idle),
     "recording": ("orders and reads with and without the ledger", recording),
     "dialects": ("verifying by each dialect, beside the bare primitive", dialects),
+    "decide": ("deciding on messages of one and of several orders", decide),
     "policy": ("decisions of 10, 100 and 1,000 policies, evaluated and kept", policy),
     "ledger": ("the ledger by itself, beside its disk", ledger),
 }

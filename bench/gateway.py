@@ -30,6 +30,7 @@ MESSAGES_PER_S = 1_000_000_000
 SIGNATURES = 16_000_000
 """As many as a long run leaves behind within one window of a minute."""
 BATCH = 2_500
+HANDSHAKE_MS = 30_000
 START_S = 600.0
 """100,000 credentials are recorded in the ledger before the gateway listens."""
 
@@ -58,6 +59,8 @@ class Setting:
     """How long nothing may be said on one."""
     package: Path | None = None
     """A folder with another build of the package."""
+    secure_venue: bool = False
+    """The venue has a certificate of the state folder's own authority."""
 
 
 def lay(folder: Path, upstream: str) -> Folder:
@@ -114,6 +117,13 @@ def set_up(folder: Folder, setting: Setting, plain: str, tls: str) -> None:
     http["connections_per_address"] = http["connections"]
     http["idle_timeout_ms"] = setting.idle_ms or http["idle_timeout_ms"]
     http["stream_messages_per_s"] = MESSAGES_PER_S
+    upstream = content["upstream"]
+    if setting.streams:
+        # Many ask at once, and the venue is a program in Python.
+        upstream["connect_timeout_ms"] = HANDSHAKE_MS
+    if setting.secure_venue:
+        upstream["url"] = upstream["url"].replace("http:", "https:", 1)
+        upstream["ca"] = "tls/ca.pem"
     if setting.shipped_edge:
         # All that is driven comes from loopback, where nobody is banned as shipped.
         content["bans"]["exempt"] = []

@@ -14,11 +14,13 @@ import sys
 from itertools import cycle
 
 from bench.streams import accepted
+from bench.tunnel import Tunnels
 
 __all__: list[str] = []
 
 AT_ONCE = 64
 BACKLOG = 4_096
+PATH = "/ws/btcusdt@trade"
 PING, PONG = bytes([0x89, 0x80, 0, 0, 0, 0]), bytes([0x8A, 0])
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -32,7 +34,7 @@ async def opened(target: str, source: str, trusting: ssl.SSLContext | None) -> S
     )
     key = base64.b64encode(os.urandom(16)).decode()
     writer.write(
-        f"GET /ws/btcusdt@trade HTTP/1.1\r\nHost: {target}\r\nUpgrade: websocket\r\n"
+        f"GET {PATH} HTTP/1.1\r\nHost: {target}\r\nUpgrade: websocket\r\n"
         f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
     )
     head = await reader.readuntil(b"\r\n\r\n")
@@ -67,8 +69,26 @@ async def client(target: str, count: int, sources: list[str], ca: str | None) ->
         print(sum([await lives(stream) for stream in held]), flush=True)
 
 
-async def venue() -> None:
-    """Listen, answer handshakes and pings; say where."""
+async def by_http2(
+    target: str, count: int, sources: list[str], ca: str | None, together: int
+) -> None:
+    """Do the same, `together` of them on each connection of HTTP/2."""
+    trusting = ssl.create_default_context(cafile=ca)
+    held: list[Tunnels] = []
+    for start, source in zip(range(0, count, together), cycle(sources), strict=False):
+        some = min(together, count - start)
+        held.append(await Tunnels.open(target, source, trusting, PATH, some))
+    print(sum(map(len, held)), flush=True)
+    while await asyncio.to_thread(sys.stdin.readline):
+        print(sum([await one.living(PING, PONG) for one in held]), flush=True)
+
+
+async def venue(listen: str, certificate: str | None, key: str | None) -> None:
+    """Listen, answer handshakes and pings; say so."""
+    secure = None
+    if certificate is not None:
+        secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        secure.load_cert_chain(certificate, key)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -80,8 +100,9 @@ async def venue() -> None:
         except (OSError, asyncio.IncompleteReadError):
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=BACKLOG, limit=1024)
-    print(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    host, _, port = listen.rpartition(":")
+    await asyncio.start_server(serve, host, int(port), backlog=BACKLOG, limit=1024, ssl=secure)
+    print(listen, flush=True)
     await asyncio.to_thread(sys.stdin.read)
 
 
@@ -90,12 +111,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("end", choices=("venue", "client"))
     parser.add_argument("--target")
+    parser.add_argument("--listen")
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--source", action="append", default=[])
     parser.add_argument("--ca")
+    parser.add_argument("--together", type=int, help="so many on one connection of HTTP/2")
     said = parser.parse_args()
     if said.end == "venue":
-        asyncio.run(venue())
+        asyncio.run(venue(said.listen, said.certificate, said.key))
+    elif said.together:
+        asyncio.run(by_http2(said.target, said.count, said.source, said.ca, said.together))
     else:
         asyncio.run(client(said.target, said.count, said.source, said.ca))
 

@@ -137,8 +137,9 @@ def websockets(done: dict[str, Table]) -> Iterator[Verdict]:
     if table is not None:
         wanted, held = table.numbers["wanted"], table.numbers["held"]
         yield Verdict("idle streams held", wanted, held)
-        for key, how in (("bytes_each", ""), ("bytes_each_tls", " over TLS")):
-            each = table.numbers[key]
+        ways = {"": "", "_tls": " over TLS", "_http2": " over HTTP/2"}
+        for key, how in ways.items():
+            each = table.numbers[f"bytes_each{key}"]
             yield Verdict(f"bytes for each idle stream{how}", BYTES_PER_STREAM, each, at_most=True)
 
 

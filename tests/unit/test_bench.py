@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from bench import revoke
+from bench.__main__ import SCENARIOS
 from bench.contender import PEERS, TEMPLATES, Ground, filled
 from bench.dialects import orders, worst_us
 from bench.drive import Answer, Work
@@ -85,7 +87,14 @@ def test_streams_are_judged_either_way_and_idle() -> None:
     done = {
         "streams": table("streams", Row("ringfence", [answer(150_000)], 0.89)),
         "asked": table("asked", Row("ringfence", [answer(149_999)], 0.1)),
-        "idle": table("idle", held=19_999, wanted=20_000, bytes_each=16_384, bytes_each_tls=16_385),
+        "idle": table(
+            "idle",
+            held=19_999,
+            wanted=20_000,
+            bytes_each=16_384,
+            bytes_each_tls=16_385,
+            bytes_each_http2=16_384,
+        ),
     }
     met = {one.name: one.met for one in judge(done)}
     assert met == {
@@ -95,6 +104,7 @@ def test_streams_are_judged_either_way_and_idle() -> None:
         "idle streams held": False,
         "bytes for each idle stream": True,
         "bytes for each idle stream over TLS": False,
+        "bytes for each idle stream over HTTP/2": True,
     }
 
 
@@ -102,6 +112,14 @@ def test_idle_streams_are_shared_out_evenly_and_none_is_lost() -> None:
     assert split(20_000, 9_872) == [6_667, 6_667, 6_666]
     assert split(20_000, 20_000) == [20_000]
     assert split(1, 9) == [1]
+
+
+def test_every_scenario_that_the_docs_name_is_one() -> None:
+    root = Path(__file__).parents[2]
+    texts = [path.read_text() for path in (root / "README.md", *(root / "docs").rglob("*.md"))]
+    named = {name for text in texts for name in re.findall(r"--only ([a-z0-9-]+)", text)}
+    assert named
+    assert named <= SCENARIOS.keys()
 
 
 def test_few_credentials_are_not_judged() -> None:

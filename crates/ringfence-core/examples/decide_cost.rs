@@ -1,6 +1,7 @@
-//! Prints what deciding on one signed order costs, by algorithm and by number of threads.
+//! Prints what deciding on one signed order costs, by algorithm and by number of threads, and what on a batch.
 //!
-//! `cargo run --release -p ringfence-core --example decide_cost`
+//! `cargo run --release -p ringfence-core --example decide_cost`; with `--json` a line for each size of a batch, for
+//! `make bench`.
 
 #![allow(clippy::unwrap_used)]
 #![allow(missing_docs)]
@@ -45,6 +46,8 @@ const LIMIT: OrderKind = OrderKind {
 };
 const NOW_US: u64 = 1_700_000_000_000_000;
 const ORDERS: usize = 50_000;
+/// Orders of one message.
+const AT_ONCE: [usize; 5] = [1, 2, 5, 20, 50];
 const WINDOW: Window = Window {
     default_us: 5_000_000,
     max_us: 60_000_000,
@@ -166,7 +169,18 @@ fn batch(signer: &Signer, key_id: String) -> Batch {
     }
 }
 
-fn decide_all(core: &Core, batch: &Batch) {
+/// Decides on each message, which has `at_once` orders.
+fn decide_all(core: &Core, batch: &Batch, at_once: usize) {
+    let order = OrderText {
+        symbol: "BTCUSDT",
+        side: "BUY",
+        kind: "LIMIT",
+        terms: Some(LIMIT),
+        price: Some("30000.00"),
+        quantity: Some("0.01000000"),
+        ..OrderText::default()
+    };
+    let orders = vec![order; at_once];
     for (n, (payload, signature)) in (0..).zip(&batch.orders) {
         // Time goes on by 20 us a message: 50,000 a second, so that a window holds 250,000.
         let now_us = NOW_US + n * 20;
@@ -198,19 +212,11 @@ fn decide_all(core: &Core, batch: &Batch) {
             certificate: None,
             transport: "http/1.1",
             funds: None,
-            orders: &[OrderText {
-                symbol: "BTCUSDT",
-                side: "BUY",
-                kind: "LIMIT",
-                terms: Some(LIMIT),
-                price: Some("30000.00"),
-                quantity: Some("0.01000000"),
-                ..OrderText::default()
-            }],
+            orders: &orders,
             cost: Cost {
                 weight: 1,
-                orders: 1,
-                items: 1,
+                orders: at_once as u64,
+                items: at_once as u64,
             },
         };
         let edge = core.admit(message.peer, now_us).unwrap();
@@ -219,33 +225,38 @@ fn decide_all(core: &Core, batch: &Batch) {
     }
 }
 
-/// Returns nanoseconds per order and thread, of the quickest of nine runs: the machine's other work
+/// Has the core know who sends.
+fn known(core: Core, signer: &Signer, batches: &[Batch]) -> Core {
+    for batch in batches {
+        let new = NewCredential {
+            key_id: batch.key_id.as_str().into(),
+            account: "alice".into(),
+            key: (signer.key)(),
+            scopes: Scopes::parse(["trade"]).unwrap(),
+            allow: [Cidr::parse("192.0.2.0/24").unwrap()].into(),
+            demands: Demands::default(),
+            expires_us: None,
+            state: State::Active,
+            held: None,
+            standing: None,
+        };
+        core.credentials.put(new).unwrap();
+    }
+    core
+}
+
+/// Returns nanoseconds per message and thread, of the quickest of nine runs: the machine's other work
 /// only ever adds to it.
-fn measure(signer: &Signer, modes: Modes, threads: usize) -> u128 {
+fn measure(signer: &Signer, modes: Modes, threads: usize, at_once: usize) -> u128 {
     let batches: Vec<_> = (0..threads)
         .map(|thread| batch(signer, format!("{thread:064}")))
         .collect();
     let runs = (0..9).map(|_| {
-        let core = core(modes);
-        for batch in &batches {
-            let new = NewCredential {
-                key_id: batch.key_id.as_str().into(),
-                account: "alice".into(),
-                key: (signer.key)(),
-                scopes: Scopes::parse(["trade"]).unwrap(),
-                allow: [Cidr::parse("192.0.2.0/24").unwrap()].into(),
-                demands: Demands::default(),
-                expires_us: None,
-                state: State::Active,
-                held: None,
-                standing: None,
-            };
-            core.credentials.put(new).unwrap();
-        }
+        let core = known(core(modes), signer, &batches);
         let start = Instant::now();
         std::thread::scope(|scope| {
             for batch in &batches {
-                scope.spawn(|| decide_all(&core, batch));
+                scope.spawn(|| decide_all(&core, batch, at_once));
             }
         });
         start.elapsed().as_nanos() / signer.orders as u128
@@ -254,10 +265,26 @@ fn measure(signer: &Signer, modes: Modes, threads: usize) -> u128 {
 }
 
 fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("--json") => by_batch(),
+        _ => by_control(),
+    }
+}
+
+fn by_batch() {
+    let mut signer = signers().swap_remove(0);
+    signer.orders = 10_000;
+    for at_once in AT_ONCE {
+        let ns = measure(&signer, Modes::default(), 1, at_once);
+        println!("{{\"orders\":{at_once},\"ns\":{ns}}}");
+    }
+}
+
+fn by_control() {
     let all = Modes::default();
     for signer in signers() {
         for threads in [1, 2] {
-            let ns = measure(&signer, all, threads);
+            let ns = measure(&signer, all, threads, 1);
             println!(
                 "{:12} {threads} thread(s), all controls: {ns} ns an order",
                 signer.name
@@ -265,14 +292,14 @@ fn main() {
         }
     }
     let signers = signers();
-    let whole = measure(&signers[0], all, 1);
+    let whole = measure(&signers[0], all, 1, 1);
     for control in Control::ALL {
         let mut modes = all.with(control, Mode::Off);
         if control == Control::Identity {
             // Nobody may trade: authority would refuse.
             modes = modes.with(Control::Authority, Mode::Off);
         }
-        let ns = measure(&signers[0], modes, 1);
+        let ns = measure(&signers[0], modes, 1, 1);
         println!("without {:10} {ns} ns ({whole} with)", control.as_str());
     }
 }
