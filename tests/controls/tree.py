@@ -20,7 +20,7 @@ FOLDER = ROOT / "target" / "controls"
 PATIENCE_S = 600
 FAILED = {
     True: re.compile(r"^test (\S+) .*FAILED$", re.MULTILINE),
-    False: re.compile(r"^(?:FAILED|ERROR) ([^\s\[]+)", re.MULTILINE),
+    False: re.compile(r"^FAILED ([^\s\[]+)", re.MULTILINE),
 }
 PASSED = {
     True: re.compile(r"^test (\S+) .*ok$", re.MULTILINE),

@@ -149,6 +149,30 @@ def test_another_account_s_orders_stay(kraken: Stage, desk: Desk) -> None:
     assert desk.standing() == 1
 
 
+def test_a_key_that_only_reads_changes_and_cancels_nothing(kraken: Stage, desk: Desk) -> None:
+    order = desk.place()
+    token = minted(kraken, fresh(kraken, "reader", ("read",)))
+    asked: dict[str, dict[str, Any]] = {
+        "amend_order": {"order_id": order, "order_qty": 0.02, "limit_price": 50001},
+        "batch_add": {"symbol": "BTC/USDT", "orders": [LEG, LEG]},
+        "batch_cancel": {"orders": [order, order]},
+        "cancel_order": {"order_id": [order, order]},
+        "cancel_all_orders_after": {"timeout": 100},
+    }
+    with channel(kraken) as opened:
+        for method, params in asked.items():
+            refused = ask(opened, method, **params, token=token)
+            assert refused["error"] == "EGeneral:Permission denied", refused
+    assert desk.standing() == 1
+
+
+def test_who_shows_no_token_hears_nothing_of_an_account(kraken: Stage) -> None:
+    with channel(kraken) as opened:
+        for name in ("executions", "balances"):
+            refused = ask(opened, "subscribe", channel=name)
+            assert (refused["success"], refused["error"]) == (False, "EAPI:Invalid key")
+
+
 def test_all_are_cancelled_after_a_while_in_which_nothing_is_said(desk: Desk) -> None:
     desk.place()
     switch = desk.ask("cancel_all_orders_after", timeout=100)

@@ -159,6 +159,14 @@ def test_a_proof_of_another_key_request_or_token_is_refused(signed_on: Stage) ->
         assert "invalid_dpop_proof" in refused.headers["www-authenticate"]
 
 
+def test_a_proof_for_another_gateway_is_refused(signed_on: Stage) -> None:
+    access, other = token(), "other.example"
+    shown = proof(signed_on, "GET", ACCOUNT, access, htu=f"https://{other}{ACCOUNT}")
+    fields = {"authorization": f"DPoP {access}", "dpop": shown, "host": other}
+    refused = ask(signed_on, "GET", ACCOUNT, **fields)
+    assert "authorities" in refused.json()["msg"], refused.text
+
+
 def test_a_token_alone_is_nothing(signed_on: Stage) -> None:
     access = token()
     for scheme in ("Bearer", "DPoP"):

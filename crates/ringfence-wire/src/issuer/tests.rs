@@ -209,6 +209,19 @@ fn a_token_that_says_something_else_is_refused() {
 }
 
 #[test]
+fn a_token_by_an_algorithm_that_its_issuer_does_not_use_is_refused() {
+    let mut world = world(Dpop::Required);
+    world.issuers = Issuers::default();
+    let terms = IssuerTerms {
+        algorithms: vec![Algorithm::Ed25519],
+        ..terms(&world.issuer, Dpop::Required)
+    };
+    world.issuers.add(terms).unwrap();
+    let refused = world.both(&json!({}), &json!({}), &json!({})).unwrap_err();
+    assert_eq!(refused, "signature_algorithm");
+}
+
+#[test]
 fn a_token_that_is_over_vouches_only_until_then() {
     let world = world(Dpop::Required);
     let past = json!({"iat": NOW - 100, "exp": NOW - 1});
