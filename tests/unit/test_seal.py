@@ -29,7 +29,7 @@ from ringfence.identity.seal.book import Book, Slot
 from ringfence.identity.seal.floor import Floor
 from ringfence.identity.seal.folder import SEAL, open_folder, rewrap
 from ringfence.identity.seal.kek import make_kek
-from ringfence.identity.seal.unlock import Unlock
+from ringfence.identity.seal.unlock import Unlock, asked
 
 KEYS = ("keys/master.key", "keys/attestation.key", "keys/ledger.key", "tls/server.key")
 
@@ -386,6 +386,13 @@ def test_a_key_encryption_key_in_the_folder_is_refused(tmp_path: Path) -> None:
         with pytest.raises(SealError, match="protects nothing"):
             elsewhere(f"file:{tmp_path / place}", tmp_path / "state")
     elsewhere(f"file:{tmp_path / 'stateless'}", tmp_path / "state")
+
+
+def test_who_cannot_be_asked_for_a_new_passphrase_is_told_how_else_to_give_it() -> None:
+    for twice, way in ((True, "--new-unlock-file PATH"), (False, "--unlock-file PATH COMMAND")):
+        with pytest.raises(SealError, match="there is nobody to ask") as refusal:
+            asked("passphrase", twice=twice)
+        assert way in refusal.value.hint
 
 
 def test_the_master_key_opens_for_a_command_as_for_the_gateway(sealed: Folder) -> None:

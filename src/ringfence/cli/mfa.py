@@ -93,7 +93,7 @@ def remove(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Take your authenticator app out of force. Needs a step-up."""
+    """Take your authenticator app out of force. Needs a step-up. Passkeys: `mfa passkey remove`."""
     with factors(config) as service:
         found = service.remove_totp()
     say_json(found) if as_json else print(f"Your {what} codes are good no more.")

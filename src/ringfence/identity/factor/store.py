@@ -117,7 +117,8 @@ class Factors:
         with self._transaction(writes=True) as db:
             row = totp_row(db, operator)
             if row is None or row.confirmed != IN_FORCE:
-                raise FactorError("no codes are in force", code="totp_missing", hint="")
+                hint = "`ringfence mfa list` shows what is in force"
+                raise FactorError("no codes are in force", code="totp_missing", hint=hint)
             db.execute(update(TOTP).where(TOTP.c.operator == operator).values(confirmed=REMOVED))
             step_to(db, operator, "admitted", now_us)
 
