@@ -215,8 +215,8 @@ fn decide_all(core: &Core, batch: &Batch, at_once: usize) {
             orders: &orders,
             cost: Cost {
                 weight: 1,
-                orders: at_once as u64,
-                items: at_once as u64,
+                orders: at_once as u32,
+                items: at_once as u32,
             },
         };
         let edge = core.admit(message.peer, now_us).unwrap();
