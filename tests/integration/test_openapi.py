@@ -73,8 +73,13 @@ BEFORE = {
     "POST /vault/{name}/remove": ["POST /vault"],
 }
 """What has to be done first."""
-NOTHING_FOR = {"POST /volumes/{month}/drop", "POST /erase", "POST /policies/load"}
-"""The gateway's only volume is the newest, it has seen no client, and it has no policies."""
+NOTHING_FOR = {
+    "POST /volumes/{month}/drop",
+    "POST /erase",
+    "POST /policies/load",
+    "POST /seal/rewrapped",
+}
+"""The only volume is the newest, no client was seen, there are no policies, and no seal."""
 NO_FACTOR_FOR = {
     "POST /mfa/totp/confirm",
     "POST /mfa/totp/remove",

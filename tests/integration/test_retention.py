@@ -12,6 +12,10 @@ import pytest
 
 from demo.stage import ringfence, running
 from ringfence import config, engine
+from ringfence.api import VolumeService, volumes
+from ringfence.config.folder import Folder
+from ringfence.identity import open_master
+from ringfence.identity.seal.standing import EVENT, VENUES, Standing
 from tests import forked
 
 ROOT = Path(__file__).parent.parent.parent
@@ -164,3 +168,23 @@ def test_a_removal_that_was_interrupted_is_finished(state: Path) -> None:
     ringfence("ledger", "retain", str(state), "--drop", "--yes", "--why", "five years")
     assert not left.exists()
     assert months(state)[0] == "2019-12"
+
+
+def test_what_only_a_volume_that_goes_says_of_the_vault_is_said_again(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, root = config.load(state / "ringfence.yaml"), open_master(Folder(state))
+    alone = engine.Engine(loaded.snapshot()).event_alone
+    first, second = engine.ledger_volumes(state / "ledger")[:2]
+    asked: list[tuple[int, int]] = []
+
+    def said(_: Path, start: int, end: int) -> dict[str, int]:
+        asked.append((start, end))
+        return {VENUES: 5}
+
+    monkeypatch.setattr(volumes, "said_between", said)
+    VolumeService(loaded, alone).drop("2019-11", "five years", "test")
+    assert asked == [(first.sequence, second.sequence)]
+    assert events(state, EVENT) == [{VENUES: 5}]
+    # The ledger begins later now, and a start still hears of it.
+    assert Standing.of(loaded, root).read().versions == {VENUES: 5}

@@ -59,6 +59,7 @@ POST /vault/{name}/remove         x     x     x        .       .
 POST /seal/rewrap                 x     .     .        .       .
 POST /seal/passkeys               x     .     .        .       .
 GET /seal/passkeys/{link}         x     .     .        .       .
+POST /seal/rewrapped              x     .     .        .       .
 POST /exports/shares              x     .     .        .       .
 POST /exports/files               x     .     .        .       .
 GET /holds                        x     x     x        x       x

@@ -29,6 +29,7 @@ LOCAL = {
     "POST /seal/rewrap": "tells what a command on the machine is about to do",
     "POST /seal/passkeys": "as above",
     "GET /seal/passkeys/{link}": "as above",
+    "POST /seal/rewrapped": "tells that it is done",
     "POST /exports/shares": "as above",
     "POST /exports/files": "what is approved is taken where the gateway runs",
     "POST /volumes/{month}/drop": "takes longer than an answer may",

@@ -195,6 +195,10 @@ class Client(FactorClient):
         found: dict[str, Any] = self._ask("GET", f"/seal/passkeys/{quote(link, safe='')}")
         return found
 
+    def tell_rewrapped(self) -> None:
+        """Have the ledger told which version the seal has now."""
+        self._ask("POST", "/seal/rewrapped")
+
     def export_shares(self, threshold: int, count: int, why: str) -> dict[str, Any]:
         """Ask for shares of the master key; another operator must ask, too."""
         body = {"threshold": threshold, "count": count, "why": why}

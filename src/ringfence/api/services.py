@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -31,6 +31,7 @@ from ringfence.config.folder import Folder
 from ringfence.engine import Engine
 from ringfence.identity import RootKey, Store, Vault
 from ringfence.identity.factor import RelyingParty
+from ringfence.identity.seal.standing import Standing
 
 __all__ = ["Services"]
 
@@ -54,6 +55,7 @@ class Services:
     """The venue keys, where it signs for a venue."""
     passkeys: PasskeyService | None
     """The links to its pages, where it has some."""
+    standing: Standing
 
     @classmethod
     def of(
@@ -64,6 +66,7 @@ class Services:
         engine: Engine,
         rules: KeyRules,
         vault: Vault | None,
+        standing: Standing,
     ) -> Services:
         """Make them as the configuration says. The engine runs."""
         record = partial(engine.event, durable=True)
@@ -88,15 +91,20 @@ class Services:
             VolumeService(loaded, record, engine.erase),
             factors,
             approvals,
-            SealService(record),
+            SealService(record, Folder(loaded.folder), standing),
             ExportService(master, record),
             ExportFiles(master, store, record, config.node, vault),
-            None if vault is None else VaultService(vault, loaded, record, engine),
+            None if vault is None else VaultService(vault, loaded, record, engine, standing),
             passkeys,
+            standing,
         )
 
-    def record_start(self, snapshot: bytes, policies: dict[str, Any] | None) -> None:
+    def record_start(
+        self, snapshot: bytes, policies: dict[str, Any] | None, have: Mapping[str, int]
+    ) -> None:
         """Record by which configuration this start decides, and what was changed before it.
+
+        `have`: which versions of seal and venue keys it has.
 
         Raises:
             EngineError: the ledger does not take it; the next start tells of the changes.
@@ -105,6 +113,7 @@ class Services:
         if (sha256 := self.policies.start(policies)) is not None:
             about["policies"] = sha256
         self.engine.event("config.loaded", about)
+        self.standing.tell(partial(self.engine.event, durable=True), have)
         PrincipalService(self.keys).record_earlier()
         self.keys.record_earlier()
         self.addresses.record_earlier()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from ringfence.config import Loaded
 from ringfence.config.section import read_name
 from ringfence.engine import Detail, Engine, Request, Seal, Secret, check_dialect, sign_request
 from ringfence.errors import EngineError, ExportError, VaultError
+from ringfence.identity.seal.standing import VENUES, Standing
 from ringfence.identity.stepup import May, refused
 from ringfence.identity.vault import Vault, VenueKey, read_material
 
@@ -66,8 +68,13 @@ class VaultService:
         loaded: Loaded,
         record: Record,
         engine: Engine | None = None,
+        standing: Standing | None = None,
     ) -> None:
-        """Keep what is needed; `engine` is started already, and signs for a venue."""
+        """Keep what is needed; `engine` is started already, and signs for a venue.
+
+        `standing` has the ledger told of each generation once it is written.
+        """
+        self._standing = standing
         self._vault = vault
         self._dialects = {file.value["name"]: file.value for file in loaded.dialects.values()}
         self._used = loaded.venue_keys()
@@ -101,7 +108,7 @@ class VaultService:
             detail = {**told(made, who, why), "replaces": "yes" if made.name in known else "no"}
             self._record("vault.put", detail | {"generation": self._vault.next()})
             known[made.name] = made
-            self._vault.write(known.values())
+            self._write(known)
             used = made.name in self._used
             return {**made.shown(), "used": used, "in_force": self._follow(known) and used}
 
@@ -119,13 +126,15 @@ class VaultService:
                 hint = "`ringfence vault list` shows the names"
                 raise VaultError(f"there is no venue key {name}", hint=hint)
             gone, generation = known.pop(name), self._vault.next()
-            self._vault.write(known.values())
+            self._write(known)
             followed = self._follow(known)
             self._record("vault.removed", told(gone, who, why) | {"generation": generation})
             return {**gone.shown(), "in_force": followed}
 
     def accept(self, why: str, who: str) -> list[dict[str, Any]]:
         """Take the file that lies there for the newest, whatever has been there; return its keys.
+
+        What is written is newer than all that the ledger has seen.
 
         Raises:
             VaultError: it cannot be opened.
@@ -134,10 +143,12 @@ class VaultService:
         why = read_why(why)
         with self._order:
             generation, known = self._vault.found()
+            if self._standing is not None:
+                self._vault.raise_to(self._standing.read().versions.get(VENUES, 0))
             detail: dict[str, str | int] = {"found": generation, "who": who}
             detail |= {"generation": self._vault.next()} | ({"why": why} if why else {})
             self._record("vault.accepted", detail)
-            self._vault.write(known.values())
+            self._write(known)
             return [key.shown() for key in known.values()]
 
     def take_in(
@@ -159,7 +170,7 @@ class VaultService:
                 known[key.name] = key
             detail = {**about, "who": who, "generation": self._vault.next()}
             self._record("vault.imported", detail | ({"why": why} if why else {}))
-            self._vault.write(known.values())
+            self._write(known)
             return [key.shown() for key in keys]
 
     def _check_fresh(self, key: VenueKey, known: Mapping[str, VenueKey]) -> None:
@@ -173,6 +184,13 @@ class VaultService:
                 hint = f"`ringfence vault remove {other.name}` first, if it is to be replaced"
                 said = f"the vault has {other.name} already, a key of {other.dialect}"
                 raise ExportError(said, hint=hint, code="export_there")
+
+    def _write(self, known: Mapping[str, VenueKey]) -> None:
+        """Write the vault, and have the ledger told that it is; else the next start tells it."""
+        generation = self._vault.write(known.values())
+        if self._standing is not None:
+            with suppress(EngineError):
+                self._standing.tell(self._record, {VENUES: generation})
 
     def _follow(self, keys: Mapping[str, VenueKey]) -> bool:
         """Let the engine follow the vault, and tell whether there is one."""

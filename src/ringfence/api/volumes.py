@@ -22,6 +22,7 @@ from ringfence.config import Loaded
 from ringfence.config.folder import Folder
 from ringfence.engine import Detail, Volume
 from ringfence.errors import EngineError, LedgerError
+from ringfence.identity.seal.standing import EVENT, said_between
 from ringfence.identity.stepup import May, refused
 from ringfence.ledger import beside
 from ringfence.ledger.hold import Hold, read_holds, write_holds
@@ -145,6 +146,9 @@ class VolumeService:
                 raise kept_back(month, reason)
             size, root = self._end(month, oldest.directory)
             end: dict[str, str | int] = {"volume": month, "size": size, "root": root}
+            # What only that volume says of vault and seal is said again: a start asks for it.
+            if said := said_between(self._ledger, oldest.sequence, newer[0].sequence):
+                self._record(EVENT, said)
             self._record("ledger.dropped", end | {"who": who, "why": read_why(why)})
             engine.drop_volume(self._ledger, month)
             # Made from the entries, and made again when somebody asks.

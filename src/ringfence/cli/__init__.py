@@ -45,6 +45,7 @@ from ringfence.cli import (
     status,
     unlock,
     vault,
+    vault_accept,
     vault_export,
     vault_import,
     vault_seal,
@@ -137,7 +138,7 @@ safe = typer.Typer(help="Keep the keys that sign for a venue, and the folder's o
 safe.command("put")(vault.put)
 safe.command("list")(vault.list_keys)
 safe.command("remove")(vault.remove)
-safe.command("accept")(vault.accept)
+safe.command("accept")(vault_accept.accept)
 safe.command("status")(vault_seal.status)
 safe.command("rewrap")(vault_seal.rewrap)
 safe.command("unseal-check")(vault_seal.unseal_check)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ringfence.identity import Store, Vault
     from ringfence.identity.feed import Feed
     from ringfence.identity.opened import Opened
+    from ringfence.identity.seal.standing import Standing
 
 __all__ = ["serve"]
 
@@ -78,6 +79,9 @@ class Started:
     snapshot: bytes
     store: Store
     vault: Vault | None
+    standing: Standing
+    have: dict[str, int]
+    """Which versions of seal and venue keys it was started with."""
     source: Store
     feed: Feed
     """What other gateways change in the store, from before the engine was filled on."""
@@ -95,17 +99,26 @@ def run(state: Opened, folder: Folder, drain_ms: int, as_json: bool) -> None:
     engine = begun.engine
     try:
         services = Services.of(
-            loaded, state.master, begun.store, engine, rules_of(loaded), begun.vault
+            loaded,
+            state.master,
+            begun.store,
+            engine,
+            rules_of(loaded),
+            begun.vault,
+            begun.standing,
         )
         try:
             # So that the ledger tells by which configuration its decisions were made.
-            services.record_start(begun.snapshot, begun.content["policy"])
+            services.record_start(begun.snapshot, begun.content["policy"], begun.have)
         except EngineError as e:
             # Orders are refused then; reads go on, and so do we.
             warn(f"the ledger does not take what happened before this start: {e}")
         with ExitStack() as stack:
             stand(stack, begun, services, loaded, folder)
-            with keeping(services.keys, warn), services.bans.keeping(warn):
+            with (
+                keeping(services.keys, warn, standing=begun.standing),
+                services.bans.keeping(warn),
+            ):
                 ready(begun.heard_at, loaded, folder, as_json)
                 signal.sigwait(STOP)
             threading.Thread(target=hurry, args=[engine], daemon=True).start()
@@ -119,7 +132,8 @@ def start(state: Opened, folder: Folder) -> Started:
     """Start the engine with what the store and the vault have; what the folder held open is closed.
 
     Raises:
-        VaultError: the vault cannot be opened: nothing is written over it.
+        VaultError: the vault cannot be opened, or was put back: nothing is written over it.
+        SealError: the seal was put back.
     """
     from ringfence.api import ensure_owner
     from ringfence.api.addresses import for_engine
@@ -132,6 +146,7 @@ def start(state: Opened, folder: Folder) -> Started:
     from ringfence.identity.database import Database
     from ringfence.identity.feed import Feed
     from ringfence.identity.seal.folder import floor_of
+    from ringfence.identity.seal.standing import SEAL, VENUES, Standing
     from ringfence.identity.subtree import SubtreeKey
 
     loaded, master = state.loaded, state.master
@@ -140,6 +155,10 @@ def start(state: Opened, folder: Folder) -> Started:
     vault = None if (path := loaded.vault()) is None else Vault(path, master, floor_of(folder))
     signing = {} if vault is None else vault.read()
     tell_missing(loaded, set(signing))
+    # What the ledger has seen newer stops the start, too.
+    standing, have = Standing.of(loaded, master).read(), {SEAL: state.seal_version}
+    have |= {} if vault is None else {VENUES: vault.found()[0]}
+    standing.check(have)
     if isinstance(master, SubtreeKey) and (count := elsewhere(store, master.home)):
         said = f"this gateway has shard {master.home} alone: {count} credentials"
         warn(f"{said} of other shards are unknown to it [{ShardError.code}]")
@@ -160,7 +179,9 @@ def start(state: Opened, folder: Folder) -> Started:
     tls = None if pages is None else tls_of(pages, state.lies)
     # The engine has read its keys; nobody else can from here on.
     state.close()
-    return Started(engine, heard_at, content, snapshot, store, vault, source, feed, way, tls)
+    return Started(
+        engine, heard_at, content, snapshot, store, vault, standing, have, source, feed, way, tls
+    )
 
 
 def stand(

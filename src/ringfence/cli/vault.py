@@ -23,7 +23,7 @@ from ringfence.errors import FileError, VaultError
 if TYPE_CHECKING:
     from ringfence.api import Vaults
 
-__all__ = ["accept", "list_keys", "put", "remove"]
+__all__ = ["list_keys", "put", "remove", "vaults"]
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The key, as `egress` names it.")]
 
@@ -40,6 +40,7 @@ def vaults(config: Path) -> Iterator[Vaults]:
     from ringfence.identity import Vault
     from ringfence.identity.opened import opened_state
     from ringfence.identity.seal.folder import floor_of
+    from ringfence.identity.seal.standing import Standing
 
     loaded = configuration.load(config)
     path = loaded.vault()
@@ -52,7 +53,8 @@ def vaults(config: Path) -> Iterator[Vaults]:
         with opened_state(loaded, unlock(loaded)) as state:
             alone = engine.Engine(state.snapshot()).event_alone
             vault = Vault(path, state.master, floor_of(Folder(loaded.folder)))
-            service = VaultService(vault, loaded, alone)
+            standing = Standing.of(loaded, state.master)
+            service = VaultService(vault, loaded, alone, standing=standing)
             yield AskedVault(service, who, judge(loaded, state.master))
 
 
@@ -117,23 +119,6 @@ def remove(
         say_json(done)
     else:
         print(f"{name} is no longer in the vault")
-
-
-def accept(
-    config: ConfigOption = DEFAULT_CONFIG, why: WhyOption = "", as_json: JsonOption = False
-) -> None:
-    """Take the sealed file that lies there for the newest, when the newest is lost for good."""
-    from ringfence.api import AskedVault
-
-    with vaults(config) as service:
-        if not isinstance(service, AskedVault):
-            hint = "stop it first: while it runs, its file is the newest"
-            raise VaultError("a gateway runs, so nothing is lost", hint=hint)
-        keys = service.accept(why)
-    if as_json:
-        say_json(keys)
-    else:
-        print(f"the vault holds {', '.join(one['name'] for one in keys) or 'nothing'}")
 
 
 def secret(file: Path | None) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,7 @@ from ringfence.cli.stopped import judge
 from ringfence.cli.unlock import unlock
 from ringfence.cli.vault_passkey import passkey_kek
 from ringfence.config.folder import Folder
-from ringfence.errors import SealError
+from ringfence.errors import GatewayError, SealError
 
 if TYPE_CHECKING:
     from ringfence.config import Loaded
@@ -61,10 +61,12 @@ def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -
 def unseal_check(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Open the state folder as a start would, every key of it, and start nothing."""
     from ringfence.identity.opened import opened_state
+    from ringfence.identity.seal.standing import SEAL, Standing
 
     loaded = configuration.load(config)
     with opened_state(loaded, unlock(loaded)) as state:
         state.check()
+        Standing.of(loaded, state.master).read().check({SEAL: state.seal_version})
         count = len(state.files)
     if as_json:
         say_json({"opens": True, "sealed": count > 0})
@@ -109,8 +111,11 @@ def rewrap(
             fresh = Unlock(new_unlock_file, new_unlock_fd, "that shall open it from now on")
             kek = passkey_kek(loaded, opening, fresh) if to == PASSKEY else make_kek(to, fresh)
             fresh.forget()
-        with telling(config, loaded, opening, kek, adopt or [], why):
+        with telling(config, loaded, opening, kek, adopt or [], why) as done:
             book = go(folder, opening, kek, key_files(loaded), adopt or [])
+            with suppress(GatewayError):
+                # What is not told now, the next start tells.
+                done(book.version)
         if kek is not None:
             kek.close()
     if as_json:
@@ -144,10 +149,11 @@ def telling(
     kek: Kek | None,
     clear: list[str],
     why: str,
-) -> Iterator[None]:
-    """Tell the ledger, durably, what is about to be done; then let it be done."""
+) -> Iterator[Callable[[int], None]]:
+    """Tell the ledger, durably, what is about to be done; yield what tells that it is."""
     from ringfence.api.seal import SealService, named
     from ringfence.identity.opened import laid
+    from ringfence.identity.seal.standing import SEAL, Standing
 
     before = "nothing" if opening is None else named(opening.kek.describe())
     after = before if kek is None else named(kek.describe())
@@ -155,12 +161,14 @@ def telling(
     with attached(config) as (_folder, gateway, who):
         if gateway is not None:
             gateway.tell_rewrap(before, after, version, why)
-        else:
-            with laid(loaded, opening, clear) as state:
-                judge(loaded, state.master)("seal.rewrap", "")
-                alone = engine.Engine(state.snapshot()).event_alone
-                SealService(alone).rewrap(before, after, version, who, why)
-        yield
+            yield lambda _: gateway.tell_rewrapped()
+            return
+        with laid(loaded, opening, clear) as state:
+            judge(loaded, state.master)("seal.rewrap", "")
+            alone = engine.Engine(state.snapshot()).event_alone
+            SealService(alone).rewrap(before, after, version, who, why)
+            standing = Standing.of(loaded, state.master)
+            yield lambda made: standing.tell(alone, {SEAL: made})
 
 
 def elsewhere(word: str, folder: Path) -> None:

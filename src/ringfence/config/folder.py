@@ -56,6 +56,11 @@ class Folder:
         return self.path / "watch.cursor"
 
     @property
+    def standing(self) -> Path:
+        """Up to where the ledger was read for what it says of seal and venue keys."""
+        return self.path / "standing.json"
+
+    @property
     def socket(self) -> Path:
         """Where a running gateway takes commands."""
         return self.path / "admin.sock"

@@ -33,6 +33,8 @@ class Opened:
     loaded: Loaded
     master: RootKey
     files: dict[str, str] = field(default_factory=dict)
+    seal_version: int = 0
+    """0: it is not sealed."""
     _handles: list[int] = field(default_factory=list)
 
     def snapshot(self, admin: Mapping[str, Any] | None = None) -> bytes:
@@ -114,6 +116,7 @@ def laid(
         SealError: a file is not the one that belongs to the seal.
     """
     state = Opened(loaded, root or root_of(Folder(loaded.folder), opening, loaded.store()))
+    state.seal_version = 0 if opening is None else opening.book.version
     try:
         for name in () if opening is None else opening.book.items:
             if opening is not None and name not in (*ROOTS, *clear):

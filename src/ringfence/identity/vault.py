@@ -145,8 +145,8 @@ class Vault:
         """Return the generation that is written next."""
         return max(self.found()[0], self._highest()) + 1
 
-    def write(self, keys: Iterable[VenueKey]) -> None:
-        """Seal `keys` in the place of all that there were; durable on return.
+    def write(self, keys: Iterable[VenueKey]) -> int:
+        """Seal `keys` in the place of all that there were; durable on return of the generation.
 
         Raises:
             FileError: it cannot be written; then what was there still is.
@@ -167,6 +167,13 @@ class Vault:
             self._floor.lay()
         replace_private(self._path, b"\n".join([head, *map(base64.b64encode, parts), b""]))
         if self._floor is not None:
+            self._floor.lift(ITEM, generation)
+        return generation
+
+    def raise_to(self, generation: int) -> None:
+        """Let what is written next be newer than `generation`, whatever lies there."""
+        if self._floor is not None:
+            self._floor.lay()
             self._floor.lift(ITEM, generation)
 
     def _opened(self, wrapped: list[bytes], head: bytes) -> AESGCMSIV:

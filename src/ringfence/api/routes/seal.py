@@ -62,6 +62,10 @@ def router(seal: SealService, passkeys: PasskeyService | None) -> APIRouter:
     def released(link: str, operator: Operator) -> object:
         return paged(passkeys).released(link, operator.name)
 
+    @made.post("/rewrapped")
+    def rewrapped() -> dict[str, int]:
+        return {"version": seal.rewrapped()}
+
     return made
 
 

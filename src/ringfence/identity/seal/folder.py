@@ -198,6 +198,18 @@ def rewrap(
             keys[name][:] = bytes(KEY_BYTES)
 
 
+def raised(folder: Folder, opening: Opening, version: int, names: Sequence[str]) -> int:
+    """Write a folder's seal anew, under the same key, newer than `version`; return what it is then.
+
+    The caller holds `sealing`.
+
+    Raises:
+        FileError: as `rewrap`.
+    """
+    newer = replace(opening, book=replace(opening.book, version=version))
+    return rewrap(folder, newer, None, names).version
+
+
 def grown(
     folder: Folder,
     opening: Opening | None,
