@@ -319,6 +319,7 @@ def test_the_commands_bring_a_shard_from_one_gateway_to_another(
 
     bring = ("vault", "import", str(out), "--key", str(key), "-c", there)
     failed("export_unconfirmed", *bring)
+    failed("export_unconfirmed", *bring, "--sha256", "0" * 64)
     (tmp_path / "other").write_bytes(private_pem(X25519PrivateKey.generate()))
     (tmp_path / "other").chmod(0o600)
     sure = ("--sha256", taken["sha256"])
