@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,9 +13,12 @@ from typing import Any, cast
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from demo.stage import LAUNCH, ringfence, running
 from ringfence.api import AskedVault, VaultService, approvals
 from ringfence.api.export_files import ExportFiles
 from ringfence.config import shipped_dialects
+from ringfence.config.certificate import private_pem
+from ringfence.config.folder import write_private
 from ringfence.config.model import Approval
 from ringfence.config.text import read_document
 from ringfence.errors import EngineError, ExportError, StepUpError, VaultError
@@ -281,3 +285,29 @@ def test_taking_in_needs_the_step_up_that_putting_a_key_needs(tmp_path: Path) ->
     asked = AskedVault(Other(tmp_path).service, "bob")
     with pytest.raises(StepUpError):
         asked.take_in([MAIN], {}, "")
+
+
+def test_the_command_takes_venue_keys_into_a_folder_and_its_gateway_knows_them(
+    tmp_path: Path,
+) -> None:
+    state, key, file = tmp_path / "state", tmp_path / "key", tmp_path / "out"
+    never = ("--plain", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9")
+    ringfence("init", "--egress", *never, str(state))
+    write_private(key, private_pem(KEY))
+    mine = replace(MAIN, dialect="binance", passphrase=None)
+    what = {"venue_keys": [{"name": "main"}]}
+    now_us = time.time_ns() // 1_000
+    head = Head("id", "gw1", what, TO.fingerprint, now_us, now_us + LASTS_US)
+    file.write_bytes(sealed(head, json.dumps([mine.row()]).encode(), TO))
+    there = ("-c", str(state / "ringfence.yaml"))
+    bring = ("vault", "import", str(file), "--key", str(key), *there)
+    sure = ("--sha256", digest(file.read_bytes()))
+    with running(tmp_path / "log", "serve", *there):
+        refused = LAUNCH.completed([*bring, *sure])
+        assert "[gateway_running]" in refused.stderr
+    assert ringfence(*bring, *sure)["from"] == "gw1"
+    assert "[export_there]" in LAUNCH.completed([*bring, *sure]).stderr
+    with running(tmp_path / "log", "serve", *there):
+        listed: Any = ringfence("vault", "list", *there)
+    assert [(one["name"], one["key_id"]) for one in listed] == [("main", "id-1")]
+    assert SECRET not in (tmp_path / "log").read_text()
