@@ -14,7 +14,8 @@ from tests.integration.venues import VENUES, Place, client, fetch_order
 
 DENIED = {"kucoin": ccxt.AuthenticationError}
 """What the venue's own code comes to in ccxt, where it is no denial there."""
-
+WAITING = ("bybit", "deribit", "kucoin")
+"""Those of which orders that wait for a price pass; ccxt's of the others have no route."""
 
 pytestmark = pytest.mark.parametrize("place", VENUES, indirect=True, scope="module")
 
@@ -54,6 +55,23 @@ def test_ccxt_trades_at_the_market_and_sees_money_and_trades(place: Place) -> No
     trades = [trade for trade in exchange.fetch_my_trades(symbol) if trade["order"] == sold["id"]]
     assert {trade["side"] for trade in trades} == {"sell"}
     assert sum(trade["amount"] for trade in trades) == pytest.approx(amount)
+
+
+def test_an_order_that_waits_for_a_price_is_judged_by_it(place: Place) -> None:
+    exchange, v = place.client(), place.venue
+
+    def stop(price: float) -> str:
+        with pytest.raises(ccxt.BaseError) as refused:
+            exchange.create_order(
+                v.symbol, "market", "sell", v.amount, None, {"stopLossPrice": price}
+            )
+        return str(refused.value)
+
+    # The paper venue has none, and says so of what reaches it.
+    far, near = stop(9_000_000), stop(40_000)
+    assert ("outside the band" in far) == (v.name in WAITING)
+    assert "outside the band" not in near
+    assert exchange.fetch_open_orders(v.symbol) == []
 
 
 def test_ccxt_edits_an_order_and_the_guard_judges_it(place: Place) -> None:

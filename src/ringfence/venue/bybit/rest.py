@@ -72,7 +72,8 @@ def place(exchange: Exchange, params: Params, account: str) -> Any:
     time_in_force = params.get("timeInForce") or "GTC"
     if kind == "LIMIT" and time_in_force == "PostOnly":
         kind, time_in_force = "LIMIT_MAKER", "GTC"
-    if kind is None or time_in_force not in TIMES:
+    # One that waits for a price would be placed at once.
+    if kind is None or time_in_force not in TIMES or params.get("triggerPrice"):
         raise VenueRefusal(-1116, "Invalid orderType.")
     # A market buy is by amount unless it says otherwise.
     unit = params.get("marketUnit") or ("quoteCoin" if side == "BUY" else "baseCoin")
