@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use ringfence_core::credential::{CredentialTable, State};
 
-use super::Pushing;
+use super::{Pushing, Settled};
 use crate::minted::tests::credential;
 
 /// How long a call may take that nothing holds back, on a machine that is busy.
@@ -60,18 +60,23 @@ fn by_the_lock(pushing: &Pushing, look: Look<'_>, write: Write<'_>) {
     pushing.write(|_| look(), write);
 }
 
+/// As whoever has changed a key does.
+fn settled(pushing: &Pushing) {
+    let Settled(()) = pushing.settle();
+}
+
 #[test]
 fn a_revocation_returns_only_when_what_was_looked_at_before_it_is_written() {
     let pushing = Pushing::default();
     let push = |look: Look<'_>, write: Write<'_>| by_the_lock(&pushing, look, write);
-    assert!(!writes_after_the_call(push, || drop(pushing.settle())));
+    assert!(!writes_after_the_call(push, || settled(&pushing)));
 }
 
 /// The same with either side taken away, or let go of between looking and writing: this is what it stands against.
 #[test]
 fn without_the_lock_it_is_written_after_the_call_has_returned() {
     let pushing = Pushing::default();
-    let settle = || drop(pushing.settle());
+    let settle = || settled(&pushing);
     let bare = |look: Look<'_>, write: Write<'_>| write(look());
     assert!(writes_after_the_call(bare, settle));
     let let_go = |look: Look<'_>, write: Write<'_>| {
@@ -109,7 +114,7 @@ fn what_is_looked_at_after_the_call_is_never_written() {
                 });
             }
             keys.set_state("k", State::Deactivated).unwrap();
-            let _settled = pushing.settle();
+            settled(&pushing);
             returned.store(true, Ordering::SeqCst);
         });
         assert!(!late.into_inner());
