@@ -19,7 +19,7 @@ from ringfence import config
 from ringfence.engine import Engine
 from ringfence.identity import MasterKey
 
-__all__ = ["main", "weigh"]
+__all__ = ["main", "resident_bytes", "weigh"]
 
 
 def resident_bytes() -> int:

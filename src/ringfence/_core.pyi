@@ -60,12 +60,16 @@ class Engine:
     """A gateway: its listeners, controls and ledger."""
 
     def __new__(cls, snapshot: bytes) -> Engine: ...
-    def start(
-        self, credentials: bytes, venue_keys: bytes, withdrawal_addresses: bytes
-    ) -> list[str]:
-        """Take credentials, venue keys and withdrawal addresses, open the ledger, listen.
+    def begin(self, shards: bytes) -> None:
+        """Begin to take credentials for `start`; `shards`: a JSON object of base64 by number."""
 
-        Returns the addresses in the listeners' order, with the ports that the system chose.
+    def load(self, credentials: bytes) -> int:
+        """Take a part of the credentials that `start` starts with: a JSON array."""
+
+    def start(self, venue_keys: bytes, withdrawal_addresses: bytes) -> list[str]:
+        """Take venue keys and withdrawal addresses, open the ledger, listen.
+
+        Returns where, in the listeners' order.
         """
 
     def stop(self, drain_ms: int) -> None:

@@ -38,8 +38,9 @@ from ringfence.errors import (
 )
 from ringfence.identity import Credential, MasterKey, Store
 from ringfence.identity.bulk import engine_records
-from ringfence.identity.derivation import Places
+from ringfence.identity.derivation import Place, Places
 from ringfence.identity.principal import Principal
+from ringfence.identity.records import engine_records_of
 
 MADE = Credential("key-0000", "alice", "ed25519", ("read",), ("10.0.0.0/8",), "active", 1)
 MADE = replace(MADE, public_key=bytes(range(32)))
@@ -291,8 +292,14 @@ def test_an_id_in_use_keeps_its_secret_when_it_is_asked_for_again(
     assert places.find("key-0001") is None
 
 
-def test_all_credentials_reach_the_engine_as_one_by_one(store: Store) -> None:
-    master = MasterKey(bytes(32))
+def test_all_credentials_reach_the_engine_as_one_by_one(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringfence.identity.bulk.ROWS", 2)
+    places = Places(tmp_path / "state.db")
+    places.take("key-0006", Place("alice"))
+    places.take("key-0007", Place("desk", 4))
+    master = MasterKey(bytes(32), places)
     store.principals.add(Principal("acme", "organisation", 1), "ann")
     store.principals.add(Principal("desk", "account", 1, parent="acme"), "ann")
     made = [
@@ -303,6 +310,8 @@ def test_all_credentials_reach_the_engine_as_one_by_one(store: Store) -> None:
         replace(MADE, key_id="key-0003", state="destroyed", public_key=None),
         replace(MADE, key_id="key-0004", state="compromised", public_key=None),
         replace(MADE, key_id="key-0005", state="deactivated"),
+        replace(MADE, key_id="key-0006", algorithm="hmac-sha256", public_key=None),
+        replace(MADE, key_id="key-0007", algorithm="hmac-sha256", public_key=None, generation=2),
     ]
     store.add_all(made, "ann")
     store.principals.step("acme", "suspend", "ann", "", 2)
@@ -311,10 +320,19 @@ def test_all_credentials_reach_the_engine_as_one_by_one(store: Store) -> None:
             master,
             held=one.account == "desk",
             standing=store.principals.standing(one.account),
+            place=places.find(one.key_id),
         )
         for one in made
         if one.verifiable
     ]
     assert alone[1]["standing"] == {"kind": "account", "above": [["organisation", "acme"]]}
-    assert len(alone) == 5
-    assert json.loads(engine_records(store, master)) == alone
+    assert len(alone) == 7
+    assert set(master.shards()) == {0, 4}
+    found = [one for part in engine_records(store, master) for one in json.loads(part)]
+    assert alone == engine_records_of(store, master, [one.key_id for one in made])
+    # Of all at once, secrets that have a place do not leave the master key.
+    for one in alone[-2:]:
+        del one["material"]
+    alone[-2]["derived"] = {"shard": 0, "generation": 1}
+    alone[-1]["derived"] = {"shard": 4, "generation": 2, "account": "desk"}
+    assert found == alone

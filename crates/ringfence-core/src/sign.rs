@@ -3,6 +3,7 @@
 use crate::session::Coverage;
 
 mod content;
+mod derived;
 mod ecdsa;
 mod ed25519;
 mod encoding;
@@ -11,6 +12,7 @@ mod recovered;
 mod signer;
 mod verifying;
 
+pub use derived::ShardKey;
 pub use ecdsa::EcdsaForm;
 pub use encoding::{Encoding, SignatureEncodings};
 pub use hmac::{Digest, HmacForm, SecretForm};

@@ -8,11 +8,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ringfence_core::budget::{Cost, Meter};
-use ringfence_core::credential::{CredentialTable, State};
+use ringfence_core::credential::State;
 use ringfence_core::egress::Egress;
-use ringfence_core::principal::Standing;
 use ringfence_core::proof::Proof;
-use ringfence_core::refusal::Code;
 use ringfence_ledger::{Commitment, SigningKey, Value};
 use ringfence_policy::set::PolicySet;
 use tokio::sync::{Notify, watch};
@@ -28,6 +26,7 @@ use crate::listen::{Door, bind, claim};
 use crate::nonce::Nonces;
 use crate::open::{open_ledger, settled};
 use crate::record;
+use crate::roll::{Roll, put, refused};
 use crate::shared::{Parts, Shared, Speech};
 use crate::snapshot::{
     AddressBook, CredentialRecord, IssuerConfig, ListenerConfig, Snapshot, VenueKeyRecord, issuers,
@@ -83,11 +82,28 @@ impl Gate {
         venue_keys: Vec<VenueKeyRecord>,
         addresses: AddressBook,
     ) -> Result<Self, GateError> {
+        let roll = Roll::default();
+        roll.take(credentials)?;
+        Self::start_by(snapshot, roll, venue_keys, addresses)
+    }
+
+    /// As [`Gate::start_with`], with credentials that were taken already.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError`]; nothing is left running.
+    pub fn start_by(
+        snapshot: &Snapshot,
+        roll: Roll,
+        venue_keys: Vec<VenueKeyRecord>,
+        addresses: AddressBook,
+    ) -> Result<Self, GateError> {
         let notified: Vec<Arc<Notify>> = (0..snapshot.engine.threads)
             .map(|_| Arc::default())
             .collect();
-        let parts = Parts::build(snapshot)?;
-        put(&parts.core.credentials, credentials)?;
+        let mut parts = Parts::build(snapshot)?;
+        let Roll { table, shards } = roll;
+        parts.core.credentials = table;
         addresses.put(&parts.core.withdrawals.addresses)?;
         let ring = Ring::default();
         if let Some(egress) = &parts.core.egress {
@@ -95,7 +111,7 @@ impl Gate {
         }
         let mut doors = doors(snapshot, &parts.speeches)?;
         let (ledger, damage) = open_ledger(snapshot, notified.clone())?;
-        let shared = Arc::new(Shared::new(parts, snapshot.http, ledger, ring)?);
+        let shared = Arc::new(Shared::new(parts, snapshot.http, ledger, ring, shards)?);
         let sockets = open_sockets(snapshot.engine.threads, &mut doors)?;
         let addresses = doors.iter().map(|door| door.address).collect();
         let (stage, watched) = watch::channel(Stage::Serving);
@@ -144,7 +160,8 @@ impl Gate {
     ///
     /// [`GateError::Credential`].
     pub fn put_credentials(&self, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
-        let count = put(&self.shared.core.credentials, records);
+        let Shared { core, shards, .. } = &*self.shared;
+        let count = put(&core.credentials, shards, records);
         self.shared.silence();
         count
     }
@@ -478,31 +495,4 @@ fn doors(
         })
     };
     snapshot.listeners.iter().enumerate().map(door).collect()
-}
-
-fn put(table: &CredentialTable, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
-    let checked = records.into_iter().map(CredentialRecord::check);
-    let checked = checked.collect::<Result<Vec<_>, _>>()?;
-    let count = checked.len();
-    // A million credentials stand in a few places.
-    let mut standings: HashSet<Arc<Standing>> = HashSet::new();
-    for mut new in checked {
-        if let Some(own) = new.standing.take() {
-            let known = standings.get(&own).cloned();
-            new.standing = Some(known.unwrap_or_else(|| {
-                standings.insert(Arc::clone(&own));
-                own
-            }));
-        }
-        let key_id = new.key_id.to_string();
-        table.put(new).map_err(|code| refused(&key_id, code))?;
-    }
-    Ok(count)
-}
-
-fn refused(key_id: &str, code: Code) -> GateError {
-    GateError::Credential {
-        key_id: key_id.to_owned(),
-        what: code.hint().to_owned(),
-    }
 }

@@ -52,6 +52,7 @@ mod receipts;
 mod record;
 mod refuse;
 mod relay;
+mod roll;
 mod serve;
 mod shared;
 pub mod snapshot;
@@ -65,6 +66,7 @@ mod watch;
 pub use error::GateError;
 pub use gate::{Gate, StateChange, check};
 pub use open::record_alone;
+pub use roll::Roll;
 pub use snapshot::{
-    AddressBook, BanRecord, CredentialRecord, IssuerConfig, Snapshot, VenueKeyRecord,
+    AddressBook, BanRecord, CredentialRecord, IssuerConfig, Shards, Snapshot, VenueKeyRecord,
 };

@@ -43,8 +43,8 @@ use crate::minted::Minted;
 use crate::pushing::{Pushing, Settled};
 use crate::receipts::Receipts;
 use crate::snapshot::{
-    AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, Snapshot, compile_bans,
-    issuers,
+    AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, Shards, Snapshot,
+    compile_bans, issuers,
 };
 use crate::usage::UsageFields;
 
@@ -76,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) lent: Lent,
     pub(crate) ring: Ring,
     pub(crate) pushing: Pushing,
+    /// What credentials' secrets are derived from.
+    pub(crate) shards: Shards,
     /// Until when what is known of credentials may be acted by.
     pub(crate) lease: Lease,
     /// Told whenever a credential has changed, or a private stream's token was ended.
@@ -158,6 +160,7 @@ impl Shared {
         http: HttpConfig,
         ledger: Ledger,
         ring: Ring,
+        shards: Shards,
     ) -> Result<Self, GateError> {
         let Parts {
             core,
@@ -188,6 +191,7 @@ impl Shared {
             lent: Lent::new().map_err(|_| no_randomness())?,
             ring,
             pushing: Pushing::default(),
+            shards,
             lease: Lease::new(),
             changes: watch::Sender::new(()),
             boot: boot_id()?,

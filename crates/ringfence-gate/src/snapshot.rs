@@ -1,32 +1,24 @@
 //! The configuration as Python hands it over: one JSON document, checked strictly. Paths are absolute.
 
 mod ban;
+mod credential;
 mod egress;
 mod issuer;
 mod withdrawal;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use ringfence_core::address::Cidr;
-use ringfence_core::credential::{NewCredential, State};
 use ringfence_core::edge::Quotas;
-use ringfence_core::operation::Scopes;
-use ringfence_core::principal::{Above, Kind, Standing};
-use ringfence_core::session::{Coverage, Demands, Thumbprint};
-use ringfence_core::sign::{Algorithm, VerifyingKey};
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use crate::error::GateError;
 
 use crate::watch::Patience;
 pub(crate) use ban::compile as compile_bans;
 pub use ban::{BanRecord, BansConfig, StepConfig};
+pub use credential::{CredentialRecord, Shards};
 pub(crate) use egress::Sealer;
 pub use egress::{EgressConfig, TransferRule, VenueKeyRecord};
 pub(crate) use issuer::issuers;
@@ -399,159 +391,5 @@ impl Snapshot {
             ));
         }
         Ok(snapshot)
-    }
-}
-
-/// A credential as Python hands it over.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CredentialRecord {
-    key_id: String,
-    account: String,
-    algorithm: String,
-    /// Base64 of the HMAC secret, the raw Ed25519 public key or the RSA key's DER.
-    material: Zeroizing<String>,
-    scopes: Vec<String>,
-    allow: Vec<String>,
-    #[serde(default)]
-    demands: Option<DemandsRecord>,
-    expires_us: Option<u64>,
-    state: String,
-    /// Whether its account is out of use; none: as it was.
-    #[serde(default)]
-    held: Option<bool>,
-    /// What its account is and stands under; none: an account by itself.
-    #[serde(default)]
-    standing: Option<StandingRecord>,
-}
-
-/// What a principal is, and who stands above it: kinds and names, from the nearest.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StandingRecord {
-    kind: String,
-    above: Vec<(String, String)>,
-}
-
-impl StandingRecord {
-    /// Returns it as the core has it; the kind that is none, if one is.
-    fn check(self) -> Result<Standing, String> {
-        let kind = |text: String| Kind::parse(&text).ok_or(text);
-        let above = self.above.into_iter().map(|(text, name)| {
-            Ok(Above {
-                kind: kind(text)?,
-                name: name.into(),
-            })
-        });
-        Ok(Standing {
-            above: above.collect::<Result<_, String>>()?,
-            kind: kind(self.kind)?,
-        })
-    }
-}
-
-/// What a credential asks for beside its signature.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct DemandsRecord {
-    coverage: CoverageName,
-    /// SHA-256 of client certificates in DER, in hexadecimal.
-    certificates: Vec<String>,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum CoverageName {
-    #[default]
-    Venue,
-    Whole,
-}
-
-impl DemandsRecord {
-    /// Returns it as the core has it; the certificate that is none, if one is.
-    fn check(&self) -> Result<Demands, &str> {
-        let certificates = self.certificates.iter();
-        let certificates = certificates.map(|text| thumbprint(text).ok_or(text.as_str()));
-        Ok(Demands {
-            coverage: match self.coverage {
-                // What each operation asks for.
-                CoverageName::Venue => Coverage::Name,
-                CoverageName::Whole => Coverage::Whole,
-            },
-            certificates: certificates.collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-/// Reads 64 hexadecimal digits.
-fn thumbprint(text: &str) -> Option<Thumbprint> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let mut thumbprint = Thumbprint::default();
-    if !rest.is_empty() || pairs.len() != thumbprint.len() {
-        return None;
-    }
-    for (byte, pair) in thumbprint.iter_mut().zip(pairs) {
-        pair.iter().all(u8::is_ascii_hexdigit).then_some(())?;
-        let digits = std::str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(thumbprint)
-}
-
-impl CredentialRecord {
-    /// Parses a JSON array of records.
-    ///
-    /// # Errors
-    ///
-    /// [`GateError::Config`].
-    pub fn parse_all(json: &[u8]) -> Result<Vec<Self>, GateError> {
-        serde_json::from_slice(json).map_err(|e| GateError::config("credentials", e))
-    }
-
-    /// Checks one record.
-    ///
-    /// # Errors
-    ///
-    /// [`GateError::Credential`] with what is wrong.
-    pub fn check(self) -> Result<NewCredential, GateError> {
-        let key_id = self.key_id;
-        let wrong = |what: &dyn std::fmt::Display| GateError::Credential {
-            key_id: key_id.clone(),
-            what: what.to_string(),
-        };
-        let algorithm =
-            Algorithm::parse(&self.algorithm).ok_or_else(|| wrong(&"unknown algorithm"))?;
-        let material = Zeroizing::new(
-            STANDARD
-                .decode(self.material.as_bytes())
-                .map_err(|_| wrong(&"material is not base64"))?,
-        );
-        let key = VerifyingKey::from_parts(algorithm, &material).map_err(|e| wrong(&e))?;
-        let scopes = Scopes::parse(self.scopes.iter().map(String::as_str))
-            .map_err(|name| wrong(&format!("unknown scope {name:?}")))?;
-        let allow = self
-            .allow
-            .iter()
-            .map(|text| Cidr::parse(text))
-            .collect::<Result<_, _>>();
-        let demands = self.demands.unwrap_or_default();
-        let demands = demands
-            .check()
-            .map_err(|text| wrong(&format!("{text:?} is no certificate's SHA-256")))?;
-        let standing = self.standing.map(StandingRecord::check).transpose();
-        let standing =
-            standing.map_err(|text| wrong(&format!("{text:?} is no kind of principal")))?;
-        Ok(NewCredential {
-            account: self.account.into(),
-            key,
-            scopes,
-            allow: allow.map_err(|e| wrong(&e))?,
-            demands,
-            expires_us: self.expires_us,
-            state: State::parse(&self.state).ok_or_else(|| wrong(&"unknown state"))?,
-            held: self.held,
-            standing: standing.map(Arc::new),
-            key_id: key_id.into(),
-        })
     }
 }

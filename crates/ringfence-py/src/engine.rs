@@ -8,8 +8,8 @@ use pyo3::types::PyBytes;
 use ringfence_core::credential::State;
 use ringfence_core::proof::Proof;
 use ringfence_gate::{
-    AddressBook, BanRecord, CredentialRecord, Gate, IssuerConfig, Snapshot, VenueKeyRecord,
-    record_alone,
+    AddressBook, BanRecord, CredentialRecord, Gate, IssuerConfig, Roll, Shards, Snapshot,
+    VenueKeyRecord, record_alone,
 };
 use ringfence_ledger::Value;
 use serde_json::Map;
@@ -22,6 +22,8 @@ use crate::policy::{PolicySet, answer};
 #[pyclass(module = "ringfence._core", frozen)]
 pub(crate) struct Engine {
     snapshot: Snapshot,
+    /// What the next start starts with.
+    loading: Mutex<Arc<Roll>>,
     /// Locked for moments only, so that credentials can be changed while it drains.
     running: Mutex<Option<Arc<Gate>>>,
 }
@@ -33,28 +35,46 @@ impl Engine {
         let snapshot = Snapshot::parse(snapshot).map_err(gate)?;
         Ok(Self {
             snapshot,
+            loading: Mutex::default(),
             running: Mutex::new(None),
         })
     }
 
-    /// Takes JSON arrays of credentials and of venue keys and an object of withdrawal addresses, opens the ledger, listens,
-    /// and returns where in the listeners' order.
+    /// Begins to take credentials for `start`, whose secrets may be derived from shards: a JSON object of base64 by number.
+    fn begin(&self, shards: &[u8]) -> PyResult<()> {
+        let shards = Shards::parse(shards).map_err(gate)?;
+        *self.loading() = Arc::new(Roll::new(shards));
+        Ok(())
+    }
+
+    /// Takes a part of the credentials that `start` starts with: a JSON array.
+    fn load(&self, py: Python<'_>, credentials: &[u8]) -> PyResult<usize> {
+        py.detach(|| {
+            let records = CredentialRecord::parse_all(credentials).map_err(gate)?;
+            let roll = Arc::clone(&self.loading());
+            roll.take(records).map_err(gate)
+        })
+    }
+
+    /// Takes a JSON array of venue keys and an object of withdrawal addresses, opens the ledger, listens, and returns where
+    /// in the listeners' order.
     fn start(
         &self,
         py: Python<'_>,
-        credentials: &[u8],
         venue_keys: &[u8],
         withdrawal_addresses: &[u8],
     ) -> PyResult<Vec<String>> {
         py.detach(|| {
-            let records = CredentialRecord::parse_all(credentials).map_err(gate)?;
             let venue_keys = VenueKeyRecord::parse_all(venue_keys).map_err(gate)?;
             let book = AddressBook::parse(withdrawal_addresses).map_err(gate)?;
             let mut running = self.lock();
             if running.is_some() {
                 return Err(core("engine_running", "the engine is started already"));
             }
-            let started = Gate::start_with(&self.snapshot, records, venue_keys, book);
+            let roll = std::mem::take(&mut *self.loading());
+            let loading = || core("engine_loading", "credentials are still being taken");
+            let roll = Arc::into_inner(roll).ok_or_else(loading)?;
+            let started = Gate::start_by(&self.snapshot, roll, venue_keys, book);
             let started = started.map_err(gate)?;
             let addresses = started
                 .addresses()
@@ -271,6 +291,10 @@ impl Engine {
 impl Engine {
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Gate>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn loading(&self) -> MutexGuard<'_, Arc<Roll>> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> PyResult<Arc<Gate>> {

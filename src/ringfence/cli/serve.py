@@ -174,6 +174,7 @@ def start(state: Opened, folder: Folder) -> Started:
         engine_records(store, master),
         [key.for_engine() for key in signing.values()],
         for_engine(Addresses(store.database, master)),
+        master.shards(),
     )
     pages = loaded.config.admin.pages
     tls = None if pages is None else tls_of(pages, state.lies)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,25 +49,35 @@ class Engine:
 
     def start(
         self,
-        credentials: list[dict[str, Any]] | bytes,
+        credentials: list[dict[str, Any]] | Iterable[bytes],
         venue_keys: Sequence[dict[str, Any]] = (),
         addresses: Mapping[str, list[dict[str, Any]]] | None = None,
+        shards: Mapping[int, bytes] | None = None,
     ) -> list[str]:
         """Take `credentials`, open the ledger, listen, and return the bound `host:port` texts.
 
-        In the listeners' order. Many credentials come as bytes: the same list in JSON. No client
-        meets the gateway before it knows its credentials, the keys that it signs with for a venue,
-        and the addresses that each account's withdrawals may go to.
+        In the listeners' order. Many credentials come in parts: such lists in JSON; each is taken
+        while the next one is made. No client meets the gateway before it knows its credentials, the
+        keys that it signs with for a venue, and the addresses that each account's withdrawals may
+        go to. `shards` are the keys from which the secrets of those are derived that have a place.
 
         Raises:
             EngineError: a credential, port, certificate, key or the ledger cannot be used.
         """
+        parts = [json.dumps(credentials).encode()] if isinstance(credentials, list) else credentials
+        texts = {number: base64.b64encode(key).decode() for number, key in (shards or {}).items()}
+        with named(), ThreadPoolExecutor(1) as taking:
+            self._engine.begin(json.dumps(texts).encode())
+            last: Future[int] | None = None
+            for part in parts:
+                if last is not None:
+                    last.result()
+                last = taking.submit(self._engine.load, part)
+            if last is not None:
+                last.result()
         with named():
             keys = json.dumps(list(venue_keys)).encode()
-            if not isinstance(credentials, bytes):
-                credentials = json.dumps(credentials).encode()
-            book = json.dumps(addresses or {}).encode()
-            return self._engine.start(credentials, keys, book)
+            return self._engine.start(keys, json.dumps(addresses or {}).encode())
 
     def stop(self, drain_ms: int) -> None:
         """Let open requests end for at most `drain_ms`, then close the ledger.

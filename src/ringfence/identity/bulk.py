@@ -10,6 +10,7 @@ import json
 from binascii import b2a_base64
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
 
 from sqlalchemy import func, select
@@ -24,32 +25,29 @@ from ringfence.identity.store import Store
 __all__ = ["elsewhere", "engine_records"]
 
 COLUMNS = (
-    "key_id",
-    "account",
-    "public_key",
-    "expires_us",
-    "algorithm",
-    "scopes",
-    "allow",
-    "native",
-    "certificates",
-    "state",
+    *(CREDENTIAL.c[name] for name in ("key_id", "account", "public_key", "generation")),
+    DERIVATION.c.account,
+    DERIVATION.c.shard,
+    *(CREDENTIAL.c[name] for name in ("expires_us", "algorithm", "scopes", "allow", "native")),
+    *(CREDENTIAL.c[name] for name in ("certificates", "state")),
 )
 PLACED = CREDENTIAL.outerjoin(DERIVATION, DERIVATION.c.key_id == CREDENTIAL.c.key_id)
-PLACE = (DERIVATION.c.account, DERIVATION.c.shard)
-"""Where a secret stands; null for one that does not stand in the tree."""
+"""Account and shard of a secret's place are null for one that does not stand in the tree."""
 ROWS = 10_000
 """Rows that are in memory at a time."""
 
 
-def engine_records(store: Store, master: RootKey) -> bytes:
-    """Return every credential that this gateway can verify as JSON, held where principals are.
+def engine_records(store: Store, master: RootKey) -> Iterator[bytes]:
+    """Yield every credential that this gateway can verify, in JSON arrays.
+
+    Held where principals are. A secret with a place is not in it: the engine derives it.
 
     Raises:
         StoreError: the store cannot be read, or a secret cannot be derived.
     """
-    held = store.principals.held()
-    return b"[" + ",".join(texts(store, master, held)).encode() + b"]"
+    every = texts(store, master, store.principals.held())
+    while some := list(islice(every, ROWS)):
+        yield f"[{','.join(some)}]".encode()
 
 
 def elsewhere(store: Store, shard: int) -> int:
@@ -68,24 +66,29 @@ def texts(store: Store, master: RootKey, held: Iterable[str]) -> Iterator[str]:
     verifiable = (CREDENTIAL.c.state != "destroyed") & (
         CREDENTIAL.c.public_key.is_not(None) | (CREDENTIAL.c.algorithm == HMAC)
     )
-    generations = dict(store.generations())
-    asked = select(*(CREDENTIAL.c[name] for name in COLUMNS), *PLACE).where(verifiable)
-    for row in store.rows(asked.select_from(PLACED), ROWS):
-        key_id, account, key, expires_us, algorithm, *shared, of, shard = row
-        if algorithm == HMAC:
-            place = None if shard is None else Place(of, shard)
-            if not master.reaches(place):
-                continue
-            material = master.secret(key_id, generations.get(key_id, 1), place).encode()
+    asked = select(*COLUMNS).select_from(PLACED).where(verifiable)
+    for row in store.rows(asked, ROWS):
+        key_id, account, key, generation, of, shard, expires_us, algorithm, *shared = row
+        if algorithm != HMAC:
+            proof = material(bytes.fromhex(key_id) if algorithm == X509 else key)
+        elif not master.reaches(None if shard is None else Place(of, shard)):
+            continue
+        elif shard is None:
+            proof = material(master.older_secret(key_id, generation).encode())
         else:
-            material = bytes.fromhex(key_id) if algorithm == X509 else key
+            whose = "" if of == account else f',"account":{quoted(of)}'
+            proof = f'"derived":{{"shard":{shard},"generation":{generation}{whose}}}'
         yield (
-            f'{{"key_id":{quoted(key_id)},"account":{quoted(account)},'
-            f'"material":"{b2a_base64(material, newline=False).decode()}",'
+            f'{{"key_id":{quoted(key_id)},"account":{quoted(account)},{proof},'
             f'"expires_us":{"null" if expires_us is None else expires_us},'
             f'"held":{"true" if account in out else "false"},'
             f'"standing":{standings.get(account, "null")},{rest(algorithm, *shared)}'
         )
+
+
+def material(content: bytes) -> str:
+    """Return what verifies signatures, as a member of a JSON object."""
+    return f'"material":"{b2a_base64(content, newline=False).decode()}"'
 
 
 @lru_cache(maxsize=65_536)

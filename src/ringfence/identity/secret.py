@@ -98,9 +98,25 @@ class RootKey(ABC):
         """
         place = place or self.place(key_id)
         if place is None:
-            said = f"credential {key_id} stands in no shard, and there is no master key here"
-            raise ShardError(said)
+            return self.older_secret(key_id, generation)
         return self.shard(place.shard).secret(place.account, key_id, generation)
+
+    def older_secret(self, key_id: str, generation: int) -> str:
+        """Return the secret of a credential from before there was a tree.
+
+        Raises:
+            ShardError: only the master key gives it.
+            StoreError: the id has none; one in 2^200 ids.
+        """
+        del generation
+        said = f"credential {key_id} stands in no shard, and there is no master key here"
+        raise ShardError(said)
+
+    def shards(self) -> dict[int, bytes]:
+        """Return the keys of all shards in use here, each as secret as all secrets of its shard."""
+        there = () if self._places is None else self._places.shards()
+        reached = {number for number in there if self.reaches(Place("", number))}
+        return {number: self.shard(number).material() for number in {self.home, *reached}}
 
 
 class MasterKey(RootKey):
@@ -152,13 +168,11 @@ class MasterKey(RootKey):
         """As `RootKey.reaches`: every one."""
         return place is None or place.shard >= 0
 
-    def secret(self, key_id: str, generation: int, place: Place | None = None) -> str:
-        """As `RootKey.secret`; one from before there was a tree has its own.
+    def older_secret(self, key_id: str, generation: int) -> str:
+        """As `RootKey.older_secret`.
 
         Source: RFC 5869, HKDF with SHA-256, no salt; `info` names use, id and generation.
         """
-        if (place := place or self.place(key_id)) is not None:
-            return super().secret(key_id, generation, place)
         # An id holds no '/', so no two (id, generation) share an info.
         info = f"ringfence/hmac/v1/{key_id}/{generation}".encode()
         stream = hkdf(self._material, info, STREAM_BYTES)

@@ -117,13 +117,6 @@ class Store:
         with self._database.transaction() as db:
             yield from db.execution_options(yield_per=at_once).execute(asked)
 
-    def generations(self) -> list[tuple[str, int]]:
-        """Return the HMAC credentials whose secret is not their first, and which it is."""
-        asked = select(CREDENTIAL.c.key_id, CREDENTIAL.c.generation)
-        with self._database.transaction() as db:
-            found = db.execute(asked.where(CREDENTIAL.c.generation > 1)).all()
-            return [(key_id, generation) for key_id, generation in found]
-
     def fresh(self, key_id: str) -> None:
         """Make sure that an id was never used.
 

@@ -1,6 +1,7 @@
 //! Keys that verify: what is taken as one, and what fits it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::signature::{
@@ -9,6 +10,7 @@ use aws_lc_rs::signature::{
 use aws_lc_rs::{constant_time, rsa};
 use zeroize::Zeroizing;
 
+use super::derived::{Derived, ShardKey};
 use super::encoding::SIGNATURE_TEXT_MAX;
 use super::{
     Address, Algorithm, Claim, EcdsaForm, HMAC_SECRET_MIN, HmacForm, Nonce, Signed, Verified,
@@ -25,6 +27,8 @@ enum Material {
     EcdsaP256(Box<ParsedPublicKey>),
     /// Raw public key.
     Ed25519(Box<[u8; 32]>),
+    /// The shared secret's place in the tree of keys.
+    Derived(Box<Derived>),
     /// The shared secret.
     HmacSha256(Zeroizing<Box<[u8]>>),
     /// Whose signatures are taken.
@@ -52,6 +56,8 @@ pub enum KeyError {
     Ed25519Length,
     /// The Ed25519 public key is a point of small order: anybody can sign for it.
     Ed25519Weak,
+    /// A generation of a derived secret is below 2^31.
+    Generation,
     /// An HMAC secret is at least [`HMAC_SECRET_MIN`] bytes.
     HmacTooShort,
     /// Not an RSA public key in DER of 2048 to 8192 bits.
@@ -69,6 +75,7 @@ impl fmt::Display for KeyError {
             Self::EcdsaPoint => "an ECDSA public key is a point of P-256 in 65 bytes",
             Self::Ed25519Length => "an Ed25519 public key is 32 bytes",
             Self::Ed25519Weak => "the Ed25519 public key is weak: anybody can sign for it",
+            Self::Generation => "a secret's generation is below 2^31",
             Self::HmacTooShort => "an HMAC secret is at least 16 bytes",
             Self::RsaMalformed => "not an RSA public key in DER of 2048 to 8192 bits",
             Self::ThumbprintLength => "a certificate's SHA-256 is 32 bytes",
@@ -115,12 +122,27 @@ impl VerifyingKey {
         Ok(Self(material))
     }
 
+    /// Makes a key of the shared secret that stands in this place of a shard's tree. It is derived when it is first needed.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError::Generation`].
+    pub fn derived(
+        shard: &Arc<ShardKey>,
+        account: &str,
+        key_id: &str,
+        generation: u32,
+    ) -> Result<Self, KeyError> {
+        let derived = Derived::new(Arc::clone(shard), account, key_id, generation)?;
+        Ok(Self(Material::Derived(Box::new(derived))))
+    }
+
     /// Returns how the key signs.
     pub const fn algorithm(&self) -> Algorithm {
         match self.0 {
             Material::EcdsaP256(_) => Algorithm::EcdsaP256Sha256,
             Material::Ed25519(_) => Algorithm::Ed25519,
-            Material::HmacSha256(_) => Algorithm::HmacSha256,
+            Material::Derived(_) | Material::HmacSha256(_) => Algorithm::HmacSha256,
             Material::RsaPkcs1Sha256(_) => Algorithm::RsaPkcs1Sha256,
             Material::Address(_) => Algorithm::Secp256k1Eip712,
             Material::X509(_) => Algorithm::X509,
@@ -129,6 +151,9 @@ impl VerifyingKey {
 
     /// Tells in constant time whether `other` verifies what this key verifies.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
+        if let (Material::Derived(one), Material::Derived(other)) = (&self.0, &other.0) {
+            return one.is_same(other);
+        }
         self.algorithm() == other.algorithm()
             && constant_time::verify_slices_are_equal(self.0.bytes(), other.0.bytes()).is_ok()
     }
@@ -190,10 +215,8 @@ impl VerifyingKey {
                 let key = UnparsedPublicKey::new(&ED25519, &key[..]);
                 key.verify(payload, raw).is_ok()
             }
-            Material::HmacSha256(secret) => form.key(secret).is_some_and(|key| {
-                // The digest's whole length is required by `verify` itself: a truncated tag never fits.
-                aws_lc_rs::hmac::verify(&key, payload, raw).is_ok()
-            }),
+            Material::Derived(place) => fits_secret(place.secret(), payload, raw, form),
+            Material::HmacSha256(secret) => fits_secret(secret, payload, raw, form),
             Material::X509(_) => false,
         }
     }
@@ -204,11 +227,19 @@ impl Material {
         match self {
             Self::Address(address) => address.bytes(),
             Self::Ed25519(key) => &key[..],
+            Self::Derived(place) => place.secret(),
             Self::HmacSha256(secret) => secret,
             Self::X509(thumbprint) => &thumbprint[..],
             Self::EcdsaP256(key) | Self::RsaPkcs1Sha256(key) => key.as_ref().as_ref(),
         }
     }
+}
+
+fn fits_secret(secret: &[u8], payload: &[u8], raw: &[u8], form: HmacForm) -> bool {
+    form.key(secret).is_some_and(|key| {
+        // The digest's whole length is required by `verify` itself: a truncated tag never fits.
+        aws_lc_rs::hmac::verify(&key, payload, raw).is_ok()
+    })
 }
 
 /// Checks an RSA public key in either form and keeps it in PKCS#1, the shorter one.

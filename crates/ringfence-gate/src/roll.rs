@@ -1,0 +1,69 @@
+//! The credentials that a gate starts with, a million in seconds: taken in parts, while the next part is still being read.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ringfence_core::credential::CredentialTable;
+use ringfence_core::principal::Standing;
+use ringfence_core::refusal::Code;
+
+use crate::error::GateError;
+use crate::snapshot::{CredentialRecord, Shards};
+
+/// Credentials of a gate that has not started yet.
+#[derive(Debug, Default)]
+pub struct Roll {
+    pub(crate) table: CredentialTable,
+    pub(crate) shards: Shards,
+}
+
+impl Roll {
+    /// Begins with none; their secrets may be derived from `shards`.
+    pub fn new(shards: Shards) -> Self {
+        Self {
+            table: CredentialTable::new(),
+            shards,
+        }
+    }
+
+    /// Takes credentials; all of them or, on the first that is wrong, none. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`GateError::Credential`].
+    pub fn take(&self, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
+        put(&self.table, &self.shards, records)
+    }
+}
+
+/// Adds or replaces credentials; all of them or, on the first that is wrong, none after it.
+pub(crate) fn put(
+    table: &CredentialTable,
+    shards: &Shards,
+    records: Vec<CredentialRecord>,
+) -> Result<usize, GateError> {
+    let checked = records.into_iter().map(|record| record.check(shards));
+    let checked = checked.collect::<Result<Vec<_>, _>>()?;
+    let count = checked.len();
+    // A million credentials stand in a few places.
+    let mut standings: HashSet<Arc<Standing>> = HashSet::new();
+    for mut new in checked {
+        if let Some(own) = new.standing.take() {
+            let known = standings.get(&own).cloned();
+            new.standing = Some(known.unwrap_or_else(|| {
+                standings.insert(Arc::clone(&own));
+                own
+            }));
+        }
+        let key_id = new.key_id.to_string();
+        table.put(new).map_err(|code| refused(&key_id, code))?;
+    }
+    Ok(count)
+}
+
+pub(crate) fn refused(key_id: &str, code: Code) -> GateError {
+    GateError::Credential {
+        key_id: key_id.to_owned(),
+        what: code.hint().to_owned(),
+    }
+}
