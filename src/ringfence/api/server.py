@@ -77,6 +77,12 @@ STATUS: dict[type[GatewayError], int] = {
 """What is not a conflict (409)."""
 
 
+REFUSED: dict[str, Any] = {
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+}
+"""The refusals of every endpoint: a model would be compiled anew for each of them."""
+
+
 class PeerProtocol(H11Protocol):
     """HTTP/1.1 whose `client` is the person on the other end."""
 
@@ -126,7 +132,7 @@ def app(
         docs_url=None,
         redoc_url=None,
         dependencies=[Depends(gate(operators, factors.step_ups, policies))],
-        responses={status: {"model": Refusal} for status in (400, *STATUS.values(), 409, 422)},
+        responses=dict.fromkeys((400, *STATUS.values(), 409, 422), REFUSED),
     )
 
     @made.exception_handler(GatewayError)
@@ -150,7 +156,11 @@ def app(
 
     @made.get("/openapi.json")
     def openapi() -> dict[str, Any]:
-        return made.openapi()
+        described = made.openapi()
+        described["components"]["schemas"].setdefault(
+            "Refusal", Refusal.model_json_schema(mode="serialization")
+        )
+        return described
 
     made.include_router(status.router(engine, beside))
     made.include_router(principal_routes.router(PrincipalService(keys), factors, approvals))
