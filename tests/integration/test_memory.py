@@ -11,14 +11,16 @@ import secrets
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from demo.attack import Key
+from demo.attack import Key, signed
 from demo.stage import key, ringfence, running
 from ringfence.config.folder import Folder
 from ringfence.identity.seal.book import Book
@@ -38,6 +40,7 @@ class Sealed:
     """A sealed folder whose gateway runs, and the secrets that were there before it ran."""
 
     pid: int
+    url: str
     state: Path
     # No secret is in what a failing test prints.
     opening: dict[str, bytes] = field(repr=False)
@@ -67,8 +70,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sealed]:
     asked = ["vault", "rewrap", "--to", "passphrase", "--new-unlock-file", str(unlock)]
     ringfence(*asked, "-c", config)
     opening = opened_by(state, phrase)
-    with running(folder / "log", "--unlock-file", str(unlock), "serve", "-c", config):
-        yield Sealed(process_of(state / "admin.sock"), state, opening, master, client, venue)
+    with running(folder / "log", "--unlock-file", str(unlock), "serve", "-c", config) as served:
+        pid, url = process_of(state / "admin.sock"), f"https://{served['addresses'][-1]}"
+        yield Sealed(pid, url, state, opening, master, client, venue)
 
 
 def process_of(path: Path) -> int:
@@ -130,12 +134,27 @@ def test_what_opened_the_folder_is_not_in_memory_and_what_signs_is(gateway: Seal
     working = {"client": gateway.client.secret.encode(), "venue": gateway.venue.encode()}
     working["master"] = gateway.master
     told = found(gateway.pid, gateway.opening | working)
+    # A client's secret is derived when it first comes.
+    assert not told["client"]
+    come(gateway)
+    told = found(gateway.pid, gateway.opening | working)
     # What must be there shows that this looks where things are.
     assert {name for name, is_there in told.items() if is_there} == set(working)
 
 
+def come(gateway: Sealed) -> None:
+    """Ask for something with the client's key; there is no venue that would answer."""
+    client = gateway.client
+    asked = signed(f"timestamp={time.time_ns() // 1_000_000}", client.secret)
+    with httpx.Client(verify=str(gateway.state / "tls" / "ca.pem")) as http:
+        headers = {"X-MBX-APIKEY": client.key_id}
+        answer = http.get(f"{gateway.url}/api/v3/account?{asked}", headers=headers)
+    assert "venue cannot be reached" in answer.text, answer.text
+
+
 def test_a_client_s_secret_that_was_destroyed_is_not_in_memory(gateway: Sealed) -> None:
     client = gateway.client
+    come(gateway)
     known = {"client": client.secret.encode()}
     ringfence("key", "revoke", client.key_id, "-c", gateway.config)
     assert found(gateway.pid, known)["client"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from binascii import b2a_base64
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import islice
 from json.encoder import encode_basestring_ascii as quoted
 
@@ -18,9 +18,10 @@ from sqlalchemy import func, select
 from ringfence.identity.credential import HMAC, X509, Credential
 from ringfence.identity.derivation import Place
 from ringfence.identity.rows import words
-from ringfence.identity.schema import CREDENTIAL, DERIVATION
+from ringfence.identity.schema import CREDENTIAL, DERIVATION, PRINCIPAL
 from ringfence.identity.secret import RootKey
 from ringfence.identity.store import Store
+from ringfence.identity.tree import standing
 
 __all__ = ["elsewhere", "engine_records"]
 
@@ -28,6 +29,8 @@ COLUMNS = (
     *(CREDENTIAL.c[name] for name in ("key_id", "account", "public_key", "generation")),
     DERIVATION.c.account,
     DERIVATION.c.shard,
+    PRINCIPAL.c.kind,
+    PRINCIPAL.c.parent,
     *(CREDENTIAL.c[name] for name in ("expires_us", "algorithm", "scopes", "allow", "native")),
     *(CREDENTIAL.c[name] for name in ("certificates", "state")),
 )
@@ -62,13 +65,36 @@ def elsewhere(store: Store, shard: int) -> int:
 def texts(store: Store, master: RootKey, held: Iterable[str]) -> Iterator[str]:
     """Yield each credential as JSON."""
     out = frozenset(held)
-    standings = {name: json.dumps(said) for name, said in store.principals.standings().items()}
+    parents = store.principals.parents()
+
+    @cache
+    def stand(kind: str, parent: str | None) -> str:
+        chain = [("", kind)]
+        while parent is not None:
+            kind, above = parents[parent]
+            chain.append((parent, kind))
+            parent = above
+        return json.dumps(standing(chain))
+
     verifiable = (CREDENTIAL.c.state != "destroyed") & (
         CREDENTIAL.c.public_key.is_not(None) | (CREDENTIAL.c.algorithm == HMAC)
     )
-    asked = select(*COLUMNS).select_from(PLACED).where(verifiable)
+    every = PLACED.join(PRINCIPAL, PRINCIPAL.c.name == CREDENTIAL.c.account)
+    asked = select(*COLUMNS).select_from(every).where(verifiable)
     for row in store.rows(asked, ROWS):
-        key_id, account, key, generation, of, shard, expires_us, algorithm, *shared = row
+        (
+            key_id,
+            account,
+            key,
+            generation,
+            of,
+            shard,
+            kind,
+            parent,
+            expires_us,
+            algorithm,
+            *shared,
+        ) = row
         if algorithm != HMAC:
             proof = material(bytes.fromhex(key_id) if algorithm == X509 else key)
         elif not master.reaches(None if shard is None else Place(of, shard)):
@@ -82,7 +108,7 @@ def texts(store: Store, master: RootKey, held: Iterable[str]) -> Iterator[str]:
             f'{{"key_id":{quoted(key_id)},"account":{quoted(account)},{proof},'
             f'"expires_us":{"null" if expires_us is None else expires_us},'
             f'"held":{"true" if account in out else "false"},'
-            f'"standing":{standings.get(account, "null")},{rest(algorithm, *shared)}'
+            f'"standing":{stand(kind, parent)},{rest(algorithm, *shared)}'
         )
 
 

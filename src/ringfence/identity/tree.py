@@ -32,7 +32,7 @@ from ringfence.identity.lifecycle import KINDS
 from ringfence.identity.principal import Principal, PrincipalChange, read_principal
 from ringfence.identity.schema import CREDENTIAL, PRINCIPAL, PRINCIPAL_CHANGE
 
-__all__ = ["Tree", "placed", "ready"]
+__all__ = ["Tree", "placed", "ready", "standing"]
 
 DEPTH = 16
 """Levels that a tree may have."""
@@ -198,25 +198,13 @@ class Tree:
         with self._database.transaction() as db:
             return placed(db, name)[1]
 
-    def standings(self) -> dict[str, dict[str, Any]]:
-        """Return it of all but accounts by themselves."""
+    def parents(self) -> dict[str, tuple[str, str | None]]:
+        """Return the kind and the parent of every principal that another one stands under."""
         column = PRINCIPAL.c
         parents = select(column.parent).where(column.parent.is_not(None))
-        alone = column.kind.in_(("operator", "service"))
-        where = column.parent.is_not(None) | alone | column.name.in_(parents)
+        asked = select(column.name, column.kind, column.parent).where(column.name.in_(parents))
         with self._database.transaction() as db:
-            rows = db.execute(select(column.name, column.kind, column.parent).where(where)).all()
-        known = {name: (kind, parent) for name, kind, parent in rows}
-        found = {}
-        for name in known:
-            chain, one = [], name
-            while one is not None:
-                kind, parent = known[one]
-                chain.append((one, kind))
-                one = parent
-            if (said := standing(chain)) is not None:
-                found[name] = said
-        return found
+            return {name: (kind, parent) for name, kind, parent in db.execute(asked)}
 
     def below(self, name: str) -> list[str]:
         """Return a principal and all under it, from the top."""
