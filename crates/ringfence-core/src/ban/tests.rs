@@ -148,3 +148,20 @@ fn what_is_remembered_of_strangers_is_bounded() {
     }
     assert_eq!(bans.known.bytes(), before);
 }
+
+/// The number that docs/bans.md states.
+#[test]
+fn the_ladder_and_who_is_known_take_nine_megabytes_as_shipped() {
+    let shipped = BanConfig {
+        rules: config().rules.map(|rules| Rules {
+            offenders: 65_536,
+            ..rules
+        }),
+        known: 65_536,
+        ..config()
+    };
+    let bans = Bans::new(shipped);
+    let ladder = bans.ladder.as_ref().map_or(0, |ladder| ladder.bytes());
+    let bytes = ladder + bans.known.bytes();
+    assert!((8..10).contains(&(bytes >> 20)), "{bytes}");
+}
