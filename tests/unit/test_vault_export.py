@@ -75,7 +75,11 @@ def test_a_file_that_lay_about_for_a_day_is_not_taken_in() -> None:
     assert code(refused) == "export_expired"
 
 
-@pytest.mark.parametrize("text", ["", TO.line()[:-1], TO.line()[12:], "ringfence-recipient AAAA"])
+@pytest.mark.parametrize(
+    "text",
+    ["", TO.line()[:-1], TO.line()[12:], "ringfence-recipient AAAA"],
+    ids=["nothing", "cut", "headless", "short"],
+)
 def test_what_is_no_recipient_is_refused(text: str) -> None:
     assert Recipient.read(f" {TO.line()}\n") == TO
     with pytest.raises(ExportError) as refused:
