@@ -4,6 +4,7 @@
 
 mod interleave;
 mod model;
+mod order;
 mod subjects;
 mod under_way;
 mod venue;
