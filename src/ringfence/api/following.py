@@ -8,7 +8,6 @@ it for `stale_s` that it is up to date. So nothing that may hang here keeps it g
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 from ringfence.api.addresses import AddressService, told_address
 from ringfence.api.applying import Applying, Touched
 from ringfence.api.keys import KeyService
+from ringfence.api.repeating import repeating
 from ringfence.api.telling import told_credential, told_principal
 from ringfence.engine import Detail, Engine
 from ringfence.errors import EngineError, GatewayError
@@ -196,24 +196,13 @@ class Following:
     @contextmanager
     def going(self) -> Iterator[Following]:
         """Follow and watch, each on a thread of its own."""
-        over = threading.Event()
-
-        def repeat(do: Callable[[], None], period_s: float) -> None:
-            while not over.wait(period_s):
-                do()
-
-        work = {"following": (self.once, self._rules.period_s), "watching": (self.watch, WATCH_S)}
-        threads = [
-            threading.Thread(target=repeat, args=args, name=f"ringfence-{name}", daemon=True)
-            for name, args in work.items()
-        ]
+        patience_s = PATIENCE_S * 4
         self.once()
-        for thread in threads:
-            thread.start()
         try:
-            yield self
+            with (
+                repeating(self.once, self._rules.period_s, "following", patience_s),
+                repeating(self.watch, WATCH_S, "watching", patience_s),
+            ):
+                yield self
         finally:
-            over.set()
-            for thread in threads:
-                thread.join(PATIENCE_S * 4)
             self._store.database.close()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from ringfence.api.keys import KeyService
+from ringfence.api.repeating import repeating
 from ringfence.errors import GatewayError
 from ringfence.identity.seal.standing import Standing
 
@@ -26,20 +27,12 @@ def keeping(
 
     And how far the ledger is read for what stands in `standing`.
     """
-    over = threading.Event()
-
-    def keep() -> None:
-        while not over.wait(period_s):
-            once(keys, tell, standing)
-
-    thread = threading.Thread(target=keep, name="ringfence-keeping", daemon=True)
-    thread.start()
+    keep = partial(once, keys, tell, standing)
     try:
-        yield
+        with repeating(keep, period_s, "keeping"):
+            yield
     finally:
-        over.set()
-        thread.join()
-        once(keys, tell, standing)
+        keep()
 
 
 def once(keys: KeyService, tell: Callable[[str], None], standing: Standing | None = None) -> None:

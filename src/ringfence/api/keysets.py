@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ringfence.api.repeating import repeating
 from ringfence.engine import Detail, Engine
 from ringfence.errors import ConfigError, EngineError
 
@@ -89,19 +89,8 @@ class KeySets:
     @contextmanager
     def watching(self, period_s: float = PERIOD_SECONDS) -> Iterator[KeySets]:
         """Look on a thread of its own, once in each period."""
-        over = threading.Event()
-
-        def look() -> None:
-            while not over.wait(period_s):
-                self.once()
-
-        thread = threading.Thread(target=look, name="ringfence-keysets", daemon=True)
-        thread.start()
-        try:
+        with repeating(self.once, period_s, "keysets"):
             yield self
-        finally:
-            over.set()
-            thread.join()
 
 
 def stamp(file: Path) -> tuple[int, int, int] | None:
