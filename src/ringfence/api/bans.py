@@ -7,7 +7,6 @@ returns, those by the rules within a second.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ringfence.api.clock import now_us
+from ringfence.api.repeating import repeating
 from ringfence.api.telling import read_why
+from ringfence.config.folder import replace_private
 from ringfence.engine import Engine
 from ringfence.errors import BanError, FileError, GatewayError
 
@@ -101,7 +102,7 @@ class BanService:
             bans = self.all()
             if self._path is None or bans == self._written:
                 return
-            write(self._path, bans)
+            replace_private(self._path, json.dumps(bans).encode())
             self._written = bans
 
     @contextmanager
@@ -109,7 +110,6 @@ class BanService:
         self, tell: Callable[[str], None], period_s: float = PERIOD_SECONDS
     ) -> Iterator[None]:
         """Keep the bans on a thread of its own as long as the context lasts, and at its end."""
-        over = threading.Event()
 
         def once() -> None:
             try:
@@ -117,36 +117,11 @@ class BanService:
             except GatewayError as e:
                 tell(f"bans are not kept: {e}")
 
-        def run() -> None:
-            while not over.wait(period_s):
-                once()
-
-        thread = threading.Thread(target=run, name="ringfence-bans", daemon=True)
-        thread.start()
         try:
-            yield
+            with repeating(once, period_s, "bans"):
+                yield
         finally:
-            over.set()
-            thread.join()
             once()
-
-
-def write(path: Path, bans: list[dict[str, Any]]) -> None:
-    """Write bans, whole or not at all; nobody else can read which addresses they are.
-
-    Raises:
-        FileError: they cannot be written.
-    """
-    beside = path.with_suffix(".new")
-    try:
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w") as file:
-            json.dump(bans, file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as e:
-        raise FileError(f"cannot write {path}: {e.strerror}") from e
 
 
 def kept_bans(path: Path) -> list[dict[str, Any]]:

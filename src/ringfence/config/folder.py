@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ringfence.errors import FileError, RunningError
 
-__all__ = ["Folder", "write_private"]
+__all__ = ["Folder", "replace_private", "write_private"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +114,31 @@ def write_private(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as e:
+        raise FileError(f"cannot write {path}: {e.strerror}") from e
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Put `content` in the place of a file, whole or not at all, for its owner only.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    draft = ""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made with mode 0600.
+        handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)  # noqa: PTH105  `draft` is text
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as e:
+        with suppress(OSError):
+            Path(draft).unlink(missing_ok=True)
         raise FileError(f"cannot write {path}: {e.strerror}") from e

@@ -12,11 +12,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 import secrets
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,11 +29,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from ringfence.errors import FileError, SealError, VaultError
+from ringfence.config.folder import replace_private
+from ringfence.errors import SealError, VaultError
 from ringfence.identity.seal.floor import Floor
 from ringfence.identity.secret import RootKey
 
-__all__ = ["Vault", "VenueKey", "exact", "opened_key", "read_material", "replace_private"]
+__all__ = ["Vault", "VenueKey", "exact", "opened_key", "read_material"]
 
 VERSION = 2
 NONCE_BYTES = 12
@@ -223,33 +221,6 @@ def opened_key(row: dict[str, Any]) -> VenueKey:
     material = base64.b64decode(row["material"], validate=True)
     fields = (row["name"], row["dialect"], row["key_id"], row["algorithm"], row["added_us"])
     return VenueKey(*fields, material=material, passphrase=row["passphrase"])
-
-
-def replace_private(path: Path, content: bytes) -> None:
-    """Put `content` in the place of a file, whole or not at all, for its owner only.
-
-    Raises:
-        FileError: it cannot be written.
-    """
-    draft = ""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made with mode 0600.
-        handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)  # noqa: PTH105  `draft` is text
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as e:
-        with suppress(OSError):
-            Path(draft).unlink(missing_ok=True)
-        raise FileError(f"cannot write {path}: {e.strerror}") from e
 
 
 def read_material(text: str) -> tuple[str, bytes]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ringfence.config.folder import replace_private
 from ringfence.errors import SealError
 from ringfence.identity.seal.item import Item
 from ringfence.identity.seal.kek import KEY_BYTES, Kek
-from ringfence.identity.vault import replace_private
 
 __all__ = ["Book", "DataKeys", "Slot"]
 

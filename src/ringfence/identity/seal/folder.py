@@ -18,14 +18,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ringfence.config.folder import Folder
+from ringfence.config.folder import Folder, replace_private
 from ringfence.errors import FileError, SealError
 from ringfence.identity.seal.book import Book, DataKeys
 from ringfence.identity.seal.floor import Floor
 from ringfence.identity.seal.item import is_sealed, opened, sealed
 from ringfence.identity.seal.kek import KEY_BYTES, Kek, reach_kek
 from ringfence.identity.seal.unlock import Unlock, wiped
-from ringfence.identity.vault import replace_private
 
 __all__ = ["SEAL", "Opening", "open_folder", "rewrap", "root_name", "seal_path", "sealing"]
 

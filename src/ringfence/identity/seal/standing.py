@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from ringfence.config import Loaded
-from ringfence.config.folder import Folder
+from ringfence.config.folder import Folder, replace_private
 from ringfence.engine import Detail, LedgerReader
 from ringfence.errors import EngineError, SealError, VaultError
 from ringfence.identity.secret import RootKey
-from ringfence.identity.vault import replace_private
 from ringfence.ledger import signed_size
 
 __all__ = ["EVENT", "SEAL", "VENUES", "Standing", "said_between"]
