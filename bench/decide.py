@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from dataclasses import replace
 from statistics import median
-from typing import Any
 
 from bench.drive import Answer
-from bench.ledger import EXAMPLE, NOTHING
-from bench.server import BenchError
+from bench.example import NOTHING, lines
 from bench.stage import Stage
 from bench.table import Row, Table
 
 __all__ = ["decide"]
 
-COST = EXAMPLE.with_name("decide_cost")
-CORE = "1"
+COST = "decide_cost"
 
 
 def decide(stage: Stage, _done: dict[str, Table]) -> list[Table]:
     """Measure decisions on one thread, pinned to one core, in every round."""
-    if not COST.is_file():
-        raise BenchError(f"there is no {COST.name}; start with `make bench`")
     answers: dict[int, list[Answer]] = {}
     for number in range(stage.pace.rounds):
         stage.said(f"decide: round {number + 1} of {stage.pace.rounds}")
-        for said in once():
+        for said in lines(COST, "--json"):
             us = said["ns"] / 1000
             found = replace(NOTHING, rate=said["orders"] * 1e6 / us, cpu_us=us, p50=us)
             answers.setdefault(said["orders"], []).append(found)
@@ -45,16 +38,3 @@ def decide(stage: Stage, _done: dict[str, Table]) -> list[Table]:
 def name(orders: int) -> str:
     """Return what a row is called."""
     return "an order alone" if orders == 1 else f"{orders} orders at once"
-
-
-def once() -> list[dict[str, Any]]:
-    """Run the example once and return its lines.
-
-    Raises:
-        BenchError: it failed.
-    """
-    command = ["taskset", "-c", CORE, str(COST), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise BenchError(f"the decisions' example failed: {done.stderr.strip()}")
-    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import yaml
 
-from bench.ledger import EXAMPLE, NOTHING
-from bench.server import BenchError
+from bench.example import NOTHING, lines
 from bench.stage import Stage
 from bench.table import Row, Table
 from ringfence.config import shipped_dialects
 
 __all__ = ["dialects"]
 
-COST = EXAMPLE.with_name("verify_cost")
-CORE = "1"
+COST = "verify_cost"
 ORDER = {
     "symbol": "BTCUSDT",
     "side": "BUY",
@@ -42,38 +39,23 @@ JUDGED = ("hmac", "ed25519", "ecdsa-p256", "rsa-2048")
 
 def dialects(stage: Stage, _done: dict[str, Table]) -> list[Table]:
     """Measure what is read, written anew and verified of one order, pinned to one core."""
-    if not COST.is_file():
-        raise BenchError(f"there is no {COST.name}; start with `make bench`")
     stage.said("dialects: verifying one order by each")
-    rows, lines = [], once()
-    for said in lines:
+    rows, found = [], lines(COST, given=json.dumps(list(orders())))
+    for said in found:
         bare_us, whole_us = said["bare_ns"] / 1000, said["whole_ns"] / 1000
         answer = replace(NOTHING, rate=1e6 / whole_us, cpu_us=whole_us, p50=whole_us)
         rows.append(Row(f"{said['dialect']}, {said['algorithm']}", [answer], whole_us / bare_us))
     title = "verifying one order by each dialect, on one core"
     notes = ["the bare primitive verifies the same bytes with a key that is ready"]
-    numbers = {"added_us": round(worst_us(lines), 3)}
+    numbers = {"added_us": round(worst_us(found), 3)}
     return [Table("dialects", title, "/s", "× bare", rows, notes, numbers)]
 
 
-def worst_us(lines: Sequence[dict[str, Any]]) -> float:
+def worst_us(found: Sequence[dict[str, Any]]) -> float:
     """Return the most that a dialect adds to the bare primitive, of the keys that are judged."""
-    judged = [said for said in lines if said["algorithm"] in JUDGED]
+    judged = [said for said in found if said["algorithm"] in JUDGED]
     added_ns: list[int] = [said["whole_ns"] - said["bare_ns"] for said in judged]
     return max(added_ns) / 1000
-
-
-def once() -> list[dict[str, Any]]:
-    """Run the example once and return its lines.
-
-    Raises:
-        BenchError: it failed.
-    """
-    command = ["taskset", "-c", CORE, str(COST)]
-    done = subprocess.run(command, input=json.dumps(list(orders())), capture_output=True, text=True)
-    if done.returncode != 0:
-        raise BenchError(f"verifying failed: {done.stderr.strip()}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def orders() -> Iterator[dict[str, Any]]:

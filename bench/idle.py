@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench.contender import Contender
 from bench.drive import LOAD_CORE
+from bench.example import NOTHING
 from bench.gateway import Setting, lay
-from bench.ledger import NOTHING
 from bench.server import BenchError, free_address
 from bench.stage import Stage
 from bench.table import Row, Table

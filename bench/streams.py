@@ -16,8 +16,8 @@ from pathlib import Path
 
 from bench.contender import GATE_CORE
 from bench.drive import LOAD_CORE, Answer
+from bench.example import NOTHING
 from bench.gateway import Setting, lay
-from bench.ledger import NOTHING
 from bench.server import BenchError, free_address, serving
 from bench.stage import Job, Stage
 from bench.table import Row, Table, paired, rate
