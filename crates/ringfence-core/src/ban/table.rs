@@ -157,18 +157,53 @@ pub enum Applied {
 
 #[derive(Debug, Default)]
 struct Bans {
-    all: HashMap<Target, Arc<Ban>>,
-    /// The lengths of the networks among them.
+    /// By their ids, so that one is looked up by what a message says.
+    credentials: HashMap<Box<str>, Arc<Ban>>,
+    networks: HashMap<Prefix, Arc<Ban>>,
+    /// The lengths of the networks.
     lengths: BTreeSet<u8>,
 }
 
 impl Bans {
+    fn len(&self) -> usize {
+        self.credentials.len() + self.networks.len()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Ban>> {
+        self.credentials.values().chain(self.networks.values())
+    }
+
+    fn get(&self, target: &Target) -> Option<&Arc<Ban>> {
+        match target {
+            Target::Credential(id) => self.credentials.get(id),
+            Target::Network(prefix) => self.networks.get(prefix),
+        }
+    }
+
+    fn put(&mut self, ban: Ban) {
+        let ban = Arc::new(ban);
+        match &ban.target {
+            Target::Credential(id) => {
+                self.credentials.insert(id.clone(), ban);
+            }
+            Target::Network(prefix) => {
+                let prefix = *prefix;
+                self.lengths.insert(prefix.length());
+                self.networks.insert(prefix, ban);
+            }
+        }
+    }
+
+    /// Takes one out; `measure` is to follow.
+    fn take(&mut self, target: &Target) -> Option<Arc<Ban>> {
+        match target {
+            Target::Credential(id) => self.credentials.remove(id),
+            Target::Network(prefix) => self.networks.remove(prefix),
+        }
+    }
+
     fn measure(&mut self) {
-        let lengths = self.all.keys().filter_map(|target| match target {
-            Target::Network(prefix) => Some(prefix.length()),
-            Target::Credential(_) => None,
-        });
-        self.lengths = lengths.collect();
+        self.lengths = self.networks.keys().map(|prefix| prefix.length()).collect();
     }
 }
 
@@ -202,17 +237,14 @@ impl BanTable {
     /// Puts a ban in force. It is when this returns.
     pub fn apply(&self, ban: Ban, now_us: u64) -> Applied {
         let mut bans = self.bans.write().unwrap_or_else(PoisonError::into_inner);
-        match bans.all.get(&ban.target) {
+        match bans.get(&ban.target) {
             Some(there) if !there.yields_to(&ban, now_us) => return Applied::Kept,
-            None if bans.all.len() >= self.capacity && ban.origin != Origin::Operator => {
+            None if bans.len() >= self.capacity && ban.origin != Origin::Operator => {
                 return Applied::Full;
             }
             Some(_) | None => {}
         }
-        if let Target::Network(prefix) = ban.target {
-            bans.lengths.insert(prefix.length());
-        }
-        bans.all.insert(ban.target.clone(), Arc::new(ban));
+        bans.put(ban);
         self.changed(&bans);
         Applied::Taken
     }
@@ -220,7 +252,7 @@ impl BanTable {
     /// Lifts a ban, and returns it if it was in force.
     pub fn lift(&self, target: &Target) -> Option<Arc<Ban>> {
         let mut bans = self.bans.write().unwrap_or_else(PoisonError::into_inner);
-        let lifted = bans.all.remove(target);
+        let lifted = bans.take(target);
         bans.measure();
         self.changed(&bans);
         lifted
@@ -232,10 +264,10 @@ impl BanTable {
             return Vec::new();
         }
         let mut bans = self.bans.write().unwrap_or_else(PoisonError::into_inner);
-        let ended = bans.all.values().filter(|ban| !ban.lasts(now_us));
+        let ended = bans.all().filter(|ban| !ban.lasts(now_us));
         let ended: Vec<_> = ended.map(Arc::clone).collect();
         for ban in &ended {
-            bans.all.remove(&ban.target);
+            bans.take(&ban.target);
         }
         if !ended.is_empty() {
             bans.measure();
@@ -247,7 +279,7 @@ impl BanTable {
     /// Returns all that are in force, in the order of their targets.
     pub fn all(&self, now_us: u64) -> Vec<Arc<Ban>> {
         let bans = self.bans.read().unwrap_or_else(PoisonError::into_inner);
-        let lasting = bans.all.values().filter(|ban| ban.lasts(now_us));
+        let lasting = bans.all().filter(|ban| ban.lasts(now_us));
         let mut all: Vec<_> = lasting.map(Arc::clone).collect();
         all.sort_by(|one, other| one.target.cmp(&other.target));
         all
@@ -263,8 +295,8 @@ impl BanTable {
         let lengths = bans.lengths.iter().copied();
         let found = lengths.filter(|length| Prefix::is_of_v4(*length) == v4);
         let found = found.filter_map(|length| {
-            let target = Target::Network(Prefix::cut(peer, length));
-            bans.all.get(&target).filter(|ban| ban.lasts(now_us))
+            let network = bans.networks.get(&Prefix::cut(peer, length));
+            network.filter(|ban| ban.lasts(now_us))
         });
         found.max_by_key(|ban| ban.weight()).map(Arc::clone)
     }
@@ -275,15 +307,12 @@ impl BanTable {
             return None;
         }
         let bans = self.bans.read().unwrap_or_else(PoisonError::into_inner);
-        let target = Target::Credential(key_id.into());
-        bans.all
-            .get(&target)
-            .filter(|ban| ban.lasts(now_us))
-            .map(Arc::clone)
+        let found = bans.credentials.get(key_id);
+        found.filter(|ban| ban.lasts(now_us)).map(Arc::clone)
     }
 
     fn changed(&self, bans: &Bans) {
-        self.count.store(bans.all.len(), Ordering::Release);
+        self.count.store(bans.len(), Ordering::Release);
         self.changes.fetch_add(1, Ordering::AcqRel);
     }
 }
