@@ -61,6 +61,18 @@ fn forge_until_banned(bench: &Bench, host: u8) {
     panic!("never banned: {:?}", bench.gate.bans());
 }
 
+/// Bans the strangers of an address from which the key was seen good.
+fn ban_where_the_key_is_known(bench: &Bench) {
+    assert_eq!(
+        asked(&mut bench.connect_from(0, 9), &read_account(&bench.key)),
+        "served"
+    );
+    bench
+        .gate
+        .add_ban(ban("127.0.0.9", "strangers", 600), &[])
+        .unwrap();
+}
+
 #[test]
 fn who_forges_is_banned_and_a_neighbour_behind_the_same_address_is_not() {
     let venue = Venue::fine();
@@ -95,14 +107,7 @@ fn who_forges_is_banned_and_a_neighbour_behind_the_same_address_is_not() {
 fn of_a_banned_address_no_more_is_verified_than_it_has() {
     let venue = Venue::fine();
     let bench = Bench::start(venue.address, with_ladder);
-    assert_eq!(
-        asked(&mut bench.connect_from(0, 9), &read_account(&bench.key)),
-        "served"
-    );
-    bench
-        .gate
-        .add_ban(ban("127.0.0.9", "strangers", 600), &[])
-        .unwrap();
+    ban_where_the_key_is_known(&bench);
     let served = (0..12)
         .filter(|_| asked(&mut bench.connect_from(0, 9), &read_account(&bench.key)) == "served");
     // Each on a connection that has proved nothing yet.
@@ -274,14 +279,7 @@ fn a_flood_of_who_is_banned_is_one_entry_of_the_ledger_and_a_sum() {
         with_ladder(snapshot);
         snapshot["edge"]["connections"] = 1_000_000.into();
     });
-    assert_eq!(
-        asked(&mut bench.connect_from(0, 9), &read_account(&bench.key)),
-        "served"
-    );
-    bench
-        .gate
-        .add_ban(ban("127.0.0.9", "strangers", 600), &[])
-        .unwrap();
+    ban_where_the_key_is_known(&bench);
     for _ in 0..20 {
         assert_eq!(asked(&mut bench.connect_from(0, 9), TIME), "banned");
     }
