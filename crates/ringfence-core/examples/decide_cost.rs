@@ -36,14 +36,7 @@ use ringfence_core::sign::{
     Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stamp, VerifyingKey,
 };
 
-/// What a limit order must carry.
-const LIMIT: OrderKind = OrderKind {
-    needs_price: true,
-    needs_stop_price: false,
-    quote_quantity: false,
-    trails: false,
-    whole_position: false,
-};
+const LIMIT: OrderKind = OrderKind::LIMIT;
 const NOW_US: u64 = 1_700_000_000_000_000;
 const ORDERS: usize = 50_000;
 /// Orders of one message.

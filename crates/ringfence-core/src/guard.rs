@@ -49,6 +49,17 @@ pub struct OrderKind {
     pub whole_position: bool,
 }
 
+impl OrderKind {
+    /// What a limit order must carry.
+    pub const LIMIT: Self = Self {
+        needs_price: true,
+        needs_stop_price: false,
+        quote_quantity: false,
+        trails: false,
+        whole_position: false,
+    };
+}
+
 /// An order as its message has it: names and decimals as text.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct OrderText<'a> {
@@ -84,15 +95,6 @@ pub struct OrderText<'a> {
     pub amends: bool,
 }
 
-/// What an amendment must carry.
-const AMENDMENT: OrderKind = OrderKind {
-    needs_price: true,
-    needs_stop_price: false,
-    quote_quantity: false,
-    trails: false,
-    whole_position: false,
-};
-
 /// Proof that an order is inside its bounds, or that the message carries none.
 #[must_use]
 #[derive(Debug)]
@@ -113,7 +115,8 @@ impl OrderText<'_> {
     /// Returns what it must carry.
     const fn terms(&self) -> Option<OrderKind> {
         if self.amends {
-            Some(AMENDMENT)
+            // It must carry what a limit order must.
+            Some(OrderKind::LIMIT)
         } else {
             self.terms
         }

@@ -53,14 +53,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// What a limit order must carry.
-const LIMIT: OrderKind = OrderKind {
-    needs_price: true,
-    needs_stop_price: false,
-    quote_quantity: false,
-    trails: false,
-    whole_position: false,
-};
+const LIMIT: OrderKind = OrderKind::LIMIT;
 const CREDENTIALS: u32 = 100_000;
 const NOW_US: u64 = 1_700_000_000_000_000;
 const WINDOW: Window = Window {

@@ -38,14 +38,7 @@ mod stale;
 mod transfer;
 mod withdrawal;
 
-/// What a limit order must carry.
-const LIMIT: OrderKind = OrderKind {
-    needs_price: true,
-    needs_stop_price: false,
-    quote_quantity: false,
-    trails: false,
-    whole_position: false,
-};
+const LIMIT: OrderKind = OrderKind::LIMIT;
 const NOW_US: u64 = 1_700_000_000_000_000;
 const HOME: [u8; 4] = [192, 0, 2, 1];
 const WINDOW: Window = Window {
