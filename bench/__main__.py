@@ -19,6 +19,7 @@ from bench.decide import decide
 from bench.dialects import dialects
 from bench.idle import idle
 from bench.ledger import ledger
+from bench.limits import accuracy, cost
 from bench.machine import facts
 from bench.plot import plot
 from bench.policy import policy
@@ -58,6 +59,8 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "forged": ("how fast wrong signatures are refused", forged),
     "flood": ("good orders beside a flood of forged ones", flood),
     "credentials": ("10 and 100,000 credentials", many_credentials),
+    "limits": ("what passes of a client that asks for more than its quota", accuracy),
+    "limits-cost": ("what a limit costs that is never reached", cost),
     "threads": ("CPU time with one and two engine threads", threads),
     "streams": ("messages over WebSocket in a second, from the venue and to it", streams),
     "idle": ("20,000 idle WebSockets, and the memory of each", idle),

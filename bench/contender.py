@@ -6,18 +6,23 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+
+import yaml
 
 from bench.server import BenchError, Server, free_address, serving
 
-__all__ = ["GATE_CORE", "PEERS", "Contender", "Ground", "Peer", "start_peer"]
+__all__ = ["GATE_CORE", "LIMITS", "PEERS", "Contender", "Ground", "Limit", "Peer", "start_peer"]
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "peers"
 GATE_CORE = "1"
+LIMITS: dict[str, dict[str, str]] = yaml.safe_load((TEMPLATES / "limits.yaml").read_text())
+"""Of each peer that can limit, what its limit is written like."""
 MODULES = Path("/usr/lib/nginx/modules")
 ENVOY = HERE.parent / ".bench"
 """Where `make bench` installs Envoy."""
@@ -70,6 +75,24 @@ class Peer:
     program: Callable[[], Path]
     version: Callable[[Path], str]
     checks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many requests in a second for each API key; `said` tells it from the same proxy's others."""
+
+    said: str
+    quota: int
+
+    def values(self, name: str) -> dict[str, str]:
+        """Return what stands in the template of the proxy of this name."""
+        written = LIMITS[name].items()
+        return {key: text.replace("@QUOTA@", str(self.quota)) for key, text in written}
+
+    @staticmethod
+    def law(name: str) -> str:
+        """Return by which law the proxy of this name says it counts."""
+        return LIMITS[name]["law"]
 
 
 def on_path(name: str) -> Path:
@@ -157,28 +180,41 @@ PEERS = (
 )
 
 
-def start_peer(peer: Peer, ground: Ground, running: ExitStack) -> tuple[Contender, str]:
+def start_peer(
+    peer: Peer, ground: Ground, running: ExitStack, limit: Limit | None = None
+) -> tuple[Contender, str]:
     """Start `peer` until `running` closes; return it and its version.
 
     Raises:
         BenchError: it is not installed, or does not start.
     """
     program = peer.program()
-    folder = ground.folder / re.sub(r"\W+", "-", peer.name)
+    name = peer.name if limit is None else f"{peer.name}, {limit.said}"
+    folder = ground.folder / re.sub(r"\W+", "-", name)
     folder.mkdir()
     plain, tls = free_address(ground.taken), free_address(ground.taken)
     config = folder / peer.template
-    config.write_text(filled(peer.template, ground, folder, plain, tls))
+    limiting = {} if limit is None else limit.values(peer.name)
+    config.write_text(filled(peer.template, ground, folder, plain, tls, limiting))
     command = peer.command(program, config)
     server = running.enter_context(
-        serving(peer.name, GATE_CORE, command, [plain, tls], folder / "output.log")
+        serving(name, GATE_CORE, command, [plain, tls], folder / "output.log")
     )
-    return Contender(peer.name, plain, tls, server, peer.checks, http2=True), peer.version(program)
+    return Contender(name, plain, tls, server, peer.checks, http2=True), peer.version(program)
 
 
-def filled(template: str, ground: Ground, folder: Path, plain: str, tls: str) -> str:
+def filled(
+    template: str,
+    ground: Ground,
+    folder: Path,
+    plain: str,
+    tls: str,
+    limiting: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Return a configuration template with its @NAMES@ filled in."""
     values = {
+        "LIMIT": "",
+        "LIMIT_ZONE": "",
         "CERTIFICATE": str(ground.certificate),
         "COMBINED": str(ground.combined),
         "CREDENTIALS": str(ground.credentials),
@@ -187,6 +223,7 @@ def filled(template: str, ground: Ground, folder: Path, plain: str, tls: str) ->
         "MODULES": str(MODULES),
         "TEMPLATES": str(TEMPLATES),
     }
+    values |= limiting
     for name, address in (("LISTEN", plain), ("TLS", tls), ("UPSTREAM", ground.upstream)):
         host, _, port = address.partition(":")
         values |= {name: address, f"{name}_HOST": host, f"{name}_PORT": port}

@@ -88,6 +88,10 @@ class Answer:
     load_busy: float
     others: float
     statuses: dict[str, int]
+    since_us: int = 0
+    """When the first slice of `passed` begins, since the Unix epoch."""
+    passed: Sequence[int] = ()
+    """Answers with status 200 in each 10 ms; none of HTTP/2."""
 
 
 @contextmanager
@@ -156,4 +160,6 @@ def answer_of(process: subprocess.Popen[bytes], work: Work, upstream_pid: int) -
         load_busy=ours / elapsed_us,
         others=max(sum(said["cores_us"][:2]) - theirs - ours, 0) / elapsed_us,
         statuses=statuses,
+        since_us=said["since_us"],
+        passed=said["passed"],
     )

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,8 @@ class Setting:
     """How long nothing may be said on one."""
     package: Path | None = None
     """A folder with another build of the package."""
+    limits: Sequence[Mapping[str, Any]] | None = None
+    """In the place of the profile's, as they are, and nobody banned for going on; none: no budget at all."""
     secure_venue: bool = False
     """The venue has a certificate of the state folder's own authority."""
 
@@ -130,8 +132,13 @@ def set_up(folder: Folder, setting: Setting, plain: str, tls: str) -> None:
     else:
         names = ("requests", "connections", "handshakes", "handshakes_open")
         content["edge"] |= dict.fromkeys(names, OUT_OF_REACH)
-    for limit in content["budget"]["limits"]:
-        limit["quota"] = OUT_OF_REACH
+    if setting.limits is None:
+        for limit in content["budget"]["limits"]:
+            limit["quota"] = OUT_OF_REACH
+    else:
+        content["budget"]["limits"] = [dict(limit) for limit in setting.limits]
+        content.setdefault("controls", {})["budget"] = "enforce" if setting.limits else "off"
+        content["bans"]["points"] = {}
     folder.config.write_text(yaml.safe_dump(content, sort_keys=False))
 
 

@@ -47,6 +47,7 @@ def judge(done: dict[str, Table]) -> list[Verdict]:
     return [
         *throughput(done),
         *behaviour(done),
+        *limited(done),
         *scale(done),
         *verifying(done),
         *policies(done),
@@ -81,7 +82,18 @@ def behaviour(done: dict[str, Table]) -> Iterator[Verdict]:
             yield Verdict(f"forged refused, {mode}, × good served", 2.0, found)
     found = ratio(done, "flood", "ringfence, flooded")
     if found is not None:
-        yield Verdict("good orders beside a flood, × alone", 0.80, found)
+        yield Verdict("good orders beside a flood, × alone", 0.90, found)
+
+
+def limited(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge that no limit of ours lets more through than it says, and that it uses up what it may."""
+    table = done.get("limits")
+    if table is not None:
+        ours = [row.name for row in table.rows if row.name.startswith("ringfence")]
+        beyond = max(table.numbers[f"over, {name}"] for name in ours)
+        yield Verdict("requests over a limit, the worst of ours", 0, beyond, at_most=True)
+        used = min(table.numbers[f"used, {name}"] for name in ours)
+        yield Verdict("of a quota that is asked for, used, the least of ours", 0.9, used)
 
 
 def scale(done: dict[str, Table]) -> Iterator[Verdict]:

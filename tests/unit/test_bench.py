@@ -11,10 +11,11 @@ import pytest
 
 from bench import revoke
 from bench.__main__ import SCENARIOS
-from bench.contender import PEERS, TEMPLATES, Ground, filled
+from bench.contender import LIMITS, PEERS, TEMPLATES, Ground, Limit, filled
 from bench.dialects import orders, worst_us
 from bench.drive import Answer, Work
 from bench.idle import split
+from bench.limits import Law, most_in, over
 from bench.plot import plot
 from bench.scenarios import limits
 from bench.table import Row, Table, paired, rate
@@ -38,6 +39,19 @@ def answer(per_s: float, **more: Any) -> Answer:
         "statuses": {"200": int(per_s)},
     }
     return Answer(**(content | more))
+
+
+def standing_on(folder: Path) -> Ground:
+    return Ground(
+        folder=folder,
+        upstream="127.0.0.1:9",
+        credentials=folder,
+        ca=folder,
+        certificate=folder,
+        key=folder,
+        combined=folder,
+        taken=set(),
+    )
 
 
 def table(key: str, *rows: Row, **numbers: float) -> Table:
@@ -173,17 +187,7 @@ def test_every_peer_offers_http2_on_tls(name: str, offer: str) -> None:
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_every_name_in_a_template_is_filled_in(peer: Any, tmp_path: Path) -> None:
-    ground = Ground(
-        folder=tmp_path,
-        upstream="127.0.0.1:9",
-        credentials=tmp_path,
-        ca=tmp_path,
-        certificate=tmp_path,
-        key=tmp_path,
-        combined=tmp_path,
-        taken=set(),
-    )
-    text = filled(peer.template, ground, tmp_path, "127.0.0.1:7", "127.0.0.1:8")
+    text = filled(peer.template, standing_on(tmp_path), tmp_path, "127.0.0.1:7", "127.0.0.1:8")
     assert "@" not in text.replace('"@type"', "")
     assert all(port in text for port in ("7", "8", "9"))
 
@@ -236,3 +240,38 @@ def test_a_read_asked_after_a_suspension_s_return_is_late_and_no_other() -> None
     # Asked while the key came back: it may pass.
     assert revoke.count(out, [3, 5], [(1_999_999, 2_100_000)])["late"] == 1
     assert revoke.count(out, [3, 5], [(2_000_000, 2_100_000)])["late"] == 0
+
+
+@pytest.mark.parametrize(
+    ("law", "passed", "beyond"),
+    [
+        ("fixed", [0] * 50 + [500, 500] + [0] * 98 + [1000], 0),
+        ("fixed", [0] * 50 + [500, 500, 1] + [0] * 98 + [1000], 1),
+        ("sliding", [1000] + [0] * 99 + [1000], 0),
+        ("sliding", [1000] + [0] * 98 + [7], 7),
+        ("bucket", [1000, *[10] * 200], 0),
+        ("bucket", [2000, 0, 0], 980),
+        ("bucket", [1000, *[11] * 200], 180),
+    ],
+)
+def test_what_passed_is_held_to_the_law_that_counts_it(
+    law: str, passed: list[int], beyond: int
+) -> None:
+    assert over(Law(law, 1000), passed, 1_000_000) == beyond
+
+
+def test_a_second_s_edges_belong_to_either_side_but_all_must_fit() -> None:
+    # 1,000 in the last slice of a second, and as many in the first of the next.
+    edges = [0] * 99 + [1000, 1000] + [0] * 98
+    assert over(Law("fixed", 1000), edges, 1_000_000) == 0
+    # Three times the quota in two seconds fits nowhere.
+    assert over(Law("fixed", 1000), [500, *[0] * 98, 1000, 1000, 500, *[0] * 98], 1_000_000) == 1000
+    assert most_in(edges) == 2000
+
+
+def test_only_what_is_asked_to_limit_has_a_limit_in_its_configuration(tmp_path: Path) -> None:
+    limiting = Limit("limited", 7_777)
+    for peer in (one for one in PEERS if one.name in LIMITS):
+        given = (peer.template, standing_on(tmp_path), tmp_path, "127.0.0.1:1", "127.0.0.1:2")
+        assert "7777" not in filled(*given)
+        assert "7777" in filled(*given, limiting.values(peer.name))

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::arguments::Arguments;
 use crate::credential;
@@ -126,6 +127,8 @@ struct Drive {
     connections: Vec<Connection>,
     free: VecDeque<usize>,
     next: usize,
+    /// When what is reported began.
+    since_ns: u64,
     report: Report,
 }
 
@@ -153,6 +156,7 @@ impl Drive {
             connections,
             free,
             next: 0,
+            since_ns: 0,
             report,
         })
     }
@@ -167,6 +171,8 @@ impl Drive {
             let now_ns = schedule.now_ns();
             if began.is_none() && now_ns >= self.plan.warm_ns {
                 self.report = Report::new();
+                self.report.since_us = unix_us();
+                self.since_ns = now_ns;
                 began = Some(Spent::until(now_ns, &self.plan.watch)?);
             }
             let exhausted = self.next >= requests.len() && !self.plan.cycle;
@@ -241,8 +247,12 @@ impl Drive {
                     self.abandon(token);
                     return self.send_due(requests, schedule);
                 };
-                let latency_ns = schedule.now_ns().saturating_sub(due_ns);
-                self.report.answered(status(&connection.buffer), latency_ns);
+                let now_ns = schedule.now_ns();
+                let status = status(&connection.buffer);
+                self.report.answered(status, now_ns.saturating_sub(due_ns));
+                if status == 200 {
+                    self.report.passed(now_ns.saturating_sub(self.since_ns));
+                }
                 connection.filled = 0;
                 if closing {
                     connection.transport = None;
@@ -278,6 +288,12 @@ impl Drive {
             self.free.push_back(token);
         }
     }
+}
+
+/// The time, in microseconds since the Unix epoch.
+fn unix_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(0))
 }
 
 /// Asks the kernel not to round our timeouts up by its usual 50 us.

@@ -22,7 +22,14 @@ pub(crate) struct Report {
     pub(crate) cpu_us: Vec<(u32, u64)>,
     /// Time that each core was busy in the measured time, whoever with, microseconds.
     pub(crate) cores_us: Vec<u64>,
+    /// Wall-clock time at which the first slice of `passed` begins, microseconds since the Unix epoch.
+    pub(crate) since_us: u64,
+    /// Answers with status 200 in each slice of [`SLICE_NS`].
+    pub(crate) passed: Vec<u32>,
 }
+
+/// How finely it is told when answers came: 10 ms.
+pub(crate) const SLICE_NS: u64 = 10_000_000;
 
 impl Report {
     /// An empty report.
@@ -36,6 +43,8 @@ impl Report {
             exhausted: false,
             cpu_us: Vec::new(),
             cores_us: Vec::new(),
+            since_us: 0,
+            passed: Vec::new(),
         }
     }
 
@@ -45,6 +54,15 @@ impl Report {
             *count += 1;
         }
         self.latency.record(latency_ns);
+    }
+
+    /// Notes that a request passed, so long after `since_us`.
+    pub(crate) fn passed(&mut self, after_ns: u64) {
+        let slice = usize::try_from(after_ns / SLICE_NS).unwrap_or(usize::MAX);
+        if slice >= self.passed.len() {
+            self.passed.resize(slice + 1, 0);
+        }
+        self.passed[slice] += 1;
     }
 
     /// The report as JSON; keys are stable, times are microseconds with one decimal.
@@ -78,9 +96,11 @@ impl Report {
         let _ = write!(out, ",\"statuses\":{{{}}}", pairs(statuses));
         let _ = write!(
             out,
-            ",\"cpu_us\":{{{}}},\"cores_us\":{:?}}}",
+            ",\"cpu_us\":{{{}}},\"cores_us\":{:?},\"since_us\":{},\"passed\":{:?}}}",
             pairs(self.cpu_us.iter().map(|(p, c)| (p, c))),
-            self.cores_us
+            self.cores_us,
+            self.since_us,
+            self.passed
         );
         out
     }
@@ -97,12 +117,14 @@ fn pairs<K: std::fmt::Display, V: std::fmt::Display>(
 
 #[cfg(test)]
 mod tests {
-    use super::Report;
+    use super::{Report, SLICE_NS};
 
     #[test]
     fn the_report_is_one_json_object() {
         let mut report = Report::new();
         report.answered(200, 1_500_000);
+        report.since_us = 9;
+        report.passed(SLICE_NS * 2);
         report.elapsed_us = 1_000_000;
         report.cpu_us = vec![(7, 10_000)];
         report.cores_us = vec![5, 6];
@@ -111,7 +133,7 @@ mod tests {
             "{\"completed\":1,\"elapsed_us\":1000000,\"rate\":1,\"broken\":0,\"reconnects\":0,\
              \"exhausted\":false,\"latency_us\":{\"mean\":1500.0,\"p50\":1500.0,\"p90\":1500.0,\
              \"p99\":1500.0,\"p999\":1500.0,\"max\":1500.0},\"statuses\":{\"200\":1},\
-             \"cpu_us\":{\"7\":10000},\"cores_us\":[5, 6]}"
+             \"cpu_us\":{\"7\":10000},\"cores_us\":[5, 6],\"since_us\":9,\"passed\":[0, 0, 1]}"
         );
     }
 }
