@@ -11,7 +11,7 @@ use ringfence_core::edge::{EdgePass, EdgeRefusal};
 use ringfence_core::mode::{Control, Mode};
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Trace;
-use ringfence_core::refusal::Code;
+use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::session::{Session, Thumbprint};
 use ringfence_wire::Scratch;
 use tokio::sync::Notify;
@@ -101,6 +101,8 @@ pub(crate) struct Client {
     pub(crate) door: Rc<Door>,
     pub(crate) peer: IpAddr,
     pub(crate) prefix: Prefix,
+    /// Whether it is a balancer's own, as to look whether we are well: nobody is banned for what comes on it.
+    of_balancer: bool,
     /// The certificate that it presented; set once, by the handshake.
     pub(crate) presented: OnceCell<Presented>,
     /// The key that was proved on it last, unless something false came since.
@@ -129,6 +131,7 @@ impl Client {
             door: Rc::clone(door),
             peer,
             prefix,
+            of_balancer: false,
             presented: OnceCell::new(),
             proved: Cell::default(),
             noted_us: Cell::default(),
@@ -136,6 +139,21 @@ impl Client {
                 changes: thread.shared.core.bans.table().changes(),
                 ..Looked::default()
             }),
+        }
+    }
+
+    /// Returns it as a connection of the balancer itself.
+    pub(crate) fn of_balancer(self) -> Self {
+        Self {
+            of_balancer: true,
+            ..self
+        }
+    }
+
+    /// Lays what was refused to who is behind it.
+    pub(crate) fn offended(&self, proved: Option<&str>, refusal: &Refusal) {
+        if !self.of_balancer {
+            self.thread.shared.offended(self.peer, proved, refusal);
         }
     }
 

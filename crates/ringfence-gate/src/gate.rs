@@ -25,6 +25,7 @@ use crate::error::GateError;
 use crate::listen::{Door, bind, claim};
 use crate::nonce::Nonces;
 use crate::open::{open_ledger, settled};
+use crate::proxied::Proxies;
 use crate::record;
 use crate::roll::{Roll, put, refused};
 use crate::shared::{Parts, Shared, Speech};
@@ -44,6 +45,8 @@ pub struct Gate {
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Set once, by [`Gate::hurry`].
     hurried: AtomicBool,
+    /// The balancers before listeners that have some.
+    proxies: Vec<Arc<Proxies>>,
     /// What is wrong with the ledger's files, if anything is: then nothing that changes state is permitted.
     damage: Option<String>,
 }
@@ -114,6 +117,8 @@ impl Gate {
         let shared = Arc::new(Shared::new(parts, snapshot.http, ledger, ring, shards)?);
         let sockets = open_sockets(snapshot.engine.threads, &mut doors)?;
         let addresses = doors.iter().map(|door| door.address).collect();
+        let proxies = doors.iter().filter_map(|door| door.proxies.clone());
+        let proxies = proxies.collect();
         let (stage, watched) = watch::channel(Stage::Serving);
         let mut threads = Vec::new();
         for (number, (own, notified)) in sockets.into_iter().zip(notified).enumerate() {
@@ -141,6 +146,7 @@ impl Gate {
             stage,
             threads: Mutex::new(threads),
             hurried: AtomicBool::new(false),
+            proxies,
             damage,
         })
     }
@@ -335,6 +341,13 @@ impl Gate {
             if let Some(egress) = &self.shared.core.egress {
                 map.insert("venue".into(), venue_status(egress));
             }
+            if !self.proxies.is_empty() {
+                let turned = self.proxies.iter().map(|proxies| proxies.status());
+                map.insert(
+                    "proxy_refused".into(),
+                    turned.collect::<serde_json::Map<_, _>>().into(),
+                );
+            }
         }
         status
     }
@@ -480,6 +493,10 @@ fn doors(
         let name = config.name.as_str().into();
         let names = format!("{field}.authorities");
         let authorities = Authorities::new(&config.authorities, tls.is_some(), &names)?;
+        let proxies = config.proxy_protocol.as_ref().map(|proxies| {
+            let field = format!("{field}.proxy_protocol");
+            Proxies::new(proxies, &config.name, snapshot.http.connections, &field)
+        });
         let period = format!("{field}.dpop_nonce_s");
         let nonces = config
             .dpop_nonce_s
@@ -491,6 +508,7 @@ fn doors(
             nonces: nonces.transpose()?.map(Arc::new),
             tls,
             verifier,
+            proxies: proxies.transpose()?.map(Arc::new),
             speech: Arc::clone(speech),
         })
     };

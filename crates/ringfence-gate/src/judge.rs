@@ -290,7 +290,7 @@ impl Passing {
         if proved.is_none() {
             shared.core.bans.unproved(client.peer, decided.decided_us);
         }
-        shared.offended(client.peer, proved, held.as_ref().unwrap_or(refusal));
+        client.offended(proved, held.as_ref().unwrap_or(refusal));
         let refusal = held.clone().unwrap_or_else(|| refusal.clone());
         let rendered = client.door.speech.dialect.render(&refusal);
         let first = |_| shared.core.edge.refused(client.prefix, decided.decided_us);

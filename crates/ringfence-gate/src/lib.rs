@@ -47,6 +47,7 @@ mod outbox;
 mod pipeline;
 mod placing;
 mod pool;
+mod proxied;
 mod pushing;
 mod receipts;
 mod record;

@@ -1,6 +1,6 @@
 //! Binding listeners, and accepting connections on one thread.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,9 @@ use crate::certificate::Verifier;
 use crate::client::{Client, Thread};
 use crate::clock::now_us;
 use crate::error::GateError;
+use crate::limits::Place;
 use crate::nonce::Nonces;
+use crate::proxied::{self, Proxies, introduced};
 use crate::serve::serve;
 use crate::shared::Speech;
 
@@ -38,6 +40,8 @@ pub(crate) struct Door {
     pub(crate) nonces: Option<Arc<Nonces>>,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) verifier: Verifier,
+    /// Those that pass clients on, whose own addresses count; none: clients connect themselves.
+    pub(crate) proxies: Option<Arc<Proxies>>,
     pub(crate) speech: Arc<Speech>,
 }
 
@@ -88,38 +92,60 @@ pub(crate) async fn accept(listener: TcpListener, door: Rc<Door>, thread: Rc<Thr
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => admit(stream, peer, &door, &thread),
+            Ok((stream, peer)) => admit(stream, peer.ip(), &door, &thread),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }
 
 /// Gives a connection a place and a task of its own, or closes it unanswered, which costs least.
-fn admit(stream: TcpStream, peer: SocketAddr, door: &Rc<Door>, thread: &Rc<Thread>) {
+fn admit(stream: TcpStream, peer: IpAddr, door: &Rc<Door>, thread: &Rc<Thread>) {
+    let counters = &thread.shared.counters;
+    counters.accepted.fetch_add(1, Ordering::Relaxed);
+    if let Some(proxies) = &door.proxies {
+        let Some(waiting) = proxied::admit(peer, proxies, thread) else {
+            return reset(&stream);
+        };
+        let (door, thread) = (Rc::clone(door), Rc::clone(thread));
+        spawn_local(introduced(stream, peer, waiting, door, thread));
+    } else if let Some((client, place)) = enter(&stream, peer, door, thread) {
+        spawn_local(serve(stream, door.tls.clone(), Rc::new(client), place));
+    }
+}
+
+/// Takes a place for a client's connection; without one it is closed.
+pub(crate) fn enter(
+    stream: &TcpStream,
+    peer: IpAddr,
+    door: &Rc<Door>,
+    thread: &Rc<Thread>,
+) -> Option<(Client, Place)> {
+    let place = place(peer, thread).map_err(|code| {
+        thread.shared.counters.refuse(code);
+        reset(stream);
+    });
+    let place = place.ok()?;
+    let _ = stream.set_nodelay(true);
+    let client = Client::new(thread, door, peer.to_canonical(), place.prefix());
+    Some((client, place))
+}
+
+/// Takes a place of what an address has.
+fn place(peer: IpAddr, thread: &Thread) -> Result<Place, Code> {
     let shared = &thread.shared;
-    shared.counters.accepted.fetch_add(1, Ordering::Relaxed);
     let (doorway, now_us) = (&shared.doorway, now_us());
     // Who is kept out may come in to be told so, now and then.
-    let held = shared.core.held(peer.ip(), now_us).is_some();
+    let held = shared.core.held(peer, now_us).is_some();
     let part = if held { HELD_PART } else { 1 };
-    if doorway.arrivals.take(peer.ip(), part, now_us).is_err() {
-        shared.counters.refuse(Code::EdgeRate);
-        return reset(&stream);
+    let arrived = doorway.arrivals.take(peer, part, now_us);
+    arrived.map_err(|_| Code::EdgeRate)?;
+    let taken = doorway.connections.take(peer);
+    let place = taken.ok_or(Code::ConnectionsExhausted)?;
+    let floods = &thread.floods;
+    match floods.turns_away(place.prefix(), place.nth(), now_us) {
+        true => Err(Code::EdgeRate),
+        false => Ok(place),
     }
-    let Some(place) = doorway.connections.take(peer.ip()) else {
-        shared.counters.refuse(Code::ConnectionsExhausted);
-        return reset(&stream);
-    };
-    if thread
-        .floods
-        .turns_away(place.prefix(), place.nth(), now_us)
-    {
-        shared.counters.refuse(Code::EdgeRate);
-        return reset(&stream);
-    }
-    let _ = stream.set_nodelay(true);
-    let client = Client::new(thread, door, peer.ip().to_canonical(), place.prefix());
-    spawn_local(serve(stream, door.tls.clone(), Rc::new(client), place));
 }
 
 /// Has the connection closed by a reset: a polite close would leave its port waiting on our side, of which a flood

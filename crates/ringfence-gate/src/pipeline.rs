@@ -93,7 +93,7 @@ impl Client {
 
     /// Notes that the address is over its budget. Returns how long its connection is held before it is answered.
     pub(crate) fn over(&self, refusal: &Refusal, now_us: u64) -> std::time::Duration {
-        self.thread.shared.offended(self.peer, None, refusal);
+        self.offended(None, refusal);
         match refusal.retry {
             Retry::AfterMs(after_ms) => self.thread.floods.refused(self.prefix, after_ms, now_us),
             Retry::Never => std::time::Duration::ZERO,

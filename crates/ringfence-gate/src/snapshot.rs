@@ -87,6 +87,17 @@ pub struct ListenerConfig {
     /// For how many seconds a nonce is good that proofs must be made with; none: they need none.
     #[serde(default)]
     pub dpop_nonce_s: Option<u64>,
+    /// Whose connections begin with a header of PROXY protocol version 2; none: nobody's.
+    #[serde(default)]
+    pub proxy_protocol: Option<ProxyProtocol>,
+}
+
+/// The balancers before a listener.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyProtocol {
+    /// Their networks, in CIDR form.
+    pub from: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
