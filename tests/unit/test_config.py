@@ -88,6 +88,16 @@ def test_the_shipped_profile_is_good(file: Path) -> None:
         ("127.0.0.1:0", "localhost:0", "listeners[0].address: is not an address"),
         ("127.0.0.1:0", "127.0.0.1:65536", "listeners[0].address: is not an address"),
         ("127.0.0.1:0", "::1:80", "listeners[0].address: is not an address"),
+        (
+            "dialect: binance",
+            "dialect: binance\n    proxy_protocol: {from: [10.0.0.7], form: 1}",
+            "listeners[0].proxy_protocol.form: is not a field here; did you mean from?",
+        ),
+        (
+            "dialect: binance",
+            "dialect: binance\n    proxy_protocol: {from: []}",
+            "listeners[0].proxy_protocol.from: must have at least 1 item(s)",
+        ),
         ("dialect: binance", "dialect: binanse", "listeners[0].dialect: no dialect binanse"),
         ("dialect: binance", "dialect: ./x.yaml", "listeners[0].dialect: cannot be used: cannot"),
         ("http://127.0.0.1:1", "ftp://x", "upstream.url: is not a venue's address"),

@@ -127,7 +127,7 @@ class Loaded:
             path = self.path(text)
             return other.get(os.path.normpath(path), path)
 
-        content = self.config.model_dump(mode="json")
+        content = self.config.model_dump(mode="json", by_alias=True)
         content["dialects"] = {name: file.value for name, file in self.dialects.items()}
         content["attestation"]["issuer"] = self.config.attestation.issuer or self.config.node
         content["attestation"]["key"] = lies(self.config.attestation.key)

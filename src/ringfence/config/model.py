@@ -106,6 +106,16 @@ class Tls(Section):
         return self
 
 
+class ProxyProtocol(Section):
+    """The balancers before a listener, which say whose each connection is; nobody else connects."""
+
+    networks: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...],
+        Field(min_length=1, max_length=256, strict=False, alias="from"),
+    ]
+    """In CIDR form."""
+
+
 class Listener(Section):
     """One address that clients connect to. Either `tls`, or `plain: true` in so many words."""
 
@@ -128,6 +138,9 @@ class Listener(Section):
 
     dpop_nonce_s: Annotated[int, Field(ge=5, le=3600)] | None = None
     """For how many seconds a nonce is good that proofs must carry; left out: they need none."""
+
+    proxy_protocol: ProxyProtocol | None = None
+    """Version 2, on each connection; left out: clients connect themselves."""
 
     @model_validator(mode="after")
     def says_how(self) -> Self:

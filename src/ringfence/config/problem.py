@@ -109,7 +109,8 @@ def fields(model: type[BaseModel], place: Place) -> Iterator[str]:
         info = current.model_fields.get(part)
         current = section(info.annotation) if info else None
     if current is not None:
-        yield from current.model_fields
+        for name, info in current.model_fields.items():
+            yield info.alias or name
 
 
 def section(annotation: Any) -> type[BaseModel] | None:
