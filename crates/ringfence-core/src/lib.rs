@@ -21,6 +21,7 @@
 //! | [`principal`] | what a principal is, and who stands above it |
 //! | [`policy`] | what is asked of the policies behind the scopes |
 //! | [`budget`] | limits over windows, all or nothing |
+//! | [`cluster`] | how what several gateways share is named |
 //! | [`guard`], [`decimal`] | bounds of orders, computed exactly |
 //! | [`placed`] | which instrument an account's orders are in |
 //! | [`egress`], [`funds`] | whose venue key signs, what was used through it; which funds may leave, and where to |
@@ -37,6 +38,7 @@ pub mod address;
 pub mod authority;
 pub mod ban;
 pub mod budget;
+pub mod cluster;
 mod counter;
 pub mod credential;
 pub mod decimal;

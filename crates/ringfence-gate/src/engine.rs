@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::client::Thread;
 use crate::clock::now_us;
+use crate::cluster::Link;
 use crate::deadline;
 use crate::listen::{Door, accept};
 use crate::record;
@@ -75,6 +76,9 @@ impl EngineThread {
         });
         spawn_local(watch_time(Rc::clone(&thread), sums_up));
         spawn_local(prune(Rc::clone(&thread)));
+        if let Some(cluster) = &thread.shared.cluster {
+            spawn_local(Link::new(Arc::clone(cluster)).run());
+        }
         spawn_local(silence(Rc::clone(&thread), changes));
         for (socket, door) in sockets {
             match TcpListener::from_std(socket) {
@@ -114,6 +118,7 @@ async fn watch_time(thread: Rc<Thread>, heeds_lease: bool) {
         }
         if heeds_lease {
             thread.shared.heed_lease();
+            thread.shared.tell_of_cluster();
         }
     }
 }

@@ -338,6 +338,9 @@ impl Gate {
                 "size": ledger.size,
             });
             map.insert("ledger".into(), ledger);
+            if let Some(cluster) = &self.shared.cluster {
+                map.insert("cluster".into(), cluster.standing.to_json());
+            }
             if let Some(egress) = &self.shared.core.egress {
                 map.insert("venue".into(), venue_status(egress));
             }

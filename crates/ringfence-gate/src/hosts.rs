@@ -201,7 +201,7 @@ impl Maker<'_> {
         let ca = self.config.ca.as_deref();
         let ca = ca
             .ok_or_else(|| GateError::config("upstream.ca", "a venue reached over TLS needs it"))?;
-        let made = tls::client(ca)?;
+        let made = tls::venue(ca)?;
         self.tls = Some(Arc::clone(&made));
         Ok(made)
     }

@@ -15,6 +15,7 @@ mod certificate;
 mod channel;
 mod client;
 mod clock;
+mod cluster;
 mod commit;
 mod counters;
 mod deadline;

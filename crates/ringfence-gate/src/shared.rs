@@ -20,7 +20,7 @@ use ringfence_core::mode::{Control, Mode, Modes};
 use ringfence_core::pipeline::Core;
 use ringfence_core::placed::PlacedOrders;
 use ringfence_core::replay::ReplayRoom;
-use ringfence_ledger::Ledger;
+use ringfence_ledger::{Ledger, Value};
 use ringfence_policy::live::Live;
 use ringfence_policy::set::PolicySet;
 use ringfence_wire::Dialect;
@@ -31,6 +31,7 @@ use crate::admin::Admin;
 use crate::attest::Attestor;
 use crate::budget::limits;
 use crate::clock::now_us;
+use crate::cluster::{Cluster, News};
 use crate::counters::Counters;
 use crate::egress::Ring;
 use crate::error::GateError;
@@ -42,6 +43,7 @@ use crate::limits::Doorway;
 use crate::minted::Minted;
 use crate::pushing::{Pushing, Settled};
 use crate::receipts::Receipts;
+use crate::record;
 use crate::snapshot::{
     AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, Shards, Snapshot,
     compile_bans, issuers,
@@ -80,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) shards: Shards,
     /// Until when what is known of credentials may be acted by.
     pub(crate) lease: Lease,
+    /// What is shared with other gateways.
+    pub(crate) cluster: Option<Arc<Cluster>>,
     /// Told whenever a credential has changed, or a private stream's token was ended.
     pub(crate) changes: watch::Sender<()>,
     boot: String,
@@ -98,6 +102,7 @@ pub(crate) struct Parts {
     receipts: Receipts,
     issuers: Issuers,
     doorway: Doorway,
+    cluster: Option<Cluster>,
 }
 
 impl Parts {
@@ -125,6 +130,8 @@ impl Parts {
         let attestor = Attestor::open(&snapshot.attestation)?;
         let (venue, hosts) = hosts::build(&snapshot.upstream)?;
         hosts.check(snapshot.egress.is_some(), &speeches)?;
+        let ahead_us = speeches.values().map(|one| one.dialect.window().ahead_us);
+        let cluster = Cluster::open(snapshot, ahead_us.max().unwrap_or_default())?;
         Ok(Self {
             core,
             policies,
@@ -136,6 +143,7 @@ impl Parts {
             receipts: Receipts::new(&snapshot.ledger.directory),
             issuers: issuers(&snapshot.issuers)?,
             doorway: Doorway::new(&snapshot.http, &edge),
+            cluster,
         })
     }
 }
@@ -172,6 +180,7 @@ impl Shared {
             receipts,
             issuers,
             doorway,
+            cluster,
             ..
         } = parts;
         Ok(Self {
@@ -193,6 +202,7 @@ impl Shared {
             pushing: Pushing::default(),
             shards,
             lease: Lease::new(),
+            cluster: cluster.map(Arc::new),
             changes: watch::Sender::new(()),
             boot: boot_id()?,
             next_message: AtomicU64::new(1),
@@ -214,6 +224,23 @@ impl Shared {
     pub(crate) fn heed_lease(&self) {
         let over = self.lease.is_over(Instant::now());
         self.core.credentials.set_stale(over);
+    }
+
+    /// Records whether the cluster's server was lost, or is back.
+    pub(crate) fn tell_of_cluster(&self) {
+        let news = self.cluster.as_ref().map(|cluster| &cluster.standing);
+        let Some(news) = news.and_then(|standing| standing.news(Instant::now())) else {
+            return;
+        };
+        let _ = match news {
+            News::Lost(what) => {
+                record::event(self, "cluster.lost", &[("what", Value::Text(&what))])
+            }
+            News::Back(lost_ms) => {
+                let lost_ms = i64::try_from(lost_ms).unwrap_or(i64::MAX);
+                record::event(self, "cluster.back", &[("lost_ms", Value::Int(lost_ms))])
+            }
+        };
     }
 
     /// Returns a message id that is unique in this boot.

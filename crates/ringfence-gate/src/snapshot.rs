@@ -1,6 +1,7 @@
 //! The configuration as Python hands it over: one JSON document, checked strictly. Paths are absolute.
 
 mod ban;
+mod cluster;
 mod credential;
 mod egress;
 mod issuer;
@@ -18,6 +19,7 @@ use crate::error::GateError;
 use crate::watch::Patience;
 pub(crate) use ban::compile as compile_bans;
 pub use ban::{BanRecord, BansConfig, StepConfig};
+pub use cluster::{ClusterConfig, ServerConfig};
 pub use credential::{CredentialRecord, Shards};
 pub(crate) use egress::Sealer;
 pub use egress::{EgressConfig, TransferRule, VenueKeyRecord};
@@ -62,6 +64,9 @@ pub struct Snapshot {
     /// The bans in force when it starts.
     #[serde(default)]
     pub banned: Vec<BanRecord>,
+    /// What is shared with other gateways.
+    #[serde(default)]
+    pub cluster: Option<ClusterConfig>,
     pub budget: BudgetConfig,
     pub freshness: FreshnessConfig,
     pub guard: GuardConfig,

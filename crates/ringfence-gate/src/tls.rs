@@ -47,22 +47,30 @@ pub(crate) fn server(
     Ok(Arc::new(config))
 }
 
-/// Returns the venue's side, trusting only the certificates in `ca`.
-pub(crate) fn client(ca: &Path) -> Result<Arc<ClientConfig>, GateError> {
-    const FIELD: &str = "upstream.ca";
+/// Returns our side of a connection to the venue, trusting only the certificates in `ca`.
+pub(crate) fn venue(ca: &Path) -> Result<Arc<ClientConfig>, GateError> {
+    client(ca, "upstream.ca", &[HTTP_1_1])
+}
+
+/// Returns our side of a connection on which one of `spoken` is spoken, or what needs no word; `ca` is what `field` names.
+pub(crate) fn client(
+    ca: &Path,
+    field: &str,
+    spoken: &[&[u8]],
+) -> Result<Arc<ClientConfig>, GateError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca, FIELD)? {
+    for certificate in certificates(ca, field)? {
         roots
             .add(certificate)
-            .map_err(|e| GateError::config(FIELD, e))?;
+            .map_err(|e| GateError::config(field, e))?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13, &rustls::version::TLS12])
-        .map_err(|e| GateError::config(FIELD, e))?
+        .map_err(|e| GateError::config(field, e))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    config.alpn_protocols = spoken.iter().map(|word| word.to_vec()).collect();
     Ok(Arc::new(config))
 }
 

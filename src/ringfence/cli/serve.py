@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 STOP = {signal.SIGTERM, signal.SIGINT}
+CLUSTER, CLUSTER_BYTES = b"ringfence/cluster/v1", 32
+"""What the names on a cluster's server are hashed with: the same at every gateway of a store."""
 
 
 def serve(
@@ -166,6 +168,10 @@ def start(state: Opened, folder: Folder) -> Started:
     way = way_in(state, folder) if loaded.administers() else None
     content = state.content(way.told if way else None)
     content["banned"] = kept_bans(folder.bans)
+    if (cluster := loaded.config.cluster) is not None:
+        # Into the engine alone: no digest of the configuration has them.
+        secret = master.derived(CLUSTER, CLUSTER_BYTES).hex()
+        content["cluster"]["server"] = cluster.server() | {"secret": secret}
     engine = Engine(configuration.encoded(content))
     # Begins before the engine is filled: what changes meanwhile is taken twice rather than never.
     source = Store(Database(loaded.store(), PATIENCE_S))

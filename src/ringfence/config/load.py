@@ -62,6 +62,13 @@ class Loaded:
             return self.path(upstream.ca)
         return system_roots() if upstream.is_secure else None
 
+    def cluster_roots(self) -> str | None:
+        """Return the PEM file of roots for the cluster's server; None: no TLS."""
+        cluster = self.config.cluster
+        if cluster is None or not cluster.is_secure:
+            return None
+        return system_roots() if cluster.ca is None else self.path(cluster.ca)
+
     def store(self) -> Path | str:
         """Return where principals and credentials are: a file, or a URL that may hold a secret."""
         section = self.config.store
@@ -138,6 +145,10 @@ class Loaded:
         del content["store"], content["keys"]
         del content["withdrawals"]["lock_s"]
         content["admin"] = admin
+        if content["cluster"] is not None:
+            # Where it is may be a secret: that is for whoever starts the engine to add.
+            del content["cluster"]["url"]
+            content["cluster"]["ca"] = self.cluster_roots()
         if content["egress"] is not None:
             del content["egress"]["vault"]
         content["budget"]["limits"] = [limit.content() for limit in self.config.budget.limits]
@@ -283,6 +294,8 @@ def absent(loaded: Loaded) -> Found:
         (("ledger", "key"), config.ledger.key, "`ringfence init` makes one"),
         (("upstream", "ca"), config.upstream.ca, "name a PEM file of roots"),
     ]
+    if config.cluster is not None:
+        files.append((("cluster", "ca"), config.cluster.ca, "name a PEM file of roots"))
     for i, issuer in enumerate(config.issuers):
         hint = "name a JSON Web Key Set"
         files.append((("issuers", i, "jwks"), issuer.jwks, hint))
@@ -306,6 +319,9 @@ def absent(loaded: Loaded) -> Found:
             yield place, f"others than its owner may use {path}; chmod 600 it"
     if config.upstream.is_secure and loaded.roots() is None:
         yield ("upstream", "ca"), "is not set, and this system has no roots; name a PEM file"
+    secure = config.cluster is not None and config.cluster.is_secure
+    if secure and loaded.cluster_roots() is None:
+        yield ("cluster", "ca"), "is not set, and this system has no roots; name a PEM file"
 
 
 def named_dialects(loaded: Loaded) -> Found:

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from ringfence.config.bans import Bans
+from ringfence.config.cluster import Cluster
 from ringfence.config.limits import Budget, Limit
 from ringfence.config.pages import Pages
 from ringfence.config.section import Count, Milliseconds, Name, Section, wrong
@@ -516,6 +517,7 @@ class Config(Section):
     ledger: Ledger
     watch: Watch = Watch()
     store: StoreSection = StoreSection()
+    cluster: Cluster | None = None
     keys: KeysSection = KeysSection()
     admin: Admin = Admin()
 

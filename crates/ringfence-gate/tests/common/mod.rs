@@ -4,6 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod push;
+pub(crate) mod redis;
 pub(crate) mod talk;
 pub(crate) mod tls;
 pub(crate) mod venue;
