@@ -30,7 +30,9 @@ def test_a_limit_as_it_was_always_written_is_what_it_was() -> None:
         "rate": 0,
         "operations": [],
         "cancels": False,
+        "admits": False,
         "costs": {},
+        "ages": {},
     }
 
 
@@ -55,6 +57,17 @@ def test_the_engine_gets_a_combination_as_one_word_and_three_buckets_as_one_law(
         ({"subject": []}, "at least 1 item"),
         ({"subject": "shard"}, "Input should be"),
         ({"operations": ["order.place"], "cancels": "counted"}, "says nothing beside operations"),
+        ({"operations": ["order.place"], "cancels": "admitted"}, "says nothing beside operations"),
+        ({"operations": ["order.cancel"], "cancels": "free"}, "says nothing beside operations"),
+        ({"algorithm": "concurrent", "window_ms": None, "cancels": "admitted"}, "is no word"),
+        ({"ages": {"order.place": [{"below_s": 5, "units": 1}]}}, "about no order that stands"),
+        ({"ages": {"order.cancel": [{"below_s": 5, "units": 1}]}}, "does not count order.cancel"),
+        ({"ages": {"order.amend": []}}, "at least 1 item"),
+        ({"ages": {"order.amend": [{"below_s": 0, "units": 1}]}}, "greater than or equal to 1"),
+        (
+            {"ages": {"order.amend": [{"below_s": 5, "units": 2}, {"below_s": 5, "units": 1}]}},
+            "out of order",
+        ),
         ({"operations": ["order.sell"]}, "Input should be"),
         ({"costs": {"order.place": -1}}, "greater than or equal to 0"),
         ({"burst": 3}, "Extra inputs"),
@@ -95,6 +108,27 @@ def test_of_each_operation_it_is_told_what_counts_it() -> None:
         "two": "5 weight, 2 back in 1000 ms, by account",
     }
     assert shown["order.amend"] == {"two": "5 weight at 4 each, 2 back in 1000 ms, by account"}
+
+
+def test_what_orders_cost_by_their_age_reaches_the_engine_and_is_told() -> None:
+    young = [{"below_s": 5, "units": 8}, {"below_s": 300, "units": 1}]
+    counter = limit(
+        counts="items",
+        operations=["order.place", "order.cancel"],
+        cancels="admitted",
+        costs={"order.cancel": 0},
+        ages={"order.cancel": young},
+    )
+    content = counter.content()
+    assert content["admits"] is True
+    assert content["ages"] == {
+        "order.cancel": [{"below_ms": 5000, "units": 8}, {"below_ms": 300_000, "units": 1}]
+    }
+    assert counter.says("order.place") == "5 items in 1000 ms, by account"
+    assert counter.says("order.cancel") == (
+        "5 items at 0 each, 8 more below 5 s, 1 more below 300 s in 1000 ms, by account, "
+        "never refused"
+    )
 
 
 def test_check_shows_what_limits_each_operation(tmp_path: Path) -> None:

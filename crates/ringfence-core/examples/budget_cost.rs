@@ -97,6 +97,7 @@ fn ask(table: &BudgetTable, peer: u32, now_ms: u64) -> bool {
         peer: IpAddr::V4(Ipv4Addr::from_bits(peer)),
         operation: Operation::OrderPlace,
         orders: &orders,
+        about: &[],
         credential: None,
         upstream: None,
         venue: None,

@@ -206,6 +206,7 @@ fn decide_all(core: &Core, batch: &Batch, at_once: usize) {
             transport: "http/1.1",
             funds: None,
             orders: &orders,
+            about: &[],
             cost: Cost {
                 weight: 1,
                 orders: at_once as u32,

@@ -24,7 +24,7 @@ use crate::guard::OrderText;
 use crate::operation::Operation;
 
 pub use latch::{Latch, System};
-pub use limit::{Algorithm, BudgetError, Cost, Counts, Limit, Operations};
+pub use limit::{Age, Algorithm, BudgetError, Cost, Counts, Limit, Operations};
 pub use meter::{Meter, Told};
 pub use subject::{Subject, Subjects};
 pub use table::{BudgetTable, Charged, Table};
@@ -58,6 +58,15 @@ impl Usages {
     }
 }
 
+/// An order that is there already, of those that a message is about. [`BudgetTable::about`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// The number of its instrument.
+    symbol: u32,
+    /// For how long it has stood as it does; none where that is not known.
+    age_ms: Option<u64>,
+}
+
 /// Who pays for a message, and for what.
 #[derive(Clone, Copy, Debug)]
 pub struct Payer<'a> {
@@ -67,6 +76,9 @@ pub struct Payer<'a> {
     pub operation: Operation,
     /// The orders that it carries.
     pub orders: &'a [OrderText<'a>],
+    /// The orders that it changes, one for each that it carries, or cancels; for operations that
+    /// [ask for them](BudgetTable::asks_about) alone.
+    pub about: &'a [About],
     /// Who acts.
     pub credential: Option<&'a Credential>,
     /// What is used of the venue by whoever uses it, where we do.
@@ -83,6 +95,7 @@ impl<'a> Payer<'a> {
             peer: IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
             operation: Operation::MarketRead,
             orders: &[],
+            about: &[],
             credential: None,
             upstream: if venue { None } else { Some(meter) },
             venue: if venue { Some(meter) } else { None },

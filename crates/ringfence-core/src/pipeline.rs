@@ -19,7 +19,7 @@ use crate::funds::{Funds, FundsText, Withdrawals};
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
-use crate::placed::PlacedOrders;
+use crate::placed::{OrderIds, PlacedOrders};
 use crate::policy::{Policy, Serial};
 use crate::refusal::{Code, Detail, Refusal};
 use crate::replay::{Fresh, ReplayRoom};
@@ -48,6 +48,8 @@ pub struct Message<'a> {
     pub transport: &'static str,
     /// The orders that it carries: none, one, or those of a batch.
     pub orders: &'a [OrderText<'a>],
+    /// What it calls the orders that it is about, which are there already.
+    pub about: &'a [OrderIds<'a>],
     /// The funds that it moves.
     pub funds: Option<FundsText<'a>>,
     /// What it costs.

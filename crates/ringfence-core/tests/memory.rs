@@ -161,6 +161,7 @@ fn send(core: &Core, number: u32, payload: &str) -> usize {
         certificate: None,
         transport: "http/1.1",
         funds: None,
+        about: &[],
         orders: &[OrderText {
             symbol: "BTCUSDT",
             side: "BUY",

@@ -1,6 +1,6 @@
 //! The limits of a snapshot, checked.
 
-use ringfence_core::budget::{Algorithm, Counts, Limit, Operations, Subject, Subjects};
+use ringfence_core::budget::{Age, Algorithm, Counts, Limit, Operations, Subject, Subjects};
 use ringfence_core::operation::Operation;
 
 use crate::error::GateError;
@@ -52,6 +52,15 @@ fn compile(limit: &LimitConfig) -> Result<Limit, Wrong> {
         let operation = Operation::parse(name).ok_or_else(|| wrong("costs")(name))?;
         costs.push((operation, *cost));
     }
+    let mut ages = Vec::new();
+    for (name, steps) in &limit.ages {
+        let operation = Operation::parse(name).ok_or_else(|| wrong("ages")(name))?;
+        let steps = steps.iter().map(|step| Age {
+            below_ms: step.below_ms,
+            units: step.units,
+        });
+        ages.push((operation, steps.collect()));
+    }
     Ok(Limit {
         name: limit.name.as_str().into(),
         subject: subjects(&limit.subject).map_err(wrong("subject"))?,
@@ -67,7 +76,9 @@ fn compile(limit: &LimitConfig) -> Result<Limit, Wrong> {
         },
         operations,
         cancels: limit.cancels,
+        admits: limit.admits,
         costs: costs.into(),
+        ages: ages.into(),
     })
 }
 

@@ -175,6 +175,7 @@ impl Passing {
             certificate: client.certificate(now_us),
             transport: self.decided().transport.as_str(),
             orders: asking.reading.orders.as_slice(),
+            about: asking.reading.about.as_slice(),
             funds: asking.reading.funds,
             cost: asking.reading.cost,
         };
@@ -235,7 +236,7 @@ impl Passing {
             Ok(_) if asking.operation.changes_state() => Ok(Recorded::Intent(Intent {
                 ticket: record::intent(&thread.shared, &decided),
                 route: asking.reading.route,
-                placing: Placing::of(asking, dialect),
+                placing: Placing::of(asking, &thread.shared.core, dialect),
             })),
             Ok(_) => Ok(Recorded::Reading(record::reading(thread, &decided))),
         };

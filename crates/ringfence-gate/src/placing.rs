@@ -1,24 +1,27 @@
-//! What is remembered of an order when the venue has taken it: in which instrument it is, for amendments that do not say.
+//! What is remembered of an order when the venue has taken it: in which instrument it is, for amendments that do not say,
+//! and since when it stands, for limits that ask.
 
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::{Core, Permit};
 use ringfence_wire::{AnsweredOrder, Dialect};
 
+use crate::clock::now_us;
 use crate::pipeline::Asking;
 
-/// The instruments of the orders that a message places, or changes where it names them, as they stand in it. Empty, and nothing is allocated, where the
-/// dialect's amendments name theirs.
+/// The instruments of the orders that a message places, or changes where it names them, as they stand in it. Empty, and
+/// nothing is allocated, where the dialect's amendments name theirs and no limit asks for orders.
 #[derive(Debug, Default)]
 pub(crate) struct Placing(Vec<Box<str>>);
 
 impl Placing {
-    pub(crate) fn of(asking: &Asking<'_>, dialect: &Dialect) -> Self {
+    pub(crate) fn of(asking: &Asking<'_>, core: &Core, dialect: &Dialect) -> Self {
         // A changed order may have a new id.
         let places = matches!(
             asking.operation,
             Operation::OrderPlace | Operation::OrderAmend
         );
-        if !places || !dialect.amends_by_order() {
+        let wanted = dialect.amends_by_order() || core.budget.follows_orders();
+        if !places || !wanted {
             return Self::default();
         }
         let orders = asking.reading.orders.as_slice().iter();
@@ -32,7 +35,8 @@ impl Placing {
         };
         for (instrument, order) in self.0.iter().zip(answered) {
             if let Some(id) = &order.venue_order_id {
-                core.placed.learn(credential.account(), id, instrument);
+                core.placed
+                    .learn(credential.account(), id, instrument, now_us() / 1000);
             }
         }
     }

@@ -302,8 +302,23 @@ pub struct LimitConfig {
     /// Whether it counts what reduces risk without naming it.
     #[serde(default)]
     pub cancels: bool,
+    /// Whether it lets what reduces risk pass although nothing is left.
+    #[serde(default)]
+    pub admits: bool,
     #[serde(default)]
     pub costs: HashMap<String, u32>,
+    /// Of operations: what they cost on top, by how long the order has stood; the youngest first.
+    #[serde(default)]
+    pub ages: HashMap<String, Vec<AgeConfig>>,
+}
+
+/// Units, for orders that have not stood for so long.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct AgeConfig {
+    pub below_ms: u64,
+    pub units: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

@@ -6,6 +6,7 @@ docs/limits.md says what each key means and what is guaranteed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -47,6 +48,13 @@ def listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+class Age(Section):
+    """What an operation costs on top about an order that has stood for less than that."""
+
+    below_s: Annotated[int, Field(ge=1, le=86_400)]
+    units: Annotated[int, Field(ge=0, lt=1 << 32)]
+
+
 class Limit(Section):
     """A quota, and the law by which it comes back."""
 
@@ -67,10 +75,14 @@ class Limit(Section):
     """Of a bucket: units that come back in a window."""
     operations: Annotated[tuple[OPERATIONS, ...], Field(strict=False)] = ()
     """What it counts; empty for everything."""
-    cancels: Literal["counted", "free"] | None = None
-    """Whether it counts cancels without naming them."""
+    cancels: Literal["admitted", "counted", "free"] | None = None
+    """Whether it counts cancels without naming them; `admitted`, and refuses none."""
     costs: dict[OPERATIONS, Annotated[int, Field(ge=0, lt=1 << 32)]] = Field(default_factory=dict)
     """Units that these operations use here, whatever they would by `counts`."""
+    ages: dict[OPERATIONS, Annotated[tuple[Age, ...], Field(min_length=1, strict=False)]] = Field(
+        default_factory=dict
+    )
+    """Units that they use on top, by how long the order has stood."""
 
     @model_validator(mode="after")
     def has_what_its_algorithm_needs(self) -> Self:
@@ -97,10 +109,32 @@ class Limit(Section):
             raise wrong("names a word twice", "name each once", "subject")
         if "global" in self.subject and len(self.subject) > 1:
             raise wrong("says global and more", "leave out global", "subject")
-        if self.operations and self.cancels is not None:
+        return self
+
+    @model_validator(mode="after")
+    def says_of_cancels_and_changes_what_it_counts(self) -> Self:
+        """Refuse words on cancels that say nothing, and ages that no order has."""
+        named = "order.cancel" in self.operations
+        if self.operations and self.cancels is not None and not (self.admits() and named):
             hint = "name order.cancel there, or leave this out"
             raise wrong("says nothing beside operations", hint, "cancels")
+        if self.admits() and self.algorithm == "concurrent":
+            raise wrong("is no word of what is under way", "count or free them", "cancels")
+        for operation, ages in self.ages.items():
+            if operation not in ("order.amend", "order.cancel"):
+                hint = "order.amend and order.cancel are"
+                raise wrong(f"{operation} is about no order that stands", hint, "ages")
+            if not self.counts_operation(operation):
+                raise wrong(f"it does not count {operation}", "see docs/limits.md", "ages")
+            if any(age.below_s >= next_age.below_s for age, next_age in pairwise(ages)):
+                raise wrong(f"{operation} has ages out of order", "the youngest first", "ages")
+        if self.ages and self.algorithm == "concurrent":
+            raise wrong("says nothing with algorithm concurrent", "leave it out", "ages")
         return self
+
+    def admits(self) -> bool:
+        """Tell whether cancels pass although nothing is left."""
+        return self.cancels == "admitted"
 
     def counts_cancels(self) -> bool:
         """Tell whether it counts cancels without naming them.
@@ -108,7 +142,7 @@ class Limit(Section):
         What venues count themselves does: the routes' weights, and whatever a venue key uses.
         """
         if self.cancels is not None:
-            return self.cancels == "counted"
+            return self.cancels != "free"
         return self.counts == "weight" or bool(VENUES & set(self.subject))
 
     def counts_operation(self, operation: str) -> bool:
@@ -128,7 +162,11 @@ class Limit(Section):
         }.get(self.algorithm, bucket)
         cost = next((units for named, units in self.costs.items() if named == operation), None)
         each = "" if cost is None else f" at {cost} each"
-        return f"{self.quota} {self.counts}{each}{how}, by {'+'.join(self.subject)}"
+        ages = next((ages for named, ages in self.ages.items() if named == operation), ())
+        young = "".join(f", {age.units} more below {age.below_s} s" for age in ages)
+        passes = ", never refused" if operation == "order.cancel" and self.admits() else ""
+        by = "+".join(self.subject)
+        return f"{self.quota} {self.counts}{each}{young}{how}, by {by}{passes}"
 
     def content(self) -> dict[str, Any]:
         """Return what the engine takes."""
@@ -142,7 +180,12 @@ class Limit(Section):
             "rate": self.rate or 0,
             "operations": list(self.operations),
             "cancels": self.counts_cancels(),
+            "admits": self.admits(),
             "costs": dict(self.costs),
+            "ages": {
+                operation: [{"below_ms": age.below_s * 1000, "units": age.units} for age in ages]
+                for operation, ages in self.ages.items()
+            },
         }
 
 

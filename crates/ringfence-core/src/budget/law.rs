@@ -55,7 +55,9 @@ impl Law {
             Algorithm::Drain { rate } => {
                 let full = quota.checked_mul(window_ms);
                 let full = full.ok_or(BudgetError::TooLarge(index))?;
-                Self::Drain(Drain::new(full, window_ms, rate))
+                // What is admitted beyond the quota is remembered up to another one.
+                let deep = full.saturating_mul(1 + u64::from(limit.admits));
+                Self::Drain(Drain::new(full, deep, window_ms, rate))
             }
             Algorithm::Fixed => Self::Fixed { quota, window_ms },
             Algorithm::Sliding => {
@@ -119,12 +121,12 @@ impl Law {
         wait_ms.max(1)
     }
 
-    /// Uses `price` units, which fit what the look found left.
+    /// Uses `price` units, which fit what the look found left, unless they are admitted beyond it.
     pub(super) fn charge(&self, cell: &mut [u64], standing: Standing, price: u64) {
         match self {
             Self::Anchored { .. } | Self::Fixed { .. } => add(cell, standing.line + 1, price),
             Self::Concurrent { .. } => add(cell, 0, price),
-            Self::Drain(drain) => add(cell, standing.line + 1, price * drain.unit),
+            Self::Drain(drain) => drain.charge(cell, standing, price),
             Self::Sliding(sliding) => sliding.charge(cell, standing, price),
         }
     }
@@ -181,8 +183,8 @@ impl Law {
 
 fn add(cell: &mut [u64], place: usize, price: u64) {
     if let Some(used) = cell.get_mut(place) {
-        // Cannot overflow: what is charged was found to fit.
-        *used += price;
+        // What is charged was found to fit, or is admitted whatever was used before.
+        *used = used.saturating_add(price);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::subject::Subjects;
+use super::subject::{Subject, Subjects};
 use crate::operation::Operation;
 
 /// What a limit counts.
@@ -79,6 +79,15 @@ impl Operations {
     }
 }
 
+/// What an operation costs on top, about an order that has not stood for longer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Age {
+    /// Milliseconds since it was placed, or changed last; less than these.
+    pub below_ms: u64,
+    /// Units.
+    pub units: u32,
+}
+
 /// A budget.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limit {
@@ -98,8 +107,12 @@ pub struct Limit {
     pub operations: Operations,
     /// Whether it counts what reduces risk although `operations` does not name that.
     pub cancels: bool,
+    /// Whether it lets what reduces risk pass although nothing is left: what follows waits for it.
+    pub admits: bool,
     /// Units that these operations cost here, whatever they would by `counts`.
     pub costs: Box<[(Operation, u32)]>,
+    /// Units that these operations cost on top, by how long the order has stood: the youngest first.
+    pub ages: Box<[(Operation, Box<[Age]>)]>,
 }
 
 impl Limit {
@@ -120,7 +133,9 @@ impl Limit {
             algorithm: Algorithm::Fixed,
             operations: Operations::default(),
             cancels: true,
+            admits: false,
             costs: Box::default(),
+            ages: Box::default(),
         }
     }
 
@@ -139,6 +154,19 @@ impl Limit {
         costs
             .copied()
             .find_map(|(named, cost)| (named == operation).then_some(cost))
+    }
+
+    /// Returns what `operation` costs here on top, by how long the order has stood.
+    pub(super) fn own_ages(&self, operation: Operation) -> &[Age] {
+        let mut ages = self.ages.iter();
+        let own = ages.find(|(named, _)| *named == operation);
+        own.map_or(&[], |(_, ages)| ages)
+    }
+
+    /// Tells whether it has to know of the orders that a message is about, where they are there already.
+    pub(super) fn asks_about(&self, operation: Operation) -> bool {
+        let by_symbol = self.subject.contains(Subject::Symbol) && operation.reduces_risk();
+        self.applies_to(operation) && (by_symbol || !self.own_ages(operation).is_empty())
     }
 
     /// Returns how long a client can have to wait until all is back, in milliseconds; none where no clock says.

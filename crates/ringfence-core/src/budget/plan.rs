@@ -1,9 +1,11 @@
 //! What an operation is charged: worked out once for each, so that a message looks at no limit that does not count it.
 
 use super::law::Law;
-use super::limit::{Cost, Counts, Limit};
+use super::limit::{Age, Cost, Counts, Limit};
 use super::part::Group;
 use super::subject::Subjects;
+use super::touch::Touch;
+use super::{About, Payer};
 use crate::operation::Operation;
 
 /// One operation's limits, by whose they are.
@@ -14,6 +16,8 @@ pub(super) struct Plan {
     pub(super) bounds: usize,
     /// Whether one of them counts what is under way.
     pub(super) concurrent: bool,
+    /// Whether one of them has to know of the orders that the message is about.
+    pub(super) about: bool,
 }
 
 /// Limits of the same subjects.
@@ -34,13 +38,44 @@ pub(super) struct Bound {
     pub(super) at: usize,
     counts: Counts,
     own_cost: Option<u32>,
+    ages: Box<[Age]>,
+    /// Whether it is counted, and never refused.
+    pub(super) admits: bool,
 }
 
 impl Bound {
-    /// Returns the units that a message of `share` uses.
-    pub(super) fn price(&self, share: Cost) -> u64 {
+    /// Returns the units that a message of `share` uses, whatever it is about.
+    pub(super) fn base(&self, share: Cost) -> u64 {
         self.own_cost
             .map_or_else(|| share.of(self.counts), u64::from)
+    }
+
+    /// Returns the units that a message uses of whoever is touched.
+    pub(super) fn price(&self, touch: &Touch, payer: &Payer<'_>) -> u64 {
+        let base = self.base(touch.share);
+        if self.ages.is_empty() {
+            return base;
+        }
+        if payer.about.is_empty() {
+            // Nobody knows which orders it is about.
+            return base.saturating_add(self.by_age(None));
+        }
+        let own = payer.about.iter().filter(|order| touch.has(order));
+        let sum = |sum: u64, order: &About| sum.saturating_add(self.by_age(order.age_ms));
+        own.fold(base, sum)
+    }
+
+    /// Returns what an order that has stood for so long costs on top; one of which that is not known, the most.
+    fn by_age(&self, age_ms: Option<u64>) -> u64 {
+        let units = match age_ms {
+            None => self.ages.iter().map(|age| age.units).max(),
+            Some(age_ms) => {
+                let mut ages = self.ages.iter();
+                let younger = ages.find(|age| age_ms < age.below_ms);
+                younger.map(|age| age.units)
+            }
+        };
+        u64::from(units.unwrap_or_default())
     }
 }
 
@@ -65,6 +100,8 @@ impl Plan {
                     at: *at,
                     counts: limit.counts,
                     own_cost: limit.own_cost(operation),
+                    ages: limit.own_ages(operation).into(),
+                    admits: limit.admits && operation.reduces_risk(),
                 })
                 .collect();
             (!bounds.is_empty()).then_some(Step {
@@ -78,6 +115,7 @@ impl Plan {
         Self {
             bounds: bounds.clone().count(),
             concurrent: bounds.any(|bound| matches!(bound.law, Law::Concurrent { .. })),
+            about: limits.iter().any(|limit| limit.asks_about(operation)),
             steps,
         }
     }

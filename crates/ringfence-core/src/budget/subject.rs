@@ -77,7 +77,7 @@ impl Subject {
         match self {
             Self::Account | Self::Credential | Self::Organisation => payer.credential.is_some(),
             Self::Address | Self::Global | Self::Network | Self::Operation => true,
-            Self::Symbol => !payer.orders.is_empty(),
+            Self::Symbol => !payer.orders.is_empty() || !payer.about.is_empty(),
             Self::Upstream => payer.upstream.is_some(),
             Self::Venue => payer.venue.is_some(),
         }

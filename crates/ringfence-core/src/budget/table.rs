@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::subject::{Subject, Subjects};
 use super::touch::{Locked, NOWHERE, PARTS, Touch, each};
 use super::under_way::UnderWay;
-use super::{LIMITS_MAX, Payer, Usage, Usages};
+use super::{About, LIMITS_MAX, Payer, Usage, Usages};
 use crate::operation::Operation;
 use crate::refusal::{Code, Detail, LimitDetail, Refusal, Retry};
 
@@ -123,6 +123,26 @@ impl<L: Latch> Table<L> {
         &self.limits
     }
 
+    /// Tells whether limits on `operation` have to know of the orders that it is about.
+    pub fn asks_about(&self, operation: Operation) -> bool {
+        // INVARIANT: there is a plan for each operation.
+        self.plans[operation as usize].about
+    }
+
+    /// Tells whether some limit has to know which orders stand.
+    pub fn follows_orders(&self) -> bool {
+        self.plans.iter().any(|plan| plan.about)
+    }
+
+    /// Makes what limits look at of an order in the instrument called `symbol`, which has stood for so long, where that is
+    /// known.
+    pub fn about(&self, symbol: &str, age_ms: Option<u64>) -> About {
+        About {
+            symbol: self.symbol(symbol),
+            age_ms,
+        }
+    }
+
     /// Charges `cost` to every limit that applies, or to none. Times are milliseconds since the Unix epoch.
     ///
     /// Returns how the limits stand in `usages`, in the order of the configuration, also when one refuses. Of a limit
@@ -141,7 +161,7 @@ impl<L: Latch> Table<L> {
         // INVARIANT: there is a plan for each operation.
         let plan = &self.plans[payer.operation as usize];
         let (mut few, mut many) = ([Touch::NONE; LIMITS_MAX], Vec::new());
-        let touches = if payer.orders.len() > 1 {
+        let touches = if payer.orders.len().max(payer.about.len()) > 1 {
             self.touch(plan, payer, cost, |touch| many.push(touch));
             &mut many[..]
         } else {
@@ -155,13 +175,13 @@ impl<L: Latch> Table<L> {
         };
         // 1. Lock every part that is touched, in ascending order.
         let mut locked = self.lock(touches);
-        self.find(plan, touches, &mut locked, now_ms)?;
+        self.find((plan, payer), touches, &mut locked, now_ms)?;
         // 2. Look at every limit; 3. only if all allow it, charge every limit.
-        let refusal = self.look(plan, touches, &mut locked, now_ms);
+        let refusal = self.look((plan, payer), touches, &mut locked, now_ms);
         if refusal.is_none() {
-            Self::charge(plan, touches, &mut locked, now_ms);
+            Self::charge((plan, payer), touches, &mut locked, now_ms);
         }
-        Self::tell(plan, touches, &mut locked, now_ms, usages);
+        Self::tell((plan, payer), touches, &mut locked, now_ms, usages);
         match refusal {
             Some(refusal) => Err(refusal),
             // Under way from here on, while the parts are still locked.
@@ -216,31 +236,36 @@ impl<L: Latch> Table<L> {
             if !step.subjects.is_of(payer) {
                 continue;
             }
-            let mut touch = |symbol: u32, share: Cost| {
-                let key = step.subjects.key(&self.random, step.group, payer, symbol);
+            let mut touch = |symbol: Option<u32>, share: Cost| {
+                let number = symbol.unwrap_or_default();
+                let key = step.subjects.key(&self.random, step.group, payer, number);
                 put(Touch {
                     key,
                     share,
+                    symbol,
                     step: index,
                     group: step.group,
                     part: self.part_of(key),
                     slot: NOWHERE,
                 });
             };
-            match payer.orders {
-                [first, others @ ..] if step.subjects.contains(Subject::Symbol) => {
-                    if others.is_empty() {
-                        touch(self.symbol(first.symbol), cost);
-                        continue;
-                    }
-                    let mut symbols: Vec<u32> = Vec::with_capacity(payer.orders.len());
-                    symbols.extend(payer.orders.iter().map(|order| self.symbol(order.symbol)));
+            if !step.subjects.contains(Subject::Symbol) {
+                touch(None, cost);
+                continue;
+            }
+            match (payer.orders, payer.about) {
+                ([order], _) => touch(Some(self.symbol(order.symbol)), cost),
+                ([], [order]) => touch(Some(order.symbol), cost),
+                (orders, about) => {
+                    let carried = orders.iter().map(|order| self.symbol(order.symbol));
+                    let others = about.iter().filter(|_| orders.is_empty());
+                    let mut symbols: Vec<u32> = Vec::with_capacity(orders.len().max(about.len()));
+                    symbols.extend(carried.chain(others.map(|order| order.symbol)));
                     symbols.sort_unstable();
                     for same in symbols.chunk_by(|a, b| a == b) {
-                        touch(same[0], cost.share(same.len() as u32));
+                        touch(Some(same[0]), cost.share(same.len() as u32));
                     }
                 }
-                _ => touch(0, cost),
             }
         }
     }
@@ -263,7 +288,7 @@ impl<L: Latch> Table<L> {
     /// Finds each subject's record, and makes those that are not known and will be charged.
     fn find(
         &self,
-        plan: &Plan,
+        (plan, payer): (&Plan, &Payer<'_>),
         touches: &mut [Touch],
         locked: &mut Locked<'_, L>,
         now_ms: u64,
@@ -278,7 +303,7 @@ impl<L: Latch> Table<L> {
                 continue;
             };
             let bounds = &plan.steps[touch.step].bounds;
-            if bounds.iter().any(|bound| bound.price(touch.share) > 0) {
+            if bounds.iter().any(|bound| bound.price(touch, payer) > 0) {
                 let (key, number) = (touch.key, touch.part);
                 let pinned = |(group, slot)| {
                     let same = |t: &Touch| (t.part, t.group, t.slot) == (number, group, slot);
@@ -296,15 +321,15 @@ impl<L: Latch> Table<L> {
 
     fn look(
         &self,
-        plan: &Plan,
+        charged: (&Plan, &Payer<'_>),
         touches: &[Touch],
         locked: &mut Locked<'_, L>,
         now_ms: u64,
     ) -> Option<Refusal> {
         let mut refusal = None;
-        each::<L>(plan, touches, locked, |bound, cell, price| {
+        each::<L>(charged, touches, locked, |bound, cell, price| {
             let standing = bound.law.look(cell, now_ms);
-            if price > 0 && price > standing.left {
+            if price > 0 && price > standing.left && !bound.admits {
                 let wait_ms = bound.law.wait_ms(cell, standing, price);
                 let limit = &self.limits[usize::from(bound.limit)];
                 refusal = later(refusal.take(), exceeded(limit, wait_ms));
@@ -313,22 +338,27 @@ impl<L: Latch> Table<L> {
         refusal
     }
 
-    fn charge(plan: &Plan, touches: &[Touch], locked: &mut Locked<'_, L>, now_ms: u64) {
-        each::<L>(plan, touches, locked, |bound, cell, price| {
+    fn charge(
+        charged: (&Plan, &Payer<'_>),
+        touches: &[Touch],
+        locked: &mut Locked<'_, L>,
+        now_ms: u64,
+    ) {
+        each::<L>(charged, touches, locked, |bound, cell, price| {
             let standing = bound.law.look(cell, now_ms);
             bound.law.charge(cell, standing, price);
         });
     }
 
     fn tell(
-        plan: &Plan,
+        charged: (&Plan, &Payer<'_>),
         touches: &[Touch],
         locked: &mut Locked<'_, L>,
         now_ms: u64,
         usages: &mut Usages,
     ) {
-        usages.0.reserve_exact(plan.bounds);
-        each::<L>(plan, touches, locked, |bound, cell, _| {
+        usages.0.reserve_exact(charged.0.bounds);
+        each::<L>(charged, touches, locked, |bound, cell, _| {
             let standing = bound.law.look(cell, now_ms);
             let usage = Usage {
                 limit: bound.limit,

@@ -5,6 +5,7 @@
 mod interleave;
 mod model;
 mod order;
+mod orders;
 mod subjects;
 mod under_way;
 mod venue;
@@ -18,6 +19,7 @@ use super::{
 };
 use crate::credential::tests::credential;
 use crate::credential::{Credential, CredentialTable};
+use crate::guard::OrderText;
 use crate::operation::Operation;
 use crate::refusal::{Code, Detail, Refusal, Retry};
 
@@ -48,11 +50,19 @@ fn credentials() -> Vec<Arc<Credential>> {
         .collect()
 }
 
+fn order(symbol: &str) -> OrderText<'_> {
+    OrderText {
+        symbol,
+        ..OrderText::default()
+    }
+}
+
 fn payer(peer: IpAddr, credential: Option<&Credential>) -> Payer<'_> {
     Payer {
         peer,
         operation: Operation::OrderPlace,
         orders: &[],
+        about: &[],
         credential,
         upstream: None,
         venue: None,

@@ -4,6 +4,7 @@ use super::latch::Latch;
 use super::limit::Cost;
 use super::part::Part;
 use super::plan::{Bound, Plan, Step};
+use super::{About, Payer};
 
 /// Parts of the table, at most.
 pub(super) const PARTS: usize = 64;
@@ -16,6 +17,8 @@ pub(super) struct Touch {
     pub(super) key: u128,
     /// What falls on it of the message's cost.
     pub(super) share: Cost,
+    /// The instrument whose orders fall on it; none where all do.
+    pub(super) symbol: Option<u32>,
     /// Which step of the plan it belongs to.
     pub(super) step: usize,
     pub(super) group: u16,
@@ -32,11 +35,17 @@ impl Touch {
             orders: 0,
             items: 0,
         },
+        symbol: None,
         step: 0,
         group: 0,
         part: 0,
         slot: NOWHERE,
     };
+
+    /// Tells whether an order falls on it.
+    pub(super) fn has(&self, order: &About) -> bool {
+        self.symbol.is_none_or(|symbol| symbol == order.symbol)
+    }
 }
 
 /// The parts that a message has locked.
@@ -44,7 +53,7 @@ pub(super) type Locked<'a, L> = [Option<<L as Latch>::Held<'a, Part>>; PARTS];
 
 /// Shows each cell that a message is charged to, and what.
 pub(super) fn each<L: Latch>(
-    plan: &Plan,
+    (plan, payer): (&Plan, &Payer<'_>),
     touches: &[Touch],
     locked: &mut Locked<'_, L>,
     mut show: impl FnMut(&Bound, &mut [u64], u64),
@@ -57,7 +66,7 @@ pub(super) fn each<L: Latch>(
         let Step { bounds, .. } = &plan.steps[touch.step];
         for bound in bounds {
             let cell = &mut cells[bound.at..bound.at + bound.law.words()];
-            show(bound, cell, bound.price(touch.share));
+            show(bound, cell, bound.price(touch, payer));
         }
     }
 }

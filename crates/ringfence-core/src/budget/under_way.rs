@@ -34,7 +34,7 @@ impl<L: Latch> UnderWay<L> {
         let mut used = Vec::new();
         for touch in touches.iter().filter(|touch| touch.slot != NOWHERE) {
             for bound in &plan.steps[touch.step].bounds {
-                let units = bound.price(touch.share);
+                let units = bound.base(touch.share);
                 if matches!(bound.law, Law::Concurrent { .. }) && units > 0 {
                     used.push(Use {
                         part: touch.part,

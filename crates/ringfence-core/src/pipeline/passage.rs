@@ -1,11 +1,12 @@
 //! One message's way through the controls.
 
+use std::iter;
 use std::slice;
 use std::sync::Arc;
 
 use super::{Core, Decision, Identity, Means, Message, Permit, Proof, Proofs, Trace};
 use crate::authority::{self, Act, Authorized};
-use crate::budget::{Charged, Payer, Usages};
+use crate::budget::{About, Charged, Payer, Usages};
 use crate::credential::Credential;
 use crate::edge::EdgePass;
 use crate::egress::VenueKey;
@@ -14,6 +15,7 @@ use crate::funds::{Funds, FundsText};
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode};
 use crate::operation::Operation;
+use crate::placed::OrderIds;
 use crate::policy::{Asked, Serial, StepUp};
 use crate::proof::Proof as SteppedBy;
 use crate::refusal::{Code, Detail, Refusal, StepUpDetail};
@@ -97,6 +99,7 @@ impl<'c, 'm> Passage<'c, 'm> {
         if let Some(who) = &self.credential {
             who.used(self.now_us);
         }
+        self.note_changes();
         Ok(Permit {
             credential: self.credential.clone(),
             act,
@@ -342,16 +345,65 @@ impl<'c, 'm> Passage<'c, 'm> {
         if let Some(egress) = egress {
             egress.check(self.venue_key.as_deref(), message.cost, now_ms)?;
         }
+        let budget = &self.core.budget;
+        let (one, several);
+        let about: &[About] = match message.about {
+            ids if ids.is_empty() || !budget.asks_about(message.operation) => &[],
+            [ids] => {
+                one = [self.about(ids, orders.first())];
+                &one
+            }
+            all => {
+                let orders = orders.iter().map(Some).chain(iter::repeat(None));
+                let all = all.iter().zip(orders);
+                several = all
+                    .map(|(ids, order)| self.about(ids, order))
+                    .collect::<Vec<_>>();
+                &several
+            }
+        };
         let payer = Payer {
             peer: message.peer,
             operation: message.operation,
             orders,
+            about,
             credential: self.credential.as_deref(),
             upstream: egress.map(|egress| egress.upstream()),
             venue: self.venue_key.as_ref().map(|key| key.meter()),
         };
-        let budget = &self.core.budget;
         budget.take(&payer, message.cost, now_ms, &mut self.usages)
+    }
+
+    /// Returns what limits look at of an order that the message is about. Of one that is known, its own instrument counts;
+    /// the guard judges a change by the one that is said.
+    fn about(&self, ids: &OrderIds<'_>, change: Option<&OrderText<'_>>) -> About {
+        let who = self.credential.as_deref().zip(ids.venue_order_id);
+        let placed = who.and_then(|(who, id)| self.core.placed.of(who.account(), id));
+        let known = placed.as_ref().map(|placed| &*placed.instrument);
+        let symbol = change.map(|order| order.symbol).or(known).or(ids.symbol);
+        let now_ms = self.now_us / 1000;
+        let age_ms = placed.as_ref().map(|p| now_ms.saturating_sub(p.since_ms));
+        self.core.budget.about(symbol.unwrap_or_default(), age_ms)
+    }
+
+    /// Takes the orders that a permitted message changes for young again: whether the venue did, its answer may not tell.
+    fn note_changes(&self) {
+        let follows = self.core.budget.follows_orders();
+        let (Operation::OrderAmend, true, Some(who)) =
+            (self.message.operation, follows, self.credential.as_deref())
+        else {
+            return;
+        };
+        for id in self
+            .message
+            .about
+            .iter()
+            .filter_map(|ids| ids.venue_order_id)
+        {
+            self.core
+                .placed
+                .touch(who.account(), id, self.now_us / 1000);
+        }
     }
 
     fn guard(&self, orders: &[OrderText<'_>]) -> Result<Guarded, Refusal> {

@@ -22,7 +22,7 @@ use crate::funds::{FundsText, Withdrawals};
 use crate::guard::{Guard, Instrument, OrderKind, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
-use crate::placed::PlacedOrders;
+use crate::placed::{OrderIds, PlacedOrders};
 use crate::refusal::{Code, Refusal};
 use crate::replay::ReplayRoom;
 use crate::session::{Coverage, Session, Thumbprint};
@@ -32,6 +32,7 @@ mod amendment;
 mod modes;
 mod named;
 mod order;
+mod orders;
 mod policy;
 mod session;
 mod stale;
@@ -129,6 +130,8 @@ struct Draft<'a> {
     order: Option<OrderText<'a>>,
     /// The orders of a batch; in their place, if there are any.
     batch: &'a [OrderText<'a>],
+    /// What it calls the orders that are there already.
+    about: &'a [OrderIds<'a>],
     funds: Option<FundsText<'a>>,
     cost: Cost,
 }
@@ -150,6 +153,7 @@ fn order(payload: &str) -> Draft<'_> {
         certificate: None,
         order: Some(GOOD_ORDER),
         batch: &[],
+        about: &[],
         funds: None,
         cost: Cost {
             weight: 1,
@@ -212,6 +216,7 @@ impl Draft<'_> {
                 [] => self.order.as_slice(),
                 batch => batch,
             },
+            about: self.about,
             funds: self.funds,
             cost: self.cost,
         };

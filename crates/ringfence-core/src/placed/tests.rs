@@ -10,7 +10,7 @@ fn knows(orders: &PlacedOrders, account: &str, ids: std::ops::Range<usize>) -> V
 #[test]
 fn an_order_is_known_to_its_account_alone() {
     let orders = PlacedOrders::default();
-    orders.learn("alice", "7", "BTCUSDT");
+    orders.learn("alice", "7", "BTCUSDT", 0);
     assert_eq!(orders.instrument("alice", "7").as_deref(), Some("BTCUSDT"));
     assert_eq!(orders.instrument("bob", "7"), None);
     assert_eq!(orders.instrument("alice", "8"), None);
@@ -19,18 +19,33 @@ fn an_order_is_known_to_its_account_alone() {
 #[test]
 fn of_two_orders_with_one_id_the_later_counts() {
     let orders = PlacedOrders::default();
-    orders.learn("alice", "7", "BTCUSDT");
-    orders.learn("alice", "7", "ETHUSDT");
+    orders.learn("alice", "7", "BTCUSDT", 0);
+    orders.learn("alice", "7", "ETHUSDT", 0);
     assert_eq!(orders.instrument("alice", "7").as_deref(), Some("ETHUSDT"));
     assert_eq!(orders.known().line.len(), 1);
 }
 
 #[test]
+fn an_order_stands_since_it_was_placed_or_changed_last() {
+    let orders = PlacedOrders::default();
+    orders.learn("alice", "7", "BTCUSDT", 50);
+    let since = |account| orders.of(account, "7").map(|placed| placed.since_ms);
+    assert_eq!(since("alice"), Some(50));
+    orders.touch("alice", "7", 90);
+    assert_eq!(since("alice"), Some(90));
+    // No clock makes it older than it is, and nobody else makes it younger.
+    orders.touch("alice", "7", 60);
+    orders.touch("bob", "7", 100);
+    orders.touch("alice", "8", 100);
+    assert_eq!((since("alice"), since("bob")), (Some(90), None));
+}
+
+#[test]
 fn an_account_s_oldest_orders_give_way_to_its_own() {
     let orders = PlacedOrders::new(3, 100);
-    orders.learn("bob", "0", "BTCUSDT");
+    orders.learn("bob", "0", "BTCUSDT", 0);
     for id in 0..10 {
-        orders.learn("alice", &id.to_string(), "BTCUSDT");
+        orders.learn("alice", &id.to_string(), "BTCUSDT", 0);
     }
     assert_eq!(knows(&orders, "alice", 0..10), [7, 8, 9]);
     assert_eq!(knows(&orders, "bob", 0..10), [0]);
@@ -41,18 +56,18 @@ fn in_all_the_oldest_give_way_and_the_memory_does_not_grow() {
     let orders = PlacedOrders::new(3, 5);
     for id in 0..1000 {
         let account = ["alice", "bob", "carol"][id % 3];
-        orders.learn(account, &id.to_string(), "BTCUSDT");
+        orders.learn(account, &id.to_string(), "BTCUSDT", 0);
     }
     let kept = ["alice", "bob", "carol"].map(|who| knows(&orders, who, 0..1000));
     assert_eq!(kept, [vec![996, 999], vec![997], vec![995, 998]]);
     // An account without orders leaves nothing behind.
     for id in 0..100 {
-        orders.learn(&format!("account {id}"), "1", "BTCUSDT");
+        orders.learn(&format!("account {id}"), "1", "BTCUSDT", 0);
     }
     let known = orders.known();
     assert_eq!((known.accounts.len(), known.line.len()), (5, 5));
     let held = known.accounts.values();
-    assert_eq!(held.map(|held| held.instruments.len()).sum::<usize>(), 5);
+    assert_eq!(held.map(|held| held.orders.len()).sum::<usize>(), 5);
 }
 
 #[test]
@@ -65,10 +80,10 @@ fn what_no_venue_would_call_an_order_is_not_remembered() {
         (&*long, "BTCUSDT"),
         ("7", &*long),
     ] {
-        orders.learn("alice", id, instrument);
+        orders.learn("alice", id, instrument, 0);
         assert_eq!(orders.instrument("alice", id), None);
     }
     let none = PlacedOrders::new(3, 0);
-    none.learn("alice", "7", "BTCUSDT");
+    none.learn("alice", "7", "BTCUSDT", 0);
     assert_eq!(none.instrument("alice", "7"), None);
 }

@@ -1,5 +1,6 @@
 //! The order that a message is about, and what the venue's answer says of it: for the record.
 
+pub use ringfence_core::placed::OrderIds;
 use ringfence_core::refusal::{Code, Refusal};
 
 use super::definition::OrderIds as Written;
@@ -7,17 +8,6 @@ use super::name::Name;
 use super::scratch::Pairs;
 use super::{Abouts, Dialect, Each, Route};
 use crate::json;
-
-/// What a message calls an order that is there already, as written.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct OrderIds<'a> {
-    /// Instrument.
-    pub symbol: Option<&'a str>,
-    /// The client's own id.
-    pub client_order_id: Option<&'a str>,
-    /// The venue's id.
-    pub venue_order_id: Option<&'a str>,
-}
 
 /// What the venue's answer says of an order. Texts; numbers as they stand.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -87,6 +87,7 @@ fn ask(
     let reading = dialect.read_asked(asked, signed(dialect, asked), &mut scratch)?;
     let message = Message {
         orders: reading.orders.as_slice(),
+        about: reading.about.as_slice(),
         funds: reading.funds,
         cost: reading.cost,
         ..message(route.operation, route.signed, reading.claim)
@@ -120,6 +121,7 @@ fn message(operation: Operation, signed: bool, claim: Option<Claim<'_>>) -> Mess
         certificate: None,
         transport: "http/1.1",
         orders: &[],
+        about: &[],
         funds: None,
         cost: Cost::default(),
     }

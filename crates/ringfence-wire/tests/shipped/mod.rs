@@ -138,6 +138,7 @@ impl Sent {
             certificate: None,
             transport: "http/1.1",
             orders: reading.orders.as_slice(),
+            about: reading.about.as_slice(),
             funds: reading.funds,
             cost: reading.cost,
         };
@@ -199,6 +200,7 @@ pub(crate) fn decide_frame(dialect: &Dialect, core: &Core, text: &str) -> Result
         certificate: None,
         transport: "http/1.1",
         orders: &[],
+        about: &[],
         funds: None,
         cost: Cost::default(),
     };

@@ -10,28 +10,31 @@ const HIGH: usize = 2;
 pub(in crate::budget) struct Drain {
     /// Level at which nothing is left.
     full: u64,
+    /// The highest level: above `full` only where units are admitted of which none are left.
+    deep: u64,
     /// What a unit raises the level by.
-    pub(super) unit: u64,
+    unit: u64,
     /// What the level sinks by in a millisecond.
     rate: u64,
-    /// Milliseconds in which a full one is empty.
+    /// Milliseconds in which one at its highest level is empty.
     recovery_ms: u64,
 }
 
 impl Drain {
     /// Makes one for `full` = quota × `window_ms`, of which `rate` units come back in a window.
-    pub(super) const fn new(full: u64, window_ms: u64, rate: u64) -> Self {
+    pub(super) const fn new(full: u64, deep: u64, window_ms: u64, rate: u64) -> Self {
         Self {
             full,
+            deep,
             unit: window_ms,
             rate,
-            recovery_ms: full.div_ceil(rate),
+            recovery_ms: deep.div_ceil(rate),
         }
     }
 
     pub(super) fn start(&self, cell: &mut [u64], floor_ms: u64) {
         if floor_ms > 0 {
-            cell.copy_from_slice(&[floor_ms, self.full, floor_ms, 0]);
+            cell.copy_from_slice(&[floor_ms, self.deep, floor_ms, 0]);
         }
     }
 
@@ -40,7 +43,7 @@ impl Drain {
         let (at_ms, level) = (cell[line], cell[line + 1]);
         let behind_ms = at_ms.saturating_sub(now_ms);
         Standing {
-            used: level.div_ceil(self.unit),
+            used: level.min(self.full).div_ceil(self.unit),
             left: self.full.saturating_sub(level) / self.unit,
             reset_ms: behind_ms.saturating_add(level.div_ceil(self.rate)).max(1),
             line,
@@ -56,7 +59,7 @@ impl Drain {
         if *high == 0 && now_ms < *high_ms {
             // Nothing was used there: it is as if the clock had never been there.
             (*high_ms, *high) = (*low_ms, *low);
-            *low = self.full;
+            *low = self.deep;
         }
         if now_ms >= *high_ms {
             if now_ms > *high_ms && *high > 0 {
@@ -64,7 +67,7 @@ impl Drain {
                 *high = self.sunk(*high, now_ms - *high_ms);
                 if *high > 0 {
                     // Times are used up to here without a gap: whoever comes back before them finds nothing.
-                    *low = self.full;
+                    *low = self.deep;
                 }
             }
             *high_ms = now_ms;
@@ -82,6 +85,13 @@ impl Drain {
 
     const fn sunk(&self, level: u64, for_ms: u64) -> u64 {
         level.saturating_sub(for_ms.saturating_mul(self.rate))
+    }
+
+    pub(super) fn charge(&self, cell: &mut [u64], standing: Standing, price: u64) {
+        if let Some(level) = cell.get_mut(standing.line + 1) {
+            let more = price.saturating_mul(self.unit);
+            *level = level.saturating_add(more).min(self.deep);
+        }
     }
 
     pub(super) fn wait_ms(&self, cell: &[u64], standing: Standing, price: u64) -> u64 {

@@ -42,7 +42,7 @@ impl Sliding {
         let all = sum(&used);
         let end_ms = self.back_ms(newest, &used).unwrap_or_default();
         Standing {
-            used: all,
+            used: all.min(u64::from(self.quota)),
             left: u64::from(self.quota).saturating_sub(all),
             reset_ms: end_ms.saturating_sub(now_ms).max(1),
             line,
@@ -98,8 +98,8 @@ impl Sliding {
     pub(super) fn charge(&self, cell: &mut [u64], standing: Standing, price: u64) {
         let line = &mut cell[standing.line..standing.line + LINE];
         let (newest, mut used) = read(line);
-        // Cannot overflow: what is charged was found to fit the quota.
-        used[0] += u32::try_from(price).unwrap_or(0);
+        // What is charged was found to fit the quota, or is admitted whatever was used before.
+        used[0] = used[0].saturating_add(u32::try_from(price).unwrap_or(u32::MAX));
         write(line, newest, &used);
     }
 

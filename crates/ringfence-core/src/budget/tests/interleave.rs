@@ -44,6 +44,7 @@ fn payer(peer: u8) -> Payer<'static> {
         peer: address(peer),
         operation: Operation::OrderPlace,
         orders: &[],
+        about: &[],
         credential: None,
         upstream: None,
         venue: None,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
-use super::super::{Algorithm, LIMITS_MAX, Operations, Subject, Subjects, Usage};
+use super::super::{About, Age, Algorithm, LIMITS_MAX, Operations, Subject, Subjects, Usage};
 use super::{BudgetTable, Cost, Counts, Limit, Payer, Usages, address, credentials};
 use crate::credential::Credential;
 use crate::guard::OrderText;
@@ -25,6 +25,8 @@ struct Call {
     who: usize,
     operation: Operation,
     symbols: Vec<usize>,
+    /// For how long the orders have stood that it cancels.
+    age_ms: Option<u64>,
     weight: u32,
     step_ms: u64,
 }
@@ -47,16 +49,45 @@ impl Call {
 fn calls() -> impl Strategy<Value = Vec<Call>> {
     let operation = prop::sample::select(OPERATIONS.to_vec());
     let symbols = prop::collection::vec(0..3_usize, 0..4);
-    let call = (0..3_u8, 0..5_usize, operation, symbols, 0..4_u32, 0..40_u64);
-    let call = call.prop_map(|(peer, who, operation, symbols, weight, step_ms)| Call {
-        peer,
-        who,
+    let age_ms = prop::option::of(0..60_u64);
+    let call = (
+        0..3_u8,
+        0..5_usize,
         operation,
         symbols,
-        weight,
-        step_ms,
-    });
+        age_ms,
+        0..4_u32,
+        0..40_u64,
+    );
+    let call = call.prop_map(
+        |(peer, who, operation, symbols, age_ms, weight, step_ms)| Call {
+            peer,
+            who,
+            operation,
+            symbols,
+            age_ms,
+            weight,
+            step_ms,
+        },
+    );
     prop::collection::vec(call, 1..120)
+}
+
+/// What a cancel costs on top, by how long the order has stood.
+const AGES: [Age; 2] = [
+    Age {
+        below_ms: 20,
+        units: 3,
+    },
+    Age {
+        below_ms: 40,
+        units: 1,
+    },
+];
+
+/// Whether cancels are counted, admitted, and dearer of young orders.
+fn cancels() -> impl Strategy<Value = [bool; 3]> {
+    any::<[bool; 3]>()
 }
 
 fn limits() -> impl Strategy<Value = Vec<Limit>> {
@@ -85,12 +116,12 @@ fn limits() -> impl Strategy<Value = Vec<Limit>> {
         counts,
         algorithm,
         only,
-        any::<bool>(),
+        cancels(),
         0..12_u64,
         1..300_u64,
     );
     let limit = limit.prop_map(
-        |(subject, counts, algorithm, only, cancels, quota, window_ms)| {
+        |(subject, counts, algorithm, only, [cancels, admits, ages], quota, window_ms)| {
             let first = Subjects::from(subject[0]);
             let subject = subject.iter().fold(first, |all, one| all.with(*one));
             Limit {
@@ -98,6 +129,11 @@ fn limits() -> impl Strategy<Value = Vec<Limit>> {
                 operations: only
                     .map_or_else(Operations::default, |o| Operations::default().with(o)),
                 cancels,
+                admits,
+                ages: match ages {
+                    true => [(Operation::OrderCancel, AGES.into())].into(),
+                    false => Box::default(),
+                },
                 ..Limit::fixed("one", subject, counts, quota, window_ms)
             }
         },
@@ -126,19 +162,37 @@ impl Oracle {
                     Counts::Requests => 1,
                     Counts::Weight => u64::from(share.weight),
                 };
-                charges.push(((index, subject), price));
+                let young = young(limit, call, share.items.max(1));
+                charges.push(((index, subject), price + young));
             }
         }
         let none = Used::new();
         let fits = charges.iter().all(|(key, price)| {
             let used = self.0.get(key).unwrap_or(&none);
-            *price == 0 || fits(&limits[key.0], used, *price, now_ms)
+            let limit = &limits[key.0];
+            let admitted = limit.admits && call.operation == Operation::OrderCancel;
+            *price == 0 || admitted || fits(limit, used, *price, now_ms)
         });
         for (key, price) in charges.into_iter().filter(|(_, price)| fits && *price > 0) {
             self.0.entry(key).or_default().push((now_ms, price));
         }
         fits
     }
+}
+
+/// Returns what so many orders cost on top for how long they have stood.
+fn young(limit: &Limit, call: &Call, orders: u32) -> u64 {
+    let cancels = call.operation == Operation::OrderCancel;
+    if limit.ages.is_empty() || !cancels {
+        return 0;
+    }
+    let age_ms = call.age_ms.filter(|_| !call.symbols.is_empty());
+    let each = match age_ms {
+        None | Some(0..20) => 3,
+        Some(20..40) => 1,
+        Some(_) => 0,
+    };
+    each * u64::from(orders)
 }
 
 fn counts(limit: &Limit, operation: Operation) -> bool {
@@ -209,6 +263,8 @@ fn fits(limit: &Limit, used: &Used, price: u64, now_ms: u64) -> bool {
             let (mut level, mut last_ms) = (0_u64, 0);
             for (at_ms, n) in used.iter().chain(&[(now_ms, 0)]) {
                 level = level.saturating_sub((at_ms - last_ms) * rate) + n * window_ms;
+                // What is admitted beyond the quota is remembered up to another one.
+                level = level.min(limit.quota * window_ms * (1 + u64::from(limit.admits)));
                 last_ms = *at_ms;
             }
             return level + price * window_ms <= limit.quota * window_ms;
@@ -236,10 +292,17 @@ fn judge(
             ..OrderText::default()
         })
         .collect();
+    let cancels = call.operation == Operation::OrderCancel;
+    let about: Vec<About> = orders
+        .iter()
+        .filter(|_| cancels)
+        .map(|order| table.about(order.symbol, call.age_ms))
+        .collect();
     let payer = Payer {
         peer: address(call.peer),
         operation: call.operation,
-        orders: &orders,
+        orders: if cancels { &[] } else { &orders },
+        about: &about,
         credential: who,
         upstream: None,
         venue: None,

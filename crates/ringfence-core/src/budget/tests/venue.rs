@@ -39,6 +39,7 @@ impl Venue {
             peer: address(1),
             operation: Operation::OrderPlace,
             orders: &[],
+            about: &[],
             credential: Some(&known[who]),
             upstream: Some(&self.upstream),
             venue: Some(&self.key),

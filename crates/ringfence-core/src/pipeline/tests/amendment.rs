@@ -32,7 +32,7 @@ fn amendment<'a>(payload: &'a str, change: OrderText<'static>) -> Draft<'a> {
 /// Returns a core in which order 7 is `account`'s.
 fn where_placed_by(account: &str) -> Core {
     let core = core();
-    core.placed.learn(account, "7", GOOD_ORDER.symbol);
+    core.placed.learn(account, "7", GOOD_ORDER.symbol, 0);
     core
 }
 

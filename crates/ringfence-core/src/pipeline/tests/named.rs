@@ -19,6 +19,7 @@ fn ask(
         certificate: None,
         transport: "http/1.1",
         orders: &[GOOD_ORDER],
+        about: &[],
         funds: None,
         cost: Cost::default(),
     };

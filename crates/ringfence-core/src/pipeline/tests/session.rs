@@ -37,6 +37,7 @@ fn spoken(session: &Session) -> Message<'_> {
         certificate: None,
         transport: "http/1.1",
         orders: &[GOOD_ORDER],
+        about: &[],
         funds: None,
         cost: Cost {
             weight: 1,
