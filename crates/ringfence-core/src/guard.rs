@@ -86,6 +86,8 @@ pub struct OrderText<'a> {
     pub quote_quantity: Option<&'a str>,
     /// Whether it closes the position, in place of a quantity.
     pub whole_position: bool,
+    /// Whether the venue lets it make a position smaller and nothing else.
+    pub reduce_only: bool,
     /// The client's own id.
     pub client_order_id: Option<&'a str>,
     /// The venue's id of the order that an amendment without an instrument changes.
@@ -107,6 +109,11 @@ pub struct Guard {
 }
 
 impl OrderText<'_> {
+    /// Tells whether it can only make a position smaller.
+    pub const fn reduces_position(&self) -> bool {
+        self.reduce_only || self.whole_position
+    }
+
     /// Returns by which id of the venue its instrument is to be found, where it names none.
     pub(crate) fn unnamed(&self) -> Option<&str> {
         self.venue_order_id.filter(|_| self.symbol.is_empty())

@@ -26,6 +26,7 @@
 //! | [`placed`] | which instrument an account's orders are in |
 //! | [`egress`], [`funds`] | whose venue key signs, what was used through it; which funds may leave, and where to |
 //! | [`sequence`] | what is legal now |
+//! | [`overload`] | who waits for whom where there is too little room, and for how long |
 //! | [`refusal`], [`mode`], [`moment`], [`address`] | the words that they share |
 //!
 //! What several threads touch is exact: an atomic for a credential's state, a mutex for its replay
@@ -50,6 +51,7 @@ pub mod guard;
 pub mod mode;
 pub mod moment;
 pub mod operation;
+pub mod overload;
 pub mod pipeline;
 pub mod placed;
 pub mod policy;

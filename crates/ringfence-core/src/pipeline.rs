@@ -19,6 +19,7 @@ use crate::funds::{Funds, FundsText, Withdrawals};
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode, Modes};
 use crate::operation::Operation;
+use crate::overload::Place;
 use crate::placed::{OrderIds, PlacedOrders};
 use crate::policy::{Policy, Serial};
 use crate::refusal::{Code, Detail, Refusal};
@@ -126,6 +127,8 @@ pub struct Permit {
     /// What it withdraws, where the guard said that it may.
     leaving: Option<Box<Funds>>,
     cost: Cost,
+    /// Where it waits for a connection to the venue.
+    place: Place,
     /// What ends a session that it begins.
     bounds: Bounds,
     _proofs: Proofs,
@@ -225,6 +228,11 @@ impl Permit {
     /// Returns by which set of policies it was permitted, where it was by one.
     pub const fn judged(&self) -> Option<Serial> {
         self.judged
+    }
+
+    /// Returns where the message waits for a connection to the venue.
+    pub const fn place(&self) -> Place {
+        self.place
     }
 
     /// Returns what the message costs.

@@ -61,6 +61,7 @@ const LIMIT: OrderText<'static> = OrderText {
     iceberg_quantity: None,
     quote_quantity: None,
     whole_position: false,
+    reduce_only: false,
     client_order_id: None,
     venue_order_id: None,
     amends: false,

@@ -15,6 +15,7 @@ use crate::funds::{Funds, FundsText};
 use crate::guard::{Guard, Guarded, OrderText};
 use crate::mode::{Control, Mode};
 use crate::operation::Operation;
+use crate::overload::{Place, Priority};
 use crate::placed::OrderIds;
 use crate::policy::{Asked, Serial, StepUp};
 use crate::proof::Proof as SteppedBy;
@@ -109,6 +110,10 @@ impl<'c, 'm> Passage<'c, 'm> {
             transport: self.message.transport,
             leaving: self.leaving(),
             cost: self.message.cost,
+            place: Place {
+                priority: Priority::of(self.message.operation, self.message.orders),
+                lane: 0,
+            },
             bounds: self.message.bounds(),
             _proofs: Proofs {
                 _edge: edge,

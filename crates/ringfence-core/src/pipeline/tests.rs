@@ -59,6 +59,7 @@ const GOOD_ORDER: OrderText<'static> = OrderText {
     iceberg_quantity: None,
     quote_quantity: None,
     whole_position: false,
+    reduce_only: false,
     client_order_id: None,
     venue_order_id: None,
     amends: false,

@@ -1,0 +1,15 @@
+//! What gets through when there is more than there is room for: who waits for whom, and for how long.
+//!
+//! Nothing here knows a clock: times are microseconds of any clock that only goes forward.
+
+mod breaker;
+mod gradient;
+mod line;
+mod places;
+mod priority;
+
+pub use breaker::{Breaker, Circuit, Fuse};
+pub use gradient::Gradient;
+pub use line::{Line, Waits};
+pub use places::{Places, Share};
+pub use priority::{Place, Priority};
