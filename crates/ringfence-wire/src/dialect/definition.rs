@@ -113,6 +113,8 @@ pub(super) struct OrderFields {
     pub(super) trailing: Option<TrailingFields>,
     /// What says `true` where an order closes the position, for the types that may.
     pub(super) whole_position: Option<String>,
+    /// What says `true` where an order can only make a position smaller. It then goes before other orders.
+    pub(super) reduce_only: Option<String>,
     /// Where an amendment has what it changes, at venues that name the order by its id alone. Its side and type are the
     /// order's own. Without them an amendment carries a whole order.
     pub(super) amendment: Option<AmendmentFields>,

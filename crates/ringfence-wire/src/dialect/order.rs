@@ -156,6 +156,7 @@ impl OrderNames {
             quantity_unit: None,
             trailing: None,
             whole_position: None,
+            reduce_only: optional(&written.reduce_only),
             amendment: None,
             sides: written.sides.clone(),
         };

@@ -1,4 +1,5 @@
-//! What some order types say otherwise: a trigger that follows the market, and the whole position in place of a quantity.
+//! What some orders say beside: a trigger that follows the market, the whole position in place of a quantity, and that they
+//! only reduce one.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,11 @@ use super::super::scratch::Pairs;
 pub(super) struct Variants {
     trailing: Option<Trailing>,
     whole_position: Option<Name>,
+    reduce_only: Option<Name>,
 }
+
+/// How venues and their clients say that it is so; Bitget has the last.
+const YES: [&str; 3] = ["true", "True", "YES"];
 
 /// Where a trigger that follows the market is said.
 #[derive(Debug)]
@@ -53,6 +58,7 @@ impl Variants {
         Ok(Self {
             trailing: trailing.map(Trailing::compile),
             whole_position: written.whole_position.as_deref().map(Name::from),
+            reduce_only: written.reduce_only.as_deref().map(Name::from),
         })
     }
 
@@ -78,6 +84,10 @@ impl Variants {
                 Some(_) => return Err(invalid(name)),
             };
         }
+        // Its sender has the last word on whether it is so, and the venue holds it to that: any other word is no.
+        let reduce_only = self.reduce_only.as_ref();
+        let said = reduce_only.and_then(|name| pairs.get(name));
+        order.reduce_only = said.is_some_and(|said| YES.contains(&said));
         Ok(())
     }
 }
