@@ -78,6 +78,16 @@ def test_the_shipped_profile_is_good(file: Path) -> None:
             "operation: observe",
             "controls.operation: must be one of 'enforce', not 'observe'",
         ),
+        (
+            "order: 200,",
+            "order: 0,",
+            "overload.waits_ms.order: must be at least 1",
+        ),
+        (
+            "reserve_percent: 10 ",
+            "reserve_percent: 91 ",
+            "overload.reserve_percent: must be at most 90",
+        ),
         ("threads: 1 ", "threads: one ", "engine.threads: must be a whole number, not text"),
         ("threads: 1 ", "threads: 0 ", "engine.threads: must be at least 1"),
         ("threads: 1 ", 'threads: "1" ', "engine.threads: must be a whole number, not text"),

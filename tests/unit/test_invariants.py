@@ -38,7 +38,9 @@ def test_a_permit_is_made_in_one_place_and_forwarding_takes_one() -> None:
     assert fields
     assert "pub" not in fields[1]
     # A connection to the venue is lent to what takes a permit, and to nothing else.
-    lenders = [path.name for path in GATE.rglob("*.rs") if ".lend()" in path.read_text()]
+    lenders = [
+        path.name for path in GATE.rglob("*.rs") if ".lend(permit.place())" in path.read_text()
+    ]
     assert lenders == ["exchange.rs"]
     sends = re.search(r"async fn send\((.+?)\)", source("ringfence-gate/src/exchange.rs"), re.S)
     assert sends

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ringfence_core::overload::Priority;
 use ringfence_core::refusal::Code;
 use serde_json::{Map, Value};
 
@@ -11,6 +12,10 @@ pub(crate) struct Counters {
     pub(crate) permitted: AtomicU64,
     /// By place in [`Code::ALL`].
     refused: Box<[AtomicU64]>,
+    /// Messages for which there was no room in time, in the order of [`Priority::ALL`].
+    shed: [AtomicU64; Priority::COUNT],
+    /// Messages that wait for a connection to the venue now.
+    pub(crate) waiting: AtomicU64,
     pub(crate) accepted: AtomicU64,
     /// TLS handshakes that failed or took too long.
     pub(crate) handshakes_failed: AtomicU64,
@@ -30,6 +35,8 @@ impl Counters {
         Self {
             permitted: AtomicU64::new(0),
             refused: Code::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            shed: Default::default(),
+            waiting: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             handshakes_failed: AtomicU64::new(0),
             timed_out: AtomicU64::new(0),
@@ -44,6 +51,24 @@ impl Counters {
         if let Some(count) = self.refused.get(code as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Counts a message for which there was no room in time.
+    pub(crate) fn shed(&self, priority: Priority) {
+        // INVARIANT: there is a place for each class.
+        self.shed[priority as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns who waits for room, and for how many there was none in time.
+    pub(crate) fn overload(&self) -> Value {
+        let shed = Priority::ALL.iter().zip(&self.shed);
+        let shed: Map<String, Value> = shed
+            .map(|(class, count)| {
+                let count = count.load(Ordering::Relaxed);
+                (class.as_str().to_owned(), count.into())
+            })
+            .collect();
+        serde_json::json!({"shed": shed, "waiting": self.waiting.load(Ordering::Relaxed)})
     }
 
     /// Counts an answer that the ledger did not take, if that is so.
@@ -66,6 +91,7 @@ impl Counters {
             "connections_accepted": get(&self.accepted),
             "connections_timed_out": get(&self.timed_out),
             "handshakes_failed": get(&self.handshakes_failed),
+            "overload": self.overload(),
             "panics": get(&self.panics),
             "permitted": get(&self.permitted),
             "refused": refused,

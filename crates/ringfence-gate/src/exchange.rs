@@ -128,7 +128,7 @@ async fn send(
 ) -> Result<(Response<Incoming>, Lease), Trouble> {
     let not_sent = |code: Code| Trouble::NotSent(code.into());
     for _ in 0..ATTEMPTS {
-        let mut lease = pool.lend().await.map_err(not_sent)?;
+        let mut lease = pool.lend(permit.place()).await.map_err(not_sent)?;
         let core = &pool.shared.core;
         let fresh = core.revalidate(permit, now_us());
         // Signed only now, where it is: when all waiting is over.

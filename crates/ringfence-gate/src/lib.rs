@@ -70,5 +70,6 @@ pub use gate::{Gate, StateChange, check};
 pub use open::record_alone;
 pub use roll::Roll;
 pub use snapshot::{
-    AddressBook, BanRecord, CredentialRecord, IssuerConfig, Shards, Snapshot, VenueKeyRecord,
+    AddressBook, BanRecord, CredentialRecord, IssuerConfig, OverloadConfig, Shards, Snapshot,
+    VenueKeyRecord, WaitsConfig,
 };

@@ -3,14 +3,16 @@
 //! A connection has no task of its own: whoever has the lease drives it. So an exchange takes no hand-over between two
 //! tasks, and an answer wakes the one task that waits for it.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+mod seat;
+
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -20,6 +22,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use ringfence_core::overload::{Place, Places, Share};
 use ringfence_core::refusal::Code;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
@@ -27,16 +30,15 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::deadline::{Deadline, Deadlines};
-use crate::hosts::{Place, Venue};
+use crate::hosts::{Place as At, Venue};
 use crate::shared::Shared;
+use seat::Seat;
 
 /// The body of a request to the venue.
 pub(crate) type Sent = Full<Bytes>;
 
 /// Largest response head that is taken, in bytes.
 const RESPONSE_HEAD_MAX: usize = 64 * 1024;
-/// Messages that may wait for a connection at once.
-const WAITING_MAX: usize = 1024;
 
 /// Connections to the venue.
 pub(crate) struct Pool {
@@ -44,10 +46,9 @@ pub(crate) struct Pool {
     venue: Arc<Venue>,
     deadlines: Rc<Deadlines>,
     idle: RefCell<Vec<Connection>>,
-    /// Connections that are open or being opened.
-    open: Cell<usize>,
-    /// Who waits for a connection, longest first.
-    waiting: RefCell<VecDeque<oneshot::Sender<Grant>>>,
+    /// As many as there may be connections, and who waits for one.
+    places: RefCell<Places<oneshot::Sender<Seat>>>,
+    start: Instant,
 }
 
 /// An open connection with nothing under way.
@@ -55,8 +56,7 @@ struct Connection {
     sender: SendRequest<Sent>,
     driver: Driver,
     deadline: Deadline,
-    /// Its place among those that may be open.
-    _slot: Slot,
+    _counted: Counted,
 }
 
 /// What moves bytes on a connection; nothing once it has closed.
@@ -85,18 +85,12 @@ fn unheard() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-/// What one who waited gets.
-enum Grant {
-    /// A connection that was given back.
-    Connection(Connection),
-    /// Leave to open a new one, in the place of one that ended.
-    Slot(Slot),
-}
-
 /// A connection lent to one message. Dropped without being given back, it is closed.
 pub(crate) struct Lease {
     connection: Connection,
     pool: Rc<Pool>,
+    /// Last: whoever gets it next finds no connection more than there may be.
+    seat: Seat,
 }
 
 impl Lease {
@@ -140,90 +134,65 @@ impl Lease {
 
     /// Returns the connection for the next message.
     pub(crate) fn give_back(self) {
-        let Self { connection, pool } = self;
+        let Self {
+            connection,
+            pool,
+            seat,
+        } = self;
         connection.deadline.clear();
-        if connection.sender.is_closed() {
-            return;
-        }
-        if let Some(Grant::Connection(connection)) = pool.grant(Grant::Connection(connection)) {
+        if !connection.sender.is_closed() {
             pool.idle.borrow_mut().push(connection);
         }
+        drop(seat);
     }
 }
 
 impl Pool {
     pub(crate) fn new(shared: Arc<Shared>, venue: Arc<Venue>, deadlines: Rc<Deadlines>) -> Self {
+        let overload = &shared.overload;
+        let share = Share::new(venue.connections, overload.reserve_percent);
+        let places = Places::new(share, overload.waiting, overload.waits_ms.compile());
         Self {
             shared,
             venue,
             deadlines,
             idle: RefCell::default(),
-            open: Cell::new(0),
-            waiting: RefCell::default(),
+            places: RefCell::new(places),
+            start: Instant::now(),
         }
     }
 
-    /// Lends a connection: an idle one, a new one, or the next that is given back.
+    /// Lends a connection: an idle one or a new one, as soon as there may be one more message under way.
     ///
     /// # Errors
     ///
     /// `venue_unreachable`, `overloaded`. Nothing was sent.
-    pub(crate) async fn lend(self: &Rc<Self>) -> Result<Lease, Code> {
-        match self.take_idle() {
-            Some(connection) => Ok(self.lease(connection)),
+    pub(crate) async fn lend(self: &Rc<Self>, place: Place) -> Result<Lease, Code> {
+        let seat = self.seat(place).await?;
+        let connection = match self.take_idle() {
+            Some(connection) => connection,
             // Rare and large: it does not make every message's future as large.
-            None => Box::pin(self.lend_patiently()).await,
-        }
-    }
-
-    async fn lend_patiently(self: &Rc<Self>) -> Result<Lease, Code> {
-        let patience = self.venue.connect_timeout;
-        let slot = if self.open.get() < self.venue.connections {
-            Slot::take(self)
-        } else {
-            match timeout(patience, self.wait()?).await {
-                Ok(Ok(Grant::Connection(connection))) => return Ok(self.lease(connection)),
-                Ok(Ok(Grant::Slot(slot))) => slot,
-                Ok(Err(_)) | Err(_) => return Err(Code::Overloaded),
-            }
+            None => Box::pin(self.connect_in_time()).await?,
         };
-        match timeout(patience, self.connect(slot)).await {
-            Ok(connected) => connected.map(|connection| self.lease(connection)),
-            Err(_) => Err(Code::VenueUnreachable),
-        }
+        Ok(Lease {
+            connection,
+            pool: Rc::clone(self),
+            seat,
+        })
     }
 
-    fn wait(&self) -> Result<oneshot::Receiver<Grant>, Code> {
-        let mut waiting = self.waiting.borrow_mut();
-        if waiting.len() >= WAITING_MAX {
-            // Those that gave up are still in line.
-            waiting.retain(|waiter| !waiter.is_closed());
-            if waiting.len() >= WAITING_MAX {
-                return Err(Code::Overloaded);
-            }
-        }
-        let (granted, grant) = oneshot::channel();
-        waiting.push_back(granted);
-        Ok(grant)
+    async fn connect_in_time(&self) -> Result<Connection, Code> {
+        let connected = timeout(self.venue.connect_timeout, self.connect()).await;
+        connected.unwrap_or(Err(Code::VenueUnreachable))
     }
 
-    /// Gives `grant` to who has waited longest; returns it if nobody waits.
-    fn grant(&self, mut grant: Grant) -> Option<Grant> {
-        loop {
-            // Not held while granting: what comes back is dropped, and its drop may grant again.
-            let Some(waiter) = self.waiting.borrow_mut().pop_front() else {
-                return Some(grant);
-            };
-            match waiter.send(grant) {
-                Ok(()) => return None,
-                Err(unwanted) => grant = unwanted,
-            }
-        }
+    /// Microseconds since the pool was made.
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     fn take_idle(&self) -> Option<Connection> {
         loop {
-            // Not held while one is dropped: its slot may be granted to another.
             let mut connection = self.idle.borrow_mut().pop()?;
             connection.driver.look();
             // One that is neither ready nor closed has bytes where none belong: it is not used again.
@@ -246,21 +215,14 @@ impl Pool {
         drop(closed);
     }
 
-    fn lease(self: &Rc<Self>, connection: Connection) -> Lease {
-        Lease {
-            connection,
-            pool: Rc::clone(self),
-        }
-    }
-
-    async fn connect(&self, slot: Slot) -> Result<Connection, Code> {
+    async fn connect(&self) -> Result<Connection, Code> {
         let venue = &*self.venue;
         let address = match &venue.place {
-            Place::Net(address) => address,
-            Place::Local(path) => {
+            At::Net(address) => address,
+            At::Local(path) => {
                 let stream = UnixStream::connect(path).await;
                 let stream = stream.map_err(|_| Code::VenueUnreachable)?;
-                return self.handshake(TokioIo::new(stream), slot).await;
+                return self.handshake(TokioIo::new(stream)).await;
             }
         };
         let stream = TcpStream::connect(address)
@@ -269,17 +231,17 @@ impl Pool {
         // Without it a small request would wait for the venue's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
         match &venue.tls {
-            None => self.handshake(TokioIo::new(stream), slot).await,
+            None => self.handshake(TokioIo::new(stream)).await,
             Some((config, name)) => {
                 let connector = TlsConnector::from(Arc::clone(config));
                 let stream = connector.connect(name.clone(), stream).await;
                 let stream = stream.map_err(|_| Code::VenueUnreachable)?;
-                self.handshake(TokioIo::new(stream), slot).await
+                self.handshake(TokioIo::new(stream)).await
             }
         }
     }
 
-    async fn handshake<I>(&self, io: I, slot: Slot) -> Result<Connection, Code>
+    async fn handshake<I>(&self, io: I) -> Result<Connection, Code>
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
     {
@@ -294,7 +256,7 @@ impl Pool {
             sender,
             driver: Driver(Some(Box::pin(connection))),
             deadline: self.deadlines.make(),
-            _slot: slot,
+            _counted: Counted::new(&self.shared),
         };
         poll_fn(|context| {
             connection.driver.poll(context);
@@ -328,34 +290,20 @@ async fn before<F: Future>(
     .await
 }
 
-/// A counted connection; dropping it lets another be opened. It does not keep the pool, which keeps it while idle.
-struct Slot(Weak<Pool>);
+/// Counts a connection for as long as it is open.
+struct Counted(Arc<Shared>);
 
-impl Slot {
-    fn take(pool: &Rc<Pool>) -> Self {
-        pool.open.set(pool.open.get() + 1);
-        let counters = &pool.shared.counters;
-        counters.upstream_open.fetch_add(1, Ordering::Relaxed);
-        Self(Rc::downgrade(pool))
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        let open = &shared.counters.upstream_open;
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(shared))
     }
 }
 
-impl Drop for Slot {
+impl Drop for Counted {
     fn drop(&mut self) {
-        // Gone if the thread has ended, or if nobody wanted this slot (see below).
-        let Some(pool) = std::mem::take(&mut self.0).upgrade() else {
-            return;
-        };
-        // Whoever waits longest may open one in its place; the count stays as it is then.
-        match pool.grant(Grant::Slot(Self(Rc::downgrade(&pool)))) {
-            None => {}
-            Some(Grant::Slot(mut unwanted)) => {
-                unwanted.0 = Weak::new();
-                pool.open.set(pool.open.get().saturating_sub(1));
-                let counters = &pool.shared.counters;
-                counters.upstream_open.fetch_sub(1, Ordering::Relaxed);
-            }
-            Some(Grant::Connection(_)) => {}
-        }
+        let open = &self.0.counters.upstream_open;
+        open.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -45,8 +45,8 @@ use crate::pushing::{Pushing, Settled};
 use crate::receipts::Receipts;
 use crate::record;
 use crate::snapshot::{
-    AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, Shards, Snapshot,
-    compile_bans, issuers,
+    AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, OverloadConfig, Shards,
+    Snapshot, compile_bans, issuers,
 };
 use crate::usage::UsageFields;
 
@@ -70,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) attestor: Attestor,
     pub(crate) ledger: Ledger,
     pub(crate) http: HttpConfig,
+    pub(crate) overload: OverloadConfig,
     pub(crate) doorway: Doorway,
     pub(crate) counters: Counters,
     pub(crate) receipts: Receipts,
@@ -103,6 +104,7 @@ pub(crate) struct Parts {
     issuers: Issuers,
     doorway: Doorway,
     cluster: Option<Cluster>,
+    overload: OverloadConfig,
 }
 
 impl Parts {
@@ -144,6 +146,7 @@ impl Parts {
             issuers: issuers(&snapshot.issuers)?,
             doorway: Doorway::new(&snapshot.http, &edge),
             cluster,
+            overload: snapshot.overload,
         })
     }
 }
@@ -181,6 +184,7 @@ impl Shared {
             issuers,
             doorway,
             cluster,
+            overload,
             ..
         } = parts;
         Ok(Self {
@@ -192,6 +196,7 @@ impl Shared {
             attestor,
             ledger,
             http,
+            overload,
             doorway,
             counters: Counters::new(),
             receipts,

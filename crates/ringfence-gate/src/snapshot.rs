@@ -5,6 +5,7 @@ mod cluster;
 mod credential;
 mod egress;
 mod issuer;
+mod overload;
 mod withdrawal;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ pub(crate) use egress::Sealer;
 pub use egress::{EgressConfig, TransferRule, VenueKeyRecord};
 pub(crate) use issuer::issuers;
 pub use issuer::{DpopName, IssuerConfig};
+pub use overload::{OverloadConfig, WaitsConfig};
 pub use withdrawal::{AddressBook, AddressesName, WithdrawalsConfig};
 
 /// Everything but credentials.
@@ -56,6 +58,9 @@ pub struct Snapshot {
     pub attestation: AttestationConfig,
     pub engine: EngineConfig,
     pub http: HttpConfig,
+    /// Who waits for how long where there is too little room.
+    #[serde(default)]
+    pub overload: OverloadConfig,
     pub controls: HashMap<String, ModeName>,
     pub edge: EdgeConfig,
     /// How whoever goes on after being refused is banned; none: nobody is, but by operators.

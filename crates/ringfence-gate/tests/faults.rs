@@ -189,7 +189,8 @@ fn connections_to_the_venue_are_bounded_and_waiting_for_one_is_too() {
     });
     let bench = Bench::start(venue.address, |snapshot| {
         snapshot["upstream"]["connections"] = 2.into();
-        snapshot["upstream"]["connect_timeout_ms"] = 250.into();
+        snapshot["overload"] =
+            serde_json::json!({"reserve_percent": 0, "waits_ms": {"market_read": 250}});
     });
     let mut clients: Vec<_> = (0..12).map(|_| bench.connect()).collect();
     clients.iter_mut().for_each(|client| client.send(TIME));

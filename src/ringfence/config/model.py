@@ -22,6 +22,7 @@ from pydantic import (
 from ringfence.config.bans import Bans
 from ringfence.config.cluster import Cluster
 from ringfence.config.limits import Budget, Limit
+from ringfence.config.overload import Overload
 from ringfence.config.pages import Pages
 from ringfence.config.section import Count, Milliseconds, Name, Section, wrong
 from ringfence.config.upstream import Upstream
@@ -508,6 +509,7 @@ class Config(Section):
     attestation: Attestation = Attestation()
     engine: EngineSection = EngineSection()
     http: Http = Http()
+    overload: Overload = Overload()
     controls: Controls = Controls()
     edge: Edge = Edge()
     bans: Bans = Bans()
