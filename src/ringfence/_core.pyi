@@ -215,8 +215,11 @@ def policy_schema() -> str:
 def check_dialect(dialect: bytes) -> bytes:
     """Compile a dialect and return a JSON summary: its routes and its holes."""
 
-def codes() -> list[tuple[str, str, str]]:
-    """Return every refusal code as (code, control or room, hint)."""
+def codes() -> list[tuple[str, str, str, int, str]]:
+    """Return every refusal code as (code, control or room, hint, status, type).
+
+    The last two as problem details have them.
+    """
 
 def dialect_read(
     dialect: bytes, method: str, target: str, headers: list[tuple[str, str]], body: bytes

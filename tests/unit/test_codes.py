@@ -16,6 +16,8 @@ from ringfence.config.model import CONTROLS
 from ringfence.errors import GatewayError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+REFUSALS = Path(__file__).parents[2] / "docs" / "refusals.md"
+TABLE = "| code | by | status | what to do |\n|---|---|---|---|\n"
 
 
 def error_classes() -> Iterator[type[GatewayError]]:
@@ -37,6 +39,16 @@ def test_codes_are_what_they_were(name: str, lines: list[str]) -> None:
     if os.environ.get("RINGFENCE_GOLDEN") == "write":
         (GOLDEN / name).write_text(text)
     assert (GOLDEN / name).read_text() == text
+
+
+def test_the_table_of_refusals_is_what_the_engine_says() -> None:
+    rows = [f"| `{c.code}` | {c.room} | {c.status} | {c.hint} |\n" for c in engine.refusal_codes()]
+    text = REFUSALS.read_text()
+    before, _, _ = text.partition(TABLE)
+    whole = before + TABLE + "".join(rows)
+    if os.environ.get("RINGFENCE_GOLDEN") == "write":
+        REFUSALS.write_text(whole)
+    assert REFUSALS.read_text() == whole
 
 
 def test_every_refusal_tells_what_to_do_and_names_its_control() -> None:

@@ -58,7 +58,7 @@ impl Passing {
         let client = &self.client;
         let mut trace = [Trace::NotReached; 8];
         trace[0] = Trace::Refused(refusal.code);
-        let rendered = client.door.speech.dialect.render(&refusal);
+        let rendered = self.render(&refusal);
         let decided = Decided {
             trace,
             refusal: Some(&refusal),
@@ -247,7 +247,7 @@ impl Passing {
             // INVARIANT: what is recorded is what was decided, by the arms above.
             (Ok(_), Err(_)) | (Err(_), Ok(_)) => {
                 let refusal = Code::Internal.into();
-                let rendered = self.client.door.speech.dialect.render(&refusal);
+                let rendered = self.render(&refusal);
                 Err(Turned {
                     refusal,
                     rendered,
@@ -293,7 +293,7 @@ impl Passing {
         }
         client.offended(proved, held.as_ref().unwrap_or(refusal));
         let refusal = held.clone().unwrap_or_else(|| refusal.clone());
-        let rendered = client.door.speech.dialect.render(&refusal);
+        let rendered = self.render(&refusal);
         let first = |_| shared.core.edge.refused(client.prefix, decided.decided_us);
         if held.is_none_or(first) {
             let decided = Decided {

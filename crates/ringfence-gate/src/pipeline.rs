@@ -203,7 +203,7 @@ impl Passing {
 
     /// Answers a refusal that is not recorded here: its decision was a permission, or it is one of a flood.
     pub(crate) fn refused(&self, refusal: &Refusal, usages: &Usages) -> Response<Answer> {
-        let rendered = self.client.door.speech.dialect.render(refusal);
+        let rendered = self.render(refusal);
         self.answered(refusal, rendered, usages)
     }
 }

@@ -8,7 +8,8 @@ use http::{Response, StatusCode};
 use ringfence_core::budget::Usages;
 use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::{Code, Refusal, Retry};
-use ringfence_wire::Rendered;
+use ringfence_wire::http::prefers;
+use ringfence_wire::{Rendered, problem};
 
 use crate::body::Answer;
 use crate::client::Client;
@@ -24,7 +25,19 @@ use crate::usage::{retry_after_s, write_retry_after};
 pub(crate) const MESSAGE: HeaderName = HeaderName::from_static("x-ringfence-message");
 
 impl Passing {
-    /// Answers `refusal` in the dialect's own form.
+    /// Returns `refusal` in the dialect's own form, or as problem details where the client would rather have them.
+    pub(crate) fn render(&self, refusal: &Refusal) -> Rendered {
+        let dialect = &self.client.door.speech.dialect;
+        let own = dialect.refusal_type().filter(|_| self.said.is_none());
+        match own {
+            Some(own) if prefers(&self.head.headers, problem::MEDIA_TYPE, own) => {
+                problem::answer(refusal, self.id.as_str())
+            }
+            Some(_) | None => dialect.render_for(refusal, self.id.as_str()),
+        }
+    }
+
+    /// Answers `refusal` in the form that was rendered.
     pub(crate) fn answered(
         &self,
         refusal: &Refusal,
@@ -83,7 +96,8 @@ impl Client {
                 (over.refusal, edge, over.first)
             }
         };
-        let rendered = self.door.speech.dialect.render(&refusal);
+        let dialect = &self.door.speech.dialect;
+        let rendered = dialect.render_for(&refusal, message.as_str());
         if recorded {
             let mut trace = [Trace::NotReached; 8];
             trace[0] = edge;

@@ -237,3 +237,54 @@ fn connection_close_is_honoured() {
     assert_eq!(client.answer().unwrap().status, 200);
     assert!(client.rest().is_empty());
 }
+
+#[test]
+fn who_asks_for_problem_details_gets_them_and_all_others_what_the_venue_would_say() {
+    let venue = Venue::fine();
+    let bench = Bench::start(venue.address, |snapshot| {
+        snapshot["budget"]["limits"] = serde_json::json!([{"name": "day", "subject": "address",
+            "counts": "requests", "quota": 1, "window_ms": 86_400_000}]);
+    });
+    assert_eq!(bench.ask(TIME).status, 200);
+    let accepting = |accept: &str| {
+        let head = format!("GET /time HTTP/1.1\r\nHost: gw\r\nAccept: {accept}\r\n\r\n");
+        bench.ask(head.as_bytes())
+    };
+    let as_ever = bench.ask(TIME);
+    assert_eq!(as_ever.body, br#"{"code":0,"msg":"budget_exceeded"}"#);
+    for accept in [
+        "*/*",
+        "application/json",
+        "application/json, application/problem+json",
+    ] {
+        let answer = accepting(accept);
+        assert_eq!(
+            (answer.status, &answer.body),
+            (429, &as_ever.body),
+            "{accept}"
+        );
+        assert_eq!(answer.field("content-type"), Some("application/json"));
+    }
+    let answer = accepting("application/problem+json, */*;q=0.5");
+    assert_eq!(
+        answer.field("content-type"),
+        Some("application/problem+json")
+    );
+    let told: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let id = answer.field("x-ringfence-message").unwrap();
+    assert_eq!(told["instance"], format!("urn:ringfence:message:{id}"));
+    assert_eq!(told["violated-policies"][0], "day");
+    assert_eq!((answer.status, &told["status"]), (429, &429.into()));
+    let after_s: u64 = answer.field("retry-after").unwrap().parse().unwrap();
+    assert_eq!(
+        told["retry_after_ms"].as_u64().unwrap().div_ceil(1000),
+        after_s
+    );
+    // The ledger has the status that this client saw.
+    let unknown =
+        bench.ask(b"GET /none HTTP/1.1\r\nHost: gw\r\nAccept: application/problem+json\r\n\r\n");
+    let id = unknown.field("x-ringfence-message").unwrap();
+    let entries = bench.entries("decision", 7);
+    let entry = entries.iter().find(|entry| entry["message"] == id).unwrap();
+    assert_eq!((unknown.status, &entry["status"]), (404, &404.into()));
+}

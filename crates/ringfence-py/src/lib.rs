@@ -14,21 +14,25 @@ mod witness;
 
 use pyo3::prelude::*;
 use ringfence_core::refusal::Code;
+use ringfence_wire::problem;
 
 /// A message makes some dozens of small allocations of every size; glibc's allocator took 8 % of an order's CPU time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Returns every refusal code as (code, control or room, hint).
+/// Returns every refusal code as (code, control or room, hint, status, type): the last two as problem details have them.
 #[pyfunction]
-fn codes() -> Vec<(&'static str, &'static str, &'static str)> {
+fn codes() -> Vec<(&'static str, &'static str, &'static str, u16, String)> {
     let room = |code: Code| {
         let prefix = code.as_str().split('_').next().unwrap_or_default();
         code.control().map_or(prefix, |control| control.as_str())
     };
     Code::ALL
         .iter()
-        .map(|code| (code.as_str(), room(*code), code.hint()))
+        .map(|code| {
+            let (status, kind) = (problem::status(*code), problem::kind(*code));
+            (code.as_str(), room(*code), code.hint(), status, kind)
+        })
         .collect()
 }
 

@@ -3,6 +3,7 @@
 //! Whatever the parser before us accepts: a message that two servers could read in two ways is refused here.
 //! Source: RFC 9110 and RFC 9112; deviations name their reason.
 
+mod accept;
 mod fields;
 mod http2;
 
@@ -14,6 +15,7 @@ use ringfence_core::refusal::{Code, Refusal};
 
 use crate::form::percent_valid;
 
+pub use accept::prefers;
 pub use fields::{FORWARDED, nominated, strip_response};
 pub use http2::{check_extended_connect, check_http2};
 

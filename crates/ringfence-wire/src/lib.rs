@@ -8,6 +8,7 @@ pub mod issuer;
 pub mod json;
 pub mod jws;
 pub mod native;
+pub mod problem;
 pub mod proxy;
 pub mod ratelimit;
 pub mod websocket;

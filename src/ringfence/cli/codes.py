@@ -16,4 +16,5 @@ def codes(as_json: JsonOption = False) -> None:
     if as_json:
         say_json([asdict(code) for code in found])
     else:
-        table(["code", "by", "what to do"], [[code.code, code.room, code.hint] for code in found])
+        rows = [[code.code, code.room, code.status, code.hint] for code in found]
+        table(["code", "by", "status", "what to do"], rows)

@@ -25,6 +25,9 @@ class RefusalCode:
     code: str
     room: str
     hint: str
+    status: int
+    """Of its problem details (RFC 9457), and their type: a venue's own answer may have another."""
+    type: str
 
 
 @dataclass(frozen=True, slots=True)

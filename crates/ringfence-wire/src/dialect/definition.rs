@@ -359,18 +359,21 @@ pub(super) struct WeightBy {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Errors {
-    pub(super) content_type: String,
+    /// Of the venue's own body. Without both, refusals are problem details (RFC 9457).
+    pub(super) content_type: Option<String>,
     /// JSON text with `{message}`, and `{code}` where the venue has codes; the message is escaped. `{refusal}` is the
     /// gateway's own code.
-    pub(super) body: String,
+    pub(super) body: Option<String>,
     /// By refusal code, or by the start of one with `*` behind it: the longest counts. `budget_exceeded` may be told apart as `budget_exceeded.orders` and so on.
+    #[serde(default)]
     pub(super) by_code: BTreeMap<String, ErrorDefinition>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ErrorDefinition {
-    pub(super) status: u16,
+    /// A venue's always; of a problem where it is not the usual one.
+    pub(super) status: Option<u16>,
     pub(super) code: Option<CodeText>,
     /// `{field}` and `{hint}` are filled in.
     #[serde(default = "hint")]
@@ -383,6 +386,16 @@ pub(super) struct ErrorDefinition {
 pub(super) enum CodeText {
     Number(i64),
     Text(String),
+}
+
+impl Default for ErrorDefinition {
+    fn default() -> Self {
+        Self {
+            status: None,
+            code: None,
+            message: hint(),
+        }
+    }
 }
 
 fn hint() -> String {

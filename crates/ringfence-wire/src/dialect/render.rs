@@ -7,6 +7,7 @@ use ringfence_core::refusal::{Code, Detail, Refusal};
 use super::compile::wrong;
 use super::definition::{CodeText, ErrorDefinition, Errors};
 use super::{Dialect, DialectError};
+use crate::problem;
 
 /// A refusal as the client sees it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,7 +23,8 @@ pub struct Rendered {
 /// What each code is answered with. Compiled, because refusing must stay cheaper than serving.
 #[derive(Debug)]
 pub(super) struct ErrorTable {
-    content_type: String,
+    /// Of the venue's own body; none where refusals are problem details.
+    content_type: Option<String>,
     /// In the order of `Code::ALL`, which is that of the discriminants.
     answers: Vec<Answers>,
 }
@@ -43,6 +45,9 @@ struct Answer {
     message: Box<[Part]>,
 }
 
+/// How a venue writes the body of a refusal; none where it is problem details.
+type Template<'w> = Option<&'w str>;
+
 #[derive(Debug, Eq, PartialEq)]
 enum Part {
     Field,
@@ -54,18 +59,27 @@ enum Part {
 
 impl ErrorTable {
     pub(super) fn compile(written: &Errors) -> Result<Self, DialectError> {
+        let template: Template<'_> = written.body.as_deref();
+        if template.is_some() != written.content_type.is_some() {
+            let what = "it needs `content_type` and `body`, or neither for problem details";
+            return Err(wrong("errors", what));
+        }
+        let problem = ErrorDefinition::default();
         let mut answers = Vec::with_capacity(Code::ALL.len());
         for code in Code::ALL {
             let text = code.as_str();
             let missing = || wrong("errors.by_code", format!("{text} is missing"));
-            let (name, usual) = usual(written, text).ok_or_else(missing)?;
+            let usual = usual(written, text);
+            let usual = usual.or_else(|| template.is_none().then_some((text, &problem)));
+            let (name, usual) = usual.ok_or_else(missing)?;
             let about = written.by_code.iter().filter_map(|(name, definition)| {
                 let about = name.strip_prefix(text)?.strip_prefix('.')?;
-                Some(Answer::compile(written, (name, text), definition).map(|a| (about.into(), a)))
+                let answer = Answer::compile(template, (name, *code), definition);
+                Some(answer.map(|answer| (about.into(), answer)))
             });
             answers.push(Answers {
                 about: about.collect::<Result<_, _>>()?,
-                usual: Answer::compile(written, (name, text), usual)?,
+                usual: Answer::compile(template, (name, *code), usual)?,
             });
         }
         let known = |name: &str| {
@@ -126,32 +140,50 @@ fn usual<'w>(errors: &'w Errors, code: &str) -> Option<(&'w str, &'w ErrorDefini
 
 impl Answer {
     fn compile(
-        errors: &Errors,
-        (name, refusal): (&str, &str),
+        template: Template<'_>,
+        (name, refusal): (&str, Code),
         written: &ErrorDefinition,
     ) -> Result<Self, DialectError> {
         let field = |last| format!("errors.by_code.{name}.{last}");
+        let usual = || template.is_none().then(|| problem::status(refusal));
+        let missing = || wrong(&field("status"), "it is missing");
+        let status = written.status.or_else(usual).ok_or_else(missing)?;
         // Some venues refuse with 200, and their clients read no other body.
-        let named = matches!(written.status, 200 | 400..600);
-        if !named || written.status == 418 && refusal != Code::Banned.as_str() {
+        let named = matches!(status, 400..600) || status == 200 && template.is_some();
+        if !named || status == 418 && refusal != Code::Banned {
             let what = "a refusal is 200 or 400 to 599, and 418 only if it is `banned`";
             return Err(wrong(&field("status"), what));
         }
-        let body = match &written.code {
-            Some(CodeText::Number(code)) => errors.body.replacen("{code}", &code.to_string(), 1),
-            Some(CodeText::Text(code)) => errors.body.replacen("{code}", code, 1),
-            None => errors.body.clone(),
+        let message = parts(&written.message).map_err(|what| wrong(&field("message"), what))?;
+        let Some(template) = template else {
+            return match &written.code {
+                Some(_) => Err(wrong(
+                    &field("code"),
+                    "problem details have no venue's code",
+                )),
+                None => Ok(Self {
+                    status,
+                    before: Box::default(),
+                    after: Box::default(),
+                    message,
+                }),
+            };
         };
-        let body = body.replacen("{refusal}", refusal, 1);
+        let body = match &written.code {
+            Some(CodeText::Number(code)) => template.replacen("{code}", &code.to_string(), 1),
+            Some(CodeText::Text(code)) => template.replacen("{code}", code, 1),
+            None => template.to_owned(),
+        };
+        let body = body.replacen("{refusal}", refusal.as_str(), 1);
         let (before, after) = body
             .split_once("{message}")
-            .filter(|_| written.code.is_some() == errors.body.contains("{code}"))
+            .filter(|_| written.code.is_some() == template.contains("{code}"))
             .ok_or_else(|| wrong("errors.body", "it needs {code} and {message}"))?;
         let answer = Self {
-            status: written.status,
+            status,
             before: before.into(),
             after: after.into(),
-            message: parts(&written.message).map_err(|what| wrong(&field("message"), what))?,
+            message,
         };
         let sample = answer.body(&Refusal::new(Code::Internal).field("\"\\"));
         match serde_json::from_slice::<serde_json::Value>(&sample) {
@@ -160,7 +192,8 @@ impl Answer {
         }
     }
 
-    fn body(&self, refusal: &Refusal) -> Vec<u8> {
+    /// Returns what it says in words.
+    fn message(&self, refusal: &Refusal) -> String {
         let mut message = String::with_capacity(256);
         for part in &self.message {
             match (part, &refusal.detail) {
@@ -196,6 +229,11 @@ impl Answer {
                 }
             }
         }
+        message
+    }
+
+    fn body(&self, refusal: &Refusal) -> Vec<u8> {
+        let message = self.message(refusal);
         let mut body = Vec::with_capacity(self.before.len() + message.len() + 16);
         body.extend_from_slice(self.before.as_bytes());
         // Writing a string to a Vec cannot fail.
@@ -226,15 +264,20 @@ fn parts(text: &str) -> Result<Box<[Part]>, String> {
 }
 
 impl Dialect {
-    /// Returns `refusal` in the venue's own form.
+    /// Returns `refusal` in the venue's own form; as problem details where it has none.
     pub fn render(&self, refusal: &Refusal) -> Rendered {
+        self.render_for(refusal, "")
+    }
+
+    /// As [`Self::render`], to the message with this id.
+    pub fn render_for(&self, refusal: &Refusal, message: &str) -> Rendered {
         // INVARIANT: compiling put every code in the table, so the status below is never seen.
-        let (status, body) = self
-            .errors
-            .find(refusal)
-            .map_or((500, Vec::new()), |answer| {
-                (answer.status, answer.body(refusal))
-            });
+        let found = self.errors.find(refusal);
+        let status = found.map_or(500, |answer| answer.status);
+        let Some(content_type) = &self.errors.content_type else {
+            let detail = found.map_or_else(String::new, |answer| answer.message(refusal));
+            return problem::render(refusal, status, &detail, message);
+        };
         Rendered {
             // RFC 9449 9: who makes proofs makes another on 401 alone, whatever the venue's clients look at.
             status: if refusal.code == Code::SignatureNonce {
@@ -242,8 +285,13 @@ impl Dialect {
             } else {
                 status
             },
-            content_type: self.errors.content_type.clone(),
-            body,
+            content_type: content_type.clone(),
+            body: found.map_or_else(Vec::new, |answer| answer.body(refusal)),
         }
+    }
+
+    /// Returns the media type of the venue's own bodies; none where refusals are problem details.
+    pub fn refusal_type(&self) -> Option<&str> {
+        self.errors.content_type.as_deref()
     }
 }

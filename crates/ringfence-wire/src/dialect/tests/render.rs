@@ -77,3 +77,53 @@ fn what_the_client_wrote_cannot_break_out_of_the_body() {
     let rendered = body(&dialect().render(&refusal));
     assert_eq!(rendered, json!({"code": -1, "msg": refusal.to_string()}));
 }
+
+#[test]
+fn a_dialect_without_a_body_of_its_own_answers_with_problems() {
+    let mut changed = written();
+    changed["errors"] = json!({"by_code": {
+        "venue_*": {"message": "Nothing was done."},
+        "internal": {"status": 503},
+    }});
+    let dialect = Dialect::from_json(&changed).unwrap();
+    assert_eq!(dialect.refusal_type(), None);
+    let told = |code: Code| {
+        let rendered = dialect.render_for(&Refusal::new(code), "m-1");
+        assert_eq!(rendered.content_type, "application/problem+json");
+        let told = body(&rendered);
+        assert_eq!(told["instance"], "urn:ringfence:message:m-1");
+        assert_eq!(
+            (&told["status"], &told["code"]),
+            (&json!(rendered.status), &json!(code.as_str()))
+        );
+        (rendered.status, told["detail"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(
+        told(Code::VenueTimeout),
+        (504, "Nothing was done.".to_owned())
+    );
+    assert_eq!(
+        told(Code::Internal),
+        (503, Code::Internal.hint().to_owned())
+    );
+    assert_eq!(
+        told(Code::TimeStale),
+        (401, Code::TimeStale.hint().to_owned())
+    );
+}
+
+#[test]
+fn half_a_body_of_its_own_is_none() {
+    for (member, what) in [("body", "errors"), ("content_type", "errors")] {
+        let mut changed = written();
+        changed["errors"].as_object_mut().unwrap().remove(member);
+        assert_eq!(Dialect::from_json(&changed).unwrap_err().field, what);
+    }
+    let mut changed = written();
+    changed["errors"] = json!({"by_code": {"internal": {"code": 7}}});
+    let wrong = Dialect::from_json(&changed).unwrap_err();
+    assert_eq!(wrong.field, "errors.by_code.internal.code");
+    changed["errors"] = json!({"by_code": {"internal": {"status": 200}}});
+    let wrong = Dialect::from_json(&changed).unwrap_err();
+    assert_eq!(wrong.field, "errors.by_code.internal.status");
+}
