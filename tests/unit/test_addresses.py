@@ -154,7 +154,7 @@ def test_what_the_ledger_does_not_take_is_not_in_force(gateway: Gateway) -> None
 
 def test_an_engine_that_does_not_follow_is_said(gateway: Gateway) -> None:
     gateway.engine.follows = False
-    assert add(gateway)["message"].startswith("the store has the change, the running engine")
+    assert add(gateway)["detail"].startswith("the store has the change, the running engine")
 
 
 def test_a_stopped_gateway_asks_for_the_same_and_the_lock_is_as_long(tmp_path: Path) -> None:

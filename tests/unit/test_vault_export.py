@@ -229,7 +229,7 @@ def test_what_the_ledger_does_not_take_is_not_given_out(desk: Desk) -> None:
     ],
 )
 def test_what_cannot_leave_is_not_asked_for(desk: Desk, more: dict[str, Any], said: str) -> None:
-    assert said in desk.ask(**more)["message"]
+    assert said in desk.ask(**more)["detail"]
     assert desk.get("/approvals") == []
 
 

@@ -313,16 +313,16 @@ def place(key_id: str) -> str:
 
 def refusal(answer: Any) -> GatewayError:
     """Return what the gateway raised, as the same class."""
-    if not isinstance(answer, dict) or "code" not in answer:
+    if not isinstance(answer, dict) or not {"code", "detail"} <= answer.keys():
         return RunningError(f"the gateway answers in words we do not know: {str(answer)[:200]}")
     if answer["code"] == StepUpError.code:
         age_s, strengths = answer.get("max_age") or 0, (answer.get("acr_values") or "").split()
         return StepUpError(
-            answer["message"], hint=answer["hint"], max_age_s=age_s, strengths=strengths
+            answer["detail"], hint=answer.get("hint"), max_age_s=age_s, strengths=strengths
         )
     found = errors.EngineError
     for name in errors.__all__:
         kind = getattr(errors, name)
         if kind.code == answer["code"] and kind is not errors.ConfigError:
             found = kind
-    return found(answer["message"], hint=answer["hint"], code=answer["code"])
+    return found(answer["detail"], hint=answer.get("hint", ""), code=answer["code"])

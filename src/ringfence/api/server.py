@@ -31,6 +31,7 @@ from ringfence.api.performing import performers
 from ringfence.api.person import peer_uid, person
 from ringfence.api.policies import PolicyService
 from ringfence.api.principals import PrincipalService
+from ringfence.api.problems import MEDIA_TYPE, problem
 from ringfence.api.reach import reach
 from ringfence.api.routes import addresses as address_routes
 from ringfence.api.routes import approvals as approval_routes
@@ -78,7 +79,7 @@ STATUS: dict[type[GatewayError], int] = {
 
 
 REFUSED: dict[str, Any] = {
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Refusal"}}}
 }
 """The refusals of every endpoint: a model would be compiled anew for each of them."""
 
@@ -137,10 +138,10 @@ def app(
 
     @made.exception_handler(GatewayError)
     def refuse(_request: Request, error: GatewayError) -> JSONResponse:
-        content = {"code": error.code, "message": str(error), "hint": error.hint}
         if isinstance(error, StepUpError):
-            return challenged(error, content)
-        return JSONResponse(content, status_code=STATUS.get(type(error), 409))
+            return challenged(error)
+        status = STATUS.get(type(error), 409)
+        return problem(status, error.code, str(error), error.hint)
 
     @made.exception_handler(RequestValidationError)
     def misread(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -186,20 +187,24 @@ def app(
 
 def refused(status: int, said: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return the answer to a request that no endpoint takes."""
-    content = {"code": RequestError.code, "message": said, "hint": RequestError.hint}
-    return JSONResponse(content, status_code=status, headers=headers)
+    return problem(status, RequestError.code, said, RequestError.hint, headers)
 
 
-def challenged(error: StepUpError, content: dict[str, str]) -> JSONResponse:
+def challenged(error: StepUpError) -> JSONResponse:
     """Return the answer of RFC 9470: which proof is wanted, and how old it may be."""
     # An act that has no rule names no strength.
     strengths = " ".join(error.strengths)
-    wanted = {"acr_values": strengths, "max_age": error.max_age_s}
+    missing = "insufficient_user_authentication"
     said = f'acr_values="{strengths}", max_age={error.max_age_s}'
-    return JSONResponse(
-        {**content, "error": "insufficient_user_authentication", **wanted},
-        status_code=STATUS[StepUpError],
-        headers={"WWW-Authenticate": f'Ringfence error="insufficient_user_authentication", {said}'},
+    return problem(
+        STATUS[StepUpError],
+        error.code,
+        str(error),
+        error.hint,
+        {"WWW-Authenticate": f'Ringfence error="{missing}", {said}'},
+        error=missing,
+        acr_values=strengths,
+        max_age=error.max_age_s,
     )
 
 

@@ -16,9 +16,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ringfence.api.problems import problem
 from ringfence.api.reach import SOCKET_PATH_BYTES
 from ringfence.api.routes.asking import ATTESTED
 from ringfence.api.server import serving
@@ -98,8 +98,7 @@ class Attested:
             body = await whole(receive)
             claims = self.claims(scope, body)
         except AttestationError as e:
-            content = {"code": e.code, "message": str(e), "hint": e.hint}
-            await JSONResponse(content, status_code=403)(scope, receive, send)
+            await problem(403, e.code, str(e), e.hint)(scope, receive, send)
             return
         known = {"client": (f"{claims['sub']} (key {claims['cred']})", NOBODY)}
         known[ATTESTED] = claims["sub"]

@@ -40,11 +40,16 @@ __all__ = [
 
 
 class Refusal(BaseModel):
-    """What every error answers."""
+    """What every error answers: problem details (RFC 9457), the engine's own among them."""
 
+    type: str
+    """The same for all that have this code."""
+    title: str
+    status: int
+    detail: str
+    """What was wrong this time."""
     code: str
-    message: str
-    hint: str
+    hint: str | None = None
     error: str | None = None
     """With the next two, of a missing step-up (RFC 9470): which proof, and its age in seconds."""
     acr_values: str | None = None
