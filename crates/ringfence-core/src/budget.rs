@@ -12,6 +12,7 @@ mod part;
 mod plan;
 mod room;
 mod subject;
+mod survey;
 mod table;
 mod touch;
 mod under_way;
@@ -27,6 +28,7 @@ pub use latch::{Latch, System};
 pub use limit::{Age, Algorithm, BudgetError, Cost, Counts, Limit, Operations};
 pub use meter::{Meter, Told};
 pub use subject::{Subject, Subjects};
+pub use survey::{Known, Near, Survey, Surveyed, Whose};
 pub use table::{BudgetTable, Charged, Table};
 
 /// Most limits that one configuration may have.

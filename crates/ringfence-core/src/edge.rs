@@ -280,6 +280,16 @@ impl EdgeBudget {
         }
     }
 
+    /// Returns who is counted exactly: at most so many.
+    pub fn counted(&self, most: usize) -> Vec<Prefix> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            found.extend(shard.entries.keys().take(most - found.len()));
+        }
+        found
+    }
+
     /// Takes what was refused in windows that have ended at `now_us`.
     pub fn take_summaries(&self, now_us: u64) -> Vec<EdgeSummary> {
         let window = now_us / self.window_us;

@@ -12,6 +12,8 @@ const LOOKED_AT: u32 = 32;
 pub(super) struct Group {
     /// Whether strangers can make new ones.
     pub(super) open: bool,
+    /// The limits' places in the configuration.
+    pub(super) limits: Box<[u16]>,
     /// Each limit's law, and where its cell begins.
     pub(super) laws: Box<[(Law, usize)]>,
     /// Words of all cells.
@@ -56,6 +58,11 @@ impl Part {
             open: 0,
             hand: (0, 0),
         }
+    }
+
+    /// Returns how many records there are.
+    pub(super) const fn live(&self) -> usize {
+        self.live
     }
 
     /// Returns the slot of a subject of the group at `index`; it is made if it is not known. What is pinned stays.

@@ -83,6 +83,25 @@ impl Subject {
         }
     }
 
+    /// Returns what people call the one that a message has, whose order is in `symbol`; none where there is only one.
+    pub(super) fn name(self, payer: &Payer<'_>, symbol: &str) -> Option<Box<str>> {
+        let prefix = Prefix::of(payer.peer);
+        match self {
+            Self::Account => payer.credential.map(|who| who.account().into()),
+            Self::Address => Some(prefix.to_string().into()),
+            Self::Credential => payer.credential.map(|who| who.key_id().into()),
+            Self::Network => Some(prefix.wider().to_string().into()),
+            Self::Operation => Some(payer.operation.as_str().into()),
+            Self::Organisation => payer.credential.map(|who| {
+                let top = who.standing().above.last();
+                top.map_or_else(|| who.account().into(), |top| top.name.clone())
+            }),
+            Self::Symbol => Some(symbol.into()),
+            Self::Venue => payer.venue.map(|meter| meter.name().into()),
+            Self::Global | Self::Upstream => None,
+        }
+    }
+
     /// Writes which one of its kind a message has.
     fn write(self, payer: &Payer<'_>, symbol: u32, to: &mut impl Hasher) {
         let prefix = Prefix::of(payer.peer);

@@ -21,18 +21,18 @@ use crate::refusal::{Code, Detail, LimitDetail, Refusal, Retry};
 /// All limits and how they stand.
 #[derive(Debug)]
 pub struct Table<L: Latch> {
-    limits: Box<[Limit]>,
-    groups: Box<[Group]>,
+    pub(super) limits: Box<[Limit]>,
+    pub(super) groups: Box<[Group]>,
     /// Whose limits each group holds.
-    subjects: Box<[Subjects]>,
+    pub(super) subjects: Box<[Subjects]>,
     /// What each operation is charged, in the order of [`Operation::ALL`].
     plans: Box<[Plan]>,
     capacity: Capacity,
     /// The instruments that are told apart: all others are one subject, 0.
-    symbols: HashMap<Box<str>, u32>,
-    random: RandomState,
+    pub(super) symbols: HashMap<Box<str>, u32>,
+    pub(super) random: RandomState,
     /// As many as are a power of two. Messages lock them in ascending order, so that no two wait for each other.
-    parts: Arc<[L::Of<Part>]>,
+    pub(super) parts: Arc<[L::Of<Part>]>,
 }
 
 /// The table that serves.
@@ -225,7 +225,7 @@ impl<L: Latch> Table<L> {
         }
     }
 
-    fn part_of(&self, key: u128) -> usize {
+    pub(super) fn part_of(&self, key: u128) -> usize {
         // The index of a room takes the key's lowest bits.
         (key >> 96) as usize & (self.parts.len() - 1)
     }
@@ -378,9 +378,11 @@ impl<L: Latch> Table<L> {
 
 /// Puts the cells of the limits of one kind of subject one after the other.
 fn group(kind: Subjects, limits: &[Limit]) -> Result<Group, BudgetError> {
-    let (mut laws, mut words) = (Vec::new(), 0);
+    let (mut laws, mut own, mut words) = (Vec::new(), Vec::new(), 0);
     for (index, limit) in limits.iter().enumerate() {
         if limit.subject == kind {
+            // INVARIANT: there are no more than LIMITS_MAX.
+            own.push(index as u16);
             let law = Law::of(limit, index)?;
             laws.push((law, words));
             words += law.words();
@@ -388,6 +390,7 @@ fn group(kind: Subjects, limits: &[Limit]) -> Result<Group, BudgetError> {
     }
     Ok(Group {
         open: kind.open_to_strangers(),
+        limits: own.into(),
         laws: laws.into(),
         words,
     })

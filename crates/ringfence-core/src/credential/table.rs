@@ -1,7 +1,8 @@
 //! All credentials, found by id.
 
 use std::borrow::Borrow;
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
@@ -163,6 +164,30 @@ impl CredentialTable {
             }
         }
         found
+    }
+
+    /// Returns those that were used last, at most so many, from the last.
+    pub fn recent(&self, most: usize) -> Vec<Arc<Credential>> {
+        let mut newest = BinaryHeap::new();
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            for ById(credential) in shard.iter() {
+                let used_us = credential.live.used_us.load(Ordering::Relaxed);
+                let oldest = newest.peek().map_or(0, |Reverse((us, _))| *us);
+                if used_us == 0 || newest.len() >= most && used_us <= oldest {
+                    continue;
+                }
+                newest.push(Reverse((used_us, credential.key_id.clone())));
+                if newest.len() > most {
+                    newest.pop();
+                }
+            }
+        }
+        let sorted = newest.into_sorted_vec();
+        sorted
+            .iter()
+            .filter_map(|Reverse((_, key_id))| self.get(key_id))
+            .collect()
     }
 
     /// Keeps whether all that is known here is too old to act by; takes effect before it returns.
