@@ -132,6 +132,9 @@ class Engine:
     def status(self) -> bytes:
         """Return the counters as a JSON object."""
 
+    def top(self, limits: int) -> bytes:
+        """Return what is going on as a JSON object; `limits` near their edge at most."""
+
     def event(self, name: str, detail: bytes, durable: bool) -> None:
         """Record an event; `detail` is a JSON object of texts and integers."""
     def erase(self, commitments: list[str]) -> int:

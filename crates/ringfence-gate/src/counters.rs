@@ -6,12 +6,12 @@ use ringfence_core::overload::Priority;
 use ringfence_core::refusal::Code;
 use serde_json::{Map, Value};
 
+use crate::traffic::Traffic;
+
 /// Counters shared by all threads.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    pub(crate) permitted: AtomicU64,
-    /// By place in [`Code::ALL`].
-    refused: Box<[AtomicU64]>,
+    pub(crate) traffic: Traffic,
     /// Messages for which there was no room in time, in the order of [`Priority::ALL`].
     shed: [AtomicU64; Priority::COUNT],
     /// Messages that wait for a connection to the venue now.
@@ -33,8 +33,7 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn new() -> Self {
         Self {
-            permitted: AtomicU64::new(0),
-            refused: Code::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            traffic: Traffic::new(),
             shed: Default::default(),
             waiting: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
@@ -47,10 +46,9 @@ impl Counters {
         }
     }
 
+    /// Counts a refusal of what asks nothing known, or was permitted before.
     pub(crate) fn refuse(&self, code: Code) {
-        if let Some(count) = self.refused.get(code as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
+        self.traffic.refuse(None, code);
     }
 
     /// Counts a message for which there was no room in time.
@@ -79,13 +77,6 @@ impl Counters {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        let refused: Map<String, Value> = Code::ALL
-            .iter()
-            .zip(&self.refused)
-            .map(|(code, count)| (code.as_str().to_owned(), count.load(Ordering::Relaxed)))
-            .filter(|(_, count)| *count > 0)
-            .map(|(code, count)| (code, count.into()))
-            .collect();
         let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         serde_json::json!({
             "connections_accepted": get(&self.accepted),
@@ -93,8 +84,8 @@ impl Counters {
             "handshakes_failed": get(&self.handshakes_failed),
             "overload": self.overload(),
             "panics": get(&self.panics),
-            "permitted": get(&self.permitted),
-            "refused": refused,
+            "permitted": self.traffic.permitted(),
+            "refused": self.traffic.refused(),
             "unrecorded": get(&self.unrecorded),
             "upstream_connections": get(&self.upstream_open),
             "in_flight": get(&self.carried),

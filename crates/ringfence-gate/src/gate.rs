@@ -33,6 +33,7 @@ use crate::snapshot::{
     AddressBook, CredentialRecord, IssuerConfig, ListenerConfig, Snapshot, VenueKeyRecord, issuers,
 };
 use crate::tls;
+use crate::top::Watching;
 
 /// How often a drain looks whether all connections are gone.
 const DRAIN_PERIOD: Duration = Duration::from_millis(5);
@@ -49,6 +50,8 @@ pub struct Gate {
     proxies: Vec<Arc<Proxies>>,
     /// What is wrong with the ledger's files, if anything is: then nothing that changes state is permitted.
     damage: Option<String>,
+    /// Of whoever watches: no message takes it.
+    watching: Mutex<Watching>,
 }
 
 /// What came of a change of a credential's state.
@@ -148,11 +151,16 @@ impl Gate {
             hurried: AtomicBool::new(false),
             proxies,
             damage,
+            watching: Mutex::default(),
         })
     }
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    pub(crate) fn watching(&self) -> &Mutex<Watching> {
+        &self.watching
     }
 
     /// Returns where the listeners are, in the order of the snapshot.

@@ -62,6 +62,8 @@ mod socket;
 mod stream;
 mod tls;
 mod token;
+mod top;
+mod traffic;
 mod usage;
 mod watch;
 

@@ -116,6 +116,14 @@ impl Connections {
         })
     }
 
+    /// Returns from where some of them are: at most so many.
+    pub(crate) fn addresses(&self, most: usize) -> Vec<IpAddr> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let prefixes = open.by_prefix.keys().take(most);
+        let networks = prefixes.filter_map(|prefix| prefix.network());
+        networks.map(|(first, _)| first).collect()
+    }
+
     pub(crate) fn open(&self) -> usize {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.total

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 use ringfence_core::credential::Credential;
 use ringfence_core::guard::OrderText;
@@ -109,6 +108,16 @@ impl<'a> Decided<'a> {
         }
     }
 
+    fn latency_us(&self) -> u64 {
+        self.decided_us.saturating_sub(self.started_us)
+    }
+
+    /// Counts that it was permitted.
+    fn permitted(&self, shared: &Shared) {
+        let traffic = &shared.counters.traffic;
+        traffic.permit(self.operation, self.latency_us());
+    }
+
     fn changes_state(&self) -> bool {
         self.operation.is_some_and(Operation::changes_state)
     }
@@ -134,7 +143,7 @@ impl<'a> Decided<'a> {
             controls: controls(&self.trace),
             credential: self.credential.map(Credential::key_id),
             dialect: self.dialect,
-            latency_us: self.decided_us.saturating_sub(self.started_us),
+            latency_us: self.latency_us(),
             listener: self.listener,
             message: self.message,
             method: self.method,
@@ -158,7 +167,8 @@ impl<'a> Decided<'a> {
 /// Counts and appends a refusal.
 pub(crate) fn refusal(shared: &Shared, decided: &Decided<'_>) {
     if let Some(refusal) = decided.refusal {
-        shared.counters.refuse(refusal.code);
+        let traffic = &shared.counters.traffic;
+        traffic.refuse(decided.operation, refusal.code);
     }
     let taken = append(shared, Durability::Relaxed, |out| {
         decided.encode(&shared.ledger, out)
@@ -174,7 +184,7 @@ pub(crate) fn intent(shared: &Shared, decided: &Decided<'_>) -> Option<Ticket> {
         // Somebody waits for it: `CommitWait` wakes the writer once for all messages at hand.
         let ticket = shared.ledger.append_intent(out, decided.message);
         if let Ok(ticket) = ticket {
-            shared.counters.permitted.fetch_add(1, Ordering::Relaxed);
+            decided.permitted(shared);
             decided.note(&shared.receipts, ticket);
         }
         ticket.ok()
@@ -183,8 +193,7 @@ pub(crate) fn intent(shared: &Shared, decided: &Decided<'_>) -> Option<Ticket> {
 
 /// Counts the permission of a message that changes nothing. It is appended with its answer's status.
 pub(crate) fn reading(thread: &Rc<Thread>, decided: &Decided<'_>) -> Reading {
-    let counters = &thread.shared.counters;
-    counters.permitted.fetch_add(1, Ordering::Relaxed);
+    decided.permitted(&thread.shared);
     let mut entry = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
     decided.encode(&thread.shared.ledger, &mut entry);
     Reading {
@@ -252,9 +261,13 @@ impl<'a> Ended<'a> {
 /// Appends what became of a forwarded message.
 pub(crate) fn outcome(shared: &Shared, message: &str, ended: &Ended<'_>, since_us: u64) {
     let time_us = now_us();
+    let latency_us = time_us.saturating_sub(since_us);
+    if ended.status.is_some() {
+        shared.counters.traffic.answer(latency_us);
+    }
     let (order, orders) = apart(ended.orders, answered_order);
     let entry = OutcomeEntry {
-        latency_us: Some(time_us.saturating_sub(since_us)),
+        latency_us: Some(latency_us),
         message,
         order,
         orders: &orders,

@@ -248,6 +248,11 @@ impl Shared {
         };
     }
 
+    /// Returns what tells this boot from others.
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
+    }
+
     /// Returns a message id that is unique in this boot.
     pub(crate) fn message_id(&self) -> MessageId {
         let number = self.next_message.fetch_add(1, Ordering::Relaxed);

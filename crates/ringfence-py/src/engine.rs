@@ -256,6 +256,12 @@ impl Engine {
         Ok(PyBytes::new(py, status.to_string().as_bytes()))
     }
 
+    /// Returns what is going on as a JSON object, with at most `limits` limits near their edge.
+    fn top<'py>(&self, py: Python<'py>, limits: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let top = py.detach(|| Ok::<_, PyErr>(self.running()?.top(limits)))?;
+        Ok(PyBytes::new(py, top.to_string().as_bytes()))
+    }
+
     /// Records an event; `detail` is a JSON object of texts and integers. If `durable`, returns when it is.
     fn event(&self, py: Python<'_>, name: &str, detail: &[u8], durable: bool) -> PyResult<()> {
         py.detach(|| {

@@ -281,6 +281,16 @@ class Engine:
             status: dict[str, Any] = json.loads(self._engine.status())
         return status
 
+    def top(self, limits: int) -> dict[str, Any]:
+        """Return what is going on: traffic, as many limits near their edge, the newest bans.
+
+        Raises:
+            EngineError: the engine is not started.
+        """
+        with named():
+            top: dict[str, Any] = json.loads(self._engine.top(limits))
+        return top
+
 
 def check_snapshot(snapshot: bytes) -> None:
     """Refuse what `Engine` would refuse, without side effects.
