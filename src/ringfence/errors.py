@@ -41,6 +41,7 @@ __all__ = [
     "ShardError",
     "StepUpError",
     "StoreError",
+    "TerminalError",
     "VaultError",
     "WitnessError",
 ]
@@ -330,6 +331,13 @@ class StoreError(GatewayError):
 
     code = "store_failed"
     hint = "`ringfence init` lays a state folder; its ringfence.db must be readable and writable"
+
+
+class TerminalError(GatewayError):
+    """What draws was not started on a terminal."""
+
+    code = "terminal_missing"
+    hint = "`--once` prints one picture, `--json` its numbers"
 
 
 class VaultError(GatewayError):

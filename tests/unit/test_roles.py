@@ -29,6 +29,7 @@ GRANTED = """
                                   owner admin security support auditor
 GET /openapi.json                 x     x     x        x       x
 GET /status                       x     x     x        x       x
+GET /top                          x     x     x        x       x
 GET /principals                   x     x     x        x       x
 GET /principals/{name}            x     x     x        x       x
 POST /principals                  x     x     .        .       .

@@ -34,6 +34,8 @@ from ringfence.identity.address import NewAddress
 
 __all__ = ["Client"]
 
+TOP_SECONDS = 5
+"""Who watches looks again."""
 DROP_SECONDS = 3_600
 """A volume is read through before it goes: a second for each million entries."""
 STEPS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -270,6 +272,16 @@ class Client(FactorClient):
         """Return the gateway's counters."""
         counters: dict[str, Any] = self._ask("GET", "/status")
         return counters
+
+    def top(self) -> dict[str, Any]:
+        """Return the gateway's counters, and what is going on."""
+        seen: dict[str, Any] = self._ask("GET", "/top", timeout_s=TOP_SECONDS)
+        return seen
+
+    @property
+    def where(self) -> Beside | Elsewhere:
+        """Return where the gateway is."""
+        return self._where
 
     def _ask(
         self,

@@ -43,6 +43,7 @@ from ringfence.cli import (
     principal,
     serve,
     status,
+    top,
     unlock,
     vault,
     vault_accept,
@@ -72,6 +73,7 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("serve")(serve.serve)
 app.command("status")(status.status)
+app.command("top")(top.top)
 app.command("codes")(codes.codes)
 app.command("version")(version.version)
 
