@@ -52,6 +52,7 @@ def test_the_engine_gets_a_combination_as_one_word_and_three_buckets_as_one_law(
         ({"rate": 1}, "says nothing with algorithm fixed"),
         ({"algorithm": "sliding", "quota": 1 << 32}, "is too large for sliding"),
         ({"algorithm": "bucket", "rate": 1, "quota": 1 << 40, "window_ms": 1 << 25}, "too large"),
+        ({"counts": "unfilled", "algorithm": "sliding"}, "is unfilled with algorithm sliding"),
         ({"subject": ["account", "account"]}, "names a word twice"),
         ({"subject": ["global", "symbol"]}, "says global and more"),
         ({"subject": []}, "at least 1 item"),

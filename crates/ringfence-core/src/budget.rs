@@ -4,6 +4,7 @@
 //! bounded table (`table.rs`), whose parts (`part.rs`) have a lock each. A full table refuses: strangers cannot make
 //! it forget, and cannot take the room of those who are known.
 
+mod fills;
 mod latch;
 mod law;
 mod limit;
@@ -24,6 +25,7 @@ use crate::credential::Credential;
 use crate::guard::OrderText;
 use crate::operation::Operation;
 
+pub use fills::{Fill, Stakes};
 pub use latch::{Latch, System};
 pub use limit::{Age, Algorithm, BudgetError, Cost, Counts, Limit, Operations};
 pub use meter::{Meter, Told};

@@ -26,6 +26,9 @@ impl std::fmt::Display for Inexact {
 impl std::error::Error for Inexact {}
 
 impl Decimal {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
     /// Parses `digits` or `digits.digits` in ASCII. No sign, exponent, separator, space, or part
     /// left empty.
     ///

@@ -1,5 +1,6 @@
 //! The pipeline: every control in order, and the permit that only their proofs make.
 
+mod orders;
 mod passage;
 
 use std::net::IpAddr;
@@ -129,6 +130,8 @@ pub struct Permit {
     cost: Cost,
     /// Where it waits for a connection to the venue.
     place: Place,
+    /// When its budgets were charged, if they were. Milliseconds since the Unix epoch.
+    charged_ms: Option<u64>,
     /// What ends a session that it begins.
     bounds: Bounds,
     _proofs: Proofs,

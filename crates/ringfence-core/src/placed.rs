@@ -1,5 +1,5 @@
 //! What is remembered of an account's orders: in which instrument they are, for amendments that name an order by the
-//! venue's id alone, and since when they stand, for limits that ask.
+//! venue's id alone; since when they stand, and how much of them is filled, for limits that ask.
 //!
 //! Learned from what the venue answers to permitted placements, so that nobody can say it of an order of their own choice.
 //! Another account's order is as unknown as one that was never placed. Bounded memory: the oldest order gives way, of its
@@ -8,12 +8,18 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::budget::Stakes;
+use crate::decimal::Decimal;
+
 /// Orders remembered of one account.
 pub const ACCOUNT_ORDERS: usize = 4_096;
 /// Orders remembered in all: some 20 MB, with ids of [`ID_BYTES`] 40 MB.
 pub const ORDERS: usize = 65_536;
 /// Longest id of an order, and longest name of an instrument, that is remembered. Venues' own are shorter.
 pub const ID_BYTES: usize = 128;
+/// Fills remembered of an account's orders that are not known yet, and accounts with such.
+const EARLY: usize = 64;
+const EARLY_ACCOUNTS: usize = 1_024;
 
 /// What a message calls an order that is there already, as written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -33,6 +39,37 @@ pub struct Placed {
     pub instrument: Arc<str>,
     /// When it was placed, or changed last, as far as is known: never before that. Milliseconds since the Unix epoch.
     pub since_ms: u64,
+    /// How much of it is filled, as far as is heard.
+    filled: Decimal,
+    /// Whose budgets its fills change, where some do.
+    stakes: Option<Arc<Stakes>>,
+}
+
+/// What the venue says of how much of an order is filled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// How much by now, from the beginning on.
+    pub filled: Decimal,
+    /// How much was filled last and when, if that is said. Milliseconds since the Unix epoch.
+    pub last: Option<(Decimal, u64)>,
+}
+
+/// That more of an order is filled than was known.
+#[derive(Clone, Debug)]
+pub struct Filled {
+    /// Whose budgets that changes.
+    pub stakes: Arc<Stakes>,
+    /// Whether nothing of it was filled before.
+    pub first: bool,
+    /// When the venue says that its first fill was. Milliseconds since the Unix epoch.
+    pub first_ms: Option<u64>,
+}
+
+/// What is said of an order that is not known yet: venues push some fills before they answer.
+#[derive(Debug)]
+struct Early {
+    id: Box<str>,
+    told: Told,
 }
 
 /// The orders that were placed through this gateway, newest ones.
@@ -49,6 +86,8 @@ struct Known {
     /// All orders, oldest first.
     line: BTreeMap<u64, (Arc<str>, Arc<str>)>,
     next: u64,
+    /// By account, the newest last.
+    early: HashMap<Arc<str>, VecDeque<Early>>,
 }
 
 #[derive(Debug, Default)]
@@ -84,11 +123,17 @@ impl PlacedOrders {
         let placed = Placed {
             instrument: instrument.into(),
             since_ms: now_ms,
+            filled: Decimal::ZERO,
+            stakes: None,
         };
         let mut known = self.known();
         let kept = known.accounts.get_mut(account);
         if let Some(kept) = kept.and_then(|kept| kept.orders.get_mut(id)) {
-            *kept = placed;
+            match kept.instrument == placed.instrument {
+                // The same one, changed: what is filled of it stays so.
+                true => kept.since_ms = now_ms,
+                false => *kept = placed,
+            }
             return;
         }
         let owner = known.accounts.get_key_value(account);
@@ -118,6 +163,31 @@ impl PlacedOrders {
         known.accounts.get(account)?.orders.get(id).cloned()
     }
 
+    /// Notes whose budgets the fills of the order `id` change, if it is known as one of `account` and that is not noted. Returns
+    /// what was heard of its fills before.
+    pub fn stake(&self, account: &str, id: &str, stakes: Stakes) -> Option<Filled> {
+        let mut known = self.known();
+        let placed = known.accounts.get_mut(account)?.orders.get_mut(id)?;
+        if placed.stakes.is_some() {
+            return None;
+        }
+        placed.stakes = Some(Arc::new(stakes));
+        let early = known.take_early(account, id)?;
+        known.fill(account, id, early.told)
+    }
+
+    /// Notes what the venue says of the order `id`, one of `account`'s. Returns what is new of that.
+    pub fn fill(&self, account: &str, id: &str, told: Told) -> Option<Filled> {
+        let mut known = self.known();
+        let orders = known.accounts.get(account).map(|account| &account.orders);
+        let placed = orders.and_then(|orders| orders.get(id));
+        if placed.is_some_and(|placed| placed.stakes.is_some()) {
+            return known.fill(account, id, told);
+        }
+        known.note_early(account, id, told);
+        None
+    }
+
     /// Notes that the order `id`, if it is known as one of `account`, may be changed at `now_ms`: it is young again.
     pub fn touch(&self, account: &str, id: &str, now_ms: u64) {
         let mut known = self.known();
@@ -141,6 +211,57 @@ impl Known {
         account.orders.insert(Arc::clone(&id), placed);
         account.line.push_back(place);
         self.line.insert(place, (owner, id));
+    }
+
+    fn fill(&mut self, account: &str, id: &str, told: Told) -> Option<Filled> {
+        let placed = self.accounts.get_mut(account)?.orders.get_mut(id)?;
+        let stakes = placed.stakes.as_ref()?;
+        if told.filled <= placed.filled {
+            return None;
+        }
+        let first = placed.filled.is_zero();
+        placed.filled = told.filled;
+        // The first fill is the one that is all of what is filled.
+        let at_first = told.last.filter(|(last, _)| *last == told.filled);
+        Some(Filled {
+            stakes: Arc::clone(stakes),
+            first,
+            first_ms: at_first.map(|(_, at_ms)| at_ms),
+        })
+    }
+
+    fn note_early(&mut self, account: &str, id: &str, told: Told) {
+        if id.len() > ID_BYTES || told.filled.is_zero() {
+            return;
+        }
+        let full = self.early.len() >= EARLY_ACCOUNTS && !self.early.contains_key(account);
+        if full {
+            return;
+        }
+        let all = self.early.entry(account.into()).or_default();
+        if let Some(early) = all.iter_mut().find(|early| *early.id == *id) {
+            if told.filled > early.told.filled {
+                early.told = told;
+            }
+            return;
+        }
+        if all.len() >= EARLY {
+            all.pop_front();
+        }
+        all.push_back(Early {
+            id: id.into(),
+            told,
+        });
+    }
+
+    fn take_early(&mut self, account: &str, id: &str) -> Option<Early> {
+        let all = self.early.get_mut(account)?;
+        let place = all.iter().position(|early| *early.id == *id)?;
+        let early = all.remove(place);
+        if all.is_empty() {
+            self.early.remove(account);
+        }
+        early
     }
 
     /// Forgets the order at `place`, which is the oldest of its account.

@@ -20,6 +20,7 @@ use crate::body::{Answer, Content};
 use crate::client::Thread;
 use crate::clock::now_us;
 use crate::exchange::{Trouble, exchange};
+use crate::fills;
 use crate::forward;
 use crate::lending::{Borrower, Shown};
 use crate::pipeline::Passing;
@@ -131,6 +132,9 @@ impl Passing {
         let sent_us = now_us();
         let asked = self.ask(permit, outgoing, operation, || {}).await;
         let response = asked.map_err(|trouble| trouble.refusal(false))?;
+        let core = &self.client.thread.shared.core;
+        let dialect = &self.client.door.speech.dialect;
+        fills::answered(core, dialect, (permit, operation), &response);
         let heard = self.heard(permit, &response, sent_us);
         heard.map_or(Ok(response), Err)
     }
@@ -159,6 +163,8 @@ impl Passing {
                 let orders = self.answered_orders(&response, operation, intent.route);
                 let core = &thread.shared.core;
                 intent.placing.learn(core, permit, orders.as_slice());
+                let dialect = &self.client.door.speech.dialect;
+                fills::answered(core, dialect, (permit, operation), &response);
                 let heard = self.heard(permit, &response, sent_us);
                 outcome.settle(&Ended {
                     result: Fate::Answered,

@@ -76,7 +76,7 @@ impl Passing {
         for (limit, subject) in ours {
             if let Some(used) = dialect.told(limit.counts, limit.window_ms, headers) {
                 let told = Told {
-                    counts: limit.counts,
+                    counts: limit.counts.at_venue(),
                     window_ms: limit.window_ms,
                     used,
                     now_ms: now_us() / 1000,

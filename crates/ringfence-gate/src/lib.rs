@@ -23,6 +23,7 @@ mod egress;
 mod engine;
 mod error;
 mod exchange;
+mod fills;
 mod flood;
 mod forward;
 mod framing;

@@ -30,13 +30,10 @@ impl Placing {
 
     /// Remembers those that the venue's answer has an id for.
     pub(crate) fn learn(&self, core: &Core, permit: &Permit, answered: &[AnsweredOrder]) {
-        let Some(credential) = permit.credential() else {
-            return;
-        };
+        let now_ms = now_us() / 1000;
         for (instrument, order) in self.0.iter().zip(answered) {
             if let Some(id) = &order.venue_order_id {
-                core.placed
-                    .learn(credential.account(), id, instrument, now_us() / 1000);
+                core.learn(permit, id, instrument, now_ms);
             }
         }
     }

@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::channel::BANNED;
 use crate::client::Client;
 use crate::clock::now_us;
+use crate::fills;
 use crate::outbox::{KEPT_BYTES, Outbox, QUIET};
 use crate::pushing::Held;
 use crate::socket::Carrier;
@@ -291,6 +292,10 @@ impl Relay {
                     break;
                 }
                 Ok(Some(Event::Text(text))) => {
+                    if let Some(lease) = &self.lease {
+                        let core = &self.client.thread.shared.core;
+                        fills::pushed(core, &self.client.door.speech.dialect, lease.permit(), text);
+                    }
                     let told = self.lease.as_deref().map(|lease| lease.told(text));
                     let told = told.as_deref().unwrap_or(text);
                     frame(out, Kind::Text, told.as_bytes(), None);

@@ -9,6 +9,7 @@ mod batch;
 mod channel;
 mod compile;
 mod definition;
+mod fills;
 mod frame;
 mod funds;
 mod name;
@@ -34,6 +35,7 @@ pub use admission::{Admission, VenueAdmission, Way};
 pub use batch::{Abouts, Each, Orders};
 pub use channel::{Asked, Effect, Following, Heading, Leg, Said, Spoke, Spoken, Ticket, Times};
 pub use definition::{BodyKind, Shown};
+pub use fills::ToldFill;
 pub use frame::Steps;
 pub use private::{Lending, Lends};
 pub use read::{Head, Outgoing, Reading};
@@ -66,6 +68,7 @@ pub struct Dialect {
     withdraw_names: Option<FundsNames>,
     transfer_names: Option<FundsNames>,
     answers: told::Answers,
+    fills: fills::Fills,
     stream_messages: StreamMessages,
     channels: Vec<Channel>,
     routes: RouteTable,
@@ -206,7 +209,7 @@ impl Dialect {
     /// Returns the venue's own name of the header that tells how a limit stands, or none.
     pub fn usage_header(&self, counts: Counts, window_ms: u64) -> Option<String> {
         let template = match counts {
-            Counts::Orders => self.orders_header.as_deref(),
+            Counts::Orders | Counts::Unfilled => self.orders_header.as_deref(),
             Counts::Weight => self.weight_header.as_deref(),
             Counts::Items | Counts::Requests => None,
         }?;
@@ -218,7 +221,7 @@ impl Dialect {
 /// window of whole seconds on the clock.
 pub fn usage_row(limit: &Limit) -> Option<String> {
     let kind = match limit.counts {
-        Counts::Orders => "ORDERS",
+        Counts::Orders | Counts::Unfilled => "ORDERS",
         Counts::Weight => "REQUEST_WEIGHT",
         Counts::Requests => "RAW_REQUESTS",
         Counts::Items => return None,

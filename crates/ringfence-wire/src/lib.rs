@@ -17,6 +17,6 @@ pub use dialect::{
     Abouts, Admission, AnsweredOrder, Asked, BodyKind, Description, Dialect, DialectError, Draft,
     Each, Effect, Following, Head, Heading, LeftFields, Leg, Lending, Lends, Mints, OrderIds,
     Orders, Outgoing, Reading, Rendered, Route, Said, Scratch, Seal, Shown, Signed, Spoke, Spoken,
-    Steps, Stop, Ticket, Times, Unsigned, VenueAdmission, Verdict, Way, essence, http_date_us,
-    usage_row,
+    Steps, Stop, Ticket, Times, ToldFill, Unsigned, VenueAdmission, Verdict, Way, essence,
+    http_date_us, usage_row,
 };

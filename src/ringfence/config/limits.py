@@ -65,7 +65,7 @@ class Limit(Section):
         Field(min_length=1, max_length=4, strict=False),
     ]
     """A word, or a list: each combination that there is has a budget of its own."""
-    counts: Literal["weight", "orders", "requests", "items"]
+    counts: Literal["weight", "orders", "unfilled", "requests", "items"]
     quota: Count
     algorithm: Literal[
         "fixed", "anchored", "sliding", "bucket", "decaying", "credits", "concurrent"
@@ -98,6 +98,9 @@ class Limit(Section):
             raise wrong(f"{what} with algorithm {self.algorithm}", "see docs/limits.md", "rate")
         if self.algorithm == "sliding" and self.quota >= 1 << 32:
             raise wrong("is too large for sliding", "use less than 4294967296", "quota")
+        if self.counts == "unfilled" and self.algorithm != "fixed":
+            hint = "fills give back in windows on the clock; use fixed"
+            raise wrong(f"is unfilled with algorithm {self.algorithm}", hint, "counts")
         if bucket and self.quota * (self.window_ms or 1) >= 1 << 64:
             raise wrong("is too large for its window", "use a shorter window_ms", "quota")
         return self

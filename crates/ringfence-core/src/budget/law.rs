@@ -10,6 +10,7 @@ mod drain;
 mod fixed;
 mod sliding;
 
+use super::fills::Fill;
 use super::limit::{Algorithm, BudgetError, Limit};
 
 use drain::Drain;
@@ -47,6 +48,9 @@ impl Law {
         let (quota, window_ms) = (limit.quota, limit.window_ms);
         if window_ms == 0 && limit.algorithm != Algorithm::Concurrent {
             return Err(BudgetError::WindowZero(index));
+        }
+        if limit.counts.has_fills() && limit.algorithm != Algorithm::Fixed {
+            return Err(BudgetError::NotFixed(index));
         }
         Ok(match limit.algorithm {
             Algorithm::Anchored => Self::Anchored { quota, window_ms },
@@ -135,6 +139,15 @@ impl Law {
     pub(super) fn give_back(&self, cell: &mut [u64], price: u64) {
         if let (Self::Concurrent { .. }, Some(used)) = (self, cell.first_mut()) {
             *used = used.saturating_sub(price);
+        }
+    }
+
+    /// Gives the unit back that an order used which was charged at `charged_ms` and is filled now.
+    pub(super) fn refund(&self, cell: &mut [u64], charged_ms: u64, fill: &Fill) {
+        if let Self::Fixed { window_ms, .. } = self
+            && fill.is_of_now(charged_ms, *window_ms)
+        {
+            fixed::refund(cell, fill.now_ms / window_ms);
         }
     }
 

@@ -14,13 +14,21 @@ pub enum Counts {
     Orders,
     /// Messages.
     Requests,
+    /// Orders placed of which no fill is heard of.
+    Unfilled,
     /// The routes' weights.
     Weight,
 }
 
 impl Counts {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Items, Self::Orders, Self::Requests, Self::Weight];
+    pub const ALL: [Self; 5] = [
+        Self::Items,
+        Self::Orders,
+        Self::Requests,
+        Self::Unfilled,
+        Self::Weight,
+    ];
 
     /// Returns the word used in configuration.
     pub const fn as_str(self) -> &'static str {
@@ -28,6 +36,7 @@ impl Counts {
             Self::Items => "items",
             Self::Orders => "orders",
             Self::Requests => "requests",
+            Self::Unfilled => "unfilled",
             Self::Weight => "weight",
         }
     }
@@ -35,6 +44,20 @@ impl Counts {
     /// Returns what is called `text`.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|c| c.as_str() == text)
+    }
+
+    /// Tells whether fills change what was counted.
+    pub(super) const fn has_fills(self) -> bool {
+        matches!(self, Self::Unfilled)
+    }
+
+    /// Returns what the venue calls what this counts: where it gives back what is filled, that is what it tells of orders.
+    #[must_use]
+    pub const fn at_venue(self) -> Self {
+        match self {
+            Self::Unfilled => Self::Orders,
+            Self::Items | Self::Orders | Self::Requests | Self::Weight => self,
+        }
     }
 }
 
@@ -216,7 +239,7 @@ impl Cost {
         match counts {
             Counts::Items if self.items == 0 => 1,
             Counts::Items => self.items as u64,
-            Counts::Orders => self.orders as u64,
+            Counts::Orders | Counts::Unfilled => self.orders as u64,
             Counts::Requests => 1,
             Counts::Weight => self.weight as u64,
         }
@@ -240,6 +263,8 @@ impl Cost {
 /// Not a usable set of limits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum BudgetError {
+    /// The limit at this index counts what fills give back, and has no windows aligned to the clock.
+    NotFixed(usize),
     /// The limit at this index gives nothing back.
     RateZero(usize),
     /// The limit at this index has a quota that cannot be counted exactly.
@@ -253,6 +278,12 @@ pub enum BudgetError {
 impl fmt::Display for BudgetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotFixed(index) => {
+                write!(
+                    f,
+                    "limits[{index}] counts what fills give back, which algorithm fixed can"
+                )
+            }
             Self::RateZero(index) => write!(f, "limits[{index}] gives nothing back"),
             Self::TooLarge(index) => write!(f, "limits[{index}] has a quota too large to count"),
             Self::TooMany => write!(f, "more than {} limits", super::LIMITS_MAX),

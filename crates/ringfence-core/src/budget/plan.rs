@@ -36,7 +36,7 @@ pub(super) struct Bound {
     pub(super) law: Law,
     /// Where its cell begins in a record.
     pub(super) at: usize,
-    counts: Counts,
+    pub(super) counts: Counts,
     own_cost: Option<u32>,
     ages: Box<[Age]>,
     /// Whether it is counted, and never refused.

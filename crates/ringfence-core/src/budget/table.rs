@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::latch::{Latch, System};
 use super::law::Law;
-use super::limit::{BudgetError, Cost, Limit};
+use super::limit::{BudgetError, Cost, Counts, Limit};
 use super::meter::{Meter, Pending, Told};
 use super::part::{Capacity, Group, Part};
 use super::plan::Plan;
@@ -28,6 +28,8 @@ pub struct Table<L: Latch> {
     /// What each operation is charged, in the order of [`Operation::ALL`].
     plans: Box<[Plan]>,
     capacity: Capacity,
+    /// Whether some limit has to know which orders stand.
+    follows: bool,
     /// The instruments that are told apart: all others are one subject, 0.
     pub(super) symbols: HashMap<Box<str>, u32>,
     pub(super) random: RandomState,
@@ -81,7 +83,10 @@ impl<L: Latch> Table<L> {
         let plans = Operation::ALL.map(|operation| Plan::of(operation, &kinds, &groups, &limits));
         let open = (subjects.div_ceil(parts) * 3 / 4).max(1);
         let parts = (0..parts).map(|_| L::around(Part::new(&groups)));
+        let follows = plans.iter().any(|plan| plan.about);
+        let has_fills = |limit: &Limit| limit.counts.has_fills();
         Ok(Self {
+            follows: follows || limits.iter().any(has_fills),
             capacity: Capacity {
                 all: subjects.div_ceil(parts.len()).max(open + 1),
                 open,
@@ -125,13 +130,12 @@ impl<L: Latch> Table<L> {
 
     /// Tells whether limits on `operation` have to know of the orders that it is about.
     pub fn asks_about(&self, operation: Operation) -> bool {
-        // INVARIANT: there is a plan for each operation.
-        self.plans[operation as usize].about
+        self.plan(operation).about
     }
 
     /// Tells whether some limit has to know which orders stand.
-    pub fn follows_orders(&self) -> bool {
-        self.plans.iter().any(|plan| plan.about)
+    pub const fn follows_orders(&self) -> bool {
+        self.follows
     }
 
     /// Makes what limits look at of an order in the instrument called `symbol`, which has stood for so long, where that is
@@ -158,8 +162,7 @@ impl<L: Latch> Table<L> {
         now_ms: u64,
         usages: &mut Usages,
     ) -> Result<Charged<L>, Refusal> {
-        // INVARIANT: there is a plan for each operation.
-        let plan = &self.plans[payer.operation as usize];
+        let plan = self.plan(payer.operation);
         let (mut few, mut many) = ([Touch::NONE; LIMITS_MAX], Vec::new());
         let touches = if payer.orders.len().max(payer.about.len()) > 1 {
             self.touch(plan, payer, cost, |touch| many.push(touch));
@@ -202,7 +205,7 @@ impl<L: Latch> Table<L> {
     pub fn correct(&self, meter: &Arc<Meter>, subject: Subject, told: &Told, cost: Cost) {
         let wanted = |limit: &&Limit| {
             limit.subject.is(subject)
-                && limit.counts == told.counts
+                && limit.counts.at_venue() == told.counts
                 && limit.window_ms == told.window_ms
                 && limit.operations.is_empty()
         };
@@ -223,6 +226,39 @@ impl<L: Latch> Table<L> {
             let cell = &mut room.cells(slot)[*at..at + law.words()];
             law.raise(cell, told.now_ms, told.times_ms, used);
         }
+    }
+
+    pub(super) fn plan(&self, operation: Operation) -> &Plan {
+        // INVARIANT: there is a plan for each operation.
+        &self.plans[operation as usize]
+    }
+
+    pub(super) fn key(
+        &self,
+        subjects: Subjects,
+        group: u16,
+        payer: &Payer<'_>,
+        symbol: u32,
+    ) -> u128 {
+        subjects.key(&self.random, group, payer, symbol)
+    }
+
+    pub(super) fn part(&self, key: u128) -> &L::Of<Part> {
+        &self.parts[self.part_of(key)]
+    }
+
+    /// Returns what each limit of a group counts, its law, and where its cell begins.
+    pub(super) fn laws(&self, group: u16) -> impl Iterator<Item = (Counts, &Law, usize)> {
+        // INVARIANT: an index is that of a group.
+        let index = usize::from(group);
+        let kind = self.subjects[index];
+        let own = self
+            .limits
+            .iter()
+            .filter(move |limit| limit.subject == kind);
+        let laws = self.groups[index].laws.iter();
+        own.zip(laws)
+            .map(|(limit, (law, at))| (limit.counts, law, *at))
     }
 
     pub(super) fn part_of(&self, key: u128) -> usize {
@@ -270,7 +306,7 @@ impl<L: Latch> Table<L> {
         }
     }
 
-    fn symbol(&self, name: &str) -> u32 {
+    pub(super) fn symbol(&self, name: &str) -> u32 {
         self.symbols.get(name).copied().unwrap_or_default()
     }
 

@@ -114,6 +114,7 @@ impl<'c, 'm> Passage<'c, 'm> {
                 priority: Priority::of(self.message.operation, self.message.orders),
                 lane: 0,
             },
+            charged_ms: matches!(budget, Proof::Held(_)).then_some(self.now_us / 1000),
             bounds: self.message.bounds(),
             _proofs: Proofs {
                 _edge: edge,

@@ -1,6 +1,10 @@
 //! An order is known to the account that placed it, to nobody else, and only while there is room.
+#![allow(clippy::unwrap_used)]
 
-use super::{ID_BYTES, PlacedOrders};
+use super::{EARLY, EARLY_ACCOUNTS, Filled, ID_BYTES, PlacedOrders, Told};
+use crate::budget::{BudgetTable, Payer, Stakes};
+use crate::decimal::Decimal;
+use crate::operation::Operation;
 
 fn knows(orders: &PlacedOrders, account: &str, ids: std::ops::Range<usize>) -> Vec<usize> {
     ids.filter(|id| orders.instrument(account, &id.to_string()).is_some())
@@ -86,4 +90,95 @@ fn what_no_venue_would_call_an_order_is_not_remembered() {
     let none = PlacedOrders::new(3, 0);
     none.learn("alice", "7", "BTCUSDT", 0);
     assert_eq!(none.instrument("alice", "7"), None);
+}
+
+/// Whose budgets nobody's are.
+fn stakes() -> Stakes {
+    let table = BudgetTable::new(Vec::new(), 1).unwrap();
+    let payer = Payer {
+        peer: [192, 0, 2, 1].into(),
+        operation: Operation::OrderPlace,
+        orders: &[],
+        about: &[],
+        credential: None,
+        upstream: None,
+        venue: None,
+    };
+    table.stakes(&payer, 0)
+}
+
+fn told(filled: &str, last: Option<(&str, u64)>) -> Told {
+    let number = |text| Decimal::parse(text).unwrap();
+    Told {
+        filled: number(filled),
+        last: last.map(|(last, at_ms)| (number(last), at_ms)),
+    }
+}
+
+fn news(filled: Option<Filled>) -> Option<(bool, Option<u64>)> {
+    filled.map(|filled| (filled.first, filled.first_ms))
+}
+
+fn placed() -> PlacedOrders {
+    let orders = PlacedOrders::default();
+    orders.learn("alice", "7", "BTCUSDT", 0);
+    assert!(orders.stake("alice", "7", stakes()).is_none());
+    orders
+}
+
+#[test]
+fn a_fill_is_news_once_however_often_and_in_whatever_order_it_is_told() {
+    let orders = placed();
+    let fill = |filled, last| news(orders.fill("alice", "7", told(filled, last)));
+    assert_eq!(fill("0", None), None);
+    assert_eq!(fill("0.30", Some(("0.3", 50))), Some((true, Some(50))));
+    assert_eq!(fill("0.3", None), None);
+    assert_eq!(fill("0.5", Some(("0.2", 60))), Some((false, None)));
+    assert_eq!(fill("0.4", Some(("0.4", 55))), None);
+    // Changed, it stays filled.
+    orders.learn("alice", "7", "BTCUSDT", 90);
+    assert!(orders.stake("alice", "7", stakes()).is_none());
+    assert_eq!(fill("0.5", None), None);
+    assert_eq!(fill("0.6", None), Some((false, None)));
+    assert_eq!(news(orders.fill("bob", "7", told("1", None))), None);
+}
+
+#[test]
+fn when_an_order_was_first_filled_only_its_first_fill_says() {
+    let orders = placed();
+    let later = told("0.5", Some(("0.2", 60)));
+    assert_eq!(news(orders.fill("alice", "7", later)), Some((true, None)));
+}
+
+#[test]
+fn a_fill_that_is_heard_before_its_order_counts_when_that_is_known() {
+    let orders = PlacedOrders::default();
+    for (filled, at_ms) in [("0.1", 40), ("0.1", 45)] {
+        let early = told(filled, Some((filled, at_ms)));
+        assert!(orders.fill("alice", "7", early).is_none());
+    }
+    orders.learn("bob", "7", "BTCUSDT", 50);
+    assert!(orders.stake("bob", "7", stakes()).is_none());
+    orders.learn("alice", "7", "BTCUSDT", 50);
+    let first = orders.stake("alice", "7", stakes());
+    assert_eq!(news(first), Some((true, Some(40))));
+    assert!(orders.known().early.is_empty());
+}
+
+#[test]
+fn what_is_remembered_of_unknown_orders_does_not_grow() {
+    let orders = PlacedOrders::default();
+    for id in 0..EARLY * 2 {
+        orders.fill("alice", &id.to_string(), told("1", None));
+    }
+    for account in 0..EARLY_ACCOUNTS * 2 {
+        orders.fill(&account.to_string(), "7", told("1", None));
+    }
+    orders.fill("alice", &"7".repeat(ID_BYTES + 1), told("1", None));
+    let known = orders.known();
+    assert_eq!(
+        (known.early.len(), known.early["alice"].len()),
+        (EARLY_ACCOUNTS, EARLY)
+    );
+    assert_eq!(&*known.early["alice"][0].id, EARLY.to_string());
 }

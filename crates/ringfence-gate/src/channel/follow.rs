@@ -191,7 +191,7 @@ impl Task {
         let far = passing.reach(permit, outgoing, (operation, saying.leg));
         let far = far.await;
         let far = far.map_err(|trouble| trouble.refusal(false))?;
-        let mut leg = Leg::new(&passing.client.thread, far, Rc::clone(grant));
+        let mut leg = Leg::new(&passing.client, far, Rc::clone(grant));
         let dialect = &passing.client.door.speech.dialect;
         let patience = shared.venue.response_timeout;
         if dialect.leg_is_greeted(self.path()) {

@@ -16,8 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use zeroize::Zeroizing;
 
 use super::wanted::Wanted;
-use crate::client::Thread;
+use crate::client::{Client, Thread};
 use crate::clock::now_us;
+use crate::fills;
+use crate::listen::Door;
 use crate::ongoing::Ongoing;
 use crate::outbox::{KEPT_BYTES, Outbox};
 use crate::pushing::Held;
@@ -86,6 +88,7 @@ const ANSWER_BYTES: usize = 4 * 1024;
 /// One venue's end.
 pub(super) struct Leg {
     thread: Rc<Thread>,
+    door: Rc<Door>,
     far: Far,
     decoder: Decoder,
     out: Outbox,
@@ -101,13 +104,14 @@ pub(super) struct Leg {
 }
 
 impl Leg {
-    pub(super) fn new(thread: &Rc<Thread>, far: Far, grant: Rc<Grant>) -> Self {
+    pub(super) fn new(client: &Client, far: Far, grant: Rc<Grant>) -> Self {
         let limits = Limits {
             message: VENUE_MESSAGE_BYTES,
             frames: FRAMES,
         };
         Self {
-            thread: Rc::clone(thread),
+            thread: Rc::clone(&client.thread),
+            door: Rc::clone(&client.door),
             far,
             decoder: Decoder::new(Sender::Server, limits),
             out: Outbox::default(),
@@ -173,7 +177,15 @@ impl Leg {
     }
 
     fn heard(&mut self, mut bytes: &[u8], to_near: &mut Outbox) -> Result<bool, Gone> {
+        let (shared, door) = (Arc::clone(&self.thread.shared), Rc::clone(&self.door));
+        let grant = Rc::clone(&self.grant);
         self.hear(&mut bytes, |text| {
+            fills::pushed(
+                &shared.core,
+                &door.speech.dialect,
+                &grant.opened.permit,
+                text,
+            );
             frame(&mut to_near.bytes, Kind::Text, text.as_bytes(), None);
             true
         })?;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use ringfence_core::pipeline::Permit;
+
 use crate::lending::Shown;
 use crate::ongoing::{FORBIDDEN, Ongoing};
 use crate::pushing::Held;
@@ -15,6 +17,11 @@ pub(crate) struct Lease {
 impl Lease {
     pub(crate) const fn new(opened: Ongoing, shown: Shown) -> Self {
         Self { opened, shown }
+    }
+
+    /// Returns the permit of its opening.
+    pub(super) const fn permit(&self) -> &Permit {
+        &self.opened.permit
     }
 
     /// Tells whether it still holds at `now_us`.

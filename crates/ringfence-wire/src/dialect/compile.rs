@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::about::Places;
 use super::channel::Channel;
 use super::definition::{self, Definition, OrderType};
+use super::fills::Fills;
 use super::funds::FundsNames;
 use super::name::Name;
 use super::order::{OrderNames, Words};
@@ -101,6 +102,7 @@ impl Dialect {
                 .map(FundsNames::of_transfer)
                 .transpose()?,
             answers: Answers::compile(&written.venue_errors, &written.usage_headers.remaining)?,
+            fills: Fills::compile(&written.fills)?,
             order_names: names,
             amends_by_order,
             stream_messages: written.stream_messages,

@@ -37,6 +37,9 @@ pub(super) struct Definition {
     /// Where messages and answers name an order that is there already; for the record.
     #[serde(default)]
     pub(super) order_ids: OrderIds,
+    /// Where answers and pushes say how much of an order is filled.
+    #[serde(default)]
+    pub(super) fills: Fills,
     /// Named lists of parameters that routes may refer to.
     #[serde(default)]
     pub(super) parameter_lists: BTreeMap<String, Vec<String>>,
@@ -140,6 +143,35 @@ pub(super) struct AnswerIds {
     pub(super) client_order_id: Vec<String>,
     pub(super) status: Vec<String>,
     pub(super) venue_order_id: Vec<String>,
+}
+
+/// What says how much of orders is filled: answers to whoever placed, changed, cancelled or asked for them, and pushes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Fills {
+    pub(super) answered: Vec<FillDefinition>,
+    pub(super) pushed: Vec<FillDefinition>,
+}
+
+/// Names from the outermost object inwards with `.` between, `*` for each place in a list.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FillDefinition {
+    /// Names, and what stands there in a message that is meant.
+    #[serde(default)]
+    pub(super) when: BTreeMap<String, String>,
+    pub(super) venue_order_id: String,
+    /// How much is filled by now, from the beginning on.
+    pub(super) filled: String,
+    /// How much was filled last, and when.
+    pub(super) last: Option<String>,
+    pub(super) at: Option<String>,
+    #[serde(default = "milliseconds")]
+    pub(super) unit: Unit,
+}
+
+const fn milliseconds() -> Unit {
+    Unit::Ms
 }
 
 /// A side of the market.

@@ -6,6 +6,7 @@ mod batch;
 mod captured;
 mod code;
 mod compile;
+mod fills;
 pub(super) mod fixture;
 mod forward;
 mod order;

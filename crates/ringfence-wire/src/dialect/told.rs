@@ -230,6 +230,7 @@ impl Dialect {
     /// Returns what an answer says was used of the limit that counts `counts` over `window_ms`; none where it says
     /// nothing.
     pub fn told(&self, counts: Counts, window_ms: u64, headers: &HeaderMap) -> Option<u64> {
+        let counts = counts.at_venue();
         let fits = |known: &&Remaining| known.counts == counts && known.window_ms == window_ms;
         if let Some(known) = self.answers.remaining.iter().find(fits) {
             let limit = number(headers, &known.limit)?;
@@ -243,6 +244,7 @@ impl Dialect {
 impl Dialect {
     /// Returns the venue's own fields for the limit that counts `counts` over `window_ms`, or none.
     pub fn left_fields(&self, counts: Counts, window_ms: u64) -> Option<LeftFields> {
+        let counts = counts.at_venue();
         let fits = |known: &&Remaining| known.counts == counts && known.window_ms == window_ms;
         let known = self.answers.remaining.iter().find(fits)?;
         Some(LeftFields {

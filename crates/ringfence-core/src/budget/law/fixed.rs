@@ -24,6 +24,17 @@ pub(super) fn look(cell: &mut [u64], quota: u64, window_ms: u64, now_ms: u64) ->
     }
 }
 
+/// Gives back one unit that was used in `window`.
+pub(super) fn refund(cell: &mut [u64], window: u64) {
+    let mut counter = read(cell);
+    let slot = counter.slot(window);
+    // What is not known to have been used is not given back.
+    if slot.window == window && slot.used != u64::MAX {
+        slot.used = slot.used.saturating_sub(1);
+    }
+    write(cell, &counter);
+}
+
 pub(super) fn idle_ms(cell: &[u64], window_ms: u64) -> u64 {
     read(cell).spent_until().saturating_mul(window_ms)
 }

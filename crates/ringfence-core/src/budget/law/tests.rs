@@ -132,7 +132,7 @@ proptest! {
         let law = Law::of(&limit, 0).unwrap();
         let mut cell = vec![0; law.words()];
         play(&law, &mut cell, &readings);
-        let now_ms = START_MS + 20 * HOUR_MS;
+        let now_ms = START_MS + 200 * HOUR_MS;
         for _ in 0..20 {
             let standing = law.look(&mut cell, now_ms);
             if price <= standing.left {
@@ -152,7 +152,7 @@ proptest! {
         let law = Law::of(&limit, 0).unwrap();
         let mut cell = vec![0; law.words()];
         play(&law, &mut cell, &readings);
-        let now_ms = START_MS + 20 * HOUR_MS;
+        let now_ms = START_MS + 200 * HOUR_MS;
         let standing = law.look(&mut cell, now_ms);
         law.charge(&mut cell, standing, standing.left);
         let reset_ms = law.look(&mut cell, now_ms).reset_ms;

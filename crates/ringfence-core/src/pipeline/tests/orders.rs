@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::budget::{Age, Subjects};
+use crate::placed::Told;
 
 const LATER_US: u64 = 10_000_000;
 
@@ -85,7 +86,15 @@ fn a_change_makes_an_order_young_again_as_soon_as_it_is_permitted() {
     };
     assert!(change("a").send(&core, NOW_US).outcome.is_ok());
     assert_eq!(used(&change("b").send(&core, NOW_US), 0), 8);
-    let later = cancel("c", &about).send(&core, NOW_US + LATER_US);
+    let later_us = NOW_US + LATER_US;
+    let later = Draft {
+        stamp: Stamp {
+            time_us: later_us,
+            window_us: WINDOW.default_us,
+        },
+        ..cancel("c", &about)
+    };
+    let later = later.send(&core, later_us);
     assert_eq!(used(&later, 0), 11);
     // One that is refused changes nothing.
     core.placed.learn("alice", "7", GOOD_ORDER.symbol, 0);
@@ -99,4 +108,60 @@ fn a_change_makes_an_order_young_again_as_soon_as_it_is_permitted() {
     };
     assert!(bad.send(&core, NOW_US).outcome.is_err());
     assert_eq!(core.placed.of("alice", "7").unwrap().since_ms, 0);
+}
+
+/// One order that is not filled, in a day.
+fn unfilled_core() -> Core {
+    let mut core = core();
+    let limit = Limit::fixed(
+        "unfilled",
+        Subject::Account,
+        Counts::Unfilled,
+        1,
+        86_400_000,
+    );
+    core.budget = BudgetTable::new(vec![limit], 100).unwrap();
+    core
+}
+
+fn told(filled: &str) -> Told {
+    Told {
+        filled: Decimal::parse(filled).unwrap(),
+        last: None,
+    }
+}
+
+#[test]
+fn an_order_that_is_filled_makes_room_for_another() {
+    let core = unfilled_core();
+    let (account, now_ms) = ("alice", NOW_US / 1000);
+    let permit = order("a").send(&core, NOW_US).outcome.unwrap();
+    core.learn(&permit, "7", GOOD_ORDER.symbol, now_ms);
+    assert_eq!(order("b").code(&core), Some(Code::BudgetExceeded));
+    for (who, id) in [("bob", "7"), (account, "8")] {
+        core.hear_fill(who, id, told("0.1"), now_ms);
+    }
+    assert_eq!(order("c").code(&core), Some(Code::BudgetExceeded));
+    core.hear_fill(account, "7", told("0.1"), now_ms);
+    let permit = order("d").send(&core, NOW_US).outcome.unwrap();
+    core.hear_fill(account, "7", told("0.2"), now_ms);
+    assert_eq!(order("e").code(&core), Some(Code::BudgetExceeded));
+    // A fill that is heard before the answer.
+    core.hear_fill(account, "9", told("0.1"), now_ms);
+    assert_eq!(order("f").code(&core), Some(Code::BudgetExceeded));
+    core.learn(&permit, "9", GOOD_ORDER.symbol, now_ms);
+    assert_eq!(order("g").code(&core), None);
+}
+
+#[test]
+fn what_was_permitted_without_being_charged_gives_nothing_back() {
+    let mut core = unfilled_core();
+    let now_ms = NOW_US / 1000;
+    assert_eq!(order("a").code(&core), None);
+    core.modes = core.modes.with(Control::Budget, Mode::Observe);
+    let permit = order("b").send(&core, NOW_US).outcome.unwrap();
+    core.learn(&permit, "7", GOOD_ORDER.symbol, now_ms);
+    core.hear_fill("alice", "7", told("0.1"), now_ms);
+    core.modes = core.modes.with(Control::Budget, Mode::Enforce);
+    assert_eq!(order("c").code(&core), Some(Code::BudgetExceeded));
 }

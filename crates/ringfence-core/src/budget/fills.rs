@@ -1,0 +1,84 @@
+//! What fills change: whose budgets an order was charged to, and what these get back when it is filled.
+
+use super::Payer;
+use super::latch::Latch;
+use super::limit::Counts;
+use super::subject::{Subject, Subjects};
+use super::table::Table;
+
+/// Whose budgets an order was charged to, of those that its fills change.
+#[derive(Clone, Debug)]
+pub struct Stakes {
+    charged_ms: u64,
+    /// Groups of limits, and the subject's key in each.
+    of: Box<[(u16, u128)]>,
+}
+
+/// That an order was filled, or filled further.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Fill {
+    /// Whether it is the first that is heard of.
+    pub first: bool,
+    /// When the venue says that the first one was, if it says so.
+    pub first_ms: Option<u64>,
+    /// Our time. Milliseconds since the Unix epoch, as above.
+    pub now_ms: u64,
+}
+
+impl Fill {
+    /// Tells whether what it gives back is of the window in which it is heard: filled in that, or charged in it and so
+    /// filled later. Otherwise the venue gave it back in a window that is over.
+    pub(super) fn is_of_now(&self, charged_ms: u64, window_ms: u64) -> bool {
+        let at_ms = self.first_ms.unwrap_or(charged_ms);
+        at_ms / window_ms == self.now_ms / window_ms
+    }
+}
+
+impl<L: Latch> Table<L> {
+    /// Tells whether some limit is changed by fills.
+    pub fn follows_fills(&self) -> bool {
+        self.limits().iter().any(|limit| limit.counts.has_fills())
+    }
+
+    /// Returns whose budgets an order was charged to at `charged_ms` that its fills change: the only one of `payer`'s.
+    pub fn stakes(&self, payer: &Payer<'_>, charged_ms: u64) -> Stakes {
+        let symbol = payer
+            .orders
+            .first()
+            .map_or(0, |order| self.symbol(order.symbol));
+        let plan = self.plan(payer.operation);
+        let steps = plan.steps.iter().filter(|step| {
+            let changed = step.bounds.iter().any(|bound| bound.counts.has_fills());
+            changed && step.subjects.is_of(payer)
+        });
+        let key = |group: u16, subjects: Subjects| {
+            let by_symbol = subjects.contains(Subject::Symbol);
+            self.key(subjects, group, payer, if by_symbol { symbol } else { 0 })
+        };
+        Stakes {
+            charged_ms,
+            of: steps
+                .map(|step| (step.group, key(step.group, step.subjects)))
+                .collect(),
+        }
+    }
+
+    /// Takes that an order was filled which was charged to `stakes`. Of a subject that is forgotten nothing is changed.
+    pub fn filled(&self, stakes: &Stakes, fill: &Fill) {
+        for (group, key) in &stakes.of {
+            let mut part = L::lock(self.part(*key));
+            // INVARIANT: an index is that of a group, and there is a room for each.
+            let room = &mut part.rooms[usize::from(*group)];
+            let Some(slot) = room.find(*key) else {
+                continue;
+            };
+            let cells = room.cells(slot);
+            for (counts, law, at) in self.laws(*group) {
+                let cell = &mut cells[at..at + law.words()];
+                if counts == Counts::Unfilled && fill.first {
+                    law.refund(cell, stakes.charged_ms, fill);
+                }
+            }
+        }
+    }
+}

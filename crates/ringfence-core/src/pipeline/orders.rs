@@ -1,0 +1,55 @@
+//! What the venue says of orders: that it took them, and that they are filled.
+
+use super::{Core, Permit};
+use crate::budget::{Fill, Payer};
+use crate::guard::OrderText;
+use crate::placed::{Filled, Told};
+
+impl Core {
+    /// Remembers that the venue took an order of a permitted message in `instrument`, as it answered at `now_ms`, and called it
+    /// `id`.
+    pub fn learn(&self, permit: &Permit, id: &str, instrument: &str, now_ms: u64) {
+        let Some(who) = &permit.credential else {
+            return;
+        };
+        self.placed.learn(who.account(), id, instrument, now_ms);
+        // What was not charged is not given back.
+        let charged_ms = permit.charged_ms.filter(|_| self.budget.follows_fills());
+        let Some(charged_ms) = charged_ms else { return };
+        let order = [OrderText {
+            symbol: instrument,
+            ..OrderText::default()
+        }];
+        let egress = self.egress.as_ref().filter(|_| permit.reaches_venue());
+        let payer = Payer {
+            peer: permit.act.peer,
+            operation: permit.act.operation,
+            orders: &order,
+            about: &[],
+            credential: Some(who),
+            upstream: egress.map(|egress| egress.upstream()),
+            venue: permit.venue_key.as_ref().map(|key| key.meter()),
+        };
+        let stakes = self.budget.stakes(&payer, charged_ms);
+        if let Some(early) = self.placed.stake(who.account(), id, stakes) {
+            self.give_back(&early, now_ms);
+        }
+    }
+
+    /// Takes what the venue says, as we hear it at `now_ms`, of `account`'s order `id`. Of an order that is not known, nothing
+    /// comes back.
+    pub fn hear_fill(&self, account: &str, id: &str, told: Told, now_ms: u64) {
+        if let Some(news) = self.placed.fill(account, id, told) {
+            self.give_back(&news, now_ms);
+        }
+    }
+
+    fn give_back(&self, filled: &Filled, now_ms: u64) {
+        let fill = Fill {
+            first: filled.first,
+            first_ms: filled.first_ms,
+            now_ms,
+        };
+        self.budget.filled(&filled.stakes, &fill);
+    }
+}
