@@ -99,6 +99,12 @@ class Engine:
     def add_ban(self, ban: bytes, detail: bytes) -> tuple[int, bool]:
         """Put a ban in force; return after how many microseconds it held, and if it is told."""
 
+    def learn_ban(self, ban: bytes, detail: bytes) -> tuple[int, bool]:
+        """Take another node's ban; return as `add_ban` does."""
+
+    def bans_changed(self) -> int:
+        """Return a number that is another one once a ban is in force or gone."""
+
     def lift_ban(self, target: str, detail: bytes) -> tuple[int, bool] | None:
         """Lift a ban; return as `add_ban` does, or None where there was none."""
 

@@ -100,13 +100,23 @@ impl Gate {
         Ok(change)
     }
 
-    /// Takes a ban that another node came to: it counts here as if it were this one's, and is in this node's ledger.
+    /// Takes a ban that another node came to: it counts here as if it were this one's, and is in this node's ledger. What
+    /// is in force here and stricter stays.
     ///
     /// # Errors
     ///
     /// As [`Gate::add_ban`].
-    pub fn learn_ban(&self, ban: BanRecord) -> Result<StateChange, GateError> {
-        self.add_ban(ban.told_by_peer(), &[])
+    pub fn learn_ban(
+        &self,
+        ban: BanRecord,
+        detail: &[(&str, Value<'_>)],
+    ) -> Result<StateChange, GateError> {
+        self.add_ban(ban.told_by_peer(), detail)
+    }
+
+    /// Returns a number that is another one once a ban is in force or gone.
+    pub fn bans_changed(&self) -> u64 {
+        self.shared().core.bans.table().changes()
     }
 
     /// Lifts a ban, and forgets what led to it. Nothing is returned if there was none.

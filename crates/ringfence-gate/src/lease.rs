@@ -24,13 +24,17 @@ impl Lease {
         }
     }
 
-    /// Lets it last for so long from `seen` on; none: without an end.
+    /// Lets it last for so long from `seen` on; none: without an end. Several may say so, in any order: what was seen last
+    /// counts, and what is seen once ends an endless one.
     pub(crate) fn renew(&self, seen: Instant, lasts: Option<Duration>) {
         let until = lasts.map(|lasts| seen.saturating_duration_since(self.start) + lasts);
         let until_ms = until.map_or(ENDLESS, |until| {
             u64::try_from(until.as_millis()).unwrap_or(ENDLESS)
         });
-        self.until_ms.store(until_ms, Ordering::SeqCst);
+        let later = |now| (now == ENDLESS || now < until_ms).then_some(until_ms);
+        let _ = self
+            .until_ms
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
     }
 
     /// Tells whether it is over at `now`.
@@ -58,5 +62,15 @@ mod tests {
         assert!(!lease.is_over(start + Duration::from_millis(5999)));
         lease.renew(start, None);
         assert!(!lease.is_over(start + 1_000_000 * SECOND), "without an end");
+    }
+
+    #[test]
+    fn what_was_seen_earlier_does_not_shorten_it() {
+        let lease = Lease::new();
+        let start = lease.start;
+        lease.renew(start + SECOND, Some(SECOND));
+        lease.renew(start, Some(SECOND));
+        assert!(!lease.is_over(start + Duration::from_millis(1999)));
+        assert!(lease.is_over(start + 2 * SECOND));
     }
 }

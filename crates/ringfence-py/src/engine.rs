@@ -195,6 +195,22 @@ impl Engine {
         })
     }
 
+    /// Takes another node's ban; returns as `add_ban` does.
+    fn learn_ban(&self, py: Python<'_>, ban: &[u8], detail: &[u8]) -> PyResult<(u64, bool)> {
+        py.detach(|| {
+            let record = BanRecord::parse(ban).map_err(gate)?;
+            let detail = object(detail)?;
+            let change = self.running()?.learn_ban(record, &fields(&detail));
+            let change = change.map_err(gate)?;
+            Ok((change.effective_us, change.recorded))
+        })
+    }
+
+    /// Returns a number that is another one once a ban is in force or gone.
+    fn bans_changed(&self) -> PyResult<u64> {
+        Ok(self.running()?.bans_changed())
+    }
+
     /// Lifts a ban; returns as `add_ban` does, or nothing where there was none.
     fn lift_ban(
         &self,

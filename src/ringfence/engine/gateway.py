@@ -181,6 +181,25 @@ class Engine:
             told = json.dumps(detail).encode()
             return StateChange(*self._engine.add_ban(json.dumps(ban).encode(), told))
 
+    def learn_ban(self, ban: Mapping[str, Any], detail: Detail) -> StateChange:
+        """Take another node's ban, then record it with `detail`. What is stricter here stays.
+
+        Raises:
+            EngineError: it cannot be read, or the engine is not started.
+        """
+        with named():
+            told = json.dumps(detail).encode()
+            return StateChange(*self._engine.learn_ban(json.dumps(ban).encode(), told))
+
+    def bans_changed(self) -> int:
+        """Return a number that is another one once a ban is in force or gone.
+
+        Raises:
+            EngineError: the engine is not started.
+        """
+        with named():
+            return self._engine.bans_changed()
+
     def lift_ban(self, target: str, detail: Detail) -> StateChange | None:
         """Lift a ban, then record it with `detail`; None: there was none.
 

@@ -137,9 +137,12 @@ impl BanRecord {
         }
     }
 
+    /// Returns it as another node's. An operator's word is one on every node.
     pub(crate) fn told_by_peer(self) -> Self {
+        let ours = self.origin == Origin::Operator.as_str();
+        let origin = if ours { Origin::Operator } else { Origin::Peer };
         Self {
-            origin: Origin::Peer.as_str().into(),
+            origin: origin.as_str().into(),
             ..self
         }
     }
