@@ -71,6 +71,12 @@ class Told:
             raise EngineError("the ledger is full", code="ledger_unavailable")
         self.events.append((name, detail))
 
+    def bans(self) -> list[dict[str, Any]]:
+        return []
+
+    def bans_changed(self) -> int:
+        return 0
+
     def renew(self, age_ms: int, lasts_ms: int | None) -> None:
         self.renewed.append((age_ms, lasts_ms))
 

@@ -165,7 +165,8 @@ class AddressService:
             said = f"the store has the change, the running engine does not: {e}"
             raise EngineError(said, code=e.code, hint=hint) from e
         if step is not None and self._own is not None:
-            self._own.add("addresses", [step.serial])
+            removed = step.step == "removed"
+            self._own.add("addresses", {step.serial: account}, takes_away=removed)
 
 
 def for_engine(addresses: Addresses, account: str | None = None) -> dict[str, list[dict[str, Any]]]:

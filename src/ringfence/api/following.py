@@ -8,6 +8,7 @@ it for `stale_s` that it is up to date. So nothing that may hang here keeps it g
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +33,7 @@ PATIENCE_S = 1.0
 """How long an answer of the store may take."""
 UNREACHABLE_S = 2.0
 """How long it may not be followed before somebody hears of it."""
-WATCH_S = 0.25
+WATCH_S = 0.1
 MOST_UNTOLD = 65_536
 """Events that wait for the ledger; the oldest go when there are more."""
 
@@ -47,6 +48,11 @@ class FollowRules:
     stale_s: float = 10.0
     refuses: bool = False
     """Whether nothing that changes state goes to the venue then."""
+
+    @property
+    def unreachable_s(self) -> float:
+        """How long the store may not be followed before somebody hears of it."""
+        return min(UNREACHABLE_S, self.stale_s)
 
 
 class Following:
@@ -80,6 +86,15 @@ class Following:
         self._problem = ""
         self._refused = ""
         self._followed = 0
+        # Written by whoever else knows that nothing has changed.
+        self._vouched = self._seen
+        # What was taken out of use until the store says how it is, by sort and number there.
+        self._closed: dict[tuple[str, int], Touched] = {}
+        self._closing = threading.Lock()
+        self.wake = threading.Event()
+        """Set it to have the store asked at once."""
+        self.relay: Callable[[News], None] | None = None
+        """Hears of what others changed, when it is in force here."""
         # Of who watches.
         self._lost: float | None = None
         self._stale = False
@@ -90,15 +105,70 @@ class Following:
         try:
             while self._feed.moved():
                 self._take()
+            self._reopen()
         except GatewayError as e:
             self._problem = str(e)
             return
         self._seen, self._problem = asked, ""
+        self._renew(asked)
+        self._record()
+
+    @property
+    def seen(self) -> float:
+        """When the store was last asked, and known as it was."""
+        return self._seen
+
+    def vouch(self, asked: float) -> None:
+        """Take somebody's word that all that had changed by then is known here, or is closed."""
+        self._vouched = max(self._vouched, asked)
+        self._renew(asked)
+
+    def _renew(self, asked: float) -> None:
         if self._rules.refuses:
             age_ms = int((self._clock() - asked) * 1000)
             with suppress(EngineError):
                 self._engine.renew(age_ms, int(self._rules.stale_s * 1000))
-        self._record()
+
+    def covers(self, sort: str, serial: int) -> bool:
+        """Tell whether a change has been taken, by its sort and its number."""
+        mark: int = getattr(self._feed.mark, sort)
+        return mark >= serial
+
+    def close_until(self, sort: str, serial: int, touched: Touched) -> bool:
+        """Take these out of use until this change has been taken; False if it has been."""
+        with self._closing:
+            if self.covers(sort, serial):
+                return False
+            held = Touched(
+                touched.credentials,
+                [*touched.principals, *touched.accounts],
+                touched.moved,
+                touched.accounts,
+            )
+            self._closed[sort, serial] = held
+            for key_id in held.credentials:
+                # One that is not known here is of no use as it is; nor is one at its end.
+                with suppress(EngineError):
+                    self._engine.put_credential_state(key_id, "suspended")
+            if held.principals:
+                with suppress(EngineError):
+                    self._engine.hold_accounts(list(held.principals), True)
+            return True
+
+    def _reopen(self) -> None:
+        """Have the engine take as it stands what was closed, once that has been followed."""
+        with self._closing:
+            due = {at: held for at, held in self._closed.items() if self.covers(*at)}
+            for at in due:
+                del self._closed[at]
+        for at, held in due.items():
+            try:
+                with self._keys.order, self._order:
+                    self._refuse(self._applying.apply(held))
+            except GatewayError:
+                with self._closing:
+                    self._closed.setdefault(at, held)
+                raise
 
     def _take(self) -> None:
         """Have the engine take the oldest news. In one order with what is changed here."""
@@ -112,6 +182,8 @@ class Following:
             self._keys.own.forget(found.mark)
         self._untold.extend(events)
         self._followed += len(events)
+        if self.relay is not None:
+            self.relay(theirs)
 
     def _touched(self, news: News) -> Touched:
         """Return of what news are."""
@@ -151,7 +223,7 @@ class Following:
         """Look whether the store is being followed, and tell when it is not, or is again."""
         now, seen = self._clock(), self._seen
         lag_s = now - seen
-        if lag_s <= UNREACHABLE_S:
+        if lag_s <= self._rules.unreachable_s:
             self._back(now)
             return
         what = self._problem or "it does not answer"
@@ -160,7 +232,7 @@ class Following:
             self._lost = seen
             self._tell(f"the store is not followed: {what}")
             self._event("store.unreachable", about)
-        if not self._stale and lag_s > self._rules.stale_s:
+        if not self._stale and now - max(seen, self._vouched) > self._rules.stale_s:
             self._stale = True
             stopped = (
                 "nothing that changes state is accepted" if self._rules.refuses else "we go on"
@@ -183,11 +255,12 @@ class Following:
 
     def status(self) -> dict[str, Any]:
         """Return how far behind the store the engine may be, and what is wrong."""
-        lag_s = self._clock() - self._seen
+        now = self._clock()
+        lag_s = now - self._seen
         about: dict[str, Any] = {
             "lag_ms": int(lag_s * 1000),
-            "reachable": lag_s <= UNREACHABLE_S,
-            "stale": lag_s > self._rules.stale_s,
+            "reachable": lag_s <= self._rules.unreachable_s,
+            "stale": now - max(self._seen, self._vouched) > self._rules.stale_s,
             "followed": self._followed,
         }
         found = {"problem": self._problem, "refused": self._refused}
@@ -200,7 +273,7 @@ class Following:
         self.once()
         try:
             with (
-                repeating(self.once, self._rules.period_s, "following", patience_s),
+                repeating(self.once, self._rules.period_s, "following", patience_s, self.wake),
                 repeating(self.watch, WATCH_S, "watching", patience_s),
             ):
                 yield self

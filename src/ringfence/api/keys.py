@@ -298,7 +298,8 @@ class KeyService:
                 recorded.append(change.serial)
                 if change.before is None:
                     # The engine has nothing to do for a new one.
-                    self.own.add("principals", [change.serial])
+                    named = {change.serial: change.principal}
+                    self.own.add("principals", named, takes_away=False)
         finally:
             self.store.principals.mark_recorded(recorded)
 
@@ -341,7 +342,7 @@ class KeyService:
             try:
                 self._put([new.key_id])
                 effective_us = (time.perf_counter_ns() - start) // 1_000
-                self.own.add("credentials", [change.serial])
+                self.own.add("credentials", {change.serial: new.key_id})
                 self._event(change, new)
             except EngineError as e:
                 raise unfollowed(e) from e
@@ -360,7 +361,7 @@ class KeyService:
                 # An account that is new came with it.
                 self.record_principals(self.store.principals.laid(made.account))
                 self._put([credential.key_id for _, credential in changes])
-                self.own.add("credentials", [change.serial for change, _ in changes])
+                self.own.add("credentials", {one.serial: one.key_id for one, _ in changes})
                 for change, credential in changes:
                     self._event(change, credential)
                     self.store.mark_recorded([change.serial])
@@ -386,12 +387,12 @@ class KeyService:
                 raise unfollowed(e) from e
             # Destroyed before this engine started, so that it never knew it.
             if change is not None:
-                self.own.add("credentials", [change.serial])
+                self.own.add("credentials", {change.serial: changed.key_id})
                 self._event(change, changed)
                 self.store.mark_recorded([change.serial])
             return 0
         if change is not None:
-            self.own.add("credentials", [change.serial])
+            self.own.add("credentials", {change.serial: changed.key_id})
             if done.recorded:
                 self.store.mark_recorded([change.serial])
         return done.effective_us

@@ -135,7 +135,7 @@ class PrincipalService:
     def _followed(self, change: PrincipalChange | None) -> None:
         """Keep that the engine has a change."""
         if change is not None:
-            self._keys.own.add("principals", [change.serial])
+            self._keys.own.add("principals", {change.serial: change.principal})
 
     def _record(self, change: PrincipalChange) -> None:
         """Put a change into the ledger; what that does not take, the next start brings."""

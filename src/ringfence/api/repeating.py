@@ -11,16 +11,25 @@ __all__ = ["repeating"]
 
 @contextmanager
 def repeating(
-    do: Callable[[], None], period_s: float, name: str, patience_s: float | None = None
+    do: Callable[[], None],
+    period_s: float,
+    name: str,
+    patience_s: float | None = None,
+    wake: threading.Event | None = None,
 ) -> Iterator[None]:
     """Do it on a thread of its own, after each period, as long as the context lasts.
 
-    What is under way at the end is waited for, `patience_s` at most.
+    At once where somebody sets `wake`. What is under way at the end is waited for, `patience_s` at
+    most.
     """
-    over = threading.Event()
+    over, due = threading.Event(), wake or threading.Event()
 
     def run() -> None:
-        while not over.wait(period_s):
+        while True:
+            due.wait(period_s)
+            due.clear()
+            if over.is_set():
+                return
             do()
 
     thread = threading.Thread(target=run, name=f"ringfence-{name}", daemon=True)
@@ -29,4 +38,5 @@ def repeating(
         yield
     finally:
         over.set()
+        due.set()
         thread.join(patience_s)

@@ -72,6 +72,17 @@ class Feed:
         self._went_back = False
         self.mark = self._newest()
 
+    def origin(self) -> str:
+        """Return what no other store has: its first change.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        first = select(PRINCIPAL_CHANGE).order_by(PRINCIPAL_CHANGE.c.serial).limit(1)
+        with self._database.transaction() as db:
+            found = db.execute(first).mappings().one()
+        return f"{found['serial']}/{found['time_us']}/{found['principal']}/{found['who']}"
+
     def moved(self) -> bool:
         """Tell whether there are changes behind the mark. One question, to three indexes.
 
