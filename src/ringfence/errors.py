@@ -12,6 +12,7 @@ __all__ = [
     "ApprovalError",
     "AttestationError",
     "BanError",
+    "ClusterError",
     "ConfigError",
     "DerivationError",
     "DialectMissingError",
@@ -92,6 +93,16 @@ class BanError(GatewayError):
 
     code = "ban_unknown"
     hint = "`ringfence ban list` shows the bans in force"
+
+
+class ClusterError(GatewayError):
+    """The server between gateways does not answer, or has what none of them said.
+
+    Codes: `cluster_failed`, and `cluster_forged` for what is not sealed by one of the cluster.
+    """
+
+    code = "cluster_failed"
+    hint = "`ringfence status` shows whether it is reached"
 
 
 class ConfigError(GatewayError):

@@ -199,21 +199,33 @@ def stand(
     folder: Folder,
 ) -> None:
     """Open all that stands beside the engine as long as `stack` is open: the admin API last."""
+    from ringfence.api.cluster.node import Node
     from ringfence.api.following import Following, FollowRules
     from ringfence.api.pages.listening import listening
     from ringfence.api.server import serving
 
     section, engine = loaded.config.store, begun.engine
-    rules = FollowRules(section.follow_ms / 1000, section.stale_s, section.stale == "refuse")
+    clustered = loaded.config.cluster is not None
+    rules = FollowRules(
+        section.follow_ms / 1000,
+        section.lasts_s(clustered=clustered),
+        section.refuses(clustered=clustered),
+    )
     following = Following(
         begun.feed, begun.source, services.keys, services.addresses, engine, rules, warn
     )
     stack.enter_context(following.going())
+    told: dict[str, Callable[[], Any]] = {"store": following.status}
+    node = Node.of(loaded, services.keys, begun.feed, following, engine, warn)
+    if node is not None:
+        told["nodes"] = stack.enter_context(node.going()).status
     readers = readers_of(loaded, folder, engine, stack, begun.content["issuers"])
     pages = loaded.config.admin.pages
     if pages is not None and services.passkeys is not None:
         stack.enter_context(listening(services.passkeys, pages, begun.tls))
-    application = services.application(lambda: {"store": following.status()} | readers())
+    application = services.application(
+        lambda: {name: status() for name, status in told.items()} | readers()
+    )
     stack.enter_context(serving(application, folder.socket))
     if begun.way is not None:
         stack.enter_context(begun.way.serving(application))
