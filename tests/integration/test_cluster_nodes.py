@@ -1,0 +1,193 @@
+"""Two gateways of a cluster: what is revoked or banned at one is so at both, or nothing is done.
+
+The second reaches the store and the cluster's server by wires that are cut.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from demo.attack import Key
+from demo.stage import Stage, ringfence, running, set_stage
+from ringfence.api import Client, NewKey
+from ringfence.api.cluster.hints import Hint
+from ringfence.api.cluster.sealed import Sealed
+from ringfence.identity import MasterKey
+from tests import postgres, redis_server
+from tests.integration.test_shared_store import (
+    ELSEWHERE_S,
+    Pair,
+    events,
+    order,
+    reads,
+    suspended_after,
+    until,
+)
+from tests.partition import Wire, wire
+
+SLACK_S = 0.3
+"""What this machine may be late by: it does much else at the same time."""
+
+
+@dataclass(frozen=True)
+class Cluster(Pair):
+    """Two gateways, and the wires of the second."""
+
+    store: Wire
+    shared: Wire
+    server: redis_server.Server
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    for why in (postgres.missing(), redis_server.missing()):
+        if why is not None:
+            pytest.skip(why)
+    folder = tmp_path_factory.mktemp("cluster")
+    with ExitStack() as stack:
+        database = stack.enter_context(postgres.running())
+        server = stack.enter_context(redis_server.running())
+        store = stack.enter_context(wire(database.port))
+        shared = stack.enter_context(wire(server.port))
+        place = database.database()
+        more = f"\nstore: {{url: {place}}}\ncluster: {{url: {server.url}}}\n"
+        here = stack.enter_context(set_stage(folder / "demo", settle=lambda text, _: text + more))
+        again = folder / "again"
+        again.mkdir()
+        text = (here.state / "ringfence.yaml").read_text()
+        text = text.replace(f":{database.port}/", f":{store.port}/")
+        text = text.replace(server.url, f"redis://127.0.0.1:{shared.port}")
+        text, named = re.subn(r"(?m)^node: .*$", "node: second", text)
+        assert named == 1
+        (again / "ringfence.yaml").write_text(text)
+        for name in ("keys", "tls"):
+            (again / name).symlink_to(here.state / name)
+        config = str(again / "ringfence.yaml")
+        served = stack.enter_context(running(folder / "again.log", "serve", "-c", config))
+        there = replace(here, gateway=f"https://{served['addresses'][-1]}", state=again)
+        found = Cluster(here, there, place, store, shared, server)
+        until(lambda: status(found.there)["others"] == 1)
+        yield found
+
+
+def status(stage: Stage) -> dict[str, object]:
+    found: dict[str, object] = Client(stage.state / "admin.sock").status()["nodes"]
+    return found
+
+
+def seen(stage: Stage, source: str) -> int:
+    """Return as what a client of `source` is answered; 0: its connection is ended."""
+    tls = ssl.create_default_context(cafile=str(stage.ca))
+    transport = httpx.HTTPTransport(verify=tls, local_address=source)
+    with httpx.Client(base_url=stage.gateway, transport=transport) as http:
+        try:
+            return http.get("/api/v3/time").status_code
+        except httpx.TransportError:
+            return 0
+
+
+def config(stage: Stage) -> str:
+    return str(stage.state / "ringfence.yaml")
+
+
+def well(pair: Cluster) -> None:
+    """Wait until the second gateway trades again, as after a wire was cut."""
+    until(lambda: order(pair.there, pair.here.trader) == "open")
+
+
+def test_a_suspension_reaches_the_other_before_half_a_second(pair: Cluster) -> None:
+    took = sorted(suspended_after(pair) for _ in range(3))
+    assert took[0] < ELSEWHERE_S, took
+
+
+def test_without_its_store_one_refuses_the_revoked_key_and_no_other(pair: Cluster) -> None:
+    revoked, other = pair.made("alice"), pair.made("bob")
+    well(pair)
+    with pair.store.cut():
+        time.sleep(ELSEWHERE_S)
+        pair.admin.step(revoked.key_id, "deactivate", "stolen")
+        start = time.monotonic()
+        took = until(lambda: order(pair.there, revoked) != "open")
+        assert took < ELSEWHERE_S + SLACK_S, took
+        while time.monotonic() < start + 1.5:
+            assert order(pair.there, other) == "open"
+            assert not reads(pair.there, revoked)
+        assert events(pair.there, "cluster.closed", first=revoked.key_id)
+    until(lambda: events(pair.there, "credential.state", credential=revoked.key_id))
+    assert not reads(pair.there, revoked)
+
+
+def test_one_that_hears_of_nobody_changes_nothing_within_half_a_second(pair: Cluster) -> None:
+    key = pair.made("bob")
+    well(pair)
+    with pair.store.cut(), pair.shared.cut():
+        took = until(lambda: "store" in order(pair.there, key))
+        assert took < ELSEWHERE_S + SLACK_S, took
+        assert reads(pair.there, key)
+        assert order(pair.here, key) == "open"
+        until(lambda: events(pair.there, "store.stale", refuses="yes"))
+    well(pair)
+
+
+def test_a_forged_announcement_changes_nothing_and_is_told(pair: Cluster) -> None:
+    key = pair.made("bob")
+    master = MasterKey.read(pair.here.state / "keys" / "master.key")
+    hint = Hint("credentials", 10**6, (key.key_id,))
+    forged = Sealed(MasterKey(bytes(32)), "ringfence").close("hint", hint.content("x", "y", 1))
+    prefix = Sealed(master, "ringfence").prefix
+    number = pair.server.client.incr(f"{prefix}:number")
+    [there] = pair.server.client.keys(f"{prefix.replace('{', '[{]')}:*:announced")
+    pair.server.client.zadd(there, {forged: number})
+    until(lambda: events(pair.here, "cluster.refused") and events(pair.there, "cluster.refused"))
+    assert order(pair.here, key) == order(pair.there, key) == "open"
+
+
+def test_a_ban_and_its_end_by_hand_hold_at_both(pair: Cluster) -> None:
+    source = "127.0.0.77"
+    ringfence("ban", "add", source, "--for", "1h", "--why", "scan", "-c", config(pair.here))
+    until(lambda: seen(pair.there, source) == 418)
+    [told] = events(pair.there, "ban.added", why="scan")
+    assert (told["through"], told["origin"]) == ("cluster", "operator")
+    assert seen(pair.there, "127.0.0.78") == 200
+    # Lifted by the one that only heard of it.
+    ringfence("ban", "lift", source, "-c", config(pair.there))
+    until(lambda: seen(pair.here, source) == 200)
+
+
+def test_with_the_server_lost_each_bans_by_itself_and_both_agree_afterwards(
+    pair: Cluster,
+) -> None:
+    with pair.server.lost():
+        until(lambda: events(pair.here, "cluster.lost"))
+        ringfence("ban", "add", "127.0.0.79", "--for", "1h", "-c", config(pair.here))
+        assert seen(pair.here, "127.0.0.79") == 418
+        assert seen(pair.there, "127.0.0.79") == 200
+        assert order(pair.there, pair.here.trader) == "open"
+    until(lambda: seen(pair.there, "127.0.0.79") == 418)
+    until(lambda: events(pair.here, "cluster.back"))
+    # What the server forgets, those remember who said it.
+    pair.server.client.flushall()
+    until(lambda: events(pair.there, "cluster.emptied"))
+    until(lambda: pair.server.client.keys("*banned"))
+    ringfence("ban", "lift", "127.0.0.79", "-c", config(pair.here))
+    until(lambda: seen(pair.there, "127.0.0.79") == 200)
+
+
+def test_made_keys_trade_at_both(pair: Cluster) -> None:
+    made = pair.admin.create(NewKey("alice", ["read", "trade"], ["127.0.0.0/8"]))
+    key = Key(made["key_id"], made["secret"])
+    until(lambda: order(pair.there, key) == "open")
+
+
+def test_no_secret_stands_in_a_log(pair: Cluster) -> None:
+    log = (Path(pair.there.state).parent / "again.log").read_text()
+    assert str(pair.place).split("@")[0].rpartition(":")[2] not in log
