@@ -117,6 +117,18 @@ class Engine:
         Return after how many microseconds that held.
         """
 
+    def place(self, accounts: bytes) -> int:
+        """Put accounts into shards: a JSON object of numbers, or nulls, by account.
+
+        Return after how many microseconds that held.
+        """
+
+    def set_shard(self, shard: int, state: str) -> int:
+        """Have a shard serve, drain or be isolated; return after how many µs that held."""
+
+    def shards(self) -> bytes:
+        """Return the shards as a JSON array."""
+
     def put_credential_state(self, key_id: str, state: str) -> int:
         """Set a credential's state, and record nothing. Returns after how many µs that held."""
 

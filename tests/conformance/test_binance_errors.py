@@ -19,6 +19,7 @@ HINTS = {code.code: code.hint for code in refusal_codes()}
 RAISES = {
     "AuthenticationError": """credential_missing credential_unknown credential_not_active
         credential_suspended credential_revoked credential_expired credential_session_ended
+        shard_isolated
         credential_certificate credential_native signature_missing signature_algorithm
         signature_malformed signature_invalid signature_field signature_coverage
         signature_parameter signature_digest signature_body signature_twofold
@@ -47,7 +48,7 @@ RAISES = {
         venue_key_refused""",
     # -1008, Binance's word for "not executed, try later": ccxt knows it on Binance's own host only.
     "ExchangeError": """edge_full budget_full replay_full ledger_unavailable store_stale draining
-        overloaded""",
+        shard_draining overloaded""",
     # What became of an order is not known: ccxt says so, and does not send it again by itself.
     "RequestTimeout": "venue_outcome_unknown",
 }

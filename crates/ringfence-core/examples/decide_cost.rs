@@ -233,6 +233,7 @@ fn known(core: Core, signer: &Signer, batches: &[Batch]) -> Core {
             state: State::Active,
             held: None,
             standing: None,
+            shard: None,
         };
         core.credentials.put(new).unwrap();
     }

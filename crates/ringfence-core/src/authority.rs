@@ -7,6 +7,7 @@ use crate::credential::{Credential, State};
 use crate::operation::Operation;
 use crate::refusal::{Code, Detail, Refusal};
 use crate::session::{Coverage, Thumbprint};
+use crate::shard::ShardState;
 
 /// Proof that a credential may do what is asked from where it is asked, or that anybody may.
 #[must_use]
@@ -30,10 +31,10 @@ pub struct Act {
 ///
 /// # Errors
 ///
-/// The code of what is wrong, in the order state, expiry, address, what it demands beside its
+/// The code of what is wrong, in the order state, shard, expiry, address, what it demands beside its
 /// signature, scope. An empty allowlist allows nobody.
 pub fn check(credential: &Credential, act: &Act, now_us: u64) -> Result<Authorized, Refusal> {
-    match credential.state() {
+    match credential.state_but_shard() {
         State::Active => {}
         State::PreActive => return Err(Code::CredentialNotActive.into()),
         State::Suspended => return Err(Code::CredentialSuspended.into()),
@@ -41,6 +42,7 @@ pub fn check(credential: &Credential, act: &Act, now_us: u64) -> Result<Authoriz
             return Err(Code::CredentialRevoked.into());
         }
     }
+    check_shard(credential, act.operation)?;
     if credential
         .expires_us()
         .is_some_and(|expires_us| now_us >= expires_us)
@@ -70,6 +72,18 @@ pub fn check(credential: &Credential, act: &Act, now_us: u64) -> Result<Authoriz
             Err(Refusal::new(Code::ScopeMissing).with(Detail::Scope(scope.as_str())))
         }
         Some(_) | None => Ok(Authorized(())),
+    }
+}
+
+/// Checks that the shard of who acts serves `operation`. Operators are not traders: they administer whatever shard stands
+/// how.
+fn check_shard(credential: &Credential, operation: Operation) -> Result<(), Code> {
+    let begins = operation.changes_state() && !operation.reduces_risk();
+    match credential.shard_state() {
+        _ if operation.administers() => Ok(()),
+        ShardState::Isolated => Err(Code::ShardIsolated),
+        ShardState::Draining if begins => Err(Code::ShardDraining),
+        ShardState::Draining | ShardState::Serving => Ok(()),
     }
 }
 

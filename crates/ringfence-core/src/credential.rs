@@ -1,20 +1,23 @@
 //! Credentials: what proves who acts, what it may do, from where, and until when.
 
+mod account;
 mod table;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use account::Account;
 pub use table::CredentialTable;
 
 use crate::address::Cidr;
 use crate::operation::Scopes;
 use crate::principal::{ALONE, Standing};
-use crate::proof::{LastProof, Proof};
+use crate::proof::Proof;
 use crate::refusal::{Code, Refusal};
 use crate::replay::{Fresh, ReplayMemory, ReplayRoom, Use};
 use crate::session::Demands;
+use crate::shard::{Shard, ShardState};
 use crate::sign::{Algorithm, Claim, Signed, Verified, VerifyingKey};
 
 /// How exactly the last use is kept.
@@ -97,6 +100,8 @@ pub struct NewCredential {
     pub held: Option<bool>,
     /// What its account is and stands under; none: an account by itself.
     pub standing: Option<Arc<Standing>>,
+    /// The shard that its account stands in; none: in none.
+    pub shard: Option<Shard>,
 }
 
 /// A credential in the engine, as one [`CredentialTable::put`] described it.
@@ -136,16 +141,6 @@ struct Kept {
     serial: u32,
     /// None once the credential is destroyed. What was here is wiped.
     key: Option<VerifyingKey>,
-}
-
-/// Whom credentials act for.
-#[derive(Debug)]
-struct Account {
-    name: Box<str>,
-    /// Whether the principal, or one above it, is out of use. Written by the table only.
-    held: AtomicBool,
-    /// What somebody who stepped up for it proved last. Written by the table only.
-    stepped: LastProof,
 }
 
 impl Live {
@@ -244,8 +239,27 @@ impl Credential {
         self.account.stepped.read()
     }
 
-    /// Returns where it stands now. An active one whose account is held reads as suspended.
+    /// Returns the shard that its account stands in now.
+    pub fn shard(&self) -> Option<Shard> {
+        self.account.shard()
+    }
+
+    /// Returns how its account's shard stands; who stands in none is served.
+    pub fn shard_state(&self) -> ShardState {
+        self.account.shard_state()
+    }
+
+    /// Returns where it stands now. An active one whose account is held, or whose shard is isolated, reads as suspended.
     pub fn state(&self) -> State {
+        let state = self.state_but_shard();
+        if state == State::Active && self.shard_state() == ShardState::Isolated {
+            return State::Suspended;
+        }
+        state
+    }
+
+    /// Returns where it stands now, however its shard does.
+    pub(crate) fn state_but_shard(&self) -> State {
         let state = self.own_state();
         if state == State::Active && self.account.held.load(Ordering::SeqCst) {
             return State::Suspended;
@@ -285,6 +299,7 @@ impl Credential {
             .replay
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        memory.stand_in(self.shard(), room);
         memory
             .claim(signed, purpose, now_us, room)
             .map_err(Refusal::new)
@@ -321,12 +336,21 @@ impl Credential {
             .map_err(|_| Code::CredentialRevoked)
     }
 
-    /// Forgets claims that have passed their deadline, unless somebody is using them.
-    fn forget_claims(&self, now_us: u64, most: usize, room: &ReplayRoom) -> usize {
-        self.live
-            .replay
-            .try_lock()
-            .map_or(0, |mut memory| memory.forget(now_us, most, room))
+    /// Forgets claims that have passed their deadline and take the room of `shard`, unless somebody is using them.
+    fn forget_claims(
+        &self,
+        shard: Option<Shard>,
+        now_us: u64,
+        most: usize,
+        room: &ReplayRoom,
+    ) -> usize {
+        let Ok(mut memory) = self.live.replay.try_lock() else {
+            return 0;
+        };
+        match memory.stands_in(shard, room) {
+            true => memory.forget(now_us, most, room),
+            false => 0,
+        }
     }
 }
 

@@ -19,6 +19,7 @@
 //! | [`freshness`], [`replay`] | the time window, and what a signature was already used for |
 //! | [`credential`], [`authority`] | who may do what, from where, until when |
 //! | [`principal`] | what a principal is, and who stands above it |
+//! | [`shard`] | cells of principals, and how each stands |
 //! | [`policy`] | what is asked of the policies behind the scopes |
 //! | [`budget`] | limits over windows, all or nothing |
 //! | [`cluster`] | how what several gateways share is named |
@@ -61,4 +62,5 @@ pub mod refusal;
 pub mod replay;
 pub mod sequence;
 pub mod session;
+pub mod shard;
 pub mod sign;

@@ -16,11 +16,12 @@
 
 mod claims;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use claims::{Claimed, Claims};
 
 use crate::refusal::Code;
+use crate::shard::Shard;
 use crate::sign::{Signed, Verified};
 
 /// Claims forgotten by one claim at most, so that the first message after a burst does not pay for
@@ -41,15 +42,33 @@ pub enum Use {
 #[derive(Debug)]
 pub struct Fresh(());
 
-/// How many claims all credentials together may keep, and how many one may.
+/// How many claims a shard's credentials together may keep, and how many one may.
 #[derive(Debug)]
 pub struct ReplayRoom {
     /// Claims that one credential may keep.
     per_credential: usize,
-    /// Claims that all may keep.
-    total: usize,
-    /// Claims kept now. 0 <= taken <= total.
+    /// Claims that may be kept in each share.
+    each: usize,
+    /// One for each shard, the last for who stands in none: nobody takes another's room.
+    shares: Box<[Share]>,
+}
+
+/// A shard's room. On a cache line of its own: shards do not wait for each other.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Share {
+    /// Claims kept now: more than a share has room for only where a shard's new account brought its own along.
     taken: AtomicUsize,
+    search: Search,
+}
+
+/// Where claims that have passed are looked for when there is no room.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    /// The part of the table of credentials that is next.
+    pub(crate) next: AtomicUsize,
+    /// When all were last looked through in vain, in microseconds since the epoch.
+    pub(crate) vain_us: AtomicU64,
 }
 
 impl ReplayRoom {
@@ -57,38 +76,68 @@ impl ReplayRoom {
     ///
     /// A claim takes about 100 bytes. Size `per_credential` as peak messages per second times the
     /// longest window in seconds.
-    pub const fn new(per_credential: usize, total: usize) -> Self {
+    pub fn new(per_credential: usize, total: usize) -> Self {
+        Self::in_shards(per_credential, total, 0)
+    }
+
+    /// As [`ReplayRoom::new`], in equal shares: one for each of `shards`, and one for who stands in none.
+    pub fn in_shards(per_credential: usize, total: usize, shards: u16) -> Self {
+        let count = usize::from(shards) + 1;
         Self {
             per_credential,
-            total,
-            taken: AtomicUsize::new(0),
+            each: total / count,
+            shares: (0..count).map(|_| Share::default()).collect(),
         }
     }
 
     /// Returns how many claims are kept now.
     pub fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+        let taken = |share: &Share| share.taken.load(Ordering::Relaxed);
+        self.shares.iter().map(taken).sum()
     }
 
-    /// Tells whether no credential can claim any more.
-    pub(crate) fn is_full(&self) -> bool {
-        self.taken() >= self.total
+    /// Returns how many claims a shard's credentials keep now, and how many they may.
+    pub fn taken_by(&self, shard: Option<Shard>) -> (usize, usize) {
+        let taken = &self.share(self.index(shard)).taken;
+        (taken.load(Ordering::Relaxed), self.each)
     }
 
-    fn take_one(&self, held: usize) -> Result<(), Code> {
+    /// Tells whether no credential of a shard can claim any more.
+    pub(crate) fn is_full(&self, shard: Option<Shard>) -> bool {
+        let (taken, each) = self.taken_by(shard);
+        taken >= each
+    }
+
+    /// Returns where a shard's claims that have passed are looked for.
+    pub(crate) fn search(&self, shard: Option<Shard>) -> &Search {
+        &self.share(self.index(shard)).search
+    }
+
+    fn index(&self, shard: Option<Shard>) -> usize {
+        let none = self.shares.len() - 1;
+        shard.map_or(none, |shard| usize::from(shard.number()).min(none))
+    }
+
+    fn share(&self, index: usize) -> &Share {
+        // INVARIANT: there is one share at least, and an index that is beyond them is that of the last.
+        &self.shares[index.min(self.shares.len() - 1)]
+    }
+
+    fn take_one(&self, held: usize, share: usize) -> Result<(), Code> {
         if held >= self.per_credential {
             return Err(Code::ReplayFull);
         }
-        self.taken
+        self.share(share)
+            .taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
-                (taken < self.total).then_some(taken + 1)
+                (taken < self.each).then_some(taken + 1)
             })
             .map(drop)
             .map_err(|_| Code::ReplayFull)
     }
 
-    fn give_back(&self, count: usize) {
-        self.taken.fetch_sub(count, Ordering::Relaxed);
+    fn give_back(&self, count: usize, share: usize) {
+        self.share(share).taken.fetch_sub(count, Ordering::Relaxed);
     }
 }
 
@@ -96,11 +145,30 @@ impl ReplayRoom {
 #[derive(Debug, Default)]
 pub struct ReplayMemory {
     claims: Claims,
+    /// Whose room they take: an index of [`ReplayRoom::shares`].
+    share: usize,
     /// Deadlines up to and including this one have been forgotten, and are refused as stale.
     floor_us: u64,
 }
 
 impl ReplayMemory {
+    /// Has the claims take the room of `shard`, and no other's: those that are kept move along.
+    pub fn stand_in(&mut self, shard: Option<Shard>, room: &ReplayRoom) {
+        let share = room.index(shard);
+        if share == self.share {
+            return;
+        }
+        let kept = self.claims.len();
+        room.share(share).taken.fetch_add(kept, Ordering::Relaxed);
+        room.give_back(kept, self.share);
+        self.share = share;
+    }
+
+    /// Tells whether the claims take the room of `shard`.
+    pub(crate) fn stands_in(&self, shard: Option<Shard>, room: &ReplayRoom) -> bool {
+        self.share == room.index(shard)
+    }
+
     /// Claims `signed` for `purpose`.
     ///
     /// Takes a [`Verified`] value, so that an unsigned message can neither fill the memory nor burn
@@ -129,7 +197,7 @@ impl ReplayMemory {
                 return Err(Code::ReplaySeen);
             }
             (None, Use::Read | Use::Spend) => {
-                room.take_one(self.claims.len())?;
+                room.take_one(self.claims.len(), self.share)?;
                 let claimed = Claimed {
                     deadline_us,
                     purpose,
@@ -150,7 +218,7 @@ impl ReplayMemory {
             forgotten += 1;
         }
         if forgotten > 0 {
-            room.give_back(forgotten);
+            room.give_back(forgotten, self.share);
         }
         forgotten
     }

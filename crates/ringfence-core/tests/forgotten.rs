@@ -104,6 +104,7 @@ fn credential(secret: &Hidden, scopes: &[&str]) -> NewCredential {
         state: State::Active,
         held: None,
         standing: None,
+        shard: None,
     }
 }
 

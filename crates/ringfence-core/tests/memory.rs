@@ -120,6 +120,7 @@ fn credential(number: u32) -> NewCredential {
         state: State::Active,
         held: None,
         standing: None,
+        shard: None,
     }
 }
 

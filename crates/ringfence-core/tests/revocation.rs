@@ -36,6 +36,7 @@ fn credential() -> NewCredential {
         state: State::Active,
         held: None,
         standing: None,
+        shard: None,
     }
 }
 

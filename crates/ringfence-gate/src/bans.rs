@@ -10,7 +10,7 @@ use ringfence_ledger::Value;
 
 use crate::clock::now_us;
 use crate::error::GateError;
-use crate::gate::{Gate, StateChange};
+use crate::gate::{Gate, StateChange, elapsed_us};
 use crate::record;
 use crate::shared::Shared;
 use crate::snapshot::BanRecord;
@@ -143,8 +143,4 @@ impl Gate {
         let all = self.shared().core.bans.table().all(now_us());
         all.iter().map(|ban| BanRecord::of(ban)).collect()
     }
-}
-
-fn elapsed_us(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

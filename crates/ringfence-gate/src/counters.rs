@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ringfence_core::overload::Priority;
 use ringfence_core::refusal::Code;
+use ringfence_core::shard::Shard;
 use serde_json::{Map, Value};
 
 use crate::traffic::Traffic;
@@ -28,12 +29,45 @@ pub(crate) struct Counters {
     pub(crate) upstream_open: AtomicU64,
     /// Messages that are carried to the venue now, and must not be given up.
     pub(crate) carried: AtomicU64,
+    pub(crate) shards: ShardCounters,
+}
+
+/// What is counted of each shard, by its number.
+#[derive(Debug)]
+pub(crate) struct ShardCounters(Box<[ShardCounter]>);
+
+/// On a cache line of its own: shards do not wait for each other.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(crate) struct ShardCounter {
+    pub(crate) permitted: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
+impl ShardCounters {
+    pub(crate) fn permit(&self, shard: Option<Shard>) {
+        if let Some(counter) = self.of(shard) {
+            counter.permitted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn refuse(&self, shard: Option<Shard>) {
+        if let Some(counter) = self.of(shard) {
+            counter.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn of(&self, shard: Option<Shard>) -> Option<&ShardCounter> {
+        self.0.get(usize::from(shard?.number()))
+    }
 }
 
 impl Counters {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(shards: u16) -> Self {
+        let shards = (0..shards).map(|_| ShardCounter::default());
         Self {
             traffic: Traffic::new(),
+            shards: ShardCounters(shards.collect()),
             shed: Default::default(),
             waiting: AtomicU64::new(0),
             accepted: AtomicU64::new(0),

@@ -30,7 +30,8 @@ use crate::record;
 use crate::roll::{Roll, put, refused};
 use crate::shared::{Parts, Shared, Speech};
 use crate::snapshot::{
-    AddressBook, CredentialRecord, IssuerConfig, ListenerConfig, Snapshot, VenueKeyRecord, issuers,
+    AddressBook, CredentialRecord, IssuerConfig, ListenerConfig, ShardKeys, Snapshot,
+    VenueKeyRecord, issuers,
 };
 use crate::tls;
 use crate::top::Watching;
@@ -88,7 +89,7 @@ impl Gate {
         venue_keys: Vec<VenueKeyRecord>,
         addresses: AddressBook,
     ) -> Result<Self, GateError> {
-        let roll = Roll::default();
+        let roll = Roll::new(ShardKeys::default(), snapshot.shards()?);
         roll.take(credentials)?;
         Self::start_by(snapshot, roll, venue_keys, addresses)
     }
@@ -108,7 +109,7 @@ impl Gate {
             .map(|_| Arc::default())
             .collect();
         let mut parts = Parts::build(snapshot)?;
-        let Roll { table, shards } = roll;
+        let Roll { table, keys } = roll;
         parts.core.credentials = table;
         addresses.put(&parts.core.withdrawals.addresses)?;
         let ring = Ring::default();
@@ -117,7 +118,7 @@ impl Gate {
         }
         let mut doors = doors(snapshot, &parts.speeches)?;
         let (ledger, damage) = open_ledger(snapshot, notified.clone())?;
-        let shared = Arc::new(Shared::new(parts, snapshot.http, ledger, ring, shards)?);
+        let shared = Arc::new(Shared::new(parts, snapshot.http, ledger, ring, keys)?);
         let sockets = open_sockets(snapshot.engine.threads, &mut doors)?;
         let addresses = doors.iter().map(|door| door.address).collect();
         let proxies = doors.iter().filter_map(|door| door.proxies.clone());
@@ -174,8 +175,8 @@ impl Gate {
     ///
     /// [`GateError::Credential`].
     pub fn put_credentials(&self, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
-        let Shared { core, shards, .. } = &*self.shared;
-        let count = put(&core.credentials, shards, records);
+        let Shared { core, keys, .. } = &*self.shared;
+        let count = put(&core.credentials, keys, records);
         self.shared.silence();
         count
     }
@@ -267,7 +268,7 @@ impl Gate {
         let credentials = &self.shared.core.credentials;
         let set = credentials.set_state(key_id, state);
         set.map_err(|code| refused(key_id, code))?;
-        let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let effective_us = elapsed_us(start);
         self.shared.silence();
         Ok(effective_us)
     }
@@ -278,7 +279,7 @@ impl Gate {
         let start = Instant::now();
         let names = accounts.iter().map(String::as_str);
         self.shared.core.credentials.hold(names, held);
-        let effective_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let effective_us = elapsed_us(start);
         self.shared.silence();
         effective_us
     }
@@ -349,6 +350,9 @@ impl Gate {
             if let Some(cluster) = &self.shared.cluster {
                 map.insert("cluster".into(), cluster.standing.to_json());
             }
+            if !self.shared.core.credentials.shards().is_empty() {
+                map.insert("shards".into(), self.shards_status());
+            }
             if let Some(egress) = &self.shared.core.egress {
                 map.insert("venue".into(), venue_status(egress));
             }
@@ -400,6 +404,11 @@ impl Gate {
         self.shared.doorway.connections.open() > 0
             || self.shared.counters.carried.load(Ordering::SeqCst) > 0
     }
+}
+
+/// Returns the microseconds since `start`.
+pub(crate) fn elapsed_us(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Gate {

@@ -57,6 +57,7 @@ mod refuse;
 mod relay;
 mod roll;
 mod serve;
+mod shards;
 mod shared;
 pub mod snapshot;
 mod socket;
@@ -73,6 +74,6 @@ pub use gate::{Gate, StateChange, check};
 pub use open::record_alone;
 pub use roll::Roll;
 pub use snapshot::{
-    AddressBook, BanRecord, CredentialRecord, IssuerConfig, OverloadConfig, Shards, Snapshot,
+    AddressBook, BanRecord, CredentialRecord, IssuerConfig, OverloadConfig, ShardKeys, Snapshot,
     VenueKeyRecord, WaitsConfig,
 };

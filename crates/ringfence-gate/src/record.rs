@@ -12,6 +12,7 @@ use ringfence_core::moment::Moment;
 use ringfence_core::operation::Operation;
 use ringfence_core::pipeline::Trace;
 use ringfence_core::refusal::{Detail, Refusal};
+use ringfence_core::shard::Shard;
 use ringfence_ledger::{
     Controls, DecisionEntry, Durability, EventEntry, Fate, Ledger, OrderFields, OutcomeEntry, Saw,
     Ticket, Value, Verdict,
@@ -116,6 +117,11 @@ impl<'a> Decided<'a> {
     fn permitted(&self, shared: &Shared) {
         let traffic = &shared.counters.traffic;
         traffic.permit(self.operation, self.latency_us());
+        shared.counters.shards.permit(self.shard());
+    }
+
+    fn shard(&self) -> Option<Shard> {
+        self.credential.and_then(Credential::shard)
     }
 
     fn changes_state(&self) -> bool {
@@ -154,6 +160,7 @@ impl<'a> Decided<'a> {
             path: self.path,
             proof: self.proof,
             route: self.route,
+            shard: self.shard().map(Shard::number),
             state_changing: self.changes_state(),
             status: self.status,
             time_us: self.decided_us,
@@ -169,6 +176,7 @@ pub(crate) fn refusal(shared: &Shared, decided: &Decided<'_>) {
     if let Some(refusal) = decided.refusal {
         let traffic = &shared.counters.traffic;
         traffic.refuse(decided.operation, refusal.code);
+        shared.counters.shards.refuse(decided.shard());
     }
     let taken = append(shared, Durability::Relaxed, |out| {
         decided.encode(&shared.ledger, out)

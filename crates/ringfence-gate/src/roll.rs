@@ -6,23 +6,24 @@ use std::sync::Arc;
 use ringfence_core::credential::CredentialTable;
 use ringfence_core::principal::Standing;
 use ringfence_core::refusal::Code;
+use ringfence_core::shard::Shards;
 
 use crate::error::GateError;
-use crate::snapshot::{CredentialRecord, Shards};
+use crate::snapshot::{CredentialRecord, ShardKeys};
 
 /// Credentials of a gate that has not started yet.
 #[derive(Debug, Default)]
 pub struct Roll {
     pub(crate) table: CredentialTable,
-    pub(crate) shards: Shards,
+    pub(crate) keys: ShardKeys,
 }
 
 impl Roll {
-    /// Begins with none; their secrets may be derived from `shards`.
-    pub fn new(shards: Shards) -> Self {
+    /// Begins with none; their secrets may be derived by `keys`, and their accounts stand in `shards`.
+    pub fn new(keys: ShardKeys, shards: Shards) -> Self {
         Self {
-            table: CredentialTable::new(),
-            shards,
+            table: CredentialTable::in_shards(shards),
+            keys,
         }
     }
 
@@ -32,17 +33,18 @@ impl Roll {
     ///
     /// [`GateError::Credential`].
     pub fn take(&self, records: Vec<CredentialRecord>) -> Result<usize, GateError> {
-        put(&self.table, &self.shards, records)
+        put(&self.table, &self.keys, records)
     }
 }
 
 /// Adds or replaces credentials; all of them or, on the first that is wrong, none after it.
 pub(crate) fn put(
     table: &CredentialTable,
-    shards: &Shards,
+    keys: &ShardKeys,
     records: Vec<CredentialRecord>,
 ) -> Result<usize, GateError> {
-    let checked = records.into_iter().map(|record| record.check(shards));
+    let shards = table.shards();
+    let checked = records.into_iter().map(|record| record.check(keys, shards));
     let checked = checked.collect::<Result<Vec<_>, _>>()?;
     let count = checked.len();
     // A million credentials stand in a few places.

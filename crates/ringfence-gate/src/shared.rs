@@ -45,7 +45,7 @@ use crate::pushing::{Pushing, Settled};
 use crate::receipts::Receipts;
 use crate::record;
 use crate::snapshot::{
-    AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, OverloadConfig, Shards,
+    AddressesName, GuardConfig, HttpConfig, InstrumentConfig, ModeName, OverloadConfig, ShardKeys,
     Snapshot, compile_bans, issuers,
 };
 use crate::usage::UsageFields;
@@ -80,7 +80,7 @@ pub(crate) struct Shared {
     pub(crate) ring: Ring,
     pub(crate) pushing: Pushing,
     /// What credentials' secrets are derived from.
-    pub(crate) shards: Shards,
+    pub(crate) keys: ShardKeys,
     /// Until when what is known of credentials may be acted by.
     pub(crate) lease: Lease,
     /// What is shared with other gateways.
@@ -113,6 +113,7 @@ impl Parts {
             .map_err(|e| GateError::config("budget", e))?;
         let listed = snapshot.guard.instruments.iter();
         let budget = budget.with_symbols(listed.map(|instrument| &*instrument.symbol));
+        let budget = budget.with_strangers(snapshot.strangers()?);
         let speeches = speeches(snapshot, budget.limits())?;
         let (edge, freshness) = (snapshot.edge, snapshot.freshness);
         let policies = policy(snapshot)?;
@@ -122,7 +123,11 @@ impl Parts {
             bans: bans(snapshot)?,
             budget,
             guard: Guard::new(instruments(&snapshot.guard)?),
-            room: ReplayRoom::new(freshness.capacity_per_credential, freshness.capacity),
+            room: ReplayRoom::in_shards(
+                freshness.capacity_per_credential,
+                freshness.capacity,
+                snapshot.shards()?.count(),
+            ),
             placed: PlacedOrders::default(),
             modes: modes(snapshot)?,
             egress: egress(snapshot)?,
@@ -171,7 +176,7 @@ impl Shared {
         http: HttpConfig,
         ledger: Ledger,
         ring: Ring,
-        shards: Shards,
+        keys: ShardKeys,
     ) -> Result<Self, GateError> {
         let Parts {
             core,
@@ -187,6 +192,7 @@ impl Shared {
             overload,
             ..
         } = parts;
+        let shards = core.credentials.shards().count();
         Ok(Self {
             core,
             policies,
@@ -198,14 +204,14 @@ impl Shared {
             http,
             overload,
             doorway,
-            counters: Counters::new(),
+            counters: Counters::new(shards),
             receipts,
             issuers: LiveIssuers::new(issuers),
             minted: Minted::default(),
             lent: Lent::new().map_err(|_| no_randomness())?,
             ring,
             pushing: Pushing::default(),
-            shards,
+            keys,
             lease: Lease::new(),
             cluster: cluster.map(Arc::new),
             changes: watch::Sender::new(()),

@@ -6,6 +6,7 @@ mod credential;
 mod egress;
 mod issuer;
 mod overload;
+mod shard;
 mod withdrawal;
 
 use std::collections::HashMap;
@@ -21,12 +22,14 @@ use crate::watch::Patience;
 pub(crate) use ban::compile as compile_bans;
 pub use ban::{BanRecord, BansConfig, StepConfig};
 pub use cluster::{ClusterConfig, ServerConfig};
-pub use credential::{CredentialRecord, Shards};
+pub(crate) use credential::no_shard;
+pub use credential::{CredentialRecord, ShardKeys};
 pub(crate) use egress::Sealer;
 pub use egress::{EgressConfig, TransferRule, VenueKeyRecord};
 pub(crate) use issuer::issuers;
 pub use issuer::{DpopName, IssuerConfig};
 pub use overload::{OverloadConfig, WaitsConfig};
+pub use shard::{ShardsConfig, StrangersConfig};
 pub use withdrawal::{AddressBook, AddressesName, WithdrawalsConfig};
 
 /// Everything but credentials.
@@ -74,6 +77,9 @@ pub struct Snapshot {
     pub cluster: Option<ClusterConfig>,
     pub budget: BudgetConfig,
     pub freshness: FreshnessConfig,
+    /// The cells that accounts stand in; none: there are none.
+    #[serde(default)]
+    pub shards: Option<ShardsConfig>,
     pub guard: GuardConfig,
     pub ledger: LedgerSection,
 }

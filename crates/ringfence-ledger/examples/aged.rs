@@ -88,6 +88,7 @@ fn intent(message: &str) -> DecisionEntry<'_> {
         path: "/api/v3/order",
         proof: None,
         route: None,
+        shard: None,
         state_changing: true,
         status: None,
         time_us: now(),

@@ -48,6 +48,7 @@ fn encode(number: u64, out: &mut Vec<u8>) {
         path: "/api/v3/order",
         proof: None,
         route: None,
+        shard: None,
         state_changing: false,
         status: Some(200),
         time_us: 1_790_000_000_000_000 + number,

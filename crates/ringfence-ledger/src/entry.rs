@@ -155,6 +155,8 @@ pub struct DecisionEntry<'a> {
     pub proof: Option<&'a str>,
     /// Method and path of the request that a message on a channel stands for; none for a request.
     pub route: Option<&'a str>,
+    /// The shard that the account stands in; none where there are no shards.
+    pub shard: Option<u16>,
     /// Whether the operation changes state at the venue; a permitted one is an intent.
     pub state_changing: bool,
     /// The status answered, where the decision was the answer.
@@ -205,6 +207,7 @@ impl DecisionEntry<'_> {
         }
         self.verdict.encode(&mut entry, self.path, self.proof);
         entry.maybe_text("route", self.route, PATH_BYTES);
+        entry.maybe_integer("shard", self.shard.map(u64::from));
         entry.boolean("state_changing", self.state_changing);
         entry.maybe_integer("status", self.status.map(u64::from));
         entry.integer("time_us", self.time_us);

@@ -87,6 +87,7 @@ fn decision<'a>() -> DecisionEntry<'a> {
         path: "/",
         proof: None,
         route: None,
+        shard: None,
         state_changing: false,
         status: None,
         time_us: 1_790_000_000_000_000,
@@ -148,6 +149,7 @@ fn a_refused_order_is_written_byte_for_byte() {
         path: "/api/v3/order",
         proof: Some("native"),
         route: Some("POST /api/v3/order"),
+        shard: Some(7),
         state_changing: true,
         status: Some(400),
         ..decision()
@@ -163,7 +165,8 @@ fn a_refused_order_is_written_byte_for_byte() {
         r#""side":"BUY","stop_price":"2","symbol":"BTCUSDT","trail":"5","type":"LIMIT","#,
         r#""whole_position":true},"outcome":"refused","#,
         r#""path":"/api/v3/order","proof":"native","refusal":{"blame":"client","code":"price_band","#,
-        r#""detail":"price 1"},"route":"POST /api/v3/order","state_changing":true,"status":400,"#,
+        r#""detail":"price 1"},"route":"POST /api/v3/order","shard":7,"state_changing":true,"#,
+        r#""status":400,"#,
         r#""time_us":1790000000000000,"#,
         r#""transport":"http/1.1","v":1}"#,
     );
@@ -349,6 +352,7 @@ proptest! {
             path: b,
             proof: None,
             route: some.then_some(c),
+            shard: some.then_some(u16::MAX),
             state_changing: !some,
             status: some.then_some(numbers.2),
             time_us: numbers.1,

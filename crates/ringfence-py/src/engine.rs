@@ -7,8 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_core::credential::State;
 use ringfence_core::proof::Proof;
+use ringfence_core::shard::ShardState;
 use ringfence_gate::{
-    AddressBook, BanRecord, CredentialRecord, Gate, IssuerConfig, Roll, Shards, Snapshot,
+    AddressBook, BanRecord, CredentialRecord, Gate, IssuerConfig, Roll, ShardKeys, Snapshot,
     VenueKeyRecord, record_alone,
 };
 use ringfence_ledger::Value;
@@ -42,8 +43,9 @@ impl Engine {
 
     /// Begins to take credentials for `start`, whose secrets may be derived from shards: a JSON object of base64 by number.
     fn begin(&self, shards: &[u8]) -> PyResult<()> {
-        let shards = Shards::parse(shards).map_err(gate)?;
-        *self.loading() = Arc::new(Roll::new(shards));
+        let keys = ShardKeys::parse(shards).map_err(gate)?;
+        let shards = self.snapshot.shards().map_err(gate)?;
+        *self.loading() = Arc::new(Roll::new(keys, shards));
         Ok(())
     }
 
@@ -237,6 +239,29 @@ impl Engine {
     /// many microseconds that held.
     fn hold_accounts(&self, py: Python<'_>, accounts: Vec<String>, held: bool) -> PyResult<u64> {
         py.detach(|| Ok(self.running()?.hold_accounts(&accounts, held)))
+    }
+
+    /// Puts accounts into shards: a JSON object of numbers, or nulls, by account; returns after how many microseconds that
+    /// held.
+    fn place(&self, py: Python<'_>, accounts: &[u8]) -> PyResult<u64> {
+        py.detach(|| {
+            let accounts = serde_json::from_slice(accounts).map_err(json)?;
+            self.running()?.place(&accounts).map_err(gate)
+        })
+    }
+
+    /// Has a shard serve, drain or be isolated; returns after how many microseconds that held.
+    fn set_shard(&self, py: Python<'_>, shard: u16, state: &str) -> PyResult<u64> {
+        let unknown = || core("shard_state", format!("unknown state {state:?}"));
+        let state = ShardState::parse(state).ok_or_else(unknown)?;
+        py.detach(|| self.running()?.set_shard(shard, state).map_err(gate))
+    }
+
+    /// Returns the shards as a JSON array.
+    fn shards<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let shards = py.detach(|| Ok::<_, PyErr>(self.running()?.shards()))?;
+        let text = serde_json::to_vec(&shards).map_err(json)?;
+        Ok(PyBytes::new(py, &text))
     }
 
     /// Lets policies see that somebody stepped up for this account at `at_us`, and by what.

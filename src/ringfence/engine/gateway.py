@@ -230,6 +230,34 @@ class Engine:
         with named():
             return self._engine.hold_accounts(list(accounts), held)
 
+    def place(self, accounts: Mapping[str, int | None]) -> int:
+        """Put accounts into shards, or into none; return after how many microseconds that held.
+
+        Raises:
+            EngineError: there is no such shard, or the engine is not started.
+        """
+        with named():
+            return self._engine.place(json.dumps(accounts).encode())
+
+    def set_shard(self, shard: int, state: str) -> int:
+        """Have a shard be serving, draining or isolated; return the µs until that held.
+
+        Raises:
+            EngineError: there is no such shard or state, or the engine is not started.
+        """
+        with named():
+            return self._engine.set_shard(shard, state)
+
+    def shards(self) -> list[dict[str, Any]]:
+        """Return each shard: how it stands, who stands there, what it has used.
+
+        Raises:
+            EngineError: the engine is not started.
+        """
+        with named():
+            found: list[dict[str, Any]] = json.loads(self._engine.shards())
+        return found
+
     def renew(self, age_ms: int, lasts_ms: int | None) -> None:
         """Have what is known of credentials acted by for `lasts_ms`, counted from `age_ms` ago.
 

@@ -12,6 +12,7 @@ use crate::credential::{Credential, CredentialTable, NewCredential, State};
 use crate::operation::{Operation, Scope, Scopes};
 use crate::refusal::{Code, Detail};
 use crate::session::Coverage;
+use crate::shard::{ShardState, Shards};
 
 const HOME: [u8; 4] = [192, 0, 2, 1];
 
@@ -169,4 +170,51 @@ fn what_administers_is_signed_whole_whatever_its_key_demands() {
         };
         assert!(check(&who, &whole, 0).is_ok());
     }
+}
+
+#[test]
+fn a_shard_that_drains_begins_nothing_and_one_that_is_isolated_serves_nobody() {
+    let table = CredentialTable::in_shards(Shards::new(2));
+    let shard = table.shards().shard(1).unwrap();
+    for (key_id, placed) in [("k1", Some(shard)), ("k2", table.shards().shard(0))] {
+        let mut new = credential(key_id, key_id);
+        new.scopes = Scopes::parse(["read", "trade", "withdraw", "transfer"]).unwrap();
+        new.shard = placed;
+        table.put(new).unwrap();
+    }
+    let [inside, outside] = ["k1", "k2"].map(|key_id| table.get(key_id).unwrap());
+    let begins = [
+        Operation::OrderPlace,
+        Operation::OrderAmend,
+        Operation::TransferCreate,
+        Operation::WithdrawCreate,
+    ];
+    let goes_on = [
+        Operation::OrderCancel,
+        Operation::OrderQuery,
+        Operation::AccountRead,
+    ];
+    let codes = |who: &Credential, asked: &[Operation]| {
+        let codes = asked.iter().map(|operation| code(who, *operation, 0));
+        codes.collect::<Vec<_>>()
+    };
+    let all = |expected, count| vec![expected; count];
+    for (state, new, rest) in [
+        (ShardState::Serving, None, None),
+        (ShardState::Draining, Some(Code::ShardDraining), None),
+        (
+            ShardState::Isolated,
+            Some(Code::ShardIsolated),
+            Some(Code::ShardIsolated),
+        ),
+    ] {
+        table.shards().set(shard, state);
+        assert_eq!(codes(&inside, &begins), all(new, 4), "{state:?}");
+        assert_eq!(codes(&inside, &goes_on), all(rest, 3), "{state:?}");
+        assert_eq!(codes(&outside, &begins), all(None, 4), "{state:?}");
+        assert_eq!(codes(&outside, &goes_on), all(None, 3), "{state:?}");
+    }
+    // Whoever stands in no shard, as operators do, can undo it.
+    table.place(["k1"], None);
+    assert_eq!(code(&inside, Operation::OrderPlace, 0), None);
 }

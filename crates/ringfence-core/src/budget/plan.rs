@@ -3,7 +3,7 @@
 use super::law::Law;
 use super::limit::{Age, Cost, Counts, Limit};
 use super::part::Group;
-use super::subject::Subjects;
+use super::subject::{Subject, Subjects};
 use super::touch::Touch;
 use super::{About, Payer};
 use crate::operation::Operation;
@@ -18,6 +18,8 @@ pub(super) struct Plan {
     pub(super) concurrent: bool,
     /// Whether one of them has to know of the orders that the message is about.
     pub(super) about: bool,
+    /// Whether one of them is of strangers.
+    pub(super) strangers: bool,
 }
 
 /// Limits of the same subjects.
@@ -116,6 +118,7 @@ impl Plan {
             bounds: bounds.clone().count(),
             concurrent: bounds.any(|bound| matches!(bound.law, Law::Concurrent { .. })),
             about: limits.iter().any(|limit| limit.asks_about(operation)),
+            strangers: steps.iter().any(|s| s.subjects.contains(Subject::Stranger)),
             steps,
         }
     }

@@ -4,10 +4,12 @@
 //! and that two meet by chance is as likely as guessing a key.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 
 use super::Payer;
 use crate::address::Prefix;
+use crate::credential::Credential;
+use crate::shard::Shard;
 
 /// Whose budget a limit is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,6 +28,10 @@ pub enum Subject {
     Operation,
     /// Who stands at the top above the account, or the account itself.
     Organisation,
+    /// The shard that the account stands in.
+    Shard,
+    /// One of the few cells that are open to who comes from one network without a key.
+    Stranger,
     /// The instrument of an order.
     Symbol,
     /// Everything that this gateway sends, whoever asked.
@@ -36,7 +42,7 @@ pub enum Subject {
 
 impl Subject {
     /// All subjects, by name.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Account,
         Self::Address,
         Self::Credential,
@@ -44,6 +50,8 @@ impl Subject {
         Self::Network,
         Self::Operation,
         Self::Organisation,
+        Self::Shard,
+        Self::Stranger,
         Self::Symbol,
         Self::Upstream,
         Self::Venue,
@@ -59,6 +67,8 @@ impl Subject {
             Self::Network => "network",
             Self::Operation => "operation",
             Self::Organisation => "organisation",
+            Self::Shard => "shard",
+            Self::Stranger => "stranger",
             Self::Symbol => "symbol",
             Self::Upstream => "upstream",
             Self::Venue => "venue",
@@ -77,6 +87,8 @@ impl Subject {
         match self {
             Self::Account | Self::Credential | Self::Organisation => payer.credential.is_some(),
             Self::Address | Self::Global | Self::Network | Self::Operation => true,
+            Self::Shard => payer.credential.and_then(Credential::shard).is_some(),
+            Self::Stranger => payer.credential.is_none(),
             Self::Symbol => !payer.orders.is_empty() || !payer.about.is_empty(),
             Self::Upstream => payer.upstream.is_some(),
             Self::Venue => payer.venue.is_some(),
@@ -96,14 +108,18 @@ impl Subject {
                 let top = who.standing().above.last();
                 top.map_or_else(|| who.account().into(), |top| top.name.clone())
             }),
+            Self::Shard => {
+                let shard = payer.credential.and_then(Credential::shard);
+                shard.map(|shard| shard.to_string().into())
+            }
             Self::Symbol => Some(symbol.into()),
             Self::Venue => payer.venue.map(|meter| meter.name().into()),
-            Self::Global | Self::Upstream => None,
+            Self::Global | Self::Stranger | Self::Upstream => None,
         }
     }
 
     /// Writes which one of its kind a message has.
-    fn write(self, payer: &Payer<'_>, symbol: u32, to: &mut impl Hasher) {
+    fn write(self, payer: &Payer<'_>, pick: Pick, to: &mut impl Hasher) {
         let prefix = Prefix::of(payer.peer);
         match self {
             Self::Account => payer.credential.map(|who| who.account()).hash(to),
@@ -116,11 +132,22 @@ impl Subject {
                 let account = payer.credential.map(|who| who.account());
                 (top, account.filter(|_| top.is_none())).hash(to);
             }
-            Self::Symbol => symbol.hash(to),
+            Self::Shard => payer.credential.and_then(Credential::shard).hash(to),
+            Self::Stranger => pick.cell.hash(to),
+            Self::Symbol => pick.symbol.hash(to),
             Self::Venue => payer.venue.map(|meter| meter.name()).hash(to),
             Self::Global | Self::Upstream => {}
         }
     }
+}
+
+/// Which of several a message is charged to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pick {
+    /// Of its instruments; 0: one that is not listed.
+    pub(super) symbol: u32,
+    /// Of the cells that are open to its network.
+    pub(super) cell: u16,
 }
 
 /// A combination of subjects, such as an account's orders in one instrument. Never empty.
@@ -179,16 +206,27 @@ impl Subjects {
         random: &RandomState,
         group: u16,
         payer: &Payer<'_>,
-        symbol: u32,
+        pick: Pick,
     ) -> u128 {
-        let half = |domain: u8| {
-            let mut hasher = random.build_hasher();
-            hasher.write_u8(domain);
-            hasher.write_u16(group);
+        key_of(random, group, |hasher| {
             self.iter()
-                .for_each(|subject| subject.write(payer, symbol, &mut hasher));
-            u128::from(hasher.finish())
-        };
-        ((half(0) << 64) | half(1)).max(1)
+                .for_each(|subject| subject.write(payer, pick, hasher));
+        })
     }
+
+    /// Returns the key of a shard among those of `group`, which are of nothing else.
+    pub(super) fn key_of_shard(random: &RandomState, group: u16, shard: Shard) -> u128 {
+        key_of(random, group, |hasher| Some(shard).hash(hasher))
+    }
+}
+
+fn key_of(random: &RandomState, group: u16, write: impl Fn(&mut DefaultHasher)) -> u128 {
+    let half = |domain: u8| {
+        let mut hasher = random.build_hasher();
+        hasher.write_u8(domain);
+        hasher.write_u16(group);
+        write(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    ((half(0) << 64) | half(1)).max(1)
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::latch::Latch;
 use super::meter::Meter;
 use super::part::Part;
-use super::subject::{Subject, Subjects};
+use super::subject::{Pick, Subject, Subjects};
 use super::table::Table;
 use super::{Limit, Payer};
 use crate::credential::Credential;
@@ -220,7 +220,8 @@ impl<L: Latch> Table<L> {
                     break;
                 };
                 tries -= 1;
-                let key = subjects.key(&self.random, group, &payer, symbol);
+                let pick = Pick { symbol, cell: 0 };
+                let key = subjects.key(&self.random, group, &payer, pick);
                 if let Some(name @ None) = kept.get_mut(&(group, key)) {
                     *name = Some(whose(*subjects, &payer, &symbols, symbol));
                     missing -= 1;
@@ -252,7 +253,12 @@ impl<'k> Candidates<'k> {
     fn new(subjects: Subjects, known: &'k Known, symbols: u32) -> Self {
         let has = |wanted: &[Subject]| wanted.iter().any(|subject| subjects.contains(*subject));
         let count = |wanted: &[Subject], count: usize| if has(wanted) { count } else { 1 };
-        let people = [Subject::Account, Subject::Credential, Subject::Organisation];
+        let people = [
+            Subject::Account,
+            Subject::Credential,
+            Subject::Organisation,
+            Subject::Shard,
+        ];
         Self {
             known,
             counts: [

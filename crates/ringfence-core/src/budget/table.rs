@@ -6,17 +6,19 @@ use std::hash::RandomState;
 use std::sync::Arc;
 
 use super::latch::{Latch, System};
-use super::law::Law;
+use super::law::{Law, Standing};
 use super::limit::{BudgetError, Cost, Counts, Limit};
 use super::meter::{Meter, Pending, Told};
 use super::part::{Capacity, Group, Part};
 use super::plan::Plan;
-use super::subject::{Subject, Subjects};
+use super::strangers::Strangers;
+use super::subject::{Pick, Subject, Subjects};
 use super::touch::{Locked, NOWHERE, PARTS, Touch, each};
 use super::under_way::UnderWay;
 use super::{About, LIMITS_MAX, Payer, Usage, Usages};
 use crate::operation::Operation;
 use crate::refusal::{Code, Detail, LimitDetail, Refusal, Retry};
+use crate::shard::Shard;
 
 /// All limits and how they stand.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub struct Table<L: Latch> {
     follows: bool,
     /// The instruments that are told apart: all others are one subject, 0.
     pub(super) symbols: HashMap<Box<str>, u32>,
+    strangers: Strangers,
     pub(super) random: RandomState,
     /// As many as are a power of two. Messages lock them in ascending order, so that no two wait for each other.
     pub(super) parts: Arc<[L::Of<Part>]>,
@@ -97,6 +100,7 @@ impl<L: Latch> Table<L> {
             subjects: kinds.into(),
             plans: plans.into(),
             symbols: HashMap::new(),
+            strangers: Strangers::default(),
             random: RandomState::new(),
         })
     }
@@ -105,6 +109,13 @@ impl<L: Latch> Table<L> {
     #[must_use]
     pub fn with_symbols<'a>(mut self, symbols: impl IntoIterator<Item = &'a str>) -> Self {
         self.symbols = symbols.into_iter().map(Box::from).zip(1..).collect();
+        self
+    }
+
+    /// Has strangers share so many cells.
+    #[must_use]
+    pub fn with_strangers(mut self, strangers: Strangers) -> Self {
+        self.strangers = strangers;
         self
     }
 
@@ -119,7 +130,8 @@ impl<L: Latch> Table<L> {
     pub(super) fn parts_of(&self, payer: &Payer<'_>) -> Vec<usize> {
         let mut parts = Vec::new();
         let plan = &self.plans[payer.operation as usize];
-        self.touch(plan, payer, Cost::default(), |touch| parts.push(touch.part));
+        let mut put = |touch: Touch| parts.push(touch.part);
+        self.touch(plan, payer, 0, Cost::default(), &mut put);
         parts
     }
 
@@ -163,13 +175,39 @@ impl<L: Latch> Table<L> {
         usages: &mut Usages,
     ) -> Result<Charged<L>, Refusal> {
         let plan = self.plan(payer.operation);
+        if !plan.strangers || payer.credential.is_some() {
+            return self.take_in(0, plan, payer, cost, now_ms, usages);
+        }
+        // One of the cells that are open to a stranger must have room.
+        let mut refused = None;
+        for cell in self.strangers.of(&self.random, payer.peer) {
+            usages.0.clear();
+            match self.take_in(cell, plan, payer, cost, now_ms, usages) {
+                Ok(charged) => return Ok(charged),
+                Err(full) => refused = sooner(refused, full),
+            }
+        }
+        // INVARIANT: one cell at least is open to everybody.
+        Err(refused.unwrap_or_else(|| Code::BudgetFull.into()))
+    }
+
+    /// As [`Table::take`]; of the cells of strangers it is charged to `cell`.
+    fn take_in(
+        &self,
+        cell: u16,
+        plan: &Plan,
+        payer: &Payer<'_>,
+        cost: Cost,
+        now_ms: u64,
+        usages: &mut Usages,
+    ) -> Result<Charged<L>, Refusal> {
         let (mut few, mut many) = ([Touch::NONE; LIMITS_MAX], Vec::new());
         let touches = if payer.orders.len().max(payer.about.len()) > 1 {
-            self.touch(plan, payer, cost, |touch| many.push(touch));
+            self.touch(plan, payer, cell, cost, |touch| many.push(touch));
             &mut many[..]
         } else {
             let mut count = 0;
-            self.touch(plan, payer, cost, |touch| {
+            self.touch(plan, payer, cell, cost, |touch| {
                 // INVARIANT: a plan has no more steps than there are limits.
                 few[count] = touch;
                 count += 1;
@@ -213,7 +251,8 @@ impl<L: Latch> Table<L> {
             return;
         };
         let payer = Payer::of_venue(subject, meter);
-        let key = Subjects::from(subject).key(&self.random, group as u16, &payer, 0);
+        let pick = Pick::default();
+        let key = Subjects::from(subject).key(&self.random, group as u16, &payer, pick);
         let mut part = L::lock(&self.parts[self.part_of(key)]);
         let under_way = meter.pending(told.counts);
         let others = under_way.saturating_sub(cost.of(told.counts));
@@ -240,7 +279,8 @@ impl<L: Latch> Table<L> {
         payer: &Payer<'_>,
         symbol: u32,
     ) -> u128 {
-        subjects.key(&self.random, group, payer, symbol)
+        let pick = Pick { symbol, cell: 0 };
+        subjects.key(&self.random, group, payer, pick)
     }
 
     pub(super) fn part(&self, key: u128) -> &L::Of<Part> {
@@ -261,20 +301,59 @@ impl<L: Latch> Table<L> {
             .map(|(limit, (law, at))| (limit.counts, law, *at))
     }
 
+    /// Returns how the limits stand that are a shard's alone, in the order of the configuration.
+    pub fn of_shard(&self, shard: Shard, now_ms: u64) -> Vec<Usage> {
+        let Some(group) = self.subjects.iter().position(|k| k.is(Subject::Shard)) else {
+            return Vec::new();
+        };
+        let subjects = Subjects::from(Subject::Shard);
+        let key = Subjects::key_of_shard(&self.random, group as u16, shard);
+        let mut part = L::lock(&self.parts[self.part_of(key)]);
+        let room = &mut part.rooms[group];
+        let slot = room.find(key);
+        let limits = (0_u16..).zip(&self.limits);
+        let own = limits.filter(|(_, limit)| limit.subject == subjects);
+        let standing = own.zip(&self.groups[group].laws);
+        standing
+            .map(|((limit, of), (law, at))| match slot {
+                Some(slot) => {
+                    let cell = &mut room.cells(slot)[*at..at + law.words()];
+                    usage(limit, law.look(cell, now_ms))
+                }
+                None => Usage {
+                    limit,
+                    remaining: of.quota,
+                    ..Usage::default()
+                },
+            })
+            .collect()
+    }
+
     pub(super) fn part_of(&self, key: u128) -> usize {
         // The index of a room takes the key's lowest bits.
         (key >> 96) as usize & (self.parts.len() - 1)
     }
 
     /// Finds whom a message is charged to.
-    fn touch(&self, plan: &Plan, payer: &Payer<'_>, cost: Cost, mut put: impl FnMut(Touch)) {
+    fn touch(
+        &self,
+        plan: &Plan,
+        payer: &Payer<'_>,
+        cell: u16,
+        cost: Cost,
+        mut put: impl FnMut(Touch),
+    ) {
         for (index, step) in plan.steps.iter().enumerate() {
             if !step.subjects.is_of(payer) {
                 continue;
             }
             let mut touch = |symbol: Option<u32>, share: Cost| {
                 let number = symbol.unwrap_or_default();
-                let key = step.subjects.key(&self.random, step.group, payer, number);
+                let pick = Pick {
+                    symbol: number,
+                    cell,
+                };
+                let key = step.subjects.key(&self.random, step.group, payer, pick);
                 put(Touch {
                     key,
                     share,
@@ -395,13 +474,7 @@ impl<L: Latch> Table<L> {
     ) {
         usages.0.reserve_exact(charged.0.bounds);
         each::<L>(charged, touches, locked, |bound, cell, _| {
-            let standing = bound.law.look(cell, now_ms);
-            let usage = Usage {
-                limit: bound.limit,
-                used: standing.used,
-                remaining: standing.left,
-                reset_ms: standing.reset_ms,
-            };
+            let usage = usage(bound.limit, bound.law.look(cell, now_ms));
             match usages.0.iter_mut().find(|u| u.limit == bound.limit) {
                 Some(known) if known.remaining <= usage.remaining => {}
                 Some(known) => *known = usage,
@@ -409,6 +482,15 @@ impl<L: Latch> Table<L> {
             }
         });
         usages.0.sort_unstable_by_key(|usage| usage.limit);
+    }
+}
+
+const fn usage(limit: u16, standing: Standing) -> Usage {
+    Usage {
+        limit,
+        used: standing.used,
+        remaining: standing.left,
+        reset_ms: standing.reset_ms,
     }
 }
 
@@ -443,11 +525,19 @@ fn exceeded(limit: &Limit, wait_ms: u64) -> Refusal {
         .retry_after(wait_ms)
 }
 
-/// Returns the refusal that lasts longer: coming back earlier would be refused again.
-fn later(known: Option<Refusal>, new: Refusal) -> Option<Refusal> {
-    let wait_ms = |refusal: &Refusal| match refusal.retry {
+const fn wait_ms(refusal: &Refusal) -> u64 {
+    match refusal.retry {
         Retry::AfterMs(after_ms) => after_ms,
         Retry::Never => u64::MAX,
-    };
+    }
+}
+
+/// Returns the refusal that lasts less: one cell that has room is enough.
+fn sooner(known: Option<Refusal>, new: Refusal) -> Option<Refusal> {
+    Some(known.filter(|k| wait_ms(k) <= wait_ms(&new)).unwrap_or(new))
+}
+
+/// Returns the refusal that lasts longer: coming back earlier would be refused again.
+fn later(known: Option<Refusal>, new: Refusal) -> Option<Refusal> {
     Some(known.filter(|k| wait_ms(k) >= wait_ms(&new)).unwrap_or(new))
 }

@@ -7,6 +7,7 @@ mod interleave;
 mod model;
 mod order;
 mod orders;
+mod shards;
 mod subjects;
 mod under_way;
 mod venue;

@@ -4,21 +4,23 @@ use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::{Account, Credential, Live, NewCredential, State};
-use crate::proof::{LastProof, Proof};
+use crate::proof::Proof;
 use crate::refusal::Code;
 use crate::replay::{ReplayMemory, ReplayRoom};
+use crate::shard::{Shard, Shards};
 
-const SHARDS: usize = 64;
+/// Parts of the table.
+const PARTS: usize = 64;
 /// Claims that one reclaiming forgets at most: some hundred microseconds.
 const RECLAIM_MOST: usize = 4096;
 /// After all was looked through in vain, nobody looks again for so long, in microseconds.
 const RECLAIM_PAUSE_US: u64 = 50_000;
 
-type Shard = RwLock<HashSet<ById>>;
+type Part = RwLock<HashSet<ById>>;
 
 /// A credential that is found by its id, which is not kept twice.
 #[derive(Debug)]
@@ -44,15 +46,13 @@ impl PartialEq for ById {
 
 impl Eq for ById {}
 
-/// All credentials. Finding one takes one shard's read lock.
+/// All credentials. Finding one takes one part's read lock.
 #[derive(Debug)]
 pub struct CredentialTable {
-    shards: Box<[Shard]>,
+    parts: Box<[Part]>,
     accounts: Mutex<HashMap<Box<str>, Arc<Account>>>,
-    /// The shard where claims are looked for next when there is no room for more.
-    reclaim_next: AtomicUsize,
-    /// When all shards were last looked through in vain, in microseconds since the epoch.
-    reclaim_vain_us: AtomicU64,
+    /// The shards that accounts stand in.
+    shards: Arc<Shards>,
     /// Whether what is here may have changed elsewhere meanwhile, for too long to act by it.
     stale: AtomicBool,
 }
@@ -64,24 +64,28 @@ impl Default for CredentialTable {
 }
 
 impl CredentialTable {
-    /// Makes an empty table.
+    /// Makes an empty table, of accounts that stand in no shard.
     pub fn new() -> Self {
+        Self::in_shards(Shards::default())
+    }
+
+    /// Makes an empty table, of accounts that may stand in one of `shards`.
+    pub fn in_shards(shards: Shards) -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+            parts: (0..PARTS).map(|_| Part::default()).collect(),
             accounts: Mutex::default(),
-            reclaim_next: AtomicUsize::new(0),
-            reclaim_vain_us: AtomicU64::new(0),
+            shards: Arc::new(shards),
             stale: AtomicBool::new(false),
         }
     }
 
     /// Returns the credential with this id.
     pub fn get(&self, key_id: &str) -> Option<Arc<Credential>> {
-        let shard = self
-            .shard(key_id)
+        let part = self
+            .part(key_id)
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        shard.get(key_id).map(|found| Arc::clone(&found.0))
+        part.get(key_id).map(|found| Arc::clone(&found.0))
     }
 
     /// Adds a credential, or describes the one with the same id anew: what was spent stays spent,
@@ -96,18 +100,19 @@ impl CredentialTable {
         if let Some(held) = new.held {
             account.held.store(held, Ordering::SeqCst);
         }
-        let mut shard = self
-            .shard(&new.key_id)
+        account.place(new.shard);
+        let mut part = self
+            .part(&new.key_id)
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let Some(ById(last)) = shard.get(&*new.key_id) else {
+        let Some(ById(last)) = part.get(&*new.key_id) else {
             let live = Live {
                 state: AtomicU8::new(new.state as u8),
                 used_us: AtomicU64::new(0),
                 replay: Mutex::new(ReplayMemory::default()),
                 key: RwLock::default(),
             };
-            shard.insert(ById(Arc::new(describe(new, account, Arc::new(live)))));
+            part.insert(ById(Arc::new(describe(new, account, Arc::new(live)))));
             return Ok(());
         };
         if last.own_state().is_final() && !new.state.is_final() {
@@ -117,7 +122,7 @@ impl CredentialTable {
         let next = Arc::new(describe(new, account, Arc::clone(&last.live)));
         // INVARIANT: only what is in the table is replaced, and only once, under its lock.
         let _ = last.successor.set(Arc::clone(&next));
-        shard.replace(ById(Arc::clone(&next)));
+        part.replace(ById(Arc::clone(&next)));
         // Last, so that resuming a credential never brings its old description back for a moment.
         next.set_state(state)
     }
@@ -145,6 +150,35 @@ impl CredentialTable {
         }
     }
 
+    /// Puts accounts into a shard, or into none, with all that they have: takes effect before it returns.
+    pub fn place<'a>(&self, accounts: impl IntoIterator<Item = &'a str>, shard: Option<Shard>) {
+        for name in accounts {
+            self.account(name).place(shard);
+        }
+    }
+
+    /// Returns the shards that accounts stand in.
+    pub fn shards(&self) -> &Shards {
+        &self.shards
+    }
+
+    /// Returns how many credentials stand in each shard, and of how many accounts, by the shard's number.
+    pub fn by_shard(&self) -> Vec<(usize, usize)> {
+        let mut counts = vec![(0, 0); usize::from(self.shards.count())];
+        let mut accounts: HashSet<*const Account> = HashSet::new();
+        for part in &self.parts {
+            let part = part.read().unwrap_or_else(PoisonError::into_inner);
+            for ById(credential) in part.iter() {
+                let shard = credential.shard().map(|shard| usize::from(shard.number()));
+                if let Some(count) = shard.and_then(|shard| counts.get_mut(shard)) {
+                    count.0 += 1;
+                    count.1 += usize::from(accounts.insert(Arc::as_ptr(&credential.account)));
+                }
+            }
+        }
+        counts
+    }
+
     /// Keeps that somebody stepped up for this account at `at_us`, in microseconds since the epoch, and by what.
     pub fn step_up(&self, account: &str, at_us: u64, proof: Proof) {
         self.account(account).stepped.keep(proof, at_us);
@@ -154,9 +188,9 @@ impl CredentialTable {
     /// the epoch.
     pub fn used_since(&self, since_us: u64) -> Vec<(Box<str>, u64)> {
         let mut found = Vec::new();
-        for shard in &self.shards {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            for ById(credential) in shard.iter() {
+        for part in &self.parts {
+            let part = part.read().unwrap_or_else(PoisonError::into_inner);
+            for ById(credential) in part.iter() {
                 let used_us = credential.live.used_us.load(Ordering::Relaxed);
                 if used_us > 0 && used_us >= since_us {
                     found.push((credential.key_id.clone(), used_us));
@@ -169,9 +203,9 @@ impl CredentialTable {
     /// Returns those that were used last, at most so many, from the last.
     pub fn recent(&self, most: usize) -> Vec<Arc<Credential>> {
         let mut newest = BinaryHeap::new();
-        for shard in &self.shards {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            for ById(credential) in shard.iter() {
+        for part in &self.parts {
+            let part = part.read().unwrap_or_else(PoisonError::into_inner);
+            for ById(credential) in part.iter() {
                 let used_us = credential.live.used_us.load(Ordering::Relaxed);
                 let oldest = newest.peek().map_or(0, |Reverse((us, _))| *us);
                 if used_us == 0 || newest.len() >= most && used_us <= oldest {
@@ -202,9 +236,9 @@ impl CredentialTable {
 
     /// Returns how many credentials there are.
     pub fn len(&self) -> usize {
-        self.shards
+        self.parts
             .iter()
-            .map(|shard| shard.read().unwrap_or_else(PoisonError::into_inner).len())
+            .map(|part| part.read().unwrap_or_else(PoisonError::into_inner).len())
             .sum()
     }
 
@@ -213,31 +247,28 @@ impl CredentialTable {
         self.len() == 0
     }
 
-    /// Forgets some claims of idle credentials that have passed their deadline at `now_us`, and
+    /// Forgets some claims of a shard's idle credentials that have passed their deadline at `now_us`, and
     /// returns how many: a credential that is used forgets its own, one that is not would keep room
     /// from all others.
-    pub(crate) fn reclaim(&self, now_us: u64, room: &ReplayRoom) -> usize {
-        let vain_us = self.reclaim_vain_us.load(Ordering::Relaxed);
-        if now_us.abs_diff(vain_us) < RECLAIM_PAUSE_US {
+    pub(crate) fn reclaim(&self, shard: Option<Shard>, now_us: u64, room: &ReplayRoom) -> usize {
+        let search = room.search(shard);
+        if now_us.abs_diff(search.vain_us.load(Ordering::Relaxed)) < RECLAIM_PAUSE_US {
             return 0;
         }
-        for _ in 0..SHARDS {
-            let next = self.reclaim_next.fetch_add(1, Ordering::Relaxed) % SHARDS;
-            // INVARIANT: the index is below SHARDS, which is the length.
-            let shard = self.shards[next]
+        for _ in 0..PARTS {
+            let next = search.next.fetch_add(1, Ordering::Relaxed) % PARTS;
+            // INVARIANT: the index is below PARTS, which is the length.
+            let part = self.parts[next]
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
-            let forgotten = shard.iter().fold(0, |forgotten, credential| {
-                forgotten
-                    + credential
-                        .0
-                        .forget_claims(now_us, RECLAIM_MOST - forgotten, room)
+            let forgotten = part.iter().fold(0, |forgotten, ById(one)| {
+                forgotten + one.forget_claims(shard, now_us, RECLAIM_MOST - forgotten, room)
             });
             if forgotten > 0 {
                 return forgotten;
             }
         }
-        self.reclaim_vain_us.store(now_us, Ordering::Relaxed);
+        search.vain_us.store(now_us, Ordering::Relaxed);
         0
     }
 
@@ -246,22 +277,18 @@ impl CredentialTable {
         if let Some(known) = accounts.get(name) {
             return Arc::clone(known);
         }
-        let account = Arc::new(Account {
-            name: name.into(),
-            held: AtomicBool::new(false),
-            stepped: LastProof::default(),
-        });
+        let account = Arc::new(Account::new(name, &self.shards));
         accounts.insert(name.into(), Arc::clone(&account));
         account
     }
 
-    fn shard(&self, key_id: &str) -> &Shard {
+    fn part(&self, key_id: &str) -> &Part {
         // The last bytes are enough: ids are random, and made by the operator, not by clients.
         let tail = key_id.bytes().rev().take(8);
         let number = tail.fold(0_u64, |number, byte| number << 8 | u64::from(byte));
         let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // INVARIANT: the index is below SHARDS, which is the length.
-        &self.shards[(mixed >> 32) as usize % SHARDS]
+        // INVARIANT: the index is below PARTS, which is the length.
+        &self.parts[(mixed >> 32) as usize % PARTS]
     }
 }
 

@@ -10,6 +10,7 @@ use crate::operation::{Operation, Scopes};
 use crate::refusal::Code;
 use crate::replay::{ReplayRoom, Use};
 use crate::session::{Coverage, Demands};
+use crate::shard::{ShardState, Shards};
 use crate::sign::{
     Algorithm, Claim, Encoding, HmacForm, Nonce, SignatureEncodings, Signed, Stamp, Verified,
     VerifyingKey,
@@ -29,6 +30,7 @@ pub(crate) fn credential(key_id: &str, account: &str) -> NewCredential {
         state: State::Active,
         held: None,
         standing: None,
+        shard: None,
     }
 }
 
@@ -215,10 +217,10 @@ fn idle_credentials_give_back_the_room_of_what_has_passed() {
     for n in 0..4 {
         assert!(idle.claim(&signed(n), Use::Read, 1000, &room).is_ok());
     }
-    assert_eq!(table.reclaim(2000, &room), 0);
+    assert_eq!(table.reclaim(None, 2000, &room), 0);
     // In vain just now: nobody looks again so soon.
-    assert_eq!(table.reclaim(2001, &room), 0);
-    assert_eq!(table.reclaim(1_000_000, &room), 4);
+    assert_eq!(table.reclaim(None, 2001, &room), 0);
+    assert_eq!(table.reclaim(None, 1_000_000, &room), 4);
     assert_eq!(room.taken(), 0);
 }
 
@@ -349,4 +351,91 @@ fn operations_need_the_scope_that_the_table_says() {
         .filter(|o| o.scope().is_none())
         .collect();
     assert_eq!(unscoped, [Operation::MarketRead, Operation::SessionLogon]);
+}
+
+/// A table of three shards, with k1 of alice in the first and k2 of bob in the second.
+fn sharded() -> CredentialTable {
+    let table = CredentialTable::in_shards(Shards::new(3));
+    for (number, (key_id, account)) in (0..).zip([("k1", "alice"), ("k2", "bob")]) {
+        let shard = table.shards().shard(number);
+        let new = NewCredential {
+            shard,
+            ..credential(key_id, account)
+        };
+        table.put(new).unwrap();
+    }
+    table
+}
+
+#[test]
+fn whoever_holds_a_credential_sees_its_account_move_to_another_shard_at_once() {
+    let table = sharded();
+    let held = table.get("k1").unwrap();
+    assert_eq!(table.by_shard(), [(1, 1), (1, 1), (0, 0)]);
+    table.place(["alice"], table.shards().shard(2));
+    assert_eq!(held.shard(), table.shards().shard(2));
+    assert_eq!(table.by_shard(), [(0, 0), (1, 1), (1, 1)]);
+    table.place(["alice"], None);
+    assert_eq!(
+        (held.shard(), held.shard_state()),
+        (None, ShardState::Serving)
+    );
+}
+
+#[test]
+fn nobody_in_an_isolated_shard_is_good_for_anything_and_everybody_else_is() {
+    let table = sharded();
+    let (held, other) = (table.get("k1").unwrap(), table.get("k2").unwrap());
+    let first = table.shards().shard(0).unwrap();
+    table.shards().set(first, ShardState::Isolated);
+    assert_eq!(
+        (held.state(), other.state()),
+        (State::Suspended, State::Active)
+    );
+    // What is out of use for ever is so in whatever shard.
+    table.set_state("k1", State::Deactivated).unwrap();
+    assert_eq!(held.state(), State::Deactivated);
+    table.shards().set(first, ShardState::Serving);
+    assert_eq!(
+        (held.state(), other.state()),
+        (State::Deactivated, State::Active)
+    );
+}
+
+#[test]
+fn a_shard_that_fills_its_replay_room_takes_none_of_another_s() {
+    let (table, room) = (sharded(), ReplayRoom::in_shards(100, 16, 3));
+    let (flooding, other) = (table.get("k1").unwrap(), table.get("k2").unwrap());
+    let claim = |who: &Credential, n| who.claim(&signed(n), Use::Spend, 1000, &room).is_ok();
+    let passed = (0..50).filter(|n| claim(&flooding, *n)).count();
+    assert_eq!((passed, room.taken()), (4, 4));
+    assert!((100..104).all(|n| claim(&other, n)));
+    assert!(!claim(&other, 104));
+}
+
+#[test]
+fn what_an_account_used_moves_along_with_it() {
+    let (table, room) = (sharded(), ReplayRoom::in_shards(100, 16, 3));
+    let [first, _, third] = [0, 1, 2].map(|number| table.shards().shard(number));
+    let held = table.get("k1").unwrap();
+    assert!(held.claim(&signed(1), Use::Spend, 1000, &room).is_ok());
+    assert!(held.claim(&signed(2), Use::Spend, 1000, &room).is_ok());
+    table.place(["alice"], third);
+    let again = held.claim(&signed(1), Use::Spend, 1000, &room);
+    assert_eq!(again.unwrap_err().code, Code::ReplaySeen);
+    assert_eq!((room.taken_by(first).0, room.taken_by(third).0), (0, 2));
+    // What has passed is given back where it stands now.
+    assert_eq!(table.reclaim(first, 1_000_000, &room), 0);
+    assert_eq!(table.reclaim(third, 1_000_000, &room), 2);
+    assert_eq!(room.taken(), 0);
+}
+
+#[test]
+fn a_shard_in_which_nothing_has_passed_keeps_no_other_from_looking() {
+    let (table, room) = (sharded(), ReplayRoom::in_shards(100, 16, 3));
+    let shards = [0, 1].map(|number| table.shards().shard(number));
+    let other = table.get("k2").unwrap();
+    assert!(other.claim(&signed(1), Use::Spend, 1000, &room).is_ok());
+    assert_eq!(table.reclaim(shards[0], 1_000_000, &room), 0);
+    assert_eq!(table.reclaim(shards[1], 1_000_000, &room), 1);
 }

@@ -282,10 +282,13 @@ impl<'c, 'm> Passage<'c, 'm> {
         else {
             return Ok(None);
         };
-        let room = &self.core.room;
+        let Core {
+            credentials, room, ..
+        } = self.core;
         let mut fresh = who.claim(signed, purpose, self.now_us, room);
         let full = matches!(&fresh, Err(refusal) if refusal.code == Code::ReplayFull);
-        if full && room.is_full() && self.core.credentials.reclaim(self.now_us, room) > 0 {
+        let shard = who.shard();
+        if full && room.is_full(shard) && credentials.reclaim(shard, self.now_us, room) > 0 {
             fresh = who.claim(signed, purpose, self.now_us, room);
         }
         fresh.map(Some)

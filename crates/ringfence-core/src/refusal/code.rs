@@ -183,6 +183,10 @@ codes! {
         "No venue key is there to sign for this account; ask the operator to put one into the vault.";
     StoreStale "store_stale" Gateway AUTHORITY,
         "The gateway cannot reach its store, so nothing that changes state is accepted; tell the operator.";
+    ShardDraining "shard_draining" Gateway AUTHORITY,
+        "This account's part of the gateway takes no new orders now; cancel, read, and try again later.";
+    ShardIsolated "shard_isolated" Client AUTHORITY,
+        "This account's part of the gateway is closed for its protection; ask the operator.";
     BudgetExceeded "budget_exceeded" Client BUDGET,
         "The budget for this window is used up; wait as Retry-After says.";
     BudgetFull "budget_full" Gateway BUDGET,

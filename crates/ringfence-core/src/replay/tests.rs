@@ -121,6 +121,7 @@ fn a_clock_that_leaps_forward_and_back_shuts_nobody_out() {
             let mut fresh = ReplayMemory {
                 claims: memory.claims.clone(),
                 floor_us: memory.floor_us,
+                ..ReplayMemory::default()
             };
             let claim = fresh.claim(&signed(9, 3, 1), Use::Spend, now_us, &room);
             assert!(claim.is_ok(), "history {index} at {now_us}");
@@ -207,7 +208,7 @@ fn all_credentials_together_keep_no_more_than_the_total() {
         })
         .count();
     assert_eq!((admitted, room.taken()), (3, 3));
-    assert!(room.is_full());
+    assert!(room.is_full(None));
     assert_eq!(memories[0].forget(16, usize::MAX, &room), 2);
     assert_eq!(room.taken(), 1);
 }

@@ -61,6 +61,7 @@ pub(crate) fn credential(key_id: String) -> NewCredential {
         state: State::Active,
         held: None,
         standing: None,
+        shard: None,
     }
 }
 

@@ -10,6 +10,7 @@ use ringfence_core::credential::{NewCredential, State};
 use ringfence_core::operation::Scopes;
 use ringfence_core::principal::{Above, Kind, Standing};
 use ringfence_core::session::{Coverage, Demands, Thumbprint};
+use ringfence_core::shard::Shards;
 use ringfence_core::sign::{Algorithm, ShardKey, VerifyingKey};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -41,6 +42,9 @@ pub struct CredentialRecord {
     /// What its account is and stands under; none: an account by itself.
     #[serde(default)]
     standing: Option<StandingRecord>,
+    /// The shard that its account stands in; none: in none.
+    #[serde(default)]
+    shard: Option<u16>,
 }
 
 /// Where in a shard's tree of keys a secret stands.
@@ -54,11 +58,11 @@ struct DerivedRecord {
     generation: u32,
 }
 
-/// Shards' keys, from which secrets are derived.
+/// ShardKeys' keys, from which secrets are derived.
 #[derive(Debug, Default)]
-pub struct Shards(HashMap<u32, Arc<ShardKey>>);
+pub struct ShardKeys(HashMap<u32, Arc<ShardKey>>);
 
-impl Shards {
+impl ShardKeys {
     /// Parses a JSON object of base64 by the shard's number.
     ///
     /// # Errors
@@ -144,6 +148,10 @@ impl DemandsRecord {
     }
 }
 
+pub(crate) fn no_shard(number: u16) -> String {
+    format!("there is no shard {number}: see `shards.count`")
+}
+
 /// Reads 64 hexadecimal digits.
 fn thumbprint(text: &str) -> Option<Thumbprint> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
@@ -169,13 +177,13 @@ impl CredentialRecord {
         serde_json::from_slice(json).map_err(|e| GateError::config("credentials", e))
     }
 
-    /// Checks one record, whose secret may be derived from one of `shards`.
+    /// Checks one record, whose secret may be derived by one of `keys`, and whose account may stand in one of `shards`.
     ///
     /// # Errors
     ///
     /// [`GateError::Credential`] with what is wrong.
-    pub fn check(self, shards: &Shards) -> Result<NewCredential, GateError> {
-        let key = self.key(shards);
+    pub fn check(self, keys: &ShardKeys, shards: &Shards) -> Result<NewCredential, GateError> {
+        let key = self.key(keys);
         let key_id = self.key_id;
         let wrong = |what: &dyn std::fmt::Display| GateError::Credential {
             key_id: key_id.clone(),
@@ -196,7 +204,9 @@ impl CredentialRecord {
         let standing = self.standing.map(StandingRecord::check).transpose();
         let standing =
             standing.map_err(|text| wrong(&format!("{text:?} is no kind of principal")))?;
+        let shard = |number| shards.shard(number).ok_or_else(|| wrong(&no_shard(number)));
         Ok(NewCredential {
+            shard: self.shard.map(shard).transpose()?,
             account: self.account.into(),
             key,
             scopes,
@@ -211,12 +221,12 @@ impl CredentialRecord {
     }
 
     /// Returns what verifies its signatures; what is wrong, in words.
-    fn key(&self, shards: &Shards) -> Result<VerifyingKey, String> {
+    fn key(&self, keys: &ShardKeys) -> Result<VerifyingKey, String> {
         let algorithm = Algorithm::parse(&self.algorithm).ok_or("unknown algorithm")?;
         let material = match (&self.material, &self.derived) {
             (Some(text), None) => STANDARD.decode(text.as_bytes()),
             (None, Some(derived)) if algorithm == Algorithm::HmacSha256 => {
-                return shards.key(self, derived);
+                return keys.key(self, derived);
             }
             (None, _) | (Some(_), Some(_)) => {
                 return Err("needs material or a place, not both".into());
@@ -248,13 +258,14 @@ mod tests {
 
     #[test]
     fn what_is_no_secret_is_refused_with_what_is_wrong() {
-        let shards = Shards::parse(format!(r#"{{"0":"{}"}}"#, STANDARD.encode([7; 64])).as_bytes());
+        let shards =
+            ShardKeys::parse(format!(r#"{{"0":"{}"}}"#, STANDARD.encode([7; 64])).as_bytes());
         let shards = shards.unwrap();
         let (material, place) = (
             "A".repeat(24),
             serde_json::json!({"shard": 0, "generation": 1}),
         );
-        let check = |more: serde_json::Value| match record(&more).check(&shards) {
+        let check = |more: serde_json::Value| match record(&more).check(&shards, &Shards::new(2)) {
             Ok(_) => String::new(),
             Err(error) => error.to_string(),
         };
@@ -264,6 +275,7 @@ mod tests {
             serde_json::json!({"derived": place, "algorithm": "ed25519"}),
             serde_json::json!({"derived": {"shard": 1, "generation": 1}}),
             serde_json::json!({"derived": {"shard": 0, "generation": 1_u32 << 31}}),
+            serde_json::json!({"derived": place, "shard": 2}),
         ];
         let said = wrong.map(check);
         for (found, expected) in said.iter().zip([
@@ -272,6 +284,7 @@ mod tests {
             "not both",
             "nobody has the key of shard 1",
             "below 2^31",
+            "no shard 2",
         ]) {
             assert!(found.contains(expected), "{found}");
         }
@@ -282,7 +295,7 @@ mod tests {
     #[test]
     fn a_shard_s_key_that_is_none_is_refused_and_not_repeated() {
         for text in [r#"{"0":"AAAA"}"#, r#"{"0":"%"}"#, r#"{"x":""}"#] {
-            let error = Shards::parse(text.as_bytes()).unwrap_err().to_string();
+            let error = ShardKeys::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(!error.contains("AAAA"), "{error}");
         }
     }

@@ -104,6 +104,7 @@ fn entry(address: Address, message: &str, state_changing: bool) -> Vec<u8> {
         path: "/api/v3/order",
         proof: None,
         route: None,
+        shard: None,
         state_changing,
         status: None,
         time_us: clock(),

@@ -238,6 +238,7 @@ pub(crate) fn core(key_id: &str, key: VerifyingKey, freshness: Mode) -> Core {
         state: State::Active,
         held: None,
         standing: None,
+        shard: None,
     };
     core.credentials.put(credential).unwrap();
     core

@@ -222,6 +222,8 @@ fn subjects(kinds: Subjects, call: &Call) -> Vec<(String, Cost)> {
             Subject::Global
             | Subject::Network
             | Subject::Organisation
+            | Subject::Shard
+            | Subject::Stranger
             | Subject::Symbol
             | Subject::Upstream
             | Subject::Venue => {}
