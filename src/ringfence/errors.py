@@ -331,7 +331,11 @@ class SealError(GatewayError):
 
 
 class ShardError(GatewayError):
-    """A secret that stands in another shard than the one that this gateway has."""
+    """A shard that this gateway does not have.
+
+    Codes: `shards_off` (it has none), `shard_unknown` (not this one), and `shard_other`: a secret
+    that stands in another one than this gateway's.
+    """
 
     code = "shard_other"
     hint = "ask the gateway that has the master key, or the one that has that shard"

@@ -57,6 +57,7 @@ BODIES: dict[str, dict[str, Any]] = {
     # An address that nobody in these tests comes from.
     "POST /bans": {"target": "192.0.2.1", "seconds": 60, "reach": "all"},
     "POST /bans/lift": {"target": "192.0.2.1"},
+    "POST /shards/move": {"principal": "{there}", "shard": 2},
     "POST /holds": {"name": "{fresh}", "since": None, "until": None},
     "POST /vault": {"name": "{fresh}", "key_id": "at-{fresh}", "dialect": "binance"}
     | {"secret": secrets.token_urlsafe(32), "passphrase": None},
@@ -109,7 +110,9 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder: Path = tmp_path_factory.mktemp("openapi")
     state = folder / "state"
     ringfence("init", "--egress", "--listen", "127.0.0.1:0", "--upstream", NEVER, str(state))
-    with running(folder / "gateway.log", "serve", "-c", str(state / "ringfence.yaml")):
+    config = state / "ringfence.yaml"
+    config.write_text(config.read_text() + "\nshards: {count: 4}\n")
+    with running(folder / "gateway.log", "serve", "-c", str(config)):
         transport = httpx.HTTPTransport(uds=str(state / "admin.sock"))
         with httpx.Client(transport=transport, base_url="http://ringfence") as client:
             yield client
@@ -131,7 +134,12 @@ class Asking:
     def __init__(self, admin: httpx.Client, label: str) -> None:
         """Make a principal and a key for the endpoint to be about, and do what comes before."""
         self.admin, self.label, self.answered = admin, label, set[int]()
-        self.there = {"name": f"name-{next(self.numbers)}", "month": "2026-11", "link": "00"}
+        self.there = {
+            "name": f"name-{next(self.numbers)}",
+            "month": "2026-11",
+            "link": "00",
+            "shard": "1",
+        }
         self.do("POST /principals", {"name": self.there["name"]})
         made = self.do("POST /keys", {"account": self.there["name"], **MAY})
         self.there["key_id"] = made["key_id"]

@@ -9,7 +9,14 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import delete
 
-from ringfence.api import AddressService, KeyService, NewKey, NewPrincipal, PrincipalService
+from ringfence.api import (
+    AddressService,
+    KeyService,
+    NewKey,
+    NewPrincipal,
+    PrincipalService,
+    ShardService,
+)
 from ringfence.api.following import Following, FollowRules
 from ringfence.api.keys import Successor
 from ringfence.api.newkey import make
@@ -20,11 +27,13 @@ from ringfence.identity.address import NewAddress
 from ringfence.identity.database import Database
 from ringfence.identity.derivation import Places
 from ringfence.identity.feed import Feed
+from ringfence.identity.placement import ShardRules, hashed
 from ringfence.identity.schema import CHANGE
 from tests.lost import lost
 from tests.unit.conftest import Place
 
 MASTER = bytes(32)
+SHARDS = ShardRules(8)
 HOME = ["127.0.0.0/8"]
 
 
@@ -36,6 +45,8 @@ class Told:
         self.puts: list[str] = []
         self.held: dict[str, bool] = {}
         self.addresses: dict[str, list[dict[str, Any]]] = {}
+        self.places: dict[str, int | None] = {}
+        self.shards: dict[int, str] = {}
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.renewed: list[tuple[int, int | None]] = []
         self.refuses = ""
@@ -61,6 +72,14 @@ class Told:
 
     def hold_accounts(self, accounts: list[str], held: bool) -> int:
         self.held |= dict.fromkeys(accounts, held)
+        return 1
+
+    def place(self, accounts: dict[str, int | None]) -> int:
+        self.places |= accounts
+        return 1
+
+    def set_shard(self, shard: int, state: str) -> int:
+        self.shards[shard] = state
         return 1
 
     def put_addresses(self, addresses: dict[str, list[dict[str, Any]]]) -> None:
@@ -92,14 +111,15 @@ class Node:
     ) -> None:
         self.engine = Told()
         known = cast("Engine", self.engine) if engine else None
-        self.store = Store(place)
+        self.store = Store(place, SHARDS)
         self.keys = KeyService(self.store, MasterKey(MASTER, Places(place)), known)
         record = known.event if known else None
         self.addresses = AddressService(self.keys.addresses, record, known, 60, own=self.keys.own)
         self.principals = PrincipalService(self.keys)
+        self.shards = ShardService(self.keys)
         self.now_s = 1000.0
         self.said: list[str] = []
-        kept = Store(Database(place, 0.5))
+        kept = Store(Database(place, 0.5), SHARDS)
         self.following = Following(
             Feed(kept),
             kept,
@@ -207,6 +227,28 @@ def test_withdrawal_addresses_come_and_go_on_both(node: Nodes) -> None:
     a.addresses.remove(name, "", "ann")
     assert b.follow() == ["address.removed"]
     assert b.engine.addresses == {"desk": []}
+
+
+def test_what_is_done_with_shards_at_one_is_in_force_at_the_other(node: Nodes) -> None:
+    a, b, command = node(), node(), node(engine=False)
+    a.principals.create(NewPrincipal("firm", "organisation"), "ann")
+    a.principals.create(NewPrincipal("desk", "account", "firm"), "ann")
+    name = a.key()
+    b.follow()
+    home = hashed("firm", 8)
+    assert b.engine.known[name]["shard"] == home
+    a.shards.move("firm", (home + 1) % 8, "", "ann")
+    assert b.follow() == ["shard.moved"]
+    assert b.engine.places == {"firm": (home + 1) % 8, "desk": (home + 1) % 8}
+    assert b.engine.puts == [name]
+    command.shards.step(5, "isolate", "stolen", "ann")
+    a.shards.move("firm", None, "", "ann")
+    assert b.follow() == ["shard.state", "shard.moved"]
+    assert (b.engine.shards, b.engine.places["desk"]) == ({5: "isolated"}, home)
+    assert a.follow() == ["shard.state"]
+    a.shards.step(5, "resume", "", "ann")
+    b.follow()
+    assert b.engine.shards == {5: "serving"}
 
 
 def test_a_command_beside_running_gateways_is_followed_too(node: Nodes) -> None:

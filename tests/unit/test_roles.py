@@ -54,6 +54,11 @@ POST /addresses/{address_id}/remove x     x     x        .       .
 GET /bans                         x     x     x        x       x
 POST /bans                        x     x     x        .       .
 POST /bans/lift                   x     x     x        .       .
+GET /shards                       x     x     x        x       x
+POST /shards/move                 x     x     .        .       .
+POST /shards/{shard}/drain        x     x     x        .       .
+POST /shards/{shard}/isolate      x     x     x        .       .
+POST /shards/{shard}/resume       x     x     .        .       .
 GET /vault                        x     x     x        x       x
 POST /vault                       x     x     .        .       .
 POST /vault/{name}/remove         x     x     x        .       .

@@ -16,6 +16,7 @@ from ringfence.api.newkey import NewKey
 from ringfence.api.operators import Operators, ensure_owner
 from ringfence.api.policies import PolicyService
 from ringfence.api.principals import NewPrincipal, PrincipalService
+from ringfence.api.shards import AskedShards, ShardBook, ShardService
 from ringfence.api.stepup import StepUps
 from ringfence.api.vault import AskedVault, NewVenueKey, Vaults, VaultService
 from ringfence.api.volumes import AskedVolumes, Volumes, VolumeService
@@ -28,6 +29,7 @@ __all__ = [
     "Asked",
     "AskedAddresses",
     "AskedFactors",
+    "AskedShards",
     "AskedVault",
     "AskedVolumes",
     "Client",
@@ -43,6 +45,8 @@ __all__ = [
     "Operators",
     "PolicyService",
     "PrincipalService",
+    "ShardBook",
+    "ShardService",
     "StepUps",
     "Successor",
     "VaultService",

@@ -16,6 +16,7 @@ from ringfence.errors import EngineError, GatewayError
 from ringfence.identity.address import Addresses
 from ringfence.identity.records import engine_records_of
 from ringfence.identity.secret import RootKey
+from ringfence.identity.shards import SERVING
 from ringfence.identity.store import Store
 from ringfence.identity.tree import Tree
 
@@ -29,13 +30,16 @@ AT_ONCE = 500
 class Touched:
     """Names of what has changed: credentials, principals, accounts whose addresses have.
 
-    `moved` are principals that stand elsewhere, and all below them.
+    `moved` are principals that stand elsewhere, and all below them; `placed` those that were moved
+    to another shard, and `shards` are shards that stand otherwise.
     """
 
     credentials: Sequence[str] = ()
     principals: Sequence[str] = ()
     moved: Sequence[str] = ()
     accounts: Sequence[str] = ()
+    placed: Sequence[str] = ()
+    shards: Sequence[int] = ()
 
 
 class Applying:
@@ -66,6 +70,22 @@ class Applying:
                 self._engine.put_addresses(for_engine(self._addresses, account))
             except GatewayError as e:
                 problems.append(f"the addresses of {account}: {e}")
+        return problems + self._put_shards(touched)
+
+    def _put_shards(self, touched: Touched) -> list[str]:
+        """Have the engine know where principals stand, and how shards do, that it has."""
+        shards, problems = self._store.shards, []
+        if not shards.rules.on:
+            return []
+        states = shards.states()
+        try:
+            for name in once(touched.placed):
+                self._engine.place(shards.below(name))
+            for shard in set(touched.shards):
+                if shard < shards.rules.count:
+                    self._engine.set_shard(shard, states.get(shard, SERVING))
+        except EngineError as e:
+            problems.append(f"the shards: {e}")
         return problems
 
     def _put(self, key_ids: Sequence[str]) -> list[str]:

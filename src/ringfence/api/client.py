@@ -145,6 +145,23 @@ class Client(FactorClient):
         gone: dict[str, Any] = self._ask("POST", target, {"why": why})
         return gone
 
+    def shards(self) -> list[dict[str, Any]]:
+        """Return all shards."""
+        found: list[dict[str, Any]] = self._ask("GET", "/shards")
+        return found
+
+    def move_to_shard(self, principal: str, shard: int | None, why: str) -> dict[str, Any]:
+        """Put a principal, and all below it, into a shard."""
+        body = {"principal": principal, "shard": shard, "why": why}
+        done: dict[str, Any] = self._ask("POST", "/shards/move", body)
+        return done
+
+    def step_shard(self, shard: int, asked: str, why: str) -> dict[str, Any]:
+        """Drain, isolate or resume a shard."""
+        target = f"/shards/{shard}/{quote(asked, safe='')}"
+        done: dict[str, Any] = self._ask("POST", target, {"why": why})
+        return done
+
     def bans(self) -> list[dict[str, Any]]:
         """Return the bans in force."""
         found: list[dict[str, Any]] = self._ask("GET", "/bans")

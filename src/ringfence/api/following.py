@@ -20,6 +20,7 @@ from ringfence.api.addresses import AddressService, told_address
 from ringfence.api.applying import Applying, Touched
 from ringfence.api.keys import KeyService
 from ringfence.api.repeating import repeating
+from ringfence.api.shards import told_shard
 from ringfence.api.telling import told_credential, told_principal
 from ringfence.engine import Detail, Engine
 from ringfence.errors import EngineError, GatewayError
@@ -188,11 +189,14 @@ class Following:
     def _touched(self, news: News) -> Touched:
         """Return of what news are."""
         steps = [one for one in news.principals if one.before is not None]
+        states = [one for one in news.shards if one.principal is None]
         return Touched(
             credentials=[one.key_id for one in news.credentials],
             principals=[one.principal for one in steps],
             moved=[one.principal for one in steps if one.what],
             accounts=[self._addresses.account(one.address) for one in news.addresses],
+            placed=[one.principal for one in news.shards if one.principal is not None],
+            shards=[one.shard for one in states if one.shard is not None],
         )
 
     def _told(self, news: News) -> list[Event]:
@@ -203,6 +207,7 @@ class Following:
             *(told_principal(one, tree.one(one.principal)) for one in news.principals),
             *(told_credential(one, credentials[one.key_id]) for one in news.credentials),
             *(told_address(one, self._addresses.one(one.address)) for one in news.addresses),
+            *(told_shard(one) for one in news.shards),
         ]
         return [(name, {**detail, "through": "store"}) for name, detail in events]
 

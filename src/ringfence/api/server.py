@@ -43,12 +43,14 @@ from ringfence.api.routes import passkeys as passkey_routes
 from ringfence.api.routes import policies as policy_routes
 from ringfence.api.routes import principals as principal_routes
 from ringfence.api.routes import seal as seal_routes
+from ringfence.api.routes import shards as shard_routes
 from ringfence.api.routes import status
 from ringfence.api.routes import vault as vault_routes
 from ringfence.api.routes import volumes as volume_routes
 from ringfence.api.routes.answers import Refusal
 from ringfence.api.routes.asking import gate
 from ringfence.api.seal import SealService
+from ringfence.api.shards import ShardService
 from ringfence.api.stepup import StepUps
 from ringfence.api.vault import VaultService
 from ringfence.api.volumes import VolumeService
@@ -167,6 +169,7 @@ def app(
     made.include_router(principal_routes.router(PrincipalService(keys), factors, approvals))
     made.include_router(key_routes.router(keys, approvals))
     made.include_router(address_routes.router(addresses, approvals))
+    made.include_router(shard_routes.router(ShardService(keys)))
     made.include_router(volume_routes.router(volumes))
     made.include_router(factor_routes.router(factors, approvals))
     made.include_router(passkey_routes.router(factors, passkeys))

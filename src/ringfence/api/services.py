@@ -23,6 +23,7 @@ from ringfence.api.policies import PolicyService
 from ringfence.api.principals import PrincipalService
 from ringfence.api.seal import SealService
 from ringfence.api.server import app
+from ringfence.api.shards import ShardService
 from ringfence.api.stepup import StepUps
 from ringfence.api.vault import VaultService
 from ringfence.api.volumes import VolumeService
@@ -117,6 +118,7 @@ class Services:
         PrincipalService(self.keys).record_earlier()
         self.keys.record_earlier()
         self.addresses.record_earlier()
+        ShardService(self.keys).record_earlier()
 
     def application(self, beside: Callable[[], dict[str, Any]]) -> FastAPI:
         """Return the admin API; `beside` tells how those stand who read the ledger."""

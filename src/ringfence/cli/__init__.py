@@ -42,6 +42,7 @@ from ringfence.cli import (
     policy_test,
     principal,
     serve,
+    shard,
     status,
     top,
     unlock,
@@ -113,6 +114,14 @@ exile.command("list")(ban.list_bans)
 exile.command("add")(ban.add)
 exile.command("lift")(ban.lift)
 app.add_typer(exile, name="ban")
+
+cell = typer.Typer(help="Keep who stands in which shard, and close one off.")
+cell.command("list")(shard.list_shards)
+cell.command("move")(shard.move)
+cell.command("drain")(shard.drain)
+cell.command("isolate")(shard.isolate)
+cell.command("resume")(shard.resume)
+app.add_typer(cell, name="shard")
 
 consent = typer.Typer(help="Approve what needs more than one operator.")
 consent.command("list")(approval.list_approvals)

@@ -67,9 +67,10 @@ def service_of(folder: Folder) -> KeyService:
     from ringfence import config
     from ringfence.api import KeyService, ensure_owner
     from ringfence.identity import Store, open_master
+    from ringfence.identity.placement import ShardRules
 
     loaded = config.load(folder.config)
-    store = Store(loaded.store())
+    store = Store(loaded.store(), ShardRules.of(loaded))
     ensure_owner(store.principals, folder.path.stat().st_uid)
     return KeyService(
         store, open_master(folder, loaded.store(), unlock(loaded)), rules=rules_of(loaded)

@@ -15,6 +15,7 @@ from ringfence.cli.ledger_folder import locate
 from ringfence.cli.ledger_query import LedgerArgument, progress, when
 from ringfence.errors import FileError, LedgerError
 from ringfence.ledger.personal import Personal
+from ringfence.ledger.shard import ShardEntries
 
 __all__ = ["export"]
 
@@ -29,6 +30,7 @@ def export(
     start: Annotated[int, typer.Option("--from", min=0, help="The first entry.")] = 0,
     since: Annotated[str | None, typer.Option(help="A time, or how long ago: 30m, 2d.")] = None,
     until: Annotated[str | None, typer.Option(help="A time, or how long ago.")] = None,
+    shard: Annotated[int | None, typer.Option(min=0, help="Of this shard only.")] = None,
 ) -> None:
     """Write entries, one line each (parquet: columns). Every one has its index and leaf hash.
 
@@ -44,6 +46,8 @@ def export(
     personal = Personal(folder)
     with progress(folder, shown=output is not None) as tell:
         batches = chosen(folder, start, bounds, tell or (lambda _: None))
+        if shard is not None:
+            batches = filter(None, map(ShardEntries(shard).of, batches))
         if form == PARQUET:
             parquet(output, batches, personal)
             return

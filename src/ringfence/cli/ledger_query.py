@@ -47,6 +47,7 @@ def query(
         str | None, typer.Option(help="permitted, refused, answered, not_sent or unknown.")
     ] = None,
     code: Annotated[str | None, typer.Option(help="A refusal's code.")] = None,
+    shard: Annotated[int | None, typer.Option(min=0, help="Of this shard.")] = None,
     since: Annotated[str | None, typer.Option(help="A time, or how long ago: 30m, 2d.")] = None,
     until: Annotated[str | None, typer.Option(help="A time, or how long ago.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="The newest so many; not with SQL.")] = 100,
@@ -63,7 +64,8 @@ def query(
     wanted = {
         "account": account, "credential": credential, "address": address, "symbol": symbol,
         "order": order, "message": message, "operation": operation, "outcome": outcome,
-        "code": code, "since": since and when(since), "until": until and when(until),
+        "code": code, "shard": shard, "since": since and when(since),
+        "until": until and when(until),
     }  # fmt: skip
     filters = {name: value for name, value in wanted.items() if value is not None}
     if sql is not None and filters:

@@ -147,12 +147,14 @@ def start(state: Opened, folder: Folder) -> Started:
     from ringfence.identity.bulk import elsewhere, engine_records
     from ringfence.identity.database import Database
     from ringfence.identity.feed import Feed
+    from ringfence.identity.placement import ShardRules
     from ringfence.identity.seal.folder import floor_of
     from ringfence.identity.seal.standing import SEAL, VENUES, Standing
     from ringfence.identity.subtree import SubtreeKey
 
     loaded, master = state.loaded, state.master
-    store = Store(loaded.store())
+    rules = ShardRules.of(loaded)
+    store = Store(loaded.store(), rules)
     ensure_owner(store.principals, folder.path.stat().st_uid)
     vault = None if (path := loaded.vault()) is None else Vault(path, master, floor_of(folder))
     signing = {} if vault is None else vault.read()
@@ -172,10 +174,11 @@ def start(state: Opened, folder: Folder) -> Started:
         # Into the engine alone: no digest of the configuration has them.
         secret = master.derived(CLUSTER, CLUSTER_BYTES).hex()
         content["cluster"]["server"] = cluster.server() | {"secret": secret}
-    engine = Engine(configuration.encoded(content))
     # Begins before the engine is filled: what changes meanwhile is taken twice rather than never.
-    source = Store(Database(loaded.store(), PATIENCE_S))
+    source = Store(Database(loaded.store(), PATIENCE_S), rules)
     feed = Feed(source)
+    content["shards"]["states"] = store.shards.states()
+    engine = Engine(configuration.encoded(content))
     heard_at = engine.start(
         engine_records(store, master),
         [key.for_engine() for key in signing.values()],

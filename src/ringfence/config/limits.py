@@ -22,10 +22,12 @@ OPERATIONS = Literal[
 ]  # fmt: skip
 SUBJECTS = Literal[
     "account", "address", "credential", "global", "network", "operation", "organisation",
-    "symbol", "upstream", "venue",
+    "shard", "stranger", "symbol", "upstream", "venue",
 ]  # fmt: skip
 BUCKETS = ("bucket", "credits", "decaying")
 """Venues' three names of one law: units that come back steadily."""
+WHO = {"account", "credential", "organisation", "shard", "venue"}
+"""What only a message has that somebody was proved to send."""
 VENUES = {"upstream", "venue"}
 """Whom the venue counts in egress."""
 
@@ -110,6 +112,9 @@ class Limit(Section):
         """Refuse a list that says one word twice, or that a whole needs no part of."""
         if len(set(self.subject)) < len(self.subject):
             raise wrong("names a word twice", "name each once", "subject")
+        if "stranger" in self.subject and (known := WHO & set(self.subject)):
+            hint = f"leave out one of them: who has a key, and so {min(known)}, is no stranger"
+            raise wrong("counts nothing", hint, "subject")
         if "global" in self.subject and len(self.subject) > 1:
             raise wrong("says global and more", "leave out global", "subject")
         return self

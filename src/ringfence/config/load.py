@@ -143,6 +143,9 @@ class Loaded:
         # Nothing that the engine does.
         del content["ledger"]["retention"], content["ledger"]["publish"], content["watch"]
         del content["store"], content["keys"]
+        del content["shards"]["pins"]
+        # One cell is no cell: nothing is counted by it.
+        content["shards"]["count"] = self.config.shards.engine_count()
         del content["withdrawals"]["lock_s"]
         content["admin"] = admin
         if content["cluster"] is not None:

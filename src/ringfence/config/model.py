@@ -25,6 +25,7 @@ from ringfence.config.limits import Budget, Limit
 from ringfence.config.overload import Overload
 from ringfence.config.pages import Pages
 from ringfence.config.section import Count, Milliseconds, Name, Section, wrong
+from ringfence.config.shards import Shards
 from ringfence.config.upstream import Upstream
 
 __all__ = ["CONTROLS", "Config", "Instrument", "Limit", "Listener", "Retention", "wrong"]
@@ -545,6 +546,7 @@ class Config(Section):
     bans: Bans = Bans()
     budget: Budget
     freshness: Freshness = Freshness()
+    shards: Shards = Shards()
     guard: Guard
     ledger: Ledger
     watch: Watch = Watch()
@@ -565,6 +567,15 @@ class Config(Section):
             if self.egress is None and (ours := {"venue", "upstream"} & set(limit.subject)):
                 what = f"has {limit.name}, whose subject is {min(ours)}"
                 raise wrong(what, "that needs the section `egress`", "budget.limits")
+        return self
+
+    @model_validator(mode="after")
+    def has_the_shards_that_it_limits(self) -> Self:
+        """Refuse limits of shards where nobody stands in one."""
+        for limit in self.budget.limits:
+            if self.shards.count == 1 and "shard" in limit.subject:
+                what = f"has {limit.name}, whose subject is shard"
+                raise wrong(what, "that needs a shards.count above 1", "budget.limits")
         return self
 
     @model_validator(mode="after")

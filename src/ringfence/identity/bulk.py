@@ -66,6 +66,9 @@ def texts(store: Store, master: RootKey, held: Iterable[str]) -> Iterator[str]:
     """Yield each credential as JSON."""
     out = frozenset(held)
     parents = store.principals.parents()
+    rules = store.shards.rules
+    moved = store.shards.moved() if rules.on else {}
+    chosen = store.shards.secrets() if rules.on else {}
 
     @cache
     def stand(kind: str, parent: str | None) -> str:
@@ -75,6 +78,15 @@ def texts(store: Store, master: RootKey, held: Iterable[str]) -> Iterator[str]:
             chain.append((parent, kind))
             parent = above
         return json.dumps(standing(chain))
+
+    @cache
+    def above(parent: str | None) -> tuple[str, ...]:
+        return () if parent is None else (parent, *above(parents[parent][1]))
+
+    def placed(account: str, kind: str, parent: str | None) -> str:
+        if not rules.on or kind == "operator":
+            return "null"
+        return str(rules.place((account, *above(parent)), moved, chosen.get(account, 0)))
 
     verifiable = (CREDENTIAL.c.state != "destroyed") & (
         CREDENTIAL.c.public_key.is_not(None) | (CREDENTIAL.c.algorithm == HMAC)
@@ -108,7 +120,8 @@ def texts(store: Store, master: RootKey, held: Iterable[str]) -> Iterator[str]:
             f'{{"key_id":{quoted(key_id)},"account":{quoted(account)},{proof},'
             f'"expires_us":{"null" if expires_us is None else expires_us},'
             f'"held":{"true" if account in out else "false"},'
-            f'"standing":{stand(kind, parent)},{rest(algorithm, *shared)}'
+            f'"standing":{stand(kind, parent)},"shard":{placed(account, kind, parent)},'
+            f"{rest(algorithm, *shared)}"
         )
 
 

@@ -1,8 +1,8 @@
 """What has changed in a store since one looked last, whoever changed it.
 
-Every change of a credential, a principal or a withdrawal address is a row of its own, whose number
-is above all that were there before: writers have the store to themselves, so that a number that is
-seen has none below it that comes later.
+Every change of a credential, a principal, a withdrawal address or a shard is a row of its own,
+whose number is above all that were there before: writers have the store to themselves, so that a
+number that is seen has none below it that comes later.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from ringfence.identity.address.record import AddressChange
 from ringfence.identity.address.schema import ADDRESS_CHANGE
 from ringfence.identity.address.store import change as address_change
 from ringfence.identity.credential import Change
+from ringfence.identity.placement import ShardChange
 from ringfence.identity.principal import PrincipalChange
 from ringfence.identity.rows import change as credential_change
-from ringfence.identity.schema import CHANGE, PRINCIPAL_CHANGE
+from ringfence.identity.schema import CHANGE, PRINCIPAL_CHANGE, SHARD_CHANGE
+from ringfence.identity.shards import change as shard_change
 from ringfence.identity.store import Store
 from ringfence.identity.tree import change as principal_change
 
 __all__ = ["Feed", "Mark", "News"]
 
-SORTS = (CHANGE, PRINCIPAL_CHANGE, ADDRESS_CHANGE)
+SORTS = (CHANGE, PRINCIPAL_CHANGE, ADDRESS_CHANGE, SHARD_CHANGE)
 NEWEST = select(*(select(func.max(table.c.serial)).scalar_subquery() for table in SORTS))
 MOST = 1_000
 """Changes of a sort that are read at once."""
@@ -38,6 +40,7 @@ class Mark(NamedTuple):
     credentials: int
     principals: int
     addresses: int
+    shards: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class News:
     credentials: list[Change]
     principals: list[PrincipalChange]
     addresses: list[AddressChange]
+    shards: list[ShardChange]
     mark: Mark
 
     def without(self, known: Callable[[str, int], bool]) -> News:
@@ -55,6 +59,7 @@ class News:
             [one for one in self.credentials if not known("credentials", one.serial)],
             [one for one in self.principals if not known("principals", one.serial)],
             [one for one in self.addresses if not known("addresses", one.serial)],
+            [one for one in self.shards if not known("shards", one.serial)],
             self.mark,
         )
 
@@ -84,7 +89,7 @@ class Feed:
         return f"{found['serial']}/{found['time_us']}/{found['principal']}/{found['who']}"
 
     def moved(self) -> bool:
-        """Tell whether there are changes behind the mark. One question, to three indexes.
+        """Tell whether there are changes behind the mark. One question, to four indexes.
 
         Raises:
             StoreError: the store cannot be read; or it is older than it was, and stays so: what
@@ -106,11 +111,13 @@ class Feed:
         """
         marks = dict(zip(SORTS, self.mark, strict=True))
         with self._database.transaction() as db:
-            credentials, principals, addresses = (rows(db, *one) for one in marks.items())
+            read = [rows(db, *one) for one in marks.items()]
+        credentials, principals, addresses, shards = read
         found = (
             [credential_change(row) for row in credentials],
             [principal_change(row) for row in principals],
             [address_change(row) for row in addresses],
+            [shard_change(row) for row in shards],
         )
         ends = (sort[-1].serial if sort else 0 for sort in found)
         mark = Mark(*(max(end, was) for end, was in zip(ends, self.mark, strict=True)))

@@ -11,6 +11,7 @@ from ringfence.identity.derivation import places
 from ringfence.identity.rows import credential
 from ringfence.identity.schema import CREDENTIAL
 from ringfence.identity.secret import RootKey
+from ringfence.identity.shards import shards_of
 from ringfence.identity.store import Store
 from ringfence.identity.tree import placed
 
@@ -38,11 +39,14 @@ def engine_records_of(
             ]
             ones = [one for one in ones if one.verifiable]
             derived = places(db, [one.key_id for one in ones if one.derived])
-            stands = {account: placed(db, account) for account in {one.account for one in ones}}
+            accounts = list({one.account for one in ones})
+            stands = {account: placed(db, account) for account in accounts}
+            shards = shards_of(db, store.shards.rules, accounts)
         for one in ones:
             held, standing = stands[one.account]
             place = derived.get(one.key_id)
             if one.derived and not master.reaches(place):
                 continue
-            found.append(one.for_engine(master, held=held, standing=standing, place=place))
+            record = one.for_engine(master, held=held, standing=standing, place=place)
+            found.append(record | {"shard": shards[one.account]})
     return found

@@ -14,7 +14,17 @@ from sqlalchemy import (
     Text,
 )
 
-__all__ = ["CHANGE", "CREDENTIAL", "DERIVATION", "PRINCIPAL", "PRINCIPAL_CHANGE", "TABLES"]
+__all__ = [
+    "CHANGE",
+    "CREDENTIAL",
+    "DERIVATION",
+    "PLACEMENT",
+    "PRINCIPAL",
+    "PRINCIPAL_CHANGE",
+    "SHARD_CHANGE",
+    "SHARD_STATE",
+    "TABLES",
+]
 
 TABLES = MetaData()
 
@@ -113,4 +123,37 @@ DERIVATION = Table(
     Column("key_id", Text, primary_key=True),
     Column("account", Text, nullable=False),
     Column("shard", Integer, nullable=False),
+)
+
+# Whom operators moved to which shard.
+PLACEMENT = Table(
+    "placement",
+    TABLES,
+    Column("principal", Text, ForeignKey("principal.name"), primary_key=True),
+    Column("shard", Integer, nullable=False),
+)
+
+# How shards stand; one that is not here serves.
+SHARD_STATE = Table(
+    "shard_state",
+    TABLES,
+    Column("shard", Integer, primary_key=True, autoincrement=False),
+    Column("state", Text, nullable=False),
+)
+
+SHARD_CHANGE = Table(
+    "shard_change",
+    TABLES,
+    Column("serial", SERIAL, primary_key=True),
+    # Of a move: who, and where to; None: back to where hash and pins say.
+    Column("principal", Text),
+    Column("shard", Integer),
+    # Of a shard: how it stands.
+    Column("state", Text),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("time_us", WHOLE, nullable=False),
+    # Whether the ledger has it: 0 for what was changed while no gateway ran.
+    Column("recorded", Integer, nullable=False),
+    sqlite_autoincrement=True,
 )

@@ -18,8 +18,10 @@ from ringfence.identity import lifecycle
 from ringfence.identity.credential import Change, Credential, iso
 from ringfence.identity.database import Database
 from ringfence.identity.migrations import migrate, open_database
+from ringfence.identity.placement import ShardRules
 from ringfence.identity.rows import change, credential, find, note, place_all, row_of
 from ringfence.identity.schema import CHANGE, CREDENTIAL
+from ringfence.identity.shards import Shards
 from ringfence.identity.tree import Tree
 
 __all__ = ["Store"]
@@ -28,20 +30,21 @@ __all__ = ["Store"]
 class Store:
     """The principals and credentials of one gateway. Any number of processes may hold one.
 
-    `principals` has the tree.
+    `principals` has the tree, `shards` who stands in which.
     """
 
-    def __init__(self, place: Path | str | Database) -> None:
+    def __init__(self, place: Path | str | Database, shards: ShardRules | None = None) -> None:
         """Open the store in a file that `create` has laid, or in a database of PostgreSQL.
 
         An older one is brought to this version's schema; an empty database gets it. A database is
-        taken as it is.
+        taken as it is. `shards`: how many there are, and who is pinned to one; else there are none.
 
         Raises:
             StoreError: there is none, it is of a schema that we do not know, or it cannot be used.
         """
         self._database = place if isinstance(place, Database) else open_database(place)
         self.principals = Tree(self._database)
+        self.shards = Shards(self._database, shards or ShardRules())
 
     @property
     def database(self) -> Database:

@@ -32,7 +32,7 @@ from ringfence.identity.lifecycle import KINDS
 from ringfence.identity.principal import Principal, PrincipalChange, read_principal
 from ringfence.identity.schema import CREDENTIAL, PRINCIPAL, PRINCIPAL_CHANGE
 
-__all__ = ["Tree", "placed", "ready", "standing"]
+__all__ = ["Tree", "below", "chain", "find", "in_use", "placed", "ready", "standing"]
 
 DEPTH = 16
 """Levels that a tree may have."""
@@ -370,10 +370,10 @@ def under(db: Connection, start: Select[tuple[str]]) -> list[str]:
     return list(db.execute(select(found.union(child).c.name)).scalars())
 
 
-def standing(chain: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
+def standing(places: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
     """Return names and kinds, from a principal to the top, as the engine takes them."""
     (_, kind), *above = [
-        (name, "account" if kind == "sub-account" else kind) for name, kind in chain
+        (name, "account" if kind == "sub-account" else kind) for name, kind in places
     ]
     if kind == "account" and not above:
         return None
@@ -382,11 +382,17 @@ def standing(chain: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
 
 def placed(db: Connection, name: str) -> tuple[bool, dict[str, Any] | None]:
     """Return whether a principal is out of use, by itself or by one above it, and its standing."""
-    chain = [find(db, name)]
-    while (parent := chain[-1].parent) is not None:
-        chain.append(find(db, parent))
-    held = any(one.state != "active" for one in chain)
-    return held, standing([(one.name, one.kind) for one in chain])
+    above = chain(db, name)
+    held = any(one.state != "active" for one in above)
+    return held, standing([(one.name, one.kind) for one in above])
+
+
+def chain(db: Connection, name: str) -> list[Principal]:
+    """Return a principal and all above it, up to the top."""
+    found = [find(db, name)]
+    while (parent := found[-1].parent) is not None:
+        found.append(find(db, parent))
+    return found
 
 
 def above_of(db: Connection, start: Principal | None) -> list[str]:

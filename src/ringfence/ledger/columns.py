@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,7 @@ from pyarrow import json as arrow_json
 
 from ringfence.errors import LedgerError
 from ringfence.ledger.personal import Personal
+from ringfence.ledger.shard import shard_of
 
 __all__ = ["NUMBERS", "SCHEMA", "batch", "time_us"]
 
@@ -85,6 +87,7 @@ SCHEMA = pa.schema(
         *(pa.field(name, pa.string()) for name in TEXTS),
         pa.field("status", pa.int64()),
         pa.field("latency_us", pa.int64()),
+        pa.field("shard", pa.int64()),
         pa.field("state_changing", pa.bool_()),
         *(
             pa.field(name, pa.string())
@@ -100,7 +103,7 @@ SCHEMA = pa.schema(
 ENTRY = pa.schema(
     [
         *(pa.field(name, pa.string()) for name in TEXTS),
-        *(pa.field(name, pa.int64()) for name in ("time_us", "status", "latency_us")),
+        *(pa.field(name, pa.int64()) for name in ("time_us", "status", "latency_us", "shard")),
         pa.field("state_changing", pa.bool_()),
         pa.field("order", pa.struct([pa.field(name, pa.string()) for name in ORDER])),
         pa.field("about", pa.struct([pa.field(name, pa.string()) for name in ABOUT])),
@@ -153,7 +156,10 @@ def batch(entries: Sequence[tuple[int, bytes]], personal: Personal | None = None
         columns[f"{name}_number"] = decimals(columns[name])
     ids = [batch_ids(entry) for _, entry in entries]
     columns["order_ids"] = pa.array(ids, pa.list_(pa.string()))
-    columns["detail"] = pa.array([detail(entry) for _, entry in entries], pa.string())
+    events = [event(entry) for _, entry in entries]
+    columns["detail"] = pa.array([detail(one) for one in events], pa.string())
+    about = pa.array([one and shard_of(one) for one in events], pa.int64())
+    columns["shard"] = pc.coalesce(parsed["shard"], pa.chunked_array([about]))
     table = pa.table([columns[field.name] for field in SCHEMA], schema=SCHEMA)
     return table.combine_chunks().to_batches()[0]
 
@@ -164,11 +170,14 @@ def decimals(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(plain, texts, pa.scalar(None, pa.string())).cast(WHOLE)
 
 
-def detail(entry: bytes) -> str | None:
+def event(entry: bytes) -> dict[str, Any] | None:
+    """Return an event, None for another kind."""
+    return json.loads(entry) if MARK in entry else None
+
+
+def detail(event: dict[str, Any] | None) -> str | None:
     """Return the detail of an event as canonical JSON, None for another kind."""
-    if MARK not in entry:
-        return None
-    found = json.loads(entry).get("detail")
+    found = None if event is None else event.get("detail")
     return None if found is None else json.dumps(found, sort_keys=True, separators=(",", ":"))
 
 

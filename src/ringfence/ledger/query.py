@@ -39,6 +39,7 @@ FILTERS = {
     "order": f"message IN (SELECT message FROM entries WHERE ? IN ({', '.join(ORDER_IDS)})"  # noqa: S608  names are ours
     " OR list_contains(order_ids, ?))",
     "outcome": "? IN (outcome, result)",
+    "shard": "(shard = ? OR message IN (SELECT message FROM entries WHERE shard = ?))",
     "since": "time >= ?",
     "symbol": "? IN (symbol, about_symbol)",
     "until": "time < ?",

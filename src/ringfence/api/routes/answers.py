@@ -32,6 +32,9 @@ __all__ = [
     "PrincipalStory",
     "Refusal",
     "Released",
+    "Shard",
+    "ShardMoved",
+    "ShardStep",
     "TotpBegun",
     "VenueKey",
     "VenueKeyPut",
@@ -92,6 +95,47 @@ class BanLifted(BaseModel):
 
     target: str
     effective_us: int
+
+
+class ShardLimit(BaseModel):
+    """How a shard's own limit stands."""
+
+    limit: str
+    used: int
+    remaining: int
+    reset_ms: int
+
+
+class Shard(BaseModel):
+    """A shard; what a running engine counts is null without one."""
+
+    shard: int
+    state: str
+    accounts: int | None
+    credentials: int | None
+    permitted: int | None
+    refused: int | None
+    replay_claims: int | None
+    replay_room: int | None
+    limits: list[ShardLimit] | None
+    pinned: list[str]
+    moved: list[str]
+
+
+class ShardMoved(BaseModel):
+    """Where a principal stands now; `effective_us`: how long the engine took, null without one."""
+
+    principal: str
+    shard: int
+    effective_us: int | None
+
+
+class ShardStep(BaseModel):
+    """How a shard stands now."""
+
+    shard: int
+    state: str
+    effective_us: int | None
 
 
 class Key(BaseModel):

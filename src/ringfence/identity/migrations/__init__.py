@@ -11,7 +11,7 @@ from ringfence.identity.database import Database
 
 __all__ = ["HEAD", "migrate", "open_database", "version"]
 
-HEAD = 7
+HEAD = 8
 """The schema that this Ringfence reads. A migration's revision is its schema's number."""
 KNOWN = range(HEAD + 1)
 
