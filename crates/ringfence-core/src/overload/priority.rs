@@ -22,8 +22,8 @@ pub enum Priority {
 pub struct Place {
     /// More urgent ones go first.
     pub priority: Priority,
-    /// Lanes of one class take turns, however much waits in one of them. Those who share a fate share a lane: with
-    /// shards it is the credential's shard, and without them everybody is in lane 0.
+    /// Lanes of one class take turns, however much waits in one of them. Those who share a fate share a lane: each
+    /// shard has one, and whoever stands in none is in lane 0.
     pub lane: u16,
 }
 

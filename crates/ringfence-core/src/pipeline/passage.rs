@@ -112,7 +112,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             cost: self.message.cost,
             place: Place {
                 priority: Priority::of(self.message.operation, self.message.orders),
-                lane: 0,
+                lane: self.lane(),
             },
             charged_ms: matches!(budget, Proof::Held(_)).then_some(self.now_us / 1000),
             bounds: self.message.bounds(),
@@ -126,6 +126,12 @@ impl<'c, 'm> Passage<'c, 'm> {
                 _sequence: sequence,
             },
         })
+    }
+
+    /// Returns the lane that it waits in: its shard's own, or the one of all who stand in none.
+    fn lane(&self) -> u16 {
+        let shard = self.credential.as_ref().and_then(|who| who.shard());
+        shard.map_or(0, |shard| shard.number().saturating_add(1))
     }
 
     /// Runs one control in its mode and notes what it saw.

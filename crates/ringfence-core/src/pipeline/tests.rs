@@ -26,6 +26,7 @@ use crate::placed::{OrderIds, PlacedOrders};
 use crate::refusal::{Code, Refusal};
 use crate::replay::ReplayRoom;
 use crate::session::{Coverage, Session, Thumbprint};
+use crate::shard::Shards;
 use crate::sign::{Algorithm, Claim, Encoding, HmacForm, SignatureEncodings, Stamp, VerifyingKey};
 
 mod amendment;
@@ -440,4 +441,24 @@ fn claims_of_idle_credentials_make_room_once_they_have_passed() {
     let later_us = NOW_US + WINDOW.default_us + 1;
     assert!(by_k2(later_us).send(&core, later_us).outcome.is_ok());
     assert_eq!(core.room.taken(), 1);
+}
+
+#[test]
+fn what_a_shard_sends_waits_in_a_lane_of_its_own() {
+    let core = Core {
+        credentials: CredentialTable::in_shards(Shards::new(3)),
+        ..core()
+    };
+    core.credentials.put(credential("k1", "alice")).unwrap();
+    let lane = |payload| {
+        let permit = order(payload).send(&core, NOW_US).outcome.unwrap();
+        permit.place().lane
+    };
+    assert_eq!(lane("a"), 0);
+    let lanes = [0, 2].map(|number| {
+        let shard = core.credentials.shards().shard(number);
+        core.credentials.place(["alice"], shard);
+        lane(["b", "c"][usize::from(number > 0)])
+    });
+    assert_eq!(lanes, [1, 3]);
 }
