@@ -25,6 +25,7 @@ from bench.plot import plot
 from bench.policy import policy
 from bench.scenarios import Closed, latency
 from bench.server import BenchError
+from bench.shards import shards
 from bench.special import flood, forged, many_credentials, threads
 from bench.stage import Pace, Stage, standing
 from bench.streams import streams
@@ -61,6 +62,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "credentials": ("10 and 100,000 credentials", many_credentials),
     "limits": ("what passes of a client that asks for more than its quota", accuracy),
     "limits-cost": ("what a limit costs that is never reached", cost),
+    "shards": ("orders of one shard while another asks for ten times its budget", shards),
     "threads": ("CPU time with one and two engine threads", threads),
     "streams": ("messages over WebSocket in a second, from the venue and to it", streams),
     "idle": ("20,000 idle WebSockets, and the memory of each", idle),

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Setting:
     """A folder with another build of the package."""
     limits: Sequence[Mapping[str, Any]] | None = None
     """In the place of the profile's, as they are, and nobody banned for going on; none: no budget at all."""
+    sections: Mapping[str, Any] = field(default_factory=dict)
+    """What else the configuration says."""
     secure_venue: bool = False
     """The venue has a certificate of the state folder's own authority."""
 
@@ -139,6 +141,7 @@ def set_up(folder: Folder, setting: Setting, plain: str, tls: str) -> None:
         content["budget"]["limits"] = [dict(limit) for limit in setting.limits]
         content.setdefault("controls", {})["budget"] = "enforce" if setting.limits else "off"
         content["bans"]["points"] = {}
+    content |= setting.sections
     folder.config.write_text(yaml.safe_dump(content, sort_keys=False))
 
 

@@ -48,6 +48,7 @@ def judge(done: dict[str, Table]) -> list[Verdict]:
         *throughput(done),
         *behaviour(done),
         *limited(done),
+        *sharded(done),
         *scale(done),
         *verifying(done),
         *policies(done),
@@ -83,6 +84,16 @@ def behaviour(done: dict[str, Table]) -> Iterator[Verdict]:
     found = ratio(done, "flood", "ringfence, flooded")
     if found is not None:
         yield Verdict("good orders beside a flood, × alone", 0.90, found)
+
+
+def sharded(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge what a shard's flood costs another, and that it costs it no order."""
+    found = ratio(done, "shards", "the other at 10 ×")
+    if found is not None:
+        name = "p99 beside a shard at 10 × its budget, × at its budget"
+        yield Verdict(name, 1.10, found, at_most=True)
+        refused = done["shards"].numbers["refused"]
+        yield Verdict("orders refused beside it", 0, refused, at_most=True)
 
 
 def limited(done: dict[str, Table]) -> Iterator[Verdict]:

@@ -101,12 +101,12 @@ def paced(stage: Stage, orders: int) -> list[tuple[int, float]]:
             start = time.perf_counter()
             status = order(http, stage.trader).status_code
             found.append((status, (time.perf_counter() - start) * 1000))
-            time.sleep(0.1)
+            time.sleep(0.06)
     return found
 
 
 def test_a_shard_at_ten_times_its_budget_leaves_the_other_its_own(stage: Stage) -> None:
-    quiet = paced(stage, 15)
+    quiet = paced(stage, 12)
     over = threading.Event()
 
     def flood() -> Counter[int]:
@@ -119,10 +119,10 @@ def test_a_shard_at_ten_times_its_budget_leaves_the_other_its_own(stage: Stage) 
 
     with ThreadPoolExecutor(1) as pool:
         flooding = pool.submit(flood)
-        loud = paced(stage, 15)
+        loud = paced(stage, 12)
         over.set()
         found = flooding.result()
-    assert [status for status, _ in [*quiet, *loud]] == [200] * 30
+    assert [status for status, _ in [*quiet, *loud]] == [200] * 24
     # Binance has its own word for too many orders: 400, -1015.
     assert found[400] > 9 * found[200] > 0, found
     # `bench shards` measures how little; here it is held to what no machine of ours exceeds.

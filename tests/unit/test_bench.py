@@ -122,6 +122,13 @@ def test_streams_are_judged_either_way_and_idle() -> None:
     }
 
 
+def test_a_shard_s_flood_is_judged_by_what_it_costs_the_other() -> None:
+    for ratio, refused, expected in ((1.05, 0, [True, True]), (1.2, 3, [False, False])):
+        row = Row("the other at 10 ×", [answer(500)], ratio)
+        done = {"shards": table("shards", row, refused=refused)}
+        assert [one.met for one in judge(done)] == expected
+
+
 def test_idle_streams_are_shared_out_evenly_and_none_is_lost() -> None:
     assert split(20_000, 9_872) == [6_667, 6_667, 6_666]
     assert split(20_000, 20_000) == [20_000]

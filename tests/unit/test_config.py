@@ -88,6 +88,22 @@ def test_the_shipped_profile_is_good(file: Path) -> None:
             "reserve_percent: 91 ",
             "overload.reserve_percent: must be at most 90",
         ),
+        ("engine:\n", "shards: {count: 0}\nengine:\n", "shards.count: must be at least 1"),
+        (
+            "engine:\n",
+            "shards: {count: 4, pins: {alice: 4}}\nengine:\n",
+            "shards.pins: has alice in shard 4, which is not there; name a shard below 4",
+        ),
+        (
+            "engine:\n",
+            "shards: {strangers: {cells: 1, each: 2}}\nengine:\n",
+            "shards.strangers.each: is more than there are cells",
+        ),
+        (
+            "  limits:\n",
+            "  limits:\n    - {name: a, subject: shard, counts: weight, quota: 1, window_ms: 1}\n",
+            "budget.limits: has a, whose subject is shard; that needs a shards.count above 1",
+        ),
         ("threads: 1 ", "threads: one ", "engine.threads: must be a whole number, not text"),
         ("threads: 1 ", "threads: 0 ", "engine.threads: must be at least 1"),
         ("threads: 1 ", 'threads: "1" ', "engine.threads: must be a whole number, not text"),

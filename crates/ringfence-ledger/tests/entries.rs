@@ -291,6 +291,7 @@ fn the_longest_entries_fit_a_bundle() {
         path: code,
         proof: None,
         route: Some(code),
+        shard: None,
         state_changing: true,
         status: Some(u16::MAX),
         time_us: u64::MAX,
