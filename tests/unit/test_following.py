@@ -17,6 +17,7 @@ from ringfence.api import (
     PrincipalService,
     ShardService,
 )
+from ringfence.api.applying import Touched
 from ringfence.api.following import Following, FollowRules
 from ringfence.api.keys import Successor
 from ringfence.api.newkey import make
@@ -249,6 +250,16 @@ def test_what_is_done_with_shards_at_one_is_in_force_at_the_other(node: Nodes) -
     a.shards.step(5, "resume", "", "ann")
     b.follow()
     assert b.engine.shards == {5: "serving"}
+
+
+def test_a_shard_is_closed_until_the_store_tells_how_it_stands(node: Nodes) -> None:
+    a, b = node(), node()
+    assert b.following.close_until("shards", 1, Touched(shards=[5]))
+    assert b.engine.shards == {5: "isolated"}
+    a.shards.step(5, "drain", "", "ann")
+    b.follow()
+    assert b.engine.shards == {5: "draining"}
+    assert not b.following.close_until("shards", 1, Touched(shards=[5]))
 
 
 def test_a_command_beside_running_gateways_is_followed_too(node: Nodes) -> None:

@@ -10,6 +10,9 @@ from typing import Any, cast
 import pytest
 
 from ringfence.api import KeyService, NewKey, NewPrincipal, PrincipalService, ShardService
+from ringfence.api.applying import Touched
+from ringfence.api.cluster.hints import Hint
+from ringfence.api.cluster.node import touched_by
 from ringfence.api.shards import STEPS
 from ringfence.engine import Engine
 from ringfence.errors import (
@@ -298,6 +301,19 @@ def test_bringing_a_shard_back_needs_a_step_up_and_closing_it_none(world: World)
     with pytest.raises(StepUpError):
         asked.move_to_shard("alice", 1, "")
     assert world.engine.states == {1: "draining"}
+
+
+def test_an_isolation_is_announced_as_what_takes_away_and_the_rest_can_wait(world: World) -> None:
+    said: list[tuple[str, str, bool]] = []
+    world.keys.own.announce = lambda sort, _, name, takes: said.append((sort, name, takes))
+    world.firm("firm")
+    said.clear()
+    world.shards.step(5, "isolate", "", "ann")
+    world.shards.step(5, "resume", "", "ann")
+    world.shards.move("firm", 2, "", "ann")
+    assert said == [("shards", "5", True), ("shards", "5", False), ("shards", "firm", False)]
+    hint = Hint("shards", 7, ("5", "firm"))
+    assert touched_by(Hint.read(hint.content("gw1", "00", 1))) == Touched(shards=[5])
 
 
 def entry(index: int, **fields: Any) -> tuple[int, bytes]:

@@ -26,6 +26,7 @@ from ringfence.engine import Detail, Engine
 from ringfence.errors import EngineError, GatewayError
 from ringfence.identity.address import Addresses
 from ringfence.identity.feed import Feed, News
+from ringfence.identity.shards import ISOLATED
 from ringfence.identity.store import Store
 
 __all__ = ["PATIENCE_S", "FollowRules", "Following"]
@@ -145,6 +146,7 @@ class Following:
                 [*touched.principals, *touched.accounts],
                 touched.moved,
                 touched.accounts,
+                shards=touched.shards,
             )
             self._closed[sort, serial] = held
             for key_id in held.credentials:
@@ -154,6 +156,9 @@ class Following:
             if held.principals:
                 with suppress(EngineError):
                     self._engine.hold_accounts(list(held.principals), True)
+            for shard in held.shards:
+                with suppress(EngineError):
+                    self._engine.set_shard(shard, ISOLATED)
             return True
 
     def _reopen(self) -> None:

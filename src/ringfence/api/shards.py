@@ -17,12 +17,12 @@ from ringfence.api.telling import read_why
 from ringfence.engine import Detail, Engine
 from ringfence.errors import EngineError, ShardError
 from ringfence.identity.placement import ShardChange
-from ringfence.identity.shards import SERVING
+from ringfence.identity.shards import ISOLATED, SERVING
 from ringfence.identity.stepup import May, refused
 
 __all__ = ["STEPS", "AskedShards", "ShardBook", "ShardService", "told_shard"]
 
-STEPS = {"drain": "draining", "isolate": "isolated", "resume": SERVING}
+STEPS = {"drain": "draining", "isolate": ISOLATED, "resume": SERVING}
 """What is asked for, and how a shard stands then."""
 
 
@@ -133,7 +133,9 @@ class ShardService:
         except EngineError as e:
             raise unfollowed(e) from e
         if change is not None:
-            self._keys.own.add("shards", [change.serial])
+            isolates = change.state == ISOLATED
+            of = {change.serial: change.principal or str(change.shard)}
+            self._keys.own.add("shards", of, takes_away=isolates)
             # The store has it as not recorded.
             with suppress(EngineError):
                 self._record(change)

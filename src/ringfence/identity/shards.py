@@ -19,9 +19,10 @@ from ringfence.identity.schema import (
 )
 from ringfence.identity.tree import below, chain, find
 
-__all__ = ["SERVING", "Shards", "change", "shards_of"]
+__all__ = ["ISOLATED", "SERVING", "Shards", "change", "shards_of"]
 
 SERVING = "serving"
+ISOLATED = "isolated"
 
 
 class Shards:

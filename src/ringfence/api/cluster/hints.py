@@ -14,7 +14,7 @@ from ringfence.errors import ClusterError
 
 __all__ = ["SORTS", "Hint"]
 
-SORTS = ("credentials", "principals", "addresses")
+SORTS = ("credentials", "principals", "addresses", "shards")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Hint:
     sort: str
     serial: int
     names: tuple[str, ...]
-    """A credential; a principal and all below it; the account that had a withdrawal address."""
+    """A credential; a principal and all below it; the account that had a withdrawal address; the
+    number of a shard that is isolated, or who was moved to another."""
     takes_away: bool = True
     """Whether somebody may do less since. What is new can wait."""
 

@@ -32,6 +32,7 @@ from ringfence.config import Loaded
 from ringfence.engine import Detail, Engine
 from ringfence.errors import ClusterError, EngineError, GatewayError
 from ringfence.identity.feed import Feed, News
+from ringfence.identity.shards import ISOLATED
 from ringfence.identity.tree import Tree
 
 __all__ = ["Node"]
@@ -119,6 +120,8 @@ class Node:
         changed += [
             ("principals", one.serial, one.principal, one.before) for one in news.principals
         ]
+        isolated = [one for one in news.shards if one.state == ISOLATED]
+        changed += [("shards", one.serial, str(one.shard), "") for one in isolated]
         for sort, serial, name, before in changed:
             if (sort, serial) not in heard and before is not None:
                 self.announce(sort, serial, name, True)
@@ -232,13 +235,7 @@ class Node:
         self._awaited = waiting
 
     def _close(self, hint: Hint) -> None:
-        touched = Touched(
-            **{
-                "credentials": {"credentials": hint.names},
-                "principals": {"principals": hint.names},
-                "addresses": {"accounts": hint.names},
-            }[hint.sort]
-        )
+        touched = touched_by(hint)
         if self._following.close_until(hint.sort, hint.serial, touched):
             named = ", ".join(hint.names[:8])
             self._tell(f"out of use until the store tells how it stands: {hint.sort} {named}")
@@ -319,3 +316,14 @@ class Node:
                 self._say_hints()
                 self._link.ask(self._name, self._beat(bye=True), self._marks)
             self._link.close()
+
+
+def touched_by(hint: Hint) -> Touched:
+    """Return of what a hint says that it has changed."""
+    numbers = [int(name) for name in hint.names if name.isdecimal()]
+    return {
+        "credentials": Touched(credentials=hint.names),
+        "principals": Touched(principals=hint.names),
+        "addresses": Touched(accounts=hint.names),
+        "shards": Touched(shards=numbers),
+    }[hint.sort]
