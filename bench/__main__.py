@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import report
+from bench.cluster import sharing
 from bench.decide import decide
 from bench.dialects import dialects
 from bench.idle import idle
@@ -63,6 +64,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "limits": ("what passes of a client that asks for more than its quota", accuracy),
     "limits-cost": ("what a limit costs that is never reached", cost),
     "shards": ("orders of one shard while another asks for ten times its budget", shards),
+    "cluster": ("what it costs that gateways share a limit", sharing),
     "threads": ("CPU time with one and two engine threads", threads),
     "streams": ("messages over WebSocket in a second, from the venue and to it", streams),
     "idle": ("20,000 idle WebSockets, and the memory of each", idle),

@@ -48,7 +48,7 @@ RAISES = {
         venue_key_refused""",
     # -1008, Binance's word for "not executed, try later": ccxt knows it on Binance's own host only.
     "ExchangeError": """edge_full budget_full replay_full ledger_unavailable store_stale draining
-        shard_draining overloaded""",
+        shard_draining cluster_unavailable overloaded""",
     # What became of an order is not known: ccxt says so, and does not send it again by itself.
     "RequestTimeout": "venue_outcome_unknown",
 }

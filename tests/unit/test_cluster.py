@@ -92,6 +92,81 @@ def test_the_roots_of_a_secure_server_must_be_there(file: Path) -> None:
     assert "cluster.ca: there is no file" in problem
 
 
+LIMITS = "  limits:\n"
+SHARED = "subject: account, counts: orders, quota: 100, window_ms: 1000, across: cluster"
+
+
+def limited(file: Path, more: str, cluster: str = "  url: redis://db\n") -> config.Loaded:
+    text = file.read_text()
+    assert text.count(LIMITS) == 1
+    file.write_text(text.replace(LIMITS, f"{LIMITS}    - {{name: shared, {SHARED}{more}}}\n"))
+    return said(file, cluster) if cluster else config.load(file)
+
+
+@pytest.mark.parametrize(
+    ("more", "across"),
+    [
+        ("", {"lease": None, "on_loss": "refuse", "share": 25, "share_rate": 0}),
+        (
+            ", mode: lease, lease: 10, on_loss: lease_out",
+            {"lease": 10, "on_loss": "lease_out", "share": 25, "share_rate": 0},
+        ),
+        (
+            ", algorithm: bucket, rate: 9, on_loss: local_share",
+            {"lease": None, "on_loss": "local_share", "share": 25, "share_rate": 2},
+        ),
+    ],
+    ids=["exact", "lease", "share"],
+)
+def test_a_limit_says_how_it_is_shared_and_what_becomes_of_it_without_the_server(
+    file: Path, more: str, across: dict[str, Any]
+) -> None:
+    loaded = limited(file, more, "  url: redis://db\n  nodes: 4\n")
+    [shared] = [one for one in loaded.content()["budget"]["limits"] if one["name"] == "shared"]
+    assert shared["across"] == across
+    config.check(loaded)
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        (", mode: lease", "lease: is missing with mode lease"),
+        (", lease: 5", "lease: says nothing without mode lease"),
+        (", mode: lease, lease: 101", "lease: is more than the quota"),
+        (", algorithm: sliding, mode: lease, lease: 5", "mode: is lease with algorithm sliding"),
+        (", on_loss: lease_out", "on_loss: is lease_out without mode lease"),
+        (", on_loss: local_share", "cluster.nodes: is missing, and shared is shared out"),
+    ],
+    ids=["lease", "exact", "large", "law", "held", "nodes"],
+)
+def test_what_cannot_be_shared_so_is_named(file: Path, more: str, what: str) -> None:
+    with pytest.raises(ConfigError) as e:
+        limited(file, more)
+    assert what in e.value.problems[0]
+
+
+def test_a_share_of_nothing_is_named(file: Path) -> None:
+    with pytest.raises(ConfigError) as e:
+        limited(file, ", on_loss: local_share", "  url: redis://db\n  nodes: 101\n")
+    assert "cluster.nodes: leaves each gateway nothing of shared" in e.value.problems[0]
+
+
+def test_what_is_shared_needs_the_section(file: Path) -> None:
+    with pytest.raises(ConfigError) as e:
+        limited(file, "", "")
+    assert "has shared, which is across: cluster; that needs" in e.value.problems[0]
+
+
+def test_signatures_are_shared_only_where_that_is_said(file: Path) -> None:
+    text = file.read_text()
+    assert text.count("freshness:\n") == 1
+    shared = "freshness:\n  across: cluster\n  on_loss: local\n"
+    file.write_text(text.replace("freshness:\n", shared))
+    loaded = said(file, "  url: redis://db\n")
+    assert loaded.content()["freshness"]["across"] == "local"
+    config.check(loaded)
+
+
 def test_what_is_checked_and_digested_has_neither_url_nor_password(file: Path) -> None:
     loaded = said(file, "  url: redis://me:hunter2@db\n")
     snapshot = loaded.snapshot()

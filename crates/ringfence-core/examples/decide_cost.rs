@@ -136,6 +136,7 @@ fn core(modes: Modes) -> Core {
         budget: BudgetTable::new(limits.to_vec(), 1_000_000).unwrap(),
         guard: Guard::new(HashMap::from([("BTCUSDT".into(), instrument)])),
         room: ReplayRoom::new(1 << 20, 1 << 24),
+        shares: None,
         placed: PlacedOrders::default(),
         modes,
     }

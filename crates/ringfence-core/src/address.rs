@@ -235,6 +235,13 @@ impl Prefix {
         })
     }
 
+    /// Spells it in bytes.
+    pub(crate) fn spelled(self) -> [u8; 9] {
+        let mut bytes = [self.bits; 9];
+        bytes[..8].copy_from_slice(&self.number.to_be_bytes());
+        bytes
+    }
+
     /// Returns which of `shards` parts of a table it belongs to.
     pub(crate) const fn shard(self, shards: usize) -> usize {
         // Fibonacci hashing: neighbours are spread over all shards.

@@ -4,6 +4,7 @@
 //! bounded table (`table.rs`), whose parts (`part.rs`) have a lock each. A full table refuses: strangers cannot make
 //! it forget, and cannot take the room of those who are known.
 
+mod across;
 mod fills;
 mod latch;
 mod law;
@@ -26,6 +27,7 @@ use crate::credential::Credential;
 use crate::guard::OrderText;
 use crate::operation::Operation;
 
+pub use across::{Across, Answer, Charge, How, OnLoss, Taken};
 pub use fills::{Fill, Stakes};
 pub use latch::{Latch, System};
 pub use limit::{Age, Algorithm, BudgetError, Cost, Counts, Limit, Operations};
@@ -61,6 +63,18 @@ impl Usages {
     /// Returns them in the order of the configuration.
     pub fn as_slice(&self) -> &[Usage] {
         &self.0
+    }
+
+    /// Adds how limits stand that are shared. Of one that counts several instruments, the one with the least left.
+    pub(crate) fn add(&mut self, others: Vec<Usage>) {
+        for usage in others {
+            match self.0.iter_mut().find(|known| known.limit == usage.limit) {
+                Some(known) if known.remaining <= usage.remaining => {}
+                Some(known) => *known = usage,
+                None => self.0.push(usage),
+            }
+        }
+        self.0.sort_unstable_by_key(|usage| usage.limit);
     }
 }
 

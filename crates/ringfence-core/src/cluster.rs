@@ -5,6 +5,8 @@
 
 use aws_lc_rs::hmac;
 
+use crate::budget::BudgetTable;
+
 /// Length of a name.
 pub const NAME_BYTES: usize = 16;
 
@@ -52,6 +54,26 @@ impl Text {
         name.copy_from_slice(&tag.as_ref()[..NAME_BYTES]);
         name
     }
+}
+
+/// What a gateway shares with others.
+#[derive(Debug)]
+pub struct Shares {
+    /// Names it.
+    pub key: ClusterKey,
+    /// What becomes of signatures while the server is lost; none: claims are not shared.
+    pub claims: Option<ClaimsOnLoss>,
+    /// This gateway's own shares of limits, charged while the server is lost, and which limits they are of.
+    pub own: Option<(BudgetTable, Box<[u16]>)>,
+}
+
+/// What becomes of signed messages while nobody can tell whether another gateway has seen them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ClaimsOnLoss {
+    /// What this gateway remembers decides.
+    Local,
+    /// What changes something is refused, unless it reduces risk.
+    Refuse,
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ const HEAVY_PART: u64 = 8;
 
 /// Proof that the address had budget left, or that the edge control is not enforced.
 #[must_use]
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct EdgePass {
     /// Why only who is known there may go on.
     suspicion: Option<Box<Suspicion>>,

@@ -2,6 +2,7 @@
 
 mod orders;
 mod passage;
+mod settling;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use passage::Passage;
 use crate::address::Prefix;
 use crate::authority::{self, Act, Authorized};
 use crate::ban::Bans;
-use crate::budget::{BudgetTable, Charged, Cost, Subject, Told, Usages};
+use crate::budget::{BudgetTable, Charge, Charged, Cost, Subject, Taken, Told, Usages};
+use crate::cluster::{Name, Shares};
 use crate::credential::{Credential, CredentialTable};
 use crate::edge::{EdgeBudget, EdgePass, EdgeRefusal};
 use crate::egress::{Egress, VenueKey};
@@ -24,7 +26,7 @@ use crate::overload::Place;
 use crate::placed::{OrderIds, PlacedOrders};
 use crate::policy::{Policy, Serial};
 use crate::refusal::{Code, Detail, Refusal};
-use crate::replay::{Fresh, ReplayRoom};
+use crate::replay::{Fresh, ReplayRoom, Use};
 use crate::sequence::Legal;
 use crate::session::{Bounds, Coverage, Session, Thumbprint};
 use crate::sign::{Claim, Signed, Verified, VerifyingKey};
@@ -259,6 +261,32 @@ pub struct Decision {
     pub usages: Usages,
     /// The instrument of an amendment that names its order alone.
     pub instrument: Option<Arc<str>>,
+    /// What it still rests on: it holds once [`Core::settle`] has heard what others say.
+    pub sharing: Option<Box<Sharing>>,
+}
+
+/// What a decision asks of the server that gateways share.
+#[derive(Debug)]
+pub struct Sharing {
+    /// The signature that it claims.
+    pub claim: Option<SharedClaim>,
+    /// What it costs there.
+    pub charges: Vec<Charge>,
+    /// What it was charged here.
+    taken: Option<Taken>,
+}
+
+/// A signature that no other gateway may have seen used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SharedClaim {
+    /// Which one.
+    pub name: Name,
+    /// For what it is used.
+    pub purpose: Use,
+    /// When it was signed; microseconds since the Unix epoch.
+    pub signed_us: u64,
+    /// Until when it is good.
+    pub deadline_us: u64,
 }
 
 /// Everything that decides. Shared by all threads.
@@ -276,6 +304,8 @@ pub struct Core {
     pub guard: Guard,
     /// Room for replay claims.
     pub room: ReplayRoom,
+    /// What is shared with other gateways, where something is.
+    pub shares: Option<Shares>,
     /// Which instrument an account's orders are in.
     pub placed: PlacedOrders,
     /// What each control does with its refusal.

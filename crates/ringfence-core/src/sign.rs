@@ -121,6 +121,13 @@ impl From<[u8; 16]> for Nonce {
     }
 }
 
+impl Nonce {
+    /// Returns its bytes.
+    pub(crate) const fn bytes(self) -> [u8; 16] {
+        (((self.0[0] as u128) << 64) | self.0[1] as u128).to_be_bytes()
+    }
+}
+
 /// Proof that a signature verified. Only [`VerifyingKey::verify`] makes one.
 #[derive(Debug)]
 pub struct Verified<T>(T);

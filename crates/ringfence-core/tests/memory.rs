@@ -97,6 +97,7 @@ fn core() -> Core {
         budget: BudgetTable::new(limits, 1_000_000).unwrap(),
         guard: Guard::new(HashMap::from([("BTCUSDT".into(), instrument)])),
         room: ReplayRoom::new(262_144, 4_194_304),
+        shares: None,
         placed: PlacedOrders::default(),
         modes: Modes::default(),
         egress: None,

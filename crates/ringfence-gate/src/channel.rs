@@ -368,7 +368,9 @@ impl Channel {
 
     /// Hears the client, unless a message waits for the one before it.
     fn turn_near(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
-        let waits = self.speaker.mailbox.is_ordered() || self.speaker.legs.is_opening();
+        let speaker = &self.speaker;
+        let ordered = speaker.mailbox.is_ordered() || speaker.legs.is_opening();
+        let waits = ordered || speaker.awaits_word();
         if self.held.is_some() && waits || self.speaker.legs.are_full() {
             return Ok(false);
         }

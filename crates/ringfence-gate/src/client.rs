@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use crate::certificate::Presented;
 use crate::clock::now_us;
+use crate::cluster::Link;
 use crate::commit::CommitWait;
 use crate::deadline::Deadlines;
 use crate::flood::Floods;
@@ -25,6 +26,7 @@ use crate::hosts::Venue;
 use crate::listen::Door;
 use crate::masks::Masks;
 use crate::pool::Pool;
+use crate::scratches::Scratches;
 use crate::shared::Shared;
 use crate::socket::{LANDING_BYTES, Landing};
 
@@ -35,8 +37,10 @@ pub(crate) struct Thread {
     pub(crate) pool: Rc<Pool>,
     /// Connections to the gateway's own admin API, where it is offered.
     pub(crate) admin: Option<Rc<Pool>>,
+    /// The way to what is shared with other gateways, where something is.
+    pub(crate) link: Option<Rc<Link>>,
     pub(crate) commits: CommitWait,
-    pub(crate) scratch: RefCell<Scratch>,
+    pub(crate) scratches: Scratches,
     /// For the message of a channel that holds the request which it stands for.
     pub(crate) frames: RefCell<Scratch>,
     pub(crate) landing: Landing,
@@ -60,10 +64,11 @@ impl Thread {
         Self {
             pool: pool(&shared.venue),
             admin: shared.admin.as_ref().map(|admin| pool(&admin.venue)),
+            link: shared.cluster.clone().map(Link::new),
             shared,
             deadlines,
             commits: CommitWait::default(),
-            scratch: RefCell::default(),
+            scratches: Scratches::default(),
             frames: RefCell::default(),
             landing: Rc::new(RefCell::new(vec![0; LANDING_BYTES].into())),
             masks: Masks::default(),

@@ -13,7 +13,6 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::client::Thread;
 use crate::clock::now_us;
-use crate::cluster::Link;
 use crate::deadline;
 use crate::listen::{Door, accept};
 use crate::record;
@@ -76,8 +75,8 @@ impl EngineThread {
         });
         spawn_local(watch_time(Rc::clone(&thread), sums_up));
         spawn_local(prune(Rc::clone(&thread)));
-        if let Some(cluster) = &thread.shared.cluster {
-            spawn_local(Link::new(Arc::clone(cluster)).run());
+        if let Some(link) = &thread.link {
+            spawn_local(Rc::clone(link).run());
         }
         spawn_local(silence(Rc::clone(&thread), changes));
         for (socket, door) in sockets {

@@ -348,7 +348,7 @@ impl Gate {
             });
             map.insert("ledger".into(), ledger);
             if let Some(cluster) = &self.shared.cluster {
-                map.insert("cluster".into(), cluster.standing.to_json());
+                map.insert("cluster".into(), cluster.status());
             }
             if !self.shared.core.credentials.shards().is_empty() {
                 map.insert("shards".into(), self.shards_status());

@@ -1,4 +1,5 @@
-//! Judging one message: read by its dialect, decided by the core, recorded. Waits for nothing.
+//! Judging one message: read by its dialect, decided by the core, recorded. Waits for nothing but the word of the server
+//! that gateways share, where it needs that.
 
 use std::slice;
 use std::sync::Arc;
@@ -7,8 +8,7 @@ use bytes::Bytes;
 use h2::ext::Protocol;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use ringfence_core::budget::Usages;
-use ringfence_core::edge::EdgePass;
+use ringfence_core::budget::{Answer, Usages};
 use ringfence_core::guard::OrderText;
 use ringfence_core::mode::Control;
 use ringfence_core::operation::Operation;
@@ -23,10 +23,18 @@ use ringfence_wire::{Head, Outgoing, Route};
 use crate::carry::{Intent, Permitted, Recorded};
 use crate::clock::now_us;
 use crate::lane::Transport;
-use crate::pipeline::{Asking, Passing, Turned};
+use crate::pipeline::{Asking, Edge, Passing, Stopped, Turned};
 use crate::placing::Placing;
 use crate::receipts::Wanted;
 use crate::record::{self, Decided};
+
+/// A decision, and what others say of it.
+pub(crate) struct Heard {
+    decision: Box<Decision>,
+    /// What it is on.
+    operation: Operation,
+    said: Answer,
+}
 
 impl Passing {
     /// Records a refusal that comes before the core has seen the message.
@@ -74,17 +82,17 @@ impl Passing {
         }
     }
 
-    /// Reads the message by its dialect, decides on it and records the decision. Waits for nothing.
+    /// Reads the message by its dialect, decides on it and records the decision.
     #[allow(clippy::result_large_err)] // moved once; a box would cost each refusal an allocation
-    pub(crate) fn judge(
+    pub(crate) async fn judge(
         &self,
         route: &Route,
-        edge: (EdgePass, Trace),
+        edge: Edge,
         body: &Bytes,
     ) -> Result<Permitted, Turned> {
         let client = &self.client;
         let dialect = &client.door.speech.dialect;
-        let mut scratch = client.thread.scratch.borrow_mut();
+        let mut scratch = client.thread.scratches.lend();
         let edge_trace = edge.1;
         let settled = dialect.settle(route, body, &mut scratch);
         let route = settled.map_err(|refusal| self.turn_early(refusal, edge_trace, None))?;
@@ -143,10 +151,20 @@ impl Passing {
             reading,
             session: session.as_deref(),
         };
-        let mut permitted = self.decide(&asking, edge, now_us, || match &shown {
+        let outgoing = || match &shown {
             Some(shown) => dialect.open(route, &head, &shown.loan.venue),
             None => dialect.forward(route, &head, body),
-        })?;
+        };
+        let mut permitted = match self.decide(&asking, (edge, None), now_us, outgoing) {
+            Ok(permitted) => permitted,
+            Err(Stopped::Turned(turned)) => return Err(turned),
+            Err(Stopped::Waits(waiting)) => {
+                let (decision, edge) = *waiting;
+                let heard = self.hear(decision, asking.operation).await;
+                let decided = self.decide(&asking, (edge, Some(heard)), now_us, outgoing);
+                decided.map_err(|stopped| self.turned(stopped))?
+            }
+        };
         permitted.shown = shown;
         permitted.minted = route
             .mints()
@@ -155,15 +173,15 @@ impl Passing {
     }
 
     /// Lets the core decide as of `now_us`, the one time at which all of a message is judged, and records its decision.
-    /// What goes to the venue is written only if it may.
+    /// What goes to the venue is written only if it may. A message that needs others' word waits, once.
     #[allow(clippy::result_large_err)] // as above
     pub(crate) fn decide(
         &self,
         asking: &Asking<'_>,
-        edge: (EdgePass, Trace),
+        (edge, heard): (Edge, Option<Heard>),
         now_us: u64,
         outgoing: impl FnOnce() -> Outgoing,
-    ) -> Result<Permitted, Turned> {
+    ) -> Result<Permitted, Stopped> {
         let (client, operation) = (&self.client, asking.operation);
         let message = Message {
             peer: client.peer,
@@ -180,8 +198,24 @@ impl Passing {
             cost: asking.reading.cost,
         };
         let core = &client.thread.shared.core;
-        let decision = core.decide(&message, edge, &asking.reading.window, now_us);
-        self.learn(&message, &decision, now_us);
+        let decision = match heard {
+            Some(heard) if heard.operation == operation => {
+                core.settle(&message, *heard.decision, heard.said, now_us)
+            }
+            // Its channel is another than it was: whatever was decided, was of another message.
+            Some(_) => return Err(self.turn_early(Code::Internal.into(), edge.1, None).into()),
+            None => {
+                let again = core.shares.as_ref().map(|_| edge.clone());
+                let decision = core.decide(&message, edge, &asking.reading.window, now_us);
+                self.learn(&message, &decision, now_us);
+                match again {
+                    Some(again) if decision.sharing.is_some() => {
+                        return Err(Stopped::Waits(Box::new((decision, again))));
+                    }
+                    Some(_) | None => decision,
+                }
+            }
+        };
         let wanted = match &decision.credential {
             Some(credential) if operation == Operation::ReceiptRead => {
                 self.wanted(credential.account())
@@ -202,6 +236,30 @@ impl Passing {
             borrower: borrower.flatten(),
             shown: None,
         })
+    }
+
+    /// Hears what others say of a message.
+    pub(crate) async fn hear(&self, decision: Decision, operation: Operation) -> Heard {
+        let link = self.client.thread.link.as_ref();
+        let said = match link.zip(decision.sharing.as_ref()) {
+            // Large, and not in every message's future.
+            Some((link, sharing)) => Box::pin(link.judge(sharing, operation)).await,
+            None => Answer::Lost,
+        };
+        Heard {
+            decision: Box::new(decision),
+            operation,
+            said,
+        }
+    }
+
+    /// Returns the refusal of a message that has waited already.
+    fn turned(&self, stopped: Stopped) -> Turned {
+        match stopped {
+            Stopped::Turned(turned) => turned,
+            // INVARIANT: a decision that was settled asks nothing more.
+            Stopped::Waits(_) => self.turn_early(Code::Internal.into(), Trace::default(), None),
+        }
     }
 
     /// Puts a decision in the ledger's line.

@@ -56,6 +56,7 @@ mod record;
 mod refuse;
 mod relay;
 mod roll;
+mod scratches;
 mod serve;
 mod shards;
 mod shared;

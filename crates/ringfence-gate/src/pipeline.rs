@@ -2,19 +2,20 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use h2::ext::Protocol;
 use http::header::TRANSFER_ENCODING;
 use http::request::Parts;
 use http::{Request, Response};
 use ringfence_core::budget::Usages;
-use ringfence_core::edge::EdgeRefusal;
+use ringfence_core::edge::{EdgePass, EdgeRefusal};
 use ringfence_core::operation::Operation;
-use ringfence_core::pipeline::Trace;
+use ringfence_core::pipeline::{Decision, Trace};
 use ringfence_core::refusal::{Code, Refusal, Retry};
 use ringfence_core::session::Session;
 use ringfence_wire::http::{check, check_extended_connect, check_http2};
 use ringfence_wire::websocket::handshake;
-use ringfence_wire::{Reading, Rendered};
+use ringfence_wire::{Reading, Rendered, Route};
 
 use crate::body::{self, Answer, Inbound};
 use crate::carry::Carried;
@@ -56,6 +57,22 @@ pub(crate) struct Asking<'a> {
     pub(crate) signed: bool,
     pub(crate) reading: Reading<'a>,
     pub(crate) session: Option<&'a Session>,
+}
+
+/// That a message passed the edge, and what was seen there.
+pub(crate) type Edge = (EdgePass, Trace);
+
+/// Why a message does not go on at once.
+pub(crate) enum Stopped {
+    Turned(Turned),
+    /// It waits for what others say of it.
+    Waits(Box<(Decision, Edge)>),
+}
+
+impl From<Turned> for Stopped {
+    fn from(turned: Turned) -> Self {
+        Self::Turned(turned)
+    }
 }
 
 /// A message that was refused, and recorded so.
@@ -144,20 +161,45 @@ impl Passing {
                 return closing(self.refuse_early(&code.into(), edge.1, Some(route.operation)));
             }
         };
+        // What waits for others' word is judged to its end, even if the client hangs up.
+        if client.thread.link.is_some() {
+            let passing = Rc::clone(&self);
+            let judging = async move {
+                let dialect = &passing.client.door.speech.dialect;
+                match dialect.route(passing.head.method.as_str(), passing.head.uri.path()) {
+                    Some(route) => passing.settle(route, edge, &body, opening).await,
+                    // INVARIANT: it was found above.
+                    None => passing.refuse_early(&Code::Internal.into(), edge.1, None),
+                }
+            };
+            return Carried::new(&client.thread, judging).await;
+        }
+        self.settle(route, edge, &body, opening).await
+    }
+
+    /// Takes a message that was read whole to its answer.
+    async fn settle(
+        self: &Rc<Self>,
+        route: &Route,
+        edge: Edge,
+        body: &Bytes,
+        opening: Option<Opening>,
+    ) -> Response<Answer> {
+        let client = &self.client;
         // 4. the core's controls, and the record of what they decided
-        match self.judge(route, edge, &body) {
+        match self.judge(route, edge, body).await {
             Err(turned) => {
                 let told = self.told_over(route, opening.as_ref(), &turned.refusal);
                 told.unwrap_or_else(|| self.say(turned))
             }
             // 5. what may change something is carried to its end, even if the client hangs up
             Ok(permitted) if permitted.operation.changes_state() => {
-                Carried::new(&client.thread, Rc::clone(&self).carry(permitted)).await
+                Carried::new(&client.thread, Rc::clone(self).carry(permitted)).await
             }
             Ok(permitted) => match opening {
                 Some(opening) if route.channel => self.open_channel(&opening, permitted),
-                Some(opening) => Rc::clone(&self).open_stream(opening, permitted).await,
-                None => Rc::clone(&self).carry(permitted).await,
+                Some(opening) => Rc::clone(self).open_stream(opening, permitted).await,
+                None => Rc::clone(self).carry(permitted).await,
             },
         }
     }

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::attest::Attestor;
-use crate::budget::limits;
+use crate::budget::{limits, shares};
 use crate::clock::now_us;
 use crate::cluster::{Cluster, News};
 use crate::counters::Counters;
@@ -115,6 +115,17 @@ impl Parts {
         let budget = budget.with_symbols(listed.map(|instrument| &*instrument.symbol));
         let budget = budget.with_strangers(snapshot.strangers()?);
         let speeches = speeches(snapshot, budget.limits())?;
+        let ahead_us = speeches.values().map(|one| one.dialect.window().ahead_us);
+        let cluster = Cluster::open(
+            snapshot,
+            budget.limits(),
+            ahead_us.max().unwrap_or_default(),
+        )?;
+        let shares = shares(snapshot, budget.limits(), cluster.as_ref())?;
+        let budget = match &shares {
+            Some(shares) => budget.across(&shares.key),
+            None => budget,
+        };
         let (edge, freshness) = (snapshot.edge, snapshot.freshness);
         let policies = policy(snapshot)?;
         let core = Core {
@@ -128,6 +139,7 @@ impl Parts {
                 freshness.capacity,
                 snapshot.shards()?.count(),
             ),
+            shares,
             placed: PlacedOrders::default(),
             modes: modes(snapshot)?,
             egress: egress(snapshot)?,
@@ -137,8 +149,6 @@ impl Parts {
         let attestor = Attestor::open(&snapshot.attestation)?;
         let (venue, hosts) = hosts::build(&snapshot.upstream)?;
         hosts.check(snapshot.egress.is_some(), &speeches)?;
-        let ahead_us = speeches.values().map(|one| one.dialect.window().ahead_us);
-        let cluster = Cluster::open(snapshot, ahead_us.max().unwrap_or_default())?;
         Ok(Self {
             core,
             policies,
@@ -244,6 +254,10 @@ impl Shared {
             return;
         };
         let _ = match news {
+            News::Alarm(event, what) => {
+                eprintln!("ringfence: ALARM: {event}: {what}");
+                record::event(self, event, &[("what", Value::Text(&what))])
+            }
             News::Lost(what) => {
                 record::event(self, "cluster.lost", &[("what", Value::Text(&what))])
             }

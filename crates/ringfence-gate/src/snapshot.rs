@@ -321,6 +321,9 @@ pub struct LimitConfig {
     /// Of operations: what they cost on top, by how long the order has stood; the youngest first.
     #[serde(default)]
     pub ages: HashMap<String, Vec<AgeConfig>>,
+    /// How all gateways of the cluster share it; none: each has its own.
+    #[serde(default)]
+    pub across: Option<AcrossConfig>,
 }
 
 /// Units, for orders that have not stood for so long.
@@ -330,6 +333,32 @@ pub struct LimitConfig {
 pub struct AgeConfig {
     pub below_ms: u64,
     pub units: u32,
+}
+
+/// How a limit is shared.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct AcrossConfig {
+    /// Units that a gateway fetches ahead; none: every message asks.
+    #[serde(default)]
+    pub lease: Option<u64>,
+    pub on_loss: OnLossName,
+    /// This gateway's own quota while the server is lost, and its rate.
+    #[serde(default)]
+    pub share: u64,
+    #[serde(default)]
+    pub share_rate: u64,
+}
+
+/// What becomes of messages while the server is lost.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum OnLossName {
+    LeaseOut,
+    LocalShare,
+    Refuse,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -350,6 +379,19 @@ pub enum AlgorithmName {
 pub struct FreshnessConfig {
     pub capacity_per_credential: usize,
     pub capacity: usize,
+    /// What becomes of signed messages while the server is lost at which signatures are claimed for all gateways; none: each
+    /// remembers its own.
+    #[serde(default)]
+    pub across: Option<ClaimsName>,
+}
+
+/// What becomes of signed messages while the server is lost.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum ClaimsName {
+    Local,
+    Refuse,
 }
 
 #[derive(Clone, Debug, Deserialize)]

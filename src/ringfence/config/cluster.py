@@ -61,6 +61,8 @@ class Cluster(Section):
     """A PEM file of roots that the server's certificate leads to; left out, the system's."""
     prefix: Name = "ringfence"
     """What all names of ours on the server begin with."""
+    nodes: Annotated[int, Field(ge=1, le=1_024)] | None = None
+    """How many gateways there are: what `on_loss: local_share` divides by."""
     deadline_ms: Annotated[int, Field(ge=1, le=1_000)] = 20
     """After so long without an answer the server counts as lost."""
 

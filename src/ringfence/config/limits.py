@@ -28,6 +28,8 @@ BUCKETS = ("bucket", "credits", "decaying")
 """Venues' three names of one law: units that come back steadily."""
 WHO = {"account", "credential", "organisation", "shard", "venue"}
 """What only a message has that somebody was proved to send."""
+EXACT = 1 << 53
+"""Up to here the server's numbers are exact."""
 VENUES = {"upstream", "venue"}
 """Whom the venue counts in egress."""
 
@@ -85,6 +87,13 @@ class Limit(Section):
         default_factory=dict
     )
     """Units that they use on top, by how long the order has stood."""
+    across: Literal["node", "cluster"] = "node"
+    """Whether each gateway has its own, or all of the cluster share it (docs/cluster.md)."""
+    mode: Literal["exact", "lease"] | None = None
+    lease: Count | None = None
+    """Units that a gateway fetches ahead of their use, at most."""
+    on_loss: Literal["refuse", "local_share", "lease_out"] | None = None
+    """What becomes of messages while the server is lost; left out, they are refused."""
 
     @model_validator(mode="after")
     def has_what_its_algorithm_needs(self) -> Self:
@@ -105,6 +114,41 @@ class Limit(Section):
             raise wrong(f"is unfilled with algorithm {self.algorithm}", hint, "counts")
         if bucket and self.quota * (self.window_ms or 1) >= 1 << 64:
             raise wrong("is too large for its window", "use a shorter window_ms", "quota")
+        return self
+
+    @model_validator(mode="after")
+    def is_shared_as_it_can_be(self) -> Self:
+        """Refuse what says nothing of a limit that is not shared, or cannot be shared so."""
+        shared = self.across == "cluster"
+        for name in ("mode", "lease", "on_loss"):
+            if not shared and getattr(self, name) is not None:
+                raise wrong("says nothing of a limit of one gateway", "say across: cluster", name)
+        if not shared:
+            return self
+        if self.algorithm == "concurrent":
+            hint = "what is under way is counted on each gateway"
+            raise wrong("is cluster with algorithm concurrent", hint, "across")
+        own = {
+            "ages": bool(self.ages),
+            "cancels: admitted": self.cancels == "admitted",
+            "counts: unfilled": self.counts == "unfilled",
+            "subject: stranger": "stranger" in self.subject,
+        }
+        for what in (word for word, said in own.items() if said):
+            raise wrong(f"is cluster with {what}", "those are counted on each gateway", "across")
+        leased = self.mode == "lease"
+        if leased != (self.lease is not None):
+            what = "is missing with mode lease" if leased else "says nothing without mode lease"
+            raise wrong(what, "say how many units a gateway may fetch ahead", "lease")
+        if leased and self.algorithm not in ("fixed", *BUCKETS):
+            raise wrong(f"is lease with algorithm {self.algorithm}", "say exact", "mode")
+        if self.lease is not None and self.lease > self.quota:
+            raise wrong("is more than the quota", "a hundredth of it is a good lease", "lease")
+        if self.on_loss == "lease_out" and not leased:
+            raise wrong("is lease_out without mode lease", "nothing is held then", "on_loss")
+        level = self.quota * (self.window_ms or 1) if self.algorithm in BUCKETS else self.quota
+        if level >= EXACT:
+            raise wrong("is too large to be counted at the server", field="quota")
         return self
 
     @model_validator(mode="after")
@@ -176,9 +220,21 @@ class Limit(Section):
         by = "+".join(self.subject)
         return f"{self.quota} {self.counts}{each}{young}{how}, by {by}{passes}"
 
-    def content(self) -> dict[str, Any]:
-        """Return what the engine takes."""
+    def share(self, nodes: int) -> tuple[int, ...]:
+        """Return what one of so many gateways has of quota, and rate, while the server is lost."""
+        return self.quota // nodes, *([] if self.rate is None else [self.rate // nodes])
+
+    def content(self, nodes: int | None = None) -> dict[str, Any]:
+        """Return what the engine takes; `nodes`: how many gateways there are."""
+        share, *rate = self.share(nodes or 1)
+        across = {
+            "lease": self.lease,
+            "on_loss": self.on_loss or "refuse",
+            "share": share,
+            "share_rate": rate[0] if rate else 0,
+        }
         return {
+            "across": across if self.across == "cluster" else None,
             "name": self.name,
             "subject": "+".join(self.subject),
             "counts": self.counts,

@@ -135,6 +135,7 @@ class Loaded:
             return other.get(os.path.normpath(path), path)
 
         content = self.config.model_dump(mode="json", by_alias=True)
+        cluster = self.config.cluster
         content["dialects"] = {name: file.value for name, file in self.dialects.items()}
         content["attestation"]["issuer"] = self.config.attestation.issuer or self.config.node
         content["attestation"]["key"] = lies(self.config.attestation.key)
@@ -150,11 +151,15 @@ class Loaded:
         content["admin"] = admin
         if content["cluster"] is not None:
             # Where it is may be a secret: that is for whoever starts the engine to add.
-            del content["cluster"]["url"]
+            del content["cluster"]["url"], content["cluster"]["nodes"]
             content["cluster"]["ca"] = self.cluster_roots()
         if content["egress"] is not None:
             del content["egress"]["vault"]
-        content["budget"]["limits"] = [limit.content() for limit in self.config.budget.limits]
+        content["budget"]["limits"] = [
+            limit.content(cluster.nodes if cluster else None) for limit in self.config.budget.limits
+        ]
+        on_loss = content["freshness"].pop("on_loss") or "refuse"
+        content["freshness"]["across"] = on_loss if self.config.freshness.is_shared else None
         content["policy"] = self.policies()
         content["issuers"] = self.issuers()
         content["upstream"]["ca"] = self.roots()

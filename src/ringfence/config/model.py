@@ -243,10 +243,29 @@ class Edge(Section):
 
 
 class Freshness(Section):
-    """How many signatures are remembered; a full memory refuses."""
+    """How many signatures are remembered; a full memory refuses.
+
+    `across: cluster`: what one gateway has taken, no other takes. While the server is lost, what
+    changes something is refused, or taken by what this gateway remembers (`on_loss: local`).
+    """
 
     capacity_per_credential: Count = 262_144
     capacity: Count = 4_194_304
+    across: Literal["node", "cluster"] = "node"
+    on_loss: Literal["refuse", "local"] | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all gateways of the cluster share what they remember."""
+        return self.across == "cluster"
+
+    @model_validator(mode="after")
+    def loses_what_it_shares(self) -> Self:
+        """Refuse a word on a server that nothing is asked of."""
+        if self.on_loss is not None and not self.is_shared:
+            what = "says nothing of what one gateway remembers"
+            raise wrong(what, "say across: cluster", "on_loss")
+        return self
 
 
 class Instrument(Section):
@@ -576,6 +595,25 @@ class Config(Section):
             if self.shards.count == 1 and "shard" in limit.subject:
                 what = f"has {limit.name}, whose subject is shard"
                 raise wrong(what, "that needs a shards.count above 1", "budget.limits")
+        return self
+
+    @model_validator(mode="after")
+    def shares_with_somebody(self) -> Self:
+        """Refuse what is shared nowhere, and shares of an unknown number of gateways."""
+        if self.cluster is None and self.freshness.is_shared:
+            raise wrong("is cluster", "that needs the section `cluster`", "freshness.across")
+        shared = [limit for limit in self.budget.limits if limit.across == "cluster"]
+        if shared and self.cluster is None:
+            what = f"has {shared[0].name}, which is across: cluster"
+            raise wrong(what, "that needs the section `cluster`", "budget.limits")
+        nodes = None if self.cluster is None else self.cluster.nodes
+        for limit in shared:
+            if limit.on_loss == "local_share" and nodes is None:
+                what = f"is missing, and {limit.name} is shared out while the server is lost"
+                raise wrong(what, "say how many gateways there are", "cluster.nodes")
+            if limit.on_loss == "local_share" and 0 in limit.share(nodes or 1):
+                what = f"leaves each gateway nothing of {limit.name}"
+                raise wrong(what, "say on_loss: refuse there", "cluster.nodes")
         return self
 
     @model_validator(mode="after")

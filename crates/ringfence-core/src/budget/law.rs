@@ -42,6 +42,14 @@ pub(super) struct Standing {
     line: usize,
 }
 
+/// When a cell was charged, as it counts.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Then {
+    /// What its line of time stood at.
+    at: u64,
+    line: usize,
+}
+
 impl Law {
     /// Compiles the limit at `index`.
     pub(super) fn of(limit: &Limit, index: usize) -> Result<Self, BudgetError> {
@@ -132,6 +140,32 @@ impl Law {
             Self::Concurrent { .. } => add(cell, 0, price),
             Self::Drain(drain) => drain.charge(cell, standing, price),
             Self::Sliding(sliding) => sliding.charge(cell, standing, price),
+        }
+    }
+
+    /// Returns when a charge would be, to take it back by.
+    pub(super) fn then(cell: &[u64], standing: Standing) -> Then {
+        let line = standing.line;
+        Then {
+            at: cell.get(line).copied().unwrap_or_default(),
+            line,
+        }
+    }
+
+    /// Takes a charge of `price` units back, as far as that has not come back by itself since. What was charged on the
+    /// lower line of a cell that counts by more than equal times, stays.
+    pub(super) fn take_back(&self, cell: &mut [u64], then: Then, price: u64) {
+        match self {
+            // Its newest line counts, where both are of one time.
+            Self::Anchored { .. } | Self::Fixed { .. } => {
+                if let Some(line) = [2, 0].into_iter().find(|line| cell[*line] == then.at) {
+                    cell[line + 1] = cell[line + 1].saturating_sub(price);
+                }
+            }
+            // Whoever is done with it gives it back.
+            Self::Concurrent { .. } => {}
+            Self::Drain(drain) => drain.take_back(cell, (then.at, then.line), price),
+            Self::Sliding(sliding) => sliding.take_back(cell, (then.at, then.line), price),
         }
     }
 

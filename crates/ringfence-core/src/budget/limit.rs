@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::across::Across;
 use super::subject::{Subject, Subjects};
 use crate::operation::Operation;
 
@@ -136,6 +137,8 @@ pub struct Limit {
     pub costs: Box<[(Operation, u32)]>,
     /// Units that these operations cost on top, by how long the order has stood: the youngest first.
     pub ages: Box<[(Operation, Box<[Age]>)]>,
+    /// Whose counts it goes by.
+    pub across: Across,
 }
 
 impl Limit {
@@ -159,6 +162,7 @@ impl Limit {
             admits: false,
             costs: Box::default(),
             ages: Box::default(),
+            across: Across::Node,
         }
     }
 
@@ -190,6 +194,29 @@ impl Limit {
     pub(super) fn asks_about(&self, operation: Operation) -> bool {
         let by_symbol = self.subject.contains(Subject::Symbol) && operation.reduces_risk();
         self.applies_to(operation) && (by_symbol || !self.own_ages(operation).is_empty())
+    }
+
+    /// Tells whether a server can count it whose numbers are exact up to 2^53.
+    pub fn is_exact_at_server(&self) -> bool {
+        const EXACT: u64 = 1 << 53;
+        let level = match self.algorithm {
+            Algorithm::Drain { .. } => self.quota.checked_mul(self.window_ms),
+            Algorithm::Anchored | Algorithm::Concurrent | Algorithm::Fixed | Algorithm::Sliding => {
+                Some(self.quota)
+            }
+        };
+        level.is_some_and(|level| level < EXACT)
+    }
+
+    /// Returns a word for its law, with all its numbers but quota and window.
+    pub(super) fn law_word(&self) -> String {
+        match self.algorithm {
+            Algorithm::Anchored => "anchored".into(),
+            Algorithm::Concurrent => "concurrent".into(),
+            Algorithm::Drain { rate } => format!("drain {rate}"),
+            Algorithm::Fixed => "fixed".into(),
+            Algorithm::Sliding => "sliding".into(),
+        }
     }
 
     /// Returns how long a client can have to wait until all is back, in milliseconds; none where no clock says.

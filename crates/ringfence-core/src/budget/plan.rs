@@ -92,7 +92,7 @@ impl Plan {
         let steps = steps.filter_map(|((group, subjects), made)| {
             let own = (0_u16..)
                 .zip(limits)
-                .filter(|(_, l)| l.subject == *subjects);
+                .filter(|(_, l)| l.subject == *subjects && l.across.is_node());
             let own = own.zip(&made.laws);
             let counting = own.filter(|((_, limit), _)| limit.applies_to(operation));
             let bounds: Box<[Bound]> = counting

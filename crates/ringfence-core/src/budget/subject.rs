@@ -141,6 +141,41 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// Spells which one of its kind a message has, for all gateways alike.
+    pub(super) fn spell(self, payer: &Payer<'_>, symbol: &str, mut put: impl FnMut(&[u8])) {
+        let who = payer.credential;
+        match self {
+            Self::Account => put(who.map_or("", |who| who.account()).as_bytes()),
+            Self::Address => put(&Prefix::of(payer.peer).spelled()),
+            Self::Credential => put(who.map_or("", |who| who.key_id()).as_bytes()),
+            Self::Network => put(&Prefix::of(payer.peer).wider().spelled()),
+            Self::Operation => put(payer.operation.as_str().as_bytes()),
+            Self::Organisation => {
+                let standing = who.map(|who| who.standing());
+                let top = standing.as_ref().and_then(|standing| standing.above.last());
+                // As an account is not what stands above it, though both may have one name.
+                put(top.map_or("", |above| &above.name).as_bytes());
+                put(who
+                    .filter(|_| top.is_none())
+                    .map_or("", |who| who.account())
+                    .as_bytes());
+            }
+            Self::Shard => {
+                let shard = who.and_then(Credential::shard);
+                put(shard
+                    .map(|shard| shard.to_string())
+                    .unwrap_or_default()
+                    .as_bytes());
+            }
+            Self::Symbol => put(symbol.as_bytes()),
+            Self::Venue => put(payer.venue.map_or("", |meter| meter.name()).as_bytes()),
+            // INVARIANT: strangers have cells on each gateway alone: the snapshot's check says so.
+            Self::Global | Self::Stranger | Self::Upstream => {}
+        }
+    }
+}
+
 /// Which of several a message is charged to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pick {

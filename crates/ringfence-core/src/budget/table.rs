@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::Arc;
 
+use super::across::{Charge, Shared, Taken};
 use super::latch::{Latch, System};
-use super::law::{Law, Standing};
+use super::law::{Law, Standing, Then};
 use super::limit::{BudgetError, Cost, Counts, Limit};
 use super::meter::{Meter, Pending, Told};
 use super::part::{Capacity, Group, Part};
@@ -16,6 +17,7 @@ use super::subject::{Pick, Subject, Subjects};
 use super::touch::{Locked, NOWHERE, PARTS, Touch, each};
 use super::under_way::UnderWay;
 use super::{About, LIMITS_MAX, Payer, Usage, Usages};
+use crate::cluster::ClusterKey;
 use crate::operation::Operation;
 use crate::refusal::{Code, Detail, LimitDetail, Refusal, Retry};
 use crate::shard::Shard;
@@ -38,6 +40,8 @@ pub struct Table<L: Latch> {
     pub(super) random: RandomState,
     /// As many as are a power of two. Messages lock them in ascending order, so that no two wait for each other.
     pub(super) parts: Arc<[L::Of<Part>]>,
+    /// Those that are charged elsewhere.
+    shared: Shared,
 }
 
 /// The table that serves.
@@ -75,7 +79,7 @@ impl<L: Latch> Table<L> {
         }
         let mut kinds: Vec<Subjects> = Vec::new();
         for limit in &limits {
-            if !kinds.contains(&limit.subject) {
+            if limit.across.is_node() && !kinds.contains(&limit.subject) {
                 kinds.push(limit.subject);
             }
         }
@@ -102,7 +106,30 @@ impl<L: Latch> Table<L> {
             symbols: HashMap::new(),
             strangers: Strangers::default(),
             random: RandomState::new(),
+            shared: Shared::default(),
         })
+    }
+
+    /// Names subjects of limits that are shared by `key`. Without it nothing is charged to these.
+    #[must_use]
+    pub fn across(mut self, key: &ClusterKey) -> Self {
+        self.shared = Shared::of(&self.limits, key);
+        self
+    }
+
+    /// Returns what a message is charged at the server that limits are shared at.
+    pub fn ask(&self, payer: &Payer<'_>, cost: Cost) -> Vec<Charge> {
+        // What is not listed is one instrument.
+        let listed = |symbol: u32| {
+            let mut symbols = self.symbols.iter();
+            let found = symbols.find(|(_, known)| **known == symbol);
+            found.map_or("", |(name, _)| name)
+        };
+        let known = |name: &str| match self.symbols.get_key_value(name) {
+            Some((name, _)) => &**name,
+            None => "",
+        };
+        self.shared.ask(&self.limits, payer, cost, known, listed)
     }
 
     /// Tells these instruments apart; all others count as one.
@@ -133,6 +160,14 @@ impl<L: Latch> Table<L> {
         let mut put = |touch: Touch| parts.push(touch.part);
         self.touch(plan, payer, 0, Cost::default(), &mut put);
         parts
+    }
+
+    /// Returns the refusal of a message that finds the limit at `index` used up for so long.
+    pub(crate) fn exceeded(&self, index: u16, wait_ms: u64) -> Refusal {
+        match self.limits.get(usize::from(index)) {
+            Some(limit) => exceeded(limit, wait_ms),
+            None => Refusal::new(Code::BudgetExceeded).retry_after(wait_ms),
+        }
     }
 
     /// Returns the limits.
@@ -174,15 +209,42 @@ impl<L: Latch> Table<L> {
         now_ms: u64,
         usages: &mut Usages,
     ) -> Result<Charged<L>, Refusal> {
+        let taken = self.take_by(payer, cost, now_ms, usages, false);
+        taken.map(|(charged, _)| charged)
+    }
+
+    /// As [`Table::take`], and returns by what it can be given back: the message may still be refused elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Table::take`].
+    pub fn take_for_now(
+        &self,
+        payer: &Payer<'_>,
+        cost: Cost,
+        now_ms: u64,
+        usages: &mut Usages,
+    ) -> Result<(Charged<L>, Option<Taken<L>>), Refusal> {
+        self.take_by(payer, cost, now_ms, usages, true)
+    }
+
+    fn take_by(
+        &self,
+        payer: &Payer<'_>,
+        cost: Cost,
+        now_ms: u64,
+        usages: &mut Usages,
+        keep: bool,
+    ) -> Result<(Charged<L>, Option<Taken<L>>), Refusal> {
         let plan = self.plan(payer.operation);
         if !plan.strangers || payer.credential.is_some() {
-            return self.take_in(0, plan, payer, cost, now_ms, usages);
+            return self.take_in(0, plan, (payer, cost), now_ms, usages, keep);
         }
         // One of the cells that are open to a stranger must have room.
         let mut refused = None;
         for cell in self.strangers.of(&self.random, payer.peer) {
             usages.0.clear();
-            match self.take_in(cell, plan, payer, cost, now_ms, usages) {
+            match self.take_in(cell, plan, (payer, cost), now_ms, usages, keep) {
                 Ok(charged) => return Ok(charged),
                 Err(full) => refused = sooner(refused, full),
             }
@@ -196,11 +258,11 @@ impl<L: Latch> Table<L> {
         &self,
         cell: u16,
         plan: &Plan,
-        payer: &Payer<'_>,
-        cost: Cost,
+        (payer, cost): (&Payer<'_>, Cost),
         now_ms: u64,
         usages: &mut Usages,
-    ) -> Result<Charged<L>, Refusal> {
+        keep: bool,
+    ) -> Result<(Charged<L>, Option<Taken<L>>), Refusal> {
         let (mut few, mut many) = ([Touch::NONE; LIMITS_MAX], Vec::new());
         let touches = if payer.orders.len().max(payer.about.len()) > 1 {
             self.touch(plan, payer, cell, cost, |touch| many.push(touch));
@@ -219,18 +281,28 @@ impl<L: Latch> Table<L> {
         self.find((plan, payer), touches, &mut locked, now_ms)?;
         // 2. Look at every limit; 3. only if all allow it, charge every limit.
         let refusal = self.look((plan, payer), touches, &mut locked, now_ms);
+        let mut then = Vec::new();
+        let note = |when| {
+            if keep {
+                then.push(when);
+            }
+        };
         if refusal.is_none() {
-            Self::charge((plan, payer), touches, &mut locked, now_ms);
+            Self::charge((plan, payer), touches, &mut locked, now_ms, note);
         }
         Self::tell((plan, payer), touches, &mut locked, now_ms, usages);
         match refusal {
             Some(refusal) => Err(refusal),
             // Under way from here on, while the parts are still locked.
-            None => Ok(Charged {
-                _upstream: payer.upstream.map(|meter| Pending::new(meter, cost)),
-                _venue: payer.venue.map(|meter| Pending::new(meter, cost)),
-                _under_way: UnderWay::of(plan, touches, &self.parts),
-            }),
+            None => {
+                let charged = Charged {
+                    _upstream: payer.upstream.map(|meter| Pending::new(meter, cost)),
+                    _venue: payer.venue.map(|meter| Pending::new(meter, cost)),
+                    _under_way: UnderWay::of(plan, touches, &self.parts),
+                };
+                let taken = keep.then(|| Taken::of((plan, payer), touches, &self.parts, &then));
+                Ok((charged, taken))
+            }
         }
     }
 
@@ -242,7 +314,8 @@ impl<L: Latch> Table<L> {
     /// one window, and the venue's, where it says its time, is in the same.
     pub fn correct(&self, meter: &Arc<Meter>, subject: Subject, told: &Told, cost: Cost) {
         let wanted = |limit: &&Limit| {
-            limit.subject.is(subject)
+            limit.across.is_node()
+                && limit.subject.is(subject)
                 && limit.counts.at_venue() == told.counts
                 && limit.window_ms == told.window_ms
                 && limit.operations.is_empty()
@@ -260,7 +333,10 @@ impl<L: Latch> Table<L> {
         let room = &mut part.rooms[group];
         let Some(slot) = room.find(key) else { return };
         let laws = self.groups[group].laws.iter();
-        let own = self.limits.iter().filter(|l| l.subject.is(subject));
+        let own = self
+            .limits
+            .iter()
+            .filter(|l| l.across.is_node() && l.subject.is(subject));
         for (_, (law, at)) in own.zip(laws).filter(|(limit, _)| wanted(limit)) {
             let cell = &mut room.cells(slot)[*at..at + law.words()];
             law.raise(cell, told.now_ms, told.times_ms, used);
@@ -295,7 +371,7 @@ impl<L: Latch> Table<L> {
         let own = self
             .limits
             .iter()
-            .filter(move |limit| limit.subject == kind);
+            .filter(move |limit| limit.across.is_node() && limit.subject == kind);
         let laws = self.groups[index].laws.iter();
         own.zip(laws)
             .map(|(limit, (law, at))| (limit.counts, law, *at))
@@ -312,7 +388,7 @@ impl<L: Latch> Table<L> {
         let room = &mut part.rooms[group];
         let slot = room.find(key);
         let limits = (0_u16..).zip(&self.limits);
-        let own = limits.filter(|(_, limit)| limit.subject == subjects);
+        let own = limits.filter(|(_, l)| l.across.is_node() && l.subject == subjects);
         let standing = own.zip(&self.groups[group].laws);
         standing
             .map(|((limit, of), (law, at))| match slot {
@@ -458,10 +534,12 @@ impl<L: Latch> Table<L> {
         touches: &[Touch],
         locked: &mut Locked<'_, L>,
         now_ms: u64,
+        mut note: impl FnMut(Then),
     ) {
         each::<L>(charged, touches, locked, |bound, cell, price| {
             let standing = bound.law.look(cell, now_ms);
             bound.law.charge(cell, standing, price);
+            note(Law::then(cell, standing));
         });
     }
 
@@ -498,7 +576,7 @@ const fn usage(limit: u16, standing: Standing) -> Usage {
 fn group(kind: Subjects, limits: &[Limit]) -> Result<Group, BudgetError> {
     let (mut laws, mut own, mut words) = (Vec::new(), Vec::new(), 0);
     for (index, limit) in limits.iter().enumerate() {
-        if limit.subject == kind {
+        if limit.across.is_node() && limit.subject == kind {
             // INVARIANT: there are no more than LIMITS_MAX.
             own.push(index as u16);
             let law = Law::of(limit, index)?;

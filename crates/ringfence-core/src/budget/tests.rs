@@ -2,6 +2,7 @@
 //! message that is refused charges nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod across;
 mod fills;
 mod interleave;
 mod model;

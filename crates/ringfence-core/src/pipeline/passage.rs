@@ -4,9 +4,11 @@ use std::iter;
 use std::slice;
 use std::sync::Arc;
 
-use super::{Core, Decision, Identity, Means, Message, Permit, Proof, Proofs, Trace};
+use super::{
+    Core, Decision, Identity, Means, Message, Permit, Proof, Proofs, SharedClaim, Sharing, Trace,
+};
 use crate::authority::{self, Act, Authorized};
-use crate::budget::{About, Charged, Payer, Usages};
+use crate::budget::{About, Charge, Charged, Payer, Taken, Usages};
 use crate::credential::Credential;
 use crate::edge::EdgePass;
 use crate::egress::VenueKey;
@@ -23,7 +25,7 @@ use crate::refusal::{Code, Detail, Refusal, StepUpDetail};
 use crate::replay::{Fresh, Use};
 use crate::sequence;
 use crate::session::Coverage;
-use crate::sign::Claim;
+use crate::sign::{Claim, Signed};
 
 pub(super) struct Passage<'c, 'm> {
     core: &'c Core,
@@ -38,6 +40,11 @@ pub(super) struct Passage<'c, 'm> {
     judged: Option<Serial>,
     usages: Usages,
     instrument: Option<Arc<str>>,
+    /// What is asked of other gateways, once every control before the guard has let it pass.
+    sharing: Option<Box<Sharing>>,
+    claim: Option<SharedClaim>,
+    charges: Vec<Charge>,
+    taken: Option<Taken>,
 }
 
 impl<'c, 'm> Passage<'c, 'm> {
@@ -59,6 +66,10 @@ impl<'c, 'm> Passage<'c, 'm> {
             judged: None,
             usages: Usages::default(),
             instrument: None,
+            sharing: None,
+            claim: None,
+            charges: Vec::new(),
+            taken: None,
         }
     }
 
@@ -76,6 +87,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             claimed: self.claimed,
             usages: self.usages,
             instrument: self.instrument,
+            sharing: self.sharing,
         }
     }
 
@@ -95,6 +107,8 @@ impl<'c, 'm> Passage<'c, 'm> {
         let orders = named.as_ref().map_or(self.message.orders, slice::from_ref);
         let authority = self.control(Control::Authority, |p| p.authorize(&act, orders))?;
         let budget = self.control(Control::Budget, |p| p.charge(orders))?;
+        // Whatever the guard says: as here, it has cost by then what it costs.
+        self.sharing = self.shared();
         let guard = self.control(Control::Guard, |p| p.guard(orders))?;
         let sequence = self.control(Control::Sequence, |p| sequence::check(p.message.operation))?;
         if let Some(who) = &self.credential {
@@ -253,7 +267,7 @@ impl<'c, 'm> Passage<'c, 'm> {
 
     /// Checks that a session is not over; of a signature the window, then claims it. One that was not verified claims
     /// nothing.
-    fn freshness(&self, identity: &Proof<Identity>) -> Result<Option<Fresh>, Refusal> {
+    fn freshness(&mut self, identity: &Proof<Identity>) -> Result<Option<Fresh>, Refusal> {
         if !self.message.signed {
             return Ok(None);
         }
@@ -277,7 +291,7 @@ impl<'c, 'm> Passage<'c, 'm> {
     }
 
     fn claim(
-        &self,
+        &mut self,
         claim: &Claim<'_>,
         identity: &Proof<Identity>,
         purpose: Use,
@@ -297,7 +311,24 @@ impl<'c, 'm> Passage<'c, 'm> {
         if full && room.is_full(shard) && credentials.reclaim(shard, self.now_us, room) > 0 {
             fresh = who.claim(signed, purpose, self.now_us, room);
         }
-        fresh.map(Some)
+        let fresh = fresh?;
+        if let Some(shares) = self
+            .core
+            .shares
+            .as_ref()
+            .filter(|shares| shares.claims.is_some())
+        {
+            let Signed { stamp, nonce } = *signed.get();
+            self.claim = Some(SharedClaim {
+                name: shares
+                    .key
+                    .name(b"claim", &[who.key_id().as_bytes(), &nonce.bytes()]),
+                purpose,
+                signed_us: stamp.time_us,
+                deadline_us: stamp.time_us.saturating_add(stamp.window_us),
+            });
+        }
+        Ok(Some(fresh))
     }
 
     /// Returns the instrument of the order that is amended by its id alone, where it is the account's own.
@@ -378,15 +409,37 @@ impl<'c, 'm> Passage<'c, 'm> {
             }
         };
         let payer = Payer {
-            peer: message.peer,
-            operation: message.operation,
-            orders,
             about,
-            credential: self.credential.as_deref(),
-            upstream: egress.map(|egress| egress.upstream()),
-            venue: self.venue_key.as_ref().map(|key| key.meter()),
+            ..payer(
+                self.core,
+                message,
+                orders,
+                who(&self.credential, &self.venue_key),
+            )
         };
-        budget.take(&payer, message.cost, now_ms, &mut self.usages)
+        let shared = match &self.core.shares {
+            Some(_) => budget.ask(&payer, message.cost),
+            None => Vec::new(),
+        };
+        if shared.is_empty() && self.claim.is_none() {
+            return budget.take(&payer, message.cost, now_ms, &mut self.usages);
+        }
+        let taken = budget.take_for_now(&payer, message.cost, now_ms, &mut self.usages);
+        let (charged, taken) = taken?;
+        (self.charges, self.taken) = (shared, taken);
+        Ok(charged)
+    }
+
+    /// Returns what is asked of the server that gateways share, if anything is.
+    fn shared(&mut self) -> Option<Box<Sharing>> {
+        let (claim, charges) = (self.claim.take(), std::mem::take(&mut self.charges));
+        (claim.is_some() || !charges.is_empty()).then(|| {
+            Box::new(Sharing {
+                claim,
+                charges,
+                taken: self.taken.take(),
+            })
+        })
     }
 
     /// Returns what limits look at of an order that the message is about. Of one that is known, its own instrument counts;
@@ -452,6 +505,36 @@ impl<'c, 'm> Passage<'c, 'm> {
         let funds = self.message.funds.filter(|_| enforced);
         let funds = funds.filter(|_| self.message.operation == Operation::WithdrawCreate);
         funds.map(|funds| Box::new(funds.kept()))
+    }
+}
+
+/// Who acts, and with which venue key.
+pub(super) type Who<'a> = (Option<&'a Credential>, Option<&'a Arc<VenueKey>>);
+
+fn who<'a>(
+    credential: &'a Option<Arc<Credential>>,
+    venue_key: &'a Option<Arc<VenueKey>>,
+) -> Who<'a> {
+    (credential.as_deref(), venue_key.as_ref())
+}
+
+/// Returns who pays for a message.
+pub(super) fn payer<'a>(
+    core: &'a Core,
+    message: &Message<'_>,
+    orders: &'a [OrderText<'a>],
+    (credential, venue_key): Who<'a>,
+) -> Payer<'a> {
+    let egress = core.egress.as_ref();
+    let egress = egress.filter(|_| message.operation.reaches_venue());
+    Payer {
+        peer: message.peer,
+        operation: message.operation,
+        orders,
+        about: &[],
+        credential,
+        upstream: egress.map(|egress| egress.upstream()),
+        venue: venue_key.map(|key| key.meter()),
     }
 }
 

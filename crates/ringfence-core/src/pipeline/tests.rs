@@ -36,6 +36,7 @@ mod order;
 mod orders;
 mod policy;
 mod session;
+mod shared;
 mod stale;
 mod transfer;
 mod withdrawal;
@@ -102,6 +103,7 @@ fn core() -> Core {
         budget: BudgetTable::new(limits, 1000).unwrap(),
         guard: Guard::new(HashMap::from([("BTCUSDT".into(), instrument)])),
         room: ReplayRoom::new(100, 1000),
+        shares: None,
         placed: PlacedOrders::default(),
         modes: Modes::default(),
         egress: None,
@@ -186,6 +188,17 @@ impl Draft<'_> {
 
     /// Sends the message, signed, on a connection that may have a session.
     fn send_in(&self, session: Option<&Session>, core: &Core, now_us: u64) -> Decision {
+        self.send_and(session, core, now_us, |_, decision| decision)
+    }
+
+    /// Sends it, and has something done with what was decided.
+    fn send_and(
+        &self,
+        session: Option<&Session>,
+        core: &Core,
+        now_us: u64,
+        then: impl FnOnce(&Message<'_>, Decision) -> Decision,
+    ) -> Decision {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, self.secret);
         let tag = hmac::sign(&secret, self.payload.as_bytes());
         let hex: String = tag.as_ref().iter().map(|b| format!("{b:02x}")).collect();
@@ -223,7 +236,8 @@ impl Draft<'_> {
             cost: self.cost,
         };
         let pass = core.admit(message.peer, now_us).unwrap();
-        core.decide(&message, pass, &WINDOW, now_us)
+        let decision = core.decide(&message, pass, &WINDOW, now_us);
+        then(&message, decision)
     }
 
     /// Sends the message now, and returns why it did not pass.

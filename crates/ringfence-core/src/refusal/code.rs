@@ -191,6 +191,8 @@ codes! {
         "The budget for this window is used up; wait as Retry-After says.";
     BudgetFull "budget_full" Gateway BUDGET,
         "Too many subjects are active; try again shortly.";
+    ClusterUnavailable "cluster_unavailable" Gateway BUDGET,
+        "The server that gateways share limits at is not reached; try again shortly.";
     VenueLimited "venue_limited" Venue BUDGET,
         "The venue told the gateway to slow down; wait as Retry-After says.";
     InstrumentUnknown "instrument_unknown" Client GUARD,

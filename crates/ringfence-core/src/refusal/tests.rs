@@ -27,7 +27,7 @@ authority: credential_not_active credential_suspended credential_revoked credent
 credential_certificate credential_native address_not_allowed scope_missing policy_forbids \
 step_up_required order_unknown venue_key_missing store_stale \
 shard_draining shard_isolated
-budget: budget_exceeded budget_full venue_limited
+budget: budget_exceeded budget_full cluster_unavailable venue_limited
 guard: instrument_unknown number_inexact price_invalid price_tick price_band quantity_invalid \
 quantity_lot quantity_min quantity_max quantity_unbounded notional_min notional_max order_side_invalid \
 order_type_unknown order_field_missing funds_rule_missing address_locked funds_max

@@ -13,14 +13,14 @@ use zeroize::Zeroizing;
 
 use super::leg::{Grant, Leg};
 use super::mailbox::UnderWay;
-use super::speaker::{Hearing, Speaker};
+use super::speaker::{Hearing, Held, Speaker};
 use super::task::Task;
 use crate::carry::{Permitted, Recorded};
 use crate::clock::now_us;
 use crate::egress::seal;
 use crate::exchange::Trouble;
 use crate::ongoing::Ongoing;
-use crate::pipeline::Passing;
+use crate::pipeline::{Passing, Stopped};
 
 /// The status that the ledger keeps of what was passed on: the venue's own answer goes to the client unread.
 const PASSED_ON: u16 = 202;
@@ -42,16 +42,21 @@ impl Speaker {
         heading: &Heading,
         following: Following<'_>,
         hearing: Hearing<'_>,
-    ) {
+    ) -> Option<Held> {
         let (leg, asked) = (following.leg, &following.asked);
         if !following.opens && !self.legs.is_open(leg) {
             let refusal = Refusal::new(Code::FormParameterInvalid).field(&heading.method);
-            return self.refuse(Some(heading), refusal, &hearing);
+            self.refuse(Some(heading), refusal, &hearing);
+            return None;
         }
         let passing = match self.passing(Some(heading), Some(asked), hearing.started_us) {
             Ok(passing) => Rc::new(passing),
-            Err(refusal) => return self.refuse(Some(heading), refusal, &hearing),
+            Err(refusal) => {
+                self.refuse(Some(heading), refusal, &hearing);
+                return None;
+            }
         };
+        let heard = self.heard();
         let shown = self.shown(asked);
         // What the message says itself of who acts counts before who has logged on.
         let own = match &shown {
@@ -59,8 +64,12 @@ impl Speaker {
             _ if asked.claim.is_some() => Some(self.lasts_us()),
             _ => None,
         };
-        match self.permit(&passing, asked, shown, hearing.edge) {
-            Err(turned) => self.turned(Some(heading), &turned, &passing),
+        match self.permit(&passing, asked, shown, (hearing.edge, heard)) {
+            Err(Stopped::Turned(turned)) => self.turned(Some(heading), &turned, &passing),
+            Err(Stopped::Waits(waiting)) => {
+                let (said, operation) = ((hearing.text, hearing.started_us), asked.route.operation);
+                return Some(self.await_word(passing, *waiting, said, operation));
+            }
             Ok(permitted) => {
                 let until_us = own.unwrap_or_else(|| self.until_us());
                 let saying = Saying {
@@ -72,6 +81,7 @@ impl Speaker {
                 self.pass_on(heading, saying, passing, (permitted, until_us));
             }
         }
+        None
     }
 
     /// Until when that may be passed on which who has logged on asks for now, or the connection's certificate.

@@ -1,5 +1,6 @@
 //! Who acts on a channel from now on: a logon, and the tokens of the gateway's own that it hands out or that are shown.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use ringfence_core::budget::Cost;
@@ -10,11 +11,11 @@ use ringfence_core::session::Session;
 use ringfence_core::sign::Claim;
 use ringfence_wire::{Asked, Each, Heading, Outgoing, Reading, Said, Shown, Spoke};
 
-use super::speaker::{Hearing, Speaker};
+use super::speaker::{Hearing, Held, Speaker};
 use crate::carry::{Permitted, Recorded};
 use crate::clock::now_us;
 use crate::minted::{Hash, hash};
-use crate::pipeline::{Asking, Passing};
+use crate::pipeline::{Asking, Passing, Stopped};
 use crate::shared::Shared;
 use crate::token::{Renewed, Tokens};
 
@@ -65,10 +66,19 @@ impl Speaker {
     }
 
     /// Begins a session, in place of the one before.
-    pub(super) fn log_on(&mut self, heading: &Heading, proved: Proved<'_>, hearing: Hearing<'_>) {
+    pub(super) fn log_on(
+        &mut self,
+        heading: &Heading,
+        proved: Proved<'_>,
+        hearing: Hearing<'_>,
+    ) -> Option<Held> {
+        let heard = self.heard();
         let passing = match self.passing(Some(heading), None, hearing.started_us) {
-            Ok(passing) => passing,
-            Err(refusal) => return self.refuse(Some(heading), refusal, &hearing),
+            Ok(passing) => Rc::new(passing),
+            Err(refusal) => {
+                self.refuse(Some(heading), refusal, &hearing);
+                return None;
+            }
         };
         let (claim, window, renewed) = match proved {
             Proved::Signed(claim, window) => (Some(claim), window, None),
@@ -77,7 +87,10 @@ impl Speaker {
                     let window = self.client.door.speech.dialect.window();
                     (None, window, Some(renewed))
                 }
-                Err(code) => return self.refuse(Some(heading), code.into(), &hearing),
+                Err(code) => {
+                    self.refuse(Some(heading), code.into(), &hearing);
+                    return None;
+                }
             },
         };
         let asking = Asking {
@@ -108,10 +121,16 @@ impl Speaker {
             content_type: None,
         };
         let now_us = now_us();
-        match passing.decide(&asking, hearing.edge, now_us, nothing) {
-            Err(turned) => self.turned(Some(heading), &turned, &passing),
+        match passing.decide(&asking, (hearing.edge, heard), now_us, nothing) {
+            Err(Stopped::Turned(turned)) => self.turned(Some(heading), &turned, &passing),
+            Err(Stopped::Waits(waiting)) => {
+                let said = (hearing.text, hearing.started_us);
+                let operation = asking.operation;
+                return Some(self.await_word(passing, *waiting, said, operation));
+            }
             Ok(permitted) => self.begin(heading, &passing, permitted, renewed.as_ref(), now_us),
         }
+        None
     }
 
     /// Begins the session of a permitted logon, and answers it.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Uri};
-use ringfence_core::edge::{EdgePass, EdgeRefusal};
+use ringfence_core::edge::EdgeRefusal;
 use ringfence_core::mode::{Control, Mode};
-use ringfence_core::pipeline::Trace;
+use ringfence_core::operation::Operation;
+use ringfence_core::pipeline::Decision;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::session::Session;
 use ringfence_wire::websocket::CloseCode;
@@ -24,13 +25,12 @@ use super::task::Task;
 use crate::carry::Permitted;
 use crate::client::Client;
 use crate::clock::now_us;
+use crate::judge::Heard;
 use crate::lane::Lane;
 use crate::minted::Hash;
 use crate::ongoing::FORBIDDEN;
-use crate::pipeline::{Asking, Passing, SaidOn, Turned};
+use crate::pipeline::{Asking, Edge, Passing, SaidOn, Stopped, Turned};
 use crate::shared::MessageId;
-
-pub(super) type Edge = (EdgePass, Trace);
 
 /// Who is connected, and who acts.
 pub(super) struct Speaker {
@@ -52,7 +52,13 @@ pub(super) struct Speaker {
     pub(super) legs: Legs,
     /// How long nothing more is to be read, after a message of a flood.
     pub(super) pause: Option<Duration>,
+    /// What others are asked of the message that is held.
+    word: Option<Rc<Word>>,
 }
+
+/// What others say of a message, once they have.
+#[derive(Default)]
+struct Word(RefCell<Option<Heard>>);
 
 /// A message that waits for the one before it.
 pub(super) struct Held {
@@ -85,6 +91,7 @@ impl Speaker {
             mailbox: Rc::default(),
             legs: Legs::default(),
             pause: None,
+            word: None,
         }
         .told(opened.said)
     }
@@ -138,6 +145,7 @@ impl Speaker {
     /// Hears one message, and returns it if it has to wait for the one before it.
     pub(super) fn hear(&mut self, text: &str) -> Option<Held> {
         let started_us = now_us();
+        self.word = None;
         match self.client.admit(started_us) {
             Ok(edge) => self.judge(Hearing {
                 text,
@@ -151,6 +159,41 @@ impl Speaker {
         }
     }
 
+    /// Tells whether others have not said yet what they think of the message that is held.
+    pub(super) fn awaits_word(&self) -> bool {
+        let word = self.word.as_ref();
+        word.is_some_and(|word| word.0.borrow().is_none())
+    }
+
+    /// Has others asked of a message, which is held until they have said.
+    pub(super) fn await_word(
+        &mut self,
+        passing: Rc<Passing>,
+        (decision, edge): (Decision, Edge),
+        (text, started_us): (&str, u64),
+        operation: Operation,
+    ) -> Held {
+        let word = Rc::<Word>::default();
+        self.word = Some(Rc::clone(&word));
+        let under_way = UnderWay::new(&self.mailbox, false);
+        spawn_local(async move {
+            let heard = passing.hear(decision, operation).await;
+            *word.0.borrow_mut() = Some(heard);
+            // Wakes the channel.
+            drop(under_way);
+        });
+        Held {
+            text: text.to_owned(),
+            edge,
+            started_us,
+        }
+    }
+
+    /// Returns what others said of the message that is taken up.
+    pub(super) fn heard(&mut self) -> Option<Heard> {
+        self.word.take()?.0.take()
+    }
+
     /// Goes on with a message that had to wait.
     pub(super) fn take_up(&mut self, held: Held) -> Option<Held> {
         let Held {
@@ -158,11 +201,16 @@ impl Speaker {
             edge,
             started_us,
         } = held;
-        self.judge(Hearing {
+        let held = self.judge(Hearing {
             text: &text,
             edge,
             started_us,
-        })
+        });
+        if held.is_none() {
+            // What was said of this message is of no other.
+            self.word = None;
+        }
+        held
     }
 
     fn judge(&mut self, hearing: Hearing<'_>) -> Option<Held> {
@@ -194,12 +242,14 @@ impl Speaker {
         });
         match spoken {
             Err(refusal) => self.refuse(Some(&heading), refusal, &hearing),
-            Ok(Spoken::Follows(following)) => self.follow(&heading, following, hearing),
+            Ok(Spoken::Follows(following)) => return self.follow(&heading, following, hearing),
             Ok(Spoken::Asks(asked)) => return self.ask(&heading, &asked, hearing),
             Ok(Spoken::Logon(claim, window)) => {
-                self.log_on(&heading, Proved::Signed(claim, window), hearing);
+                return self.log_on(&heading, Proved::Signed(claim, window), hearing);
             }
-            Ok(Spoken::Refresh(shown)) => self.log_on(&heading, Proved::Renewed(shown), hearing),
+            Ok(Spoken::Refresh(shown)) => {
+                return self.log_on(&heading, Proved::Renewed(shown), hearing);
+            }
             Ok(Spoken::Status) => self.own(Spoke::Status, &heading, &self.said()),
             Ok(Spoken::Reply) => self.own(Spoke::Reply, &heading, &self.said()),
             Ok(Spoken::Logout) => {
@@ -230,8 +280,13 @@ impl Speaker {
             }
         };
         let shown = self.shown(asked);
-        match self.permit(&passing, asked, shown, hearing.edge) {
-            Err(turned) => self.turned(Some(heading), &turned, &passing),
+        let heard = self.heard();
+        match self.permit(&passing, asked, shown, (hearing.edge, heard)) {
+            Err(Stopped::Turned(turned)) => self.turned(Some(heading), &turned, &passing),
+            Err(Stopped::Waits(waiting)) => {
+                let said = (hearing.text, hearing.started_us);
+                return Some(self.await_word(passing, *waiting, said, operation));
+            }
             Ok(permitted) => {
                 let task = Task {
                     passing,
@@ -253,18 +308,22 @@ impl Speaker {
         passing: &Passing,
         asked: &Asked<'_>,
         shown: Result<Option<Arc<Session>>, Code>,
-        edge: Edge,
-    ) -> Result<Permitted, Turned> {
+        (edge, heard): (Edge, Option<Heard>),
+    ) -> Result<Permitted, Stopped> {
         let (thread, route) = (&self.client.thread, asked.route);
         let dialect = &self.client.door.speech.dialect;
-        let early = |refusal| passing.turn_early(refusal, edge.1, Some(route.operation));
+        let trace = edge.1;
+        let early = |refusal| {
+            let turned = passing.turn_early(refusal, trace, Some(route.operation));
+            Stopped::Turned(turned)
+        };
         if !self.mailbox.has_room() {
             return Err(early(Code::Overloaded.into()));
         }
         let shown = shown.map_err(|code| early(code.into()))?;
         let now_us = now_us();
         self.timely(asked, dialect, now_us).map_err(early)?;
-        let mut scratch = thread.scratch.borrow_mut();
+        let mut scratch = thread.scratches.lend();
         let signed = match asked.claim {
             Some((claim, window)) => (Some(claim), window),
             None => (None, dialect.window()),
@@ -286,7 +345,7 @@ impl Speaker {
             reading,
             session: known.or(vouched.as_ref()),
         };
-        let decided = passing.decide(&asking, edge, now_us, || {
+        let decided = passing.decide(&asking, (edge, heard), now_us, || {
             dialect.forward(route, &asked.head(), asked.body.as_bytes())
         });
         if vouched.is_some() {

@@ -77,8 +77,9 @@ impl Talk {
         }
         let info = self.ask(&[b"INFO"]).await?;
         let run = relied_on(info.text().unwrap_or_default())?;
-        self.ask(&[b"SCRIPT", b"LOAD", scripts::BEGIN.as_bytes()])
-            .await?;
+        for script in [scripts::BEGIN, scripts::TAKE, scripts::REMEMBER] {
+            self.ask(&[b"SCRIPT", b"LOAD", script.as_bytes()]).await?;
+        }
         let begin = scripts::name(scripts::BEGIN);
         let fresh = fresh()?;
         let check = hex(&server.key.name(b"check", &[]));

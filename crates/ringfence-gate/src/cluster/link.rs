@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, sleep_until};
 
 use super::Cluster;
+use super::alone::Alone;
 use super::greeting::{Greeted, Memory, greet};
 use super::server::Stream;
 use super::words::{self, Said};
@@ -33,6 +34,10 @@ const HEARD_BYTES: usize = 16 * 1024;
 const BROKEN: &str = "it broke off";
 /// Messages that may wait on one link at once.
 const WAITING_MAX: usize = 65_536;
+
+/// The server did not answer in time, or is not reached at all.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Lost;
 
 /// How a link stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,43 +55,88 @@ pub(crate) struct Link {
     state: Cell<State>,
     out: RefCell<BytesMut>,
     /// In the order in which they asked.
-    waiting: RefCell<VecDeque<Waiting>>,
+    pub(super) waiting: RefCell<VecDeque<Waiting>>,
     asked: Notify,
     /// What was known last of what the server remembers.
-    memory: RefCell<Option<Memory>>,
+    pub(super) memory: RefCell<Option<Memory>>,
+    /// Signatures that were taken without the server, for it to know of when it is back.
+    pub(super) alone: RefCell<Alone>,
+    /// What the server says is not to be relied on: another connection is to be begun.
+    doubted: Notify,
+    pub(super) me: Weak<Self>,
 }
 
 /// Who waits for an answer. Nobody does any more once it is late.
-struct Waiting {
+pub(super) struct Waiting {
     since: Instant,
     answer: Option<oneshot::Sender<Said>>,
+    /// Whether it tells of what was taken without the server.
+    pub(super) tells: bool,
 }
 
 impl Link {
     pub(crate) fn new(cluster: Arc<Cluster>) -> Rc<Self> {
-        Rc::new(Self {
+        Rc::new_cyclic(|me| Self {
             cluster,
             state: Cell::new(State::Down),
             out: RefCell::default(),
             waiting: RefCell::default(),
             asked: Notify::new(),
             memory: RefCell::default(),
+            alone: RefCell::default(),
+            doubted: Notify::new(),
+            me: me.clone(),
         })
     }
 
-    fn put<'a>(
+    pub(super) fn is_up(&self) -> bool {
+        self.state.get() == State::Up
+    }
+
+    /// Asks what `write` writes, given by which name the server's memory goes. Who waits for the answer longer than the
+    /// deadline hears that it is lost.
+    pub(super) fn ask(
         &self,
-        words: impl ExactSizeIterator<Item = &'a [u8]>,
-    ) -> Option<oneshot::Receiver<Said>> {
+        write: impl FnOnce(&mut BytesMut, &str),
+    ) -> Result<oneshot::Receiver<Said>, Lost> {
+        let memory = self.memory.borrow();
+        match (&*memory, self.state.get()) {
+            (Some(memory), State::Up) => self.put(|out| write(out, &memory.id)).ok_or(Lost),
+            (Some(_) | None, State::Up | State::Down | State::Late) => Err(Lost),
+        }
+    }
+
+    /// Notes the time by the server's clock.
+    pub(super) fn heard_at(&self, now_ms: u64) {
+        if let Some(memory) = &mut *self.memory.borrow_mut() {
+            memory.now_ms = memory.now_ms.max(now_ms);
+        }
+    }
+
+    /// Gives a connection up on which something was said that is no answer.
+    pub(super) fn doubt(&self, said: &Said) -> Lost {
+        if let Said::Refused(why) = said {
+            let code = why.split(' ').next().unwrap_or_default();
+            self.cluster
+                .standing
+                .fails(format!("it refuses EVALSHA: {code}"));
+        }
+        self.set(State::Late);
+        self.doubted.notify_one();
+        Lost
+    }
+
+    pub(super) fn put(&self, write: impl FnOnce(&mut BytesMut)) -> Option<oneshot::Receiver<Said>> {
         let mut waiting = self.waiting.borrow_mut();
         if waiting.len() >= WAITING_MAX {
             return None;
         }
         let (answer, told) = oneshot::channel();
-        words::put(&mut self.out.borrow_mut(), words);
+        write(&mut self.out.borrow_mut());
         waiting.push_back(Waiting {
             since: Instant::now(),
             answer: Some(answer),
+            tells: false,
         });
         self.asked.notify_one();
         Some(told)
@@ -117,6 +167,7 @@ impl Link {
     /// Serves one connection until it breaks off, or an answer is long overdue.
     async fn serve(&self, greeted: Greeted) {
         let Greeted { stream, memory } = greeted;
+        self.compare(&memory);
         *self.memory.borrow_mut() = Some(memory);
         self.set(State::Up);
         let broken = self.exchange(stream).await;
@@ -124,7 +175,10 @@ impl Link {
         self.cluster.standing.fails(broken.into());
         self.out.borrow_mut().clear();
         // Whoever still waits hears that it is lost.
-        self.waiting.borrow_mut().clear();
+        let mut waiting = self.waiting.borrow_mut();
+        let untold = waiting.iter().any(|one| one.tells);
+        waiting.clear();
+        self.alone.borrow_mut().more |= untold;
     }
 
     /// Moves what is asked and answered. Returns why it ended.
@@ -134,6 +188,7 @@ impl Link {
             why = self.write_out(writer) => why,
             why = self.hear(reader) => why,
             why = self.watch() => why,
+            () = self.doubted.notified() => "what it says does not count",
         }
     }
 
@@ -176,7 +231,7 @@ impl Link {
     /// Hands an answer to whoever waits longest. False: nobody asked.
     fn answered(&self, said: Said) -> bool {
         let first = self.waiting.borrow_mut().pop_front();
-        let Some(Waiting { since, answer }) = first else {
+        let Some(Waiting { since, answer, .. }) = first else {
             return false;
         };
         let lag_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -221,13 +276,33 @@ impl Link {
             }
             if now.saturating_duration_since(idle) >= IDLE {
                 idle = now;
-                self.put([&b"PING"[..]].into_iter());
+                self.put(|out| words::put(out, [&b"PING"[..]].into_iter()));
             }
+        }
+    }
+
+    /// Has it told if what the server remembers is not what it remembered.
+    fn compare(&self, found: &Memory) {
+        let known = self.memory.borrow();
+        let Some(known) = &*known else { return };
+        let standing = &self.cluster.standing;
+        if known.id != found.id {
+            standing.alarm(
+                "cluster.replaced",
+                "the server remembers nothing of before".into(),
+            );
+        } else if found.now_ms < known.now_ms {
+            let lost_ms = known.now_ms - found.now_ms;
+            let what = format!("the server has lost what it was told in {lost_ms} ms");
+            standing.alarm("cluster.older", what);
         }
     }
 
     fn set(&self, state: State) {
         let before = self.state.replace(state);
+        if state == State::Up && before != State::Up {
+            self.confess();
+        }
         match (before, state) {
             (State::Up, State::Down | State::Late) => self.cluster.standing.fell(),
             (State::Down | State::Late, State::Up) => self.cluster.standing.rose(),

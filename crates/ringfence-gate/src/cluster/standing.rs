@@ -26,6 +26,8 @@ struct Told {
     lost: Option<Instant>,
     /// Whether anybody was told so.
     said: bool,
+    /// What is to be told, by event and text.
+    alarms: Vec<(&'static str, String)>,
     /// What is wrong with it.
     problem: Option<String>,
 }
@@ -33,6 +35,8 @@ struct Told {
 /// What there is to tell.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum News {
+    /// Somebody has to look, whatever is done meanwhile: an event, and what it says.
+    Alarm(&'static str, String),
     /// It is back, after so many milliseconds.
     Back(u64),
     /// It is lost, and why.
@@ -56,6 +60,7 @@ impl Standing {
                 // Time to begin in.
                 lost: Some(Instant::now() + BEGINNING),
                 said: false,
+                alarms: Vec::new(),
                 problem: None,
             }),
         }
@@ -86,10 +91,21 @@ impl Standing {
         self.told().problem = Some(problem);
     }
 
+    /// Has it told that somebody has to look; once, though each thread notices it.
+    pub(super) fn alarm(&self, event: &'static str, what: String) {
+        let mut told = self.told();
+        if told.alarms.iter().all(|(known, _)| *known != event) {
+            told.alarms.push((event, what));
+        }
+    }
+
     /// Returns what is to be told now, and counts it as told.
     pub(crate) fn news(&self, now: Instant) -> Option<News> {
         let reachable = self.reachable();
         let mut told = self.told();
+        if reachable && let Some((event, what)) = told.alarms.pop() {
+            return Some(News::Alarm(event, what));
+        }
         let since = told.lost?;
         let lost = now.saturating_duration_since(since);
         if reachable {

@@ -4,6 +4,7 @@
 
 use bytes::{Buf as _, BytesMut};
 use memchr::memmem;
+use ringfence_core::cluster::Name;
 
 /// Longest answer that is waited for, in bytes: `INFO` is the longest.
 const ANSWER_MAX: usize = 1 << 20;
@@ -28,9 +29,7 @@ pub(super) struct Garbled;
 pub(super) fn put<'a>(out: &mut BytesMut, words: impl ExactSizeIterator<Item = &'a [u8]>) {
     length(out, b'*', words.len());
     for word in words {
-        length(out, b'$', word.len());
-        out.extend_from_slice(word);
-        out.extend_from_slice(b"\r\n");
+        Command(out).word(word);
     }
 }
 
@@ -40,6 +39,44 @@ fn length(out: &mut BytesMut, kind: u8, length: usize) {
     out.extend_from_slice(digits.format(length).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
+
+/// A command that is being written, of as many words as it was begun with.
+pub(super) struct Command<'a>(&'a mut BytesMut);
+
+impl<'a> Command<'a> {
+    pub(super) fn begin(out: &'a mut BytesMut, words: usize) -> Self {
+        length(out, b'*', words);
+        Self(out)
+    }
+
+    /// Writes a word.
+    pub(super) fn word(&mut self, word: &[u8]) -> &mut Self {
+        length(self.0, b'$', word.len());
+        self.0.extend_from_slice(word);
+        self.0.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Writes a number as a word.
+    pub(super) fn number(&mut self, number: u64) -> &mut Self {
+        let mut digits = itoa::Buffer::new();
+        self.word(digits.format(number).as_bytes())
+    }
+
+    /// Writes a name as a word that begins with `begin`.
+    pub(super) fn name(&mut self, begin: &[u8], name: &Name) -> &mut Self {
+        length(self.0, b'$', begin.len() + 2 * name.len());
+        self.0.extend_from_slice(begin);
+        for byte in name {
+            let digit = |half: u8| DIGITS[usize::from(half & 15)];
+            self.0.extend_from_slice(&[digit(byte >> 4), digit(*byte)]);
+        }
+        self.0.extend_from_slice(b"\r\n");
+        self
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Takes the first answer out of `bytes`, if all of it is there.
 pub(super) fn take(bytes: &mut BytesMut) -> Result<Option<Said>, Garbled> {
@@ -119,6 +156,18 @@ fn count(text: &[u8]) -> Result<Option<usize>, Short> {
 }
 
 impl Said {
+    /// Returns a list of numbers.
+    pub(super) fn numbers(&self) -> Option<Vec<u64>> {
+        let Self::List(items) = self else {
+            return None;
+        };
+        let number = |item: &Self| match item {
+            Self::Number(number) => u64::try_from(*number).ok(),
+            Self::List(_) | Self::Nothing | Self::Refused(_) | Self::Text(_) => None,
+        };
+        items.iter().map(number).collect()
+    }
+
     /// Returns a text.
     pub(super) fn text(&self) -> Option<&str> {
         match self {
@@ -137,6 +186,17 @@ mod tests {
     #[test]
     fn a_command_is_written_as_the_server_reads_it() {
         let mut out = BytesMut::new();
+        Command::begin(&mut out, 3)
+            .word(b"")
+            .number(u64::MAX)
+            .name(b"{a}:", &[0xa7; 16]);
+        let name = "a7".repeat(16);
+        let wanted = format!(
+            "*3\r\n$0\r\n\r\n$20\r\n{}\r\n$36\r\n{{a}}:{name}\r\n",
+            u64::MAX
+        );
+        assert_eq!(out, wanted);
+        out.clear();
         put(&mut out, [&b"SET"[..], b"a\r\nb", b""].into_iter());
         assert_eq!(&out[..], b"*3\r\n$3\r\nSET\r\n$4\r\na\r\nb\r\n$0\r\n\r\n");
     }

@@ -34,6 +34,7 @@ pub(crate) fn core(keys: usize) -> Core {
         budget: BudgetTable::new(Vec::new(), 1).unwrap(),
         guard: Guard::new(HashMap::new()),
         room: ReplayRoom::new(1, 1),
+        shares: None,
         placed: PlacedOrders::default(),
         modes: Modes::default(),
         egress: None,

@@ -46,6 +46,15 @@ pub(crate) struct Key {
     pub(crate) secret: Vec<u8>,
 }
 
+impl Key {
+    pub(crate) fn new() -> Self {
+        Self {
+            id: "trader".into(),
+            secret: random(32),
+        }
+    }
+}
+
 /// A dialect with one state-changing and one reading route, both signed, and a public one.
 pub(crate) fn dialect() -> Value {
     let signed = |method: &str, path: &str, operation: &str, orders: u32| {
@@ -67,6 +76,7 @@ pub(crate) fn dialect() -> Value {
         "routes": [
             signed("POST", "/order", "order.place", 1),
             signed("GET", "/account", "account.read", 0),
+            signed("DELETE", "/order", "order.cancel", 0),
             {"method": "GET", "path": "/time", "operation": "market.read", "signed": false, "parameters": ["a"]},
             {"method": "HEAD", "path": "/time", "operation": "market.read", "signed": false, "parameters": ["a"]},
         ],
@@ -157,12 +167,13 @@ fn random(length: usize) -> Vec<u8> {
 impl Bench {
     /// Starts a gate in front of `venue`.
     pub(crate) fn start(venue: SocketAddr, change: impl FnOnce(&mut Value)) -> Self {
+        Self::start_for(Key::new(), venue, change)
+    }
+
+    /// The same, for a trader who has this key.
+    pub(crate) fn start_for(key: Key, venue: SocketAddr, change: impl FnOnce(&mut Value)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let snapshot = snapshot(folder.path(), &format!("http://{venue}"), change);
-        let key = Key {
-            id: "trader".into(),
-            secret: random(32),
-        };
         let record = json!([{"key_id": key.id, "account": "alice", "algorithm": "hmac-sha256",
             "material": STANDARD.encode(&key.secret), "scopes": ["read", "trade"], "allow": ["127.0.0.0/8"],
             "expires_us": null, "state": "active"}]);

@@ -92,6 +92,17 @@ impl Redis {
         line.trim_end().to_owned()
     }
 
+    /// A part of what it says of itself.
+    pub(crate) fn info(&self, section: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream
+            .write_all(format!("INFO {section}\r\nQUIT\r\n").as_bytes())
+            .unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        said
+    }
+
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();

@@ -219,6 +219,7 @@ pub(crate) fn core(key_id: &str, key: VerifyingKey, freshness: Mode) -> Core {
         budget: BudgetTable::new(Vec::new(), 1024).unwrap(),
         guard: Guard::new(HashMap::new()),
         room: ReplayRoom::new(1 << 20, 1 << 20),
+        shares: None,
         placed: PlacedOrders::default(),
         modes: Modes::default()
             .with(Control::Freshness, freshness)

@@ -102,6 +102,16 @@ impl Drain {
         behind_ms.saturating_add(excess.div_ceil(self.rate))
     }
 
+    /// Takes a charge back, less what has come back since: had it never been, the level would not be lower, as what comes
+    /// back to an empty one is lost.
+    pub(super) fn take_back(&self, cell: &mut [u64], (then_ms, line): (u64, usize), price: u64) {
+        if line == HIGH {
+            let since_ms = cell[HIGH].saturating_sub(then_ms);
+            let left = self.sunk(price * self.unit, since_ms);
+            cell[HIGH + 1] = cell[HIGH + 1].saturating_sub(left);
+        }
+    }
+
     pub(super) fn idle_ms(&self, cell: &[u64]) -> u64 {
         let empty_ms = cell.chunks_exact(2).map(|line| match line {
             [at_ms, level] if *level > 0 => at_ms.saturating_add(level.div_ceil(self.rate)),

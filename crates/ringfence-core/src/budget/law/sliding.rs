@@ -103,6 +103,19 @@ impl Sliding {
         write(line, newest, &used);
     }
 
+    /// Takes a charge of a step back, if the line still has that.
+    pub(super) fn take_back(&self, cell: &mut [u64], (step, line): (u64, usize), price: u64) {
+        let line = &mut cell[line..line + LINE];
+        let (newest, mut used) = read(line);
+        let back = newest
+            .checked_sub(step)
+            .and_then(|ago| used.get_mut(ago as usize));
+        if let Some(used) = back {
+            *used = used.saturating_sub(u32::try_from(price).unwrap_or(0));
+        }
+        write(line, newest, &used);
+    }
+
     pub(super) fn idle_ms(&self, cell: &[u64]) -> u64 {
         let lines = cell.chunks_exact(LINE).map(|line| {
             let (newest, used) = read(line);
