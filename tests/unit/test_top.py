@@ -226,3 +226,14 @@ def test_pieces_of_a_picture_keep_their_width() -> None:
         "name               n"[:13] + "  n",
         "a-very-long…  12",
     ]
+
+
+def test_a_shard_that_does_not_serve_is_shown_before_those_that_do() -> None:
+    states = ("serving", "draining", "isolated", "serving")
+    shards = [{"shard": n, "state": state, "refused": n} for n, state in enumerate(states)]
+    words = ["".join(text for text, _ in line) for line in health({"shards": shards}, 100)[1:]]
+    assert [" ".join(line.split()) for line in words[:3]] == [
+        "✗ shard 2 is isolated; 2 refused",
+        "! shard 1 is draining; 1 refused",
+        "✔ shards 2 of 4 serve",
+    ]

@@ -38,6 +38,8 @@ def parts(status: dict[str, Any]) -> Iterator[Row]:
             continue
         if name == "venue" and isinstance(value, dict):
             yield from venue(value)
+        elif name == "shards" and isinstance(value, list):
+            yield from shards(value)
         elif isinstance(value, dict):
             yield part(name, value)
         elif name in SHOULD_NOT_BE and value:
@@ -74,6 +76,16 @@ def venue(value: dict[str, Any]) -> Iterator[Row]:
             yield Row(("!", f"key {name}", f"{held}; {key.get('refusals', 0)} refusals"), "warn")
         else:
             yield Row(("✔", f"key {name}", f"{key.get('refusals', 0)} refusals"), "good")
+
+
+def shards(value: list[dict[str, Any]]) -> Iterator[Row]:
+    """Yield how many shards serve, and each that does not."""
+    closed = [one for one in value if one["state"] != "serving"]
+    yield Row(("✔", "shards", f"{len(value) - len(closed)} of {len(value)} serve"), "good")
+    for one in closed:
+        mood: Mood = "bad" if one["state"] == "isolated" else "warn"
+        said = f"is {one['state']}; {one['refused']:,} refused"
+        yield Row(("✗" if mood == "bad" else "!", f"shard {one['shard']}", said), mood)
 
 
 def leaves(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
