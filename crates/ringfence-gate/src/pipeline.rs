@@ -162,7 +162,10 @@ impl Passing {
             }
         };
         // What waits for others' word is judged to its end, even if the client hangs up.
-        if client.thread.link.is_some() {
+        if shared
+            .core
+            .may_wait(route.operation, route.signed || route.channel)
+        {
             let passing = Rc::clone(&self);
             let judging = async move {
                 let dialect = &passing.client.door.speech.dialect;

@@ -419,3 +419,85 @@ fn messages_of_a_channel_are_charged_and_claimed_as_requests_are() {
     assert_eq!(gates[0].ask(&order(&key)).code(), "budget_exceeded");
     assert_eq!(venue.heard().len(), 3);
 }
+
+#[test]
+fn a_server_that_was_killed_goes_on_where_it_was_if_it_keeps_what_it_is_told() {
+    let kept = ["--appendonly", "yes", "--appendfsync", "always"];
+    let Some(mut server) = redis(&kept) else {
+        return;
+    };
+    let venue = Venue::fine();
+    let gates = gates(2, server.address, &venue, |snapshot| {
+        snapshot["freshness"]["across"] = "refuse".into();
+        snapshot["budget"]["limits"] = json!([shared(3, json!({"on_loss": "refuse"}))]);
+    });
+    std::thread::sleep(UNSURE);
+    let key = gates[0].key.clone();
+    let [first, unsent] = [(); 2].map(|()| order(&key));
+    assert_eq!(gates[0].ask(&first).status, 200);
+    server.kill();
+    for bench in &gates {
+        until_reachable(bench, false);
+    }
+    server.start();
+    for bench in &gates {
+        until_reachable(bench, true);
+    }
+    // Another process may not have what the one before was told last.
+    assert_eq!(gates[1].ask(&unsent).code(), "cluster_unavailable");
+    std::thread::sleep(UNSURE);
+    let rest = [0, 1, 0].map(|n| gates[n].ask(&order(&key)));
+    assert_eq!(rest.each_ref().map(|answer| answer.status), [200, 200, 429]);
+    assert_eq!(rest[2].code(), "budget_exceeded");
+    assert_ne!(gates[1].ask(&first).status, 200);
+    assert_eq!(venue.heard().len(), 3);
+}
+
+#[test]
+fn where_the_server_s_clock_was_set_back_an_hour_nothing_comes_back_early() {
+    let Some(server) = redis(&[]) else { return };
+    let venue = Venue::fine();
+    let mut short = shared(2, json!({"on_loss": "refuse"}));
+    short["window_ms"] = 200.into();
+    let gates = gates(2, server.address, &venue, |snapshot| {
+        snapshot["budget"]["limits"] = json!([short]);
+    });
+    // As far as it has counted, it was an hour later already.
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let ahead_ms = now.as_millis() + 3_600_000;
+    server.say(&format!("HSET {{test}}:state now {ahead_ms}"));
+    let mut passed = 0;
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(700) {
+        for bench in &gates {
+            passed += usize::from(bench.ask(&order(&bench.key)).status == 200);
+        }
+    }
+    assert_eq!(passed, 2, "in windows of 200 ms");
+}
+
+#[test]
+fn what_is_over_by_the_server_s_clock_is_not_taken_by_a_gate_that_is_an_hour_behind() {
+    let Some(server) = redis(&[]) else { return };
+    let venue = Venue::fine();
+    let gates = gates(1, server.address, &venue, |snapshot| {
+        snapshot["freshness"]["across"] = "refuse".into();
+    });
+    std::thread::sleep(UNSURE);
+    let key = gates[0].key.clone();
+    assert_eq!(gates[0].ask(&order(&key)).status, 200);
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let ahead_ms = now.as_millis() + 3_600_000;
+    server.say(&format!("HSET {{test}}:state now {ahead_ms}"));
+    // Its claim is forgotten there by now, if it was ever made.
+    assert_eq!(gates[0].ask(&order(&key)).code(), "cluster_unavailable");
+    assert_eq!(
+        gates[0].ask(&read_account(&key)).status,
+        200,
+        "to look again is no harm"
+    );
+}

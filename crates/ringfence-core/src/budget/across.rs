@@ -12,6 +12,7 @@ use super::subject::{Subject, Subjects};
 use super::touch::{NOWHERE, Touch};
 use super::{Payer, Usage};
 use crate::cluster::{ClusterKey, Name, Text};
+use crate::operation::Operation;
 
 /// Whose counts a limit goes by.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -110,6 +111,15 @@ impl Shared {
         Self {
             limits: limits.collect(),
         }
+    }
+
+    /// Tells whether a message that asks for `operation` may be charged there.
+    pub(super) fn counts(&self, limits: &[Limit], operation: Operation) -> bool {
+        let mut own = self
+            .limits
+            .iter()
+            .map(|far| &limits[usize::from(far.limit)]);
+        own.any(|limit| limit.applies_to(operation))
     }
 
     /// Returns what a message is charged there. `known` and `listed` name an instrument, those that are not told apart

@@ -117,6 +117,11 @@ impl<L: Latch> Table<L> {
         self
     }
 
+    /// Tells whether a message that asks for `operation` may be charged at the server that limits are shared at.
+    pub fn shares(&self, operation: Operation) -> bool {
+        self.shared.counts(&self.limits, operation)
+    }
+
     /// Returns what a message is charged at the server that limits are shared at.
     pub fn ask(&self, payer: &Payer<'_>, cost: Cost) -> Vec<Charge> {
         // What is not listed is one instrument.

@@ -10,9 +10,16 @@ use crate::budget::{Across, Answer, OnLoss, Payer, Usage, Usages};
 use crate::cluster::ClaimsOnLoss;
 use crate::guard::OrderText;
 use crate::mode::{Control, Mode};
+use crate::operation::Operation;
 use crate::refusal::{Code, Refusal};
 
 impl Core {
+    /// Tells whether a message may have to wait for what the server says.
+    pub fn may_wait(&self, operation: Operation, signed: bool) -> bool {
+        // What is signed may turn out to be another operation, by its body.
+        self.shares.is_some() && (signed || self.budget.shares(operation))
+    }
+
     /// Lets a decision hold, or be refused, by what the server `said` to what it asked.
     pub fn settle(
         &self,
