@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringfence.api.cluster.bans import SharedBans, Word
@@ -95,12 +95,15 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps, st.randoms(use_true_random=False))
 def test_all_end_at_the_same_bans_however_words_travel(
     history: list[tuple[int, str, str, int]], chance: Any
 ) -> None:
     gateways = [Gateway(name) for name in "abc"]
     words: list[Word] = []
+    # Of each target the word that came last, as the server has it.
+    server: dict[str, Word] = {}
     for step, (which, what, target, more) in enumerate(history):
         # Each clock is off by another hour or so.
         now_us = 1_000 * step + which * 37_777 + 1
@@ -108,21 +111,28 @@ def test_all_end_at_the_same_bans_however_words_travel(
         if what == "lift":
             gateway.engine.lift_ban(target, {})
         elif what == "talk":
-            words += gateway.says(now_us)
+            said = gateway.says(now_us)
+            words += said
+            server |= {word.target: word for word in said}
         elif what == "hear" and words:
+            # Late, or again; and one that comes there late is in a newer one's place.
             gateway.hears(chance.choice(words), now_us)
+            late = chance.choice(words)
+            server[late.target] = late
         elif what in ("ladder", "operator"):
             why = f"{which}.{step}"
             gateway.engine.put(ban(target, now_us, FAR_US + more, what, why))
     for _ in range(12):
-        fresh = [word for gateway in gateways for word in gateway.says(200_000)]
-        words += fresh
-        chance.shuffle(words)
         for gateway in gateways:
-            for word in words:
+            server |= {word.target: word for word in gateway.says(200_000)}
+        for gateway in chance.sample(gateways, 3):
+            for word in chance.sample(list(server.values()), len(server)):
                 gateway.hears(word, 200_000)
     assert not any(gateway.bans.unsaid(200_000) for gateway in gateways)
-    assert gateways[0].now() == gateways[1].now() == gateways[2].now()
+    gateways.append(Gateway("new"))
+    for word in server.values():
+        gateways[-1].hears(word, 200_000)
+    assert all(gateway.now() == gateways[0].now() for gateway in gateways)
 
 
 def test_what_there_is_no_room_for_is_not_lifted_everywhere() -> None:
@@ -163,6 +173,18 @@ def test_a_ban_after_a_lift_counts_however_late_the_lift_is_heard() -> None:
     other.hears(lift, 22)
     one.hears(lift, 22)
     assert one.now() == other.now() == {TARGETS[0]: (8, FAR_US, "again")}
+
+
+def test_an_older_word_changes_nothing_and_is_answered_with_the_newer_one() -> None:
+    one, other = Gateway("one"), Gateway("other")
+    one.engine.put(ban(TARGETS[0], 5, FAR_US, "operator", "first"))
+    [first] = one.says(10)
+    one.engine.put(ban(TARGETS[0], 20, FAR_US, "operator", "second"))
+    [second] = one.says(20)
+    other.hears(second, 30)
+    other.hears(first, 31)
+    assert other.now() == one.now()
+    assert other.says(32) == [second]
 
 
 def test_one_that_ends_by_itself_is_not_lifted_elsewhere() -> None:

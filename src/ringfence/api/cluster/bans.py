@@ -79,6 +79,9 @@ class SharedBans:
         """
         known = self._words.get(word.target)
         if word.until_us <= now_us or (known is not None and known.version >= word.version):
+            if known is not None and known.version > word.version:
+                # It came in the newer one's place: two said something at once, or it was put back.
+                self._unsaid[word.target] = known
             return
         detail: Detail = {"through": "cluster", "node": word.version[1]}
         there = self._there.get(word.target)
