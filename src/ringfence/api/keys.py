@@ -361,7 +361,10 @@ class KeyService:
                 # An account that is new came with it.
                 self.record_principals(self.store.principals.laid(made.account))
                 self._put([credential.key_id for _, credential in changes])
-                self.own.add("credentials", {one.serial: one.key_id for one, _ in changes})
+                for one, _ in changes:
+                    is_new = one.before is None
+                    named = {one.serial: one.key_id}
+                    self.own.add("credentials", named, takes_away=not is_new)
                 for change, credential in changes:
                     self._event(change, credential)
                     self.store.mark_recorded([change.serial])

@@ -46,6 +46,8 @@ TOLD_AGAIN_S = 60.0
 """How often it is told that something forged is there."""
 NAMES_AT_ONCE = 500
 SAID_AT_ONCE = 100
+MOST_UNSENT = 10_000
+"""Announcements that wait for the server; the oldest go when there are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,10 @@ class Node:
         return self._sealed.close("node", {"node": self._name, **content})
 
     def _say_hints(self) -> None:
+        while len(self._unsent) > MOST_UNSENT:
+            # The others will miss its number, until the store has told them of it.
+            self._unsent.popleft()
+            self._sent += 1
         while self._unsent:
             hint = self._unsent[0]
             content = hint.content(self._name, self._boot, self._sent + 1)
