@@ -95,7 +95,7 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(steps, st.randoms(use_true_random=False))
 def test_all_end_at_the_same_bans_however_words_travel(
     history: list[tuple[int, str, str, int]], chance: Any
