@@ -120,6 +120,26 @@ def test_nobody_gets_in_unsigned(gateway: Gateway, path: str) -> None:
     assert gateway.refusal(None, "GET", path) == (401, "signature_missing")
 
 
+def test_refusals_are_problems_whoever_refuses(gateway: Gateway) -> None:
+    new = {"name": "other", "kind": "account"}
+    answers = [
+        (gateway.ask(None, "GET", "/status"), "urn:ringfence:refusal:signature_missing"),
+        (gateway.ask("owner", "GET", "/keys/none"), "urn:ringfence:error:key_unknown"),
+        (gateway.ask("support", "POST", "/principals", new), "urn:ringfence:error:role_missing"),
+    ]
+    for answer, kind in answers:
+        assert answer.headers["content-type"] == "application/problem+json"
+        told = answer.json()
+        assert (told["type"], told["status"]) == (kind, answer.status_code)
+        assert told["type"].endswith(f":{told['code']}") and told["title"] and told["detail"]
+
+
+def test_who_watches_from_elsewhere_sees_itself(gateway: Gateway) -> None:
+    seen = gateway.ask("support", "GET", "/top").json()
+    assert seen["traffic"]["permitted"]["admin.read"] > 0
+    assert seen["status"]["ledger"]["healthy"]
+
+
 def test_what_calls_itself_attested_outside_is_not(gateway: Gateway) -> None:
     forged = {"X-Ringfence-Attestation": "e30.e30.e30"}
     code = gateway.refusal(None, "GET", "/status", headers=forged)

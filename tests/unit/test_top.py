@@ -208,6 +208,21 @@ def test_a_part_that_is_not_well_comes_first_also_one_that_nobody_here_knows() -
     ]
 
 
+def test_what_a_part_tells_is_folded_and_not_cut() -> None:
+    counts = {f"counter_{number}": number for number in range(9)}
+    lines = ["".join(text for text, _ in line) for line in health({"ledger": counts}, 60)]
+    assert max(map(len, lines)) <= 60
+    told = " ".join(lines)
+    assert all(f"counter_{number} {number}" in told for number in range(9))
+    assert not any("…" in line for line in lines)
+
+
+def test_the_widest_gives_way_first() -> None:
+    columns = [Column("limit", gives_way=True), Column("whose", gives_way=True)]
+    (_, [(text, _)]) = table(columns, [Row(("key-orders-10s", "x" * 32))], 40)
+    assert text == "key-orders-10s  " + "x" * 23 + "…"
+
+
 def test_pieces_of_a_picture_keep_their_width() -> None:
     assert [bar(part, 4) for part in (0, 0.5, 1, 7)] == ["░░░░", "██░░", "████", "████"]
     assert spark([0, 1, 2, 4, 8], 4) == "▂▃▅█"

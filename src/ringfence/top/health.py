@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ringfence.top.line import Column, Line, Mood, Row, lasting, table
+from ringfence.top.line import GAP, Column, Line, Mood, Row, lasting, table
 
 __all__ = ["health"]
 
@@ -27,7 +27,21 @@ def health(status: dict[str, Any], width: int) -> list[Line]:
     rows = list(parts(status))
     order: list[Mood] = ["bad", "warn", "good", "", "dim"]
     rows.sort(key=lambda row: order.index(row.mood))
-    return table([Column(""), Column("part"), Column("", gives_way=True)], rows, width)
+    room = max(width - 5 - max(len(row.cells[1]) for row in rows), 20)
+    folded = [piece for row in rows for piece in fold(row, room)]
+    return table([Column(""), Column("part"), Column("", gives_way=True)], folded, width)
+
+
+def fold(row: Row, room: int) -> Iterator[Row]:
+    """Yield a row in as many lines as its text needs, parted between what it tells."""
+    mark, name, told = row.cells
+    line = ""
+    for piece in told.split(GAP):
+        if line and len(line) + len(GAP) + len(piece) > room:
+            yield Row((mark, name, line), row.mood)
+            mark, name, line = "", "", ""
+        line = f"{line}{GAP}{piece}" if line else piece
+    yield Row((mark, name, line), row.mood)
 
 
 def parts(status: dict[str, Any]) -> Iterator[Row]:
@@ -65,7 +79,7 @@ def venue(value: dict[str, Any]) -> Iterator[Row]:
     waits = value.get("wait_ms", 0)
     said = f"asks us to wait {lasting(waits)}" if waits else "lets us ask"
     rest = {name: found for name, found in value.items() if name not in ("keys", "wait_ms")}
-    more = f"  {text(rest)}" if rest else ""
+    more = f"{GAP}{text(rest)}" if rest else ""
     yield Row(("!" if waits else "✔", "venue", said + more), "warn" if waits else "good")
     for name, key in value.get("keys", {}).items():
         wait_ms = max(key.get("wait_ms", 0), key.get("wait_orders_ms", 0))
@@ -107,7 +121,7 @@ def text(value: Any) -> str:
     """Return a value in one line; what is not there is not told."""
     if isinstance(value, dict):
         told = (f"{name} {text(found)}" for name, found in leaves(value) if found is not None)
-        return "  ".join(told) or "-"
+        return GAP.join(told) or "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

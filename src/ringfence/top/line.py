@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "GAP",
     "Column",
     "Line",
     "Mood",
@@ -70,10 +71,12 @@ def table(columns: Sequence[Column], rows: Iterable[Row], width: int) -> list[Li
     texts = [heads, *(row.cells for row in rows)]
     wide = [max(len(cells[place]) for cells in texts) for place in range(len(columns))]
     over = sum(wide) + len(GAP) * (len(columns) - 1) - width
-    for place, column in enumerate(columns):
-        if over > 0 and column.gives_way:
-            less = min(over, max(wide[place] - 8, 0))
-            wide[place], over = wide[place] - less, over - less
+    giving = [place for place, column in enumerate(columns) if column.gives_way]
+    for _ in range(over):
+        # The widest gives way first, down to what still says something.
+        widest = max(giving, key=lambda place: wide[place], default=None)
+        if widest is not None and wide[widest] > 8:
+            wide[widest] -= 1
 
     def drawn(cells: Sequence[str], mood: Mood) -> Line:
         parts = (

@@ -10,7 +10,7 @@ from ringfence.top.panes import PANES, History, overview
 
 __all__ = ["clock", "picture"]
 
-ROWS_MAX = 12
+ROWS_MAX = 16
 """Of a pane: a picture is to be read at a glance."""
 ASCII = str.maketrans(
     {"█": "#", "░": ".", "…": "~", "µ": "u", "✔": "+", "✗": "x", "─": "-", "·": "-"}

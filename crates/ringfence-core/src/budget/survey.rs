@@ -25,6 +25,9 @@ const RECORDS_MAX: usize = 65_536;
 /// Keys that are made in search of names.
 const TRIES_MAX: usize = 65_536;
 
+/// All of a quota. What used less than one part in so many is not near to any edge.
+const WHOLE: u64 = 1 << 20;
+
 /// Where a limit of somebody stands.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Near {
@@ -40,6 +43,8 @@ pub struct Near {
     pub whose: Option<Whose>,
     /// Tells those apart who have no name, in this process.
     pub mark: u32,
+    /// What part of the quota is used, of [`WHOLE`].
+    part: u64,
     id: Id,
 }
 
@@ -87,6 +92,8 @@ struct Found<'a> {
     limits: &'a [Limit],
     most: usize,
     near: Vec<Near>,
+    /// Who used no larger part than this is not among the nearest.
+    enough: u64,
     now_ms: u64,
     cells: Vec<u64>,
 }
@@ -101,7 +108,9 @@ impl Found<'_> {
         self.cells.extend_from_slice(cells);
         for ((law, at), limit) in group.laws.iter().zip(&group.limits) {
             let standing = law.look(&mut self.cells[*at..at + law.words()], self.now_ms);
-            if standing.used > 0 {
+            let quota = self.limits.get(usize::from(*limit)).map_or(1, |l| l.quota);
+            let part = standing.used.saturating_mul(WHOLE) / quota.max(1);
+            if part > self.enough {
                 self.near.push(Near {
                     limit: *limit,
                     used: standing.used,
@@ -109,6 +118,7 @@ impl Found<'_> {
                     reset_ms: standing.reset_ms,
                     whose: None,
                     mark: (id.1 >> 64) as u32,
+                    part,
                     id,
                 });
             }
@@ -118,18 +128,15 @@ impl Found<'_> {
         }
     }
 
-    /// Keeps the nearest.
+    /// Keeps the nearest. From here on nobody is of interest who is not nearer than the last of them.
     fn narrow(&mut self) {
-        let limits = self.limits;
-        self.near.sort_by_key(|near| {
-            let quota = limits
-                .get(usize::from(near.limit))
-                .map_or(1, |l| l.quota.max(1));
-            let part = (u128::from(near.used) << 64) / u128::from(quota);
-            (Reverse(part), near.limit, near.id)
-        });
+        let order = |near: &Near| (Reverse(near.part), near.limit, near.id);
+        self.near.sort_unstable_by_key(order);
         self.near.dedup_by_key(|near| (near.limit, near.id));
         self.near.truncate(self.most);
+        if self.near.len() == self.most {
+            self.enough = self.near.last().map_or(0, |last| last.part);
+        }
     }
 }
 
@@ -147,6 +154,7 @@ impl<L: Latch> Table<L> {
             limits: &self.limits,
             most,
             near: Vec::new(),
+            enough: 0,
             now_ms,
             cells: Vec::new(),
         };
