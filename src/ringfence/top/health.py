@@ -19,7 +19,7 @@ ELSEWHERE = {
 }
 """What other panes show."""
 SHOULD_BE = {"available", "connected", "healthy", "reachable", "ready"}
-SHOULD_NOT_BE = {"alarm", "damage", "error", "lost", "panics", "stale", "unrecorded"}
+SHOULD_NOT_BE = {"alarm", "damage", "error", "lost", "panics", "problem", "stale", "unrecorded"}
 
 
 def health(status: dict[str, Any], width: int) -> list[Line]:
