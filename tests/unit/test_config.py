@@ -100,6 +100,11 @@ def test_the_shipped_profile_is_good(file: Path) -> None:
             "shards.strangers.each: is more than there are cells",
         ),
         (
+            "  capacity: 4194304\n",
+            "  capacity: 4000\nshards: {count: 4}\n",
+            "shards.count: leaves each 800 signatures to remember; use fewer shards",
+        ),
+        (
             "  limits:\n",
             "  limits:\n    - {name: a, subject: shard, counts: weight, quota: 1, window_ms: 1}\n",
             "budget.limits: has a, whose subject is shard; that needs a shards.count above 1",

@@ -42,6 +42,9 @@ CONTROLS = (
 )
 """In the order in which a message meets them."""
 
+LEAST_SHARE = 1_000
+"""Signatures that a shard can remember at least: a second of few clients."""
+
 DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 DECIMAL_DIGITS = 40
 """As many as the engine's exact arithmetic reads."""
@@ -595,6 +598,10 @@ class Config(Section):
             if self.shards.count == 1 and "shard" in limit.subject:
                 what = f"has {limit.name}, whose subject is shard"
                 raise wrong(what, "that needs a shards.count above 1", "budget.limits")
+        share = self.freshness.capacity // (self.shards.count + 1)
+        if self.shards.count > 1 and share < LEAST_SHARE:
+            hint = f"use fewer shards, or a freshness.capacity that leaves each {LEAST_SHARE}"
+            raise wrong(f"leaves each {share} signatures to remember", hint, "shards.count")
         return self
 
     @model_validator(mode="after")
