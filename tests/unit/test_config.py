@@ -79,7 +79,7 @@ def test_the_shipped_profile_is_good(file: Path) -> None:
             "controls.operation: must be one of 'enforce', not 'observe'",
         ),
         (
-            "order: 200,",
+            "order: 500,",
             "order: 0,",
             "overload.waits_ms.order: must be at least 1",
         ),

@@ -3,12 +3,14 @@
 //! Nothing here knows a clock: times are microseconds of any clock that only goes forward.
 
 mod breaker;
+mod brownout;
 mod gradient;
 mod line;
 mod places;
 mod priority;
 
 pub use breaker::{Breaker, Circuit, Fuse};
+pub use brownout::{Brownout, Level};
 pub use gradient::Gradient;
 pub use line::{Line, Waits};
 pub use places::{Places, Share};

@@ -29,6 +29,7 @@ use crate::pool::Pool;
 use crate::scratches::Scratches;
 use crate::shared::Shared;
 use crate::socket::{LANDING_BYTES, Landing};
+use crate::turns::Turns;
 
 /// What one engine thread has to itself.
 pub(crate) struct Thread {
@@ -39,6 +40,8 @@ pub(crate) struct Thread {
     pub(crate) admin: Option<Rc<Pool>>,
     /// The way to what is shared with other gateways, where something is.
     pub(crate) link: Option<Rc<Link>>,
+    /// Who goes first where the thread cannot keep up.
+    pub(crate) turns: Turns,
     pub(crate) commits: CommitWait,
     pub(crate) scratches: Scratches,
     /// For the message of a channel that holds the request which it stands for.
@@ -55,18 +58,21 @@ pub(crate) struct Thread {
 }
 
 impl Thread {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    /// Makes what the engine's thread of this number has.
+    pub(crate) fn new(shared: Arc<Shared>, number: usize) -> Self {
         let deadlines = Deadlines::new();
-        let pool = |venue: &Arc<Venue>| {
-            let venue = Arc::clone(venue);
-            Rc::new(Pool::new(Arc::clone(&shared), venue, Rc::clone(&deadlines)))
+        let pool = |venue: &Arc<Venue>, number| {
+            let (venue, shared) = (Arc::clone(venue), Arc::clone(&shared));
+            Rc::new(Pool::new(shared, venue, Rc::clone(&deadlines), number))
         };
+        let (admin, turns) = (shared.admin.as_ref(), Turns::new(&shared.overload));
         Self {
-            pool: pool(&shared.venue),
-            admin: shared.admin.as_ref().map(|admin| pool(&admin.venue)),
+            pool: pool(&shared.venue, Some(number)),
+            admin: admin.map(|admin| pool(&admin.venue, None)),
             link: shared.cluster.clone().map(Link::new),
             shared,
             deadlines,
+            turns,
             commits: CommitWait::default(),
             scratches: Scratches::default(),
             frames: RefCell::default(),

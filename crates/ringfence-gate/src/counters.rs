@@ -116,7 +116,6 @@ impl Counters {
             "connections_accepted": get(&self.accepted),
             "connections_timed_out": get(&self.timed_out),
             "handshakes_failed": get(&self.handshakes_failed),
-            "overload": self.overload(),
             "panics": get(&self.panics),
             "permitted": self.traffic.permitted(),
             "refused": self.traffic.refused(),

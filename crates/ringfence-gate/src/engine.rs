@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::brownout;
 use crate::client::Thread;
 use crate::clock::now_us;
 use crate::deadline;
@@ -43,8 +44,8 @@ pub(crate) struct EngineThread {
     pub(crate) stage: watch::Receiver<Stage>,
     /// Told whenever a credential has changed.
     pub(crate) changes: watch::Receiver<()>,
-    /// Whether this thread writes the edge's summaries, and ends what is over.
-    pub(crate) sums_up: bool,
+    /// Its number; the first one writes the edge's summaries, too, and ends what is over.
+    pub(crate) number: usize,
 }
 
 impl EngineThread {
@@ -65,15 +66,18 @@ impl EngineThread {
             notified,
             mut stage,
             changes,
-            sums_up,
+            number,
         } = self;
-        let thread = Rc::new(Thread::new(shared));
+        let sums_up = number == 0;
+        let thread = Rc::new(Thread::new(shared, number));
         let bridging = Rc::clone(&thread);
         spawn_local(async move {
             let ledger = &bridging.shared.ledger;
             bridging.commits.bridge(ledger, notified).await;
         });
-        spawn_local(watch_time(Rc::clone(&thread), sums_up));
+        spawn_local(watch_time(Rc::clone(&thread), number));
+        let turning = Rc::clone(&thread);
+        spawn_local(async move { turning.turns.give().await });
         spawn_local(prune(Rc::clone(&thread)));
         if let Some(link) = &thread.link {
             spawn_local(Rc::clone(link).run());
@@ -102,20 +106,22 @@ impl EngineThread {
     }
 }
 
-async fn watch_time(thread: Rc<Thread>, heeds_lease: bool) {
+async fn watch_time(thread: Rc<Thread>, number: usize) {
     let mut ticks = interval(deadline::PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let bans = thread.shared.core.bans.table();
     let mut changes = bans.changes();
+    let mut since = None;
     loop {
         ticks.tick().await;
         thread.deadlines.sweep();
+        brownout::note(&thread, number, &mut since);
         // Bans by the rules come by the hundred in a flood: what is open looks at them together.
         let now = bans.changes();
         if std::mem::replace(&mut changes, now) != now {
             thread.deadlines.wake_all();
         }
-        if heeds_lease {
+        if number == 0 {
             thread.shared.heed_lease();
             thread.shared.tell_of_cluster();
         }

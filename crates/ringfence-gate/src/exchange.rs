@@ -126,9 +126,9 @@ async fn send(
     mut parcel: Parcel,
     sending: impl Fn(),
 ) -> Result<(Response<Incoming>, Lease), Trouble> {
-    let not_sent = |code: Code| Trouble::NotSent(code.into());
     for _ in 0..ATTEMPTS {
-        let mut lease = pool.lend(permit.place()).await.map_err(not_sent)?;
+        let lent = pool.lend(permit.place()).await;
+        let mut lease = lent.map_err(Trouble::NotSent)?;
         let core = &pool.shared.core;
         let fresh = core.revalidate(permit, now_us());
         // Signed only now, where it is: when all waiting is over.
@@ -152,5 +152,5 @@ async fn send(
             },
         }
     }
-    Err(not_sent(Code::VenueUnreachable))
+    Err(Trouble::NotSent(Code::VenueUnreachable.into()))
 }

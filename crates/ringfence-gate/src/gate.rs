@@ -22,6 +22,7 @@ use crate::clock::now_us;
 use crate::egress::Ring;
 use crate::engine::{EngineThread, Stage, record_edge};
 use crate::error::GateError;
+use crate::gauges::Gauge;
 use crate::listen::{Door, bind, claim};
 use crate::nonce::Nonces;
 use crate::open::{open_ledger, settled};
@@ -132,7 +133,7 @@ impl Gate {
                 notified,
                 stage: watched.clone(),
                 changes: shared.changes.subscribe(),
-                sums_up: number == 0,
+                number,
             };
             let spawned = std::thread::Builder::new()
                 .name(format!("ringfence-gate-{number}"))
@@ -336,6 +337,7 @@ impl Gate {
                 "credentials".into(),
                 self.shared.core.credentials.len().into(),
             );
+            map.insert("overload".into(), self.overload_status());
             map.insert("replay_claims".into(), self.shared.core.room.taken().into());
             let ledger = serde_json::json!({
                 "bytes": ledger.bytes,
@@ -363,6 +365,15 @@ impl Gate {
                     turned.collect::<serde_json::Map<_, _>>().into(),
                 );
             }
+        }
+        status
+    }
+
+    fn overload_status(&self) -> serde_json::Value {
+        let mut status = self.shared.counters.overload();
+        let threads: Vec<_> = self.shared.gauges.iter().map(Gauge::to_json).collect();
+        if let Some(map) = status.as_object_mut() {
+            map.insert("threads".into(), threads.into());
         }
         status
     }

@@ -10,6 +10,7 @@ use http::{Request, Response};
 use ringfence_core::budget::Usages;
 use ringfence_core::edge::{EdgePass, EdgeRefusal};
 use ringfence_core::operation::Operation;
+use ringfence_core::overload::{Place, Priority};
 use ringfence_core::pipeline::{Decision, Trace};
 use ringfence_core::refusal::{Code, Refusal, Retry};
 use ringfence_core::session::Session;
@@ -161,6 +162,18 @@ impl Passing {
                 return closing(self.refuse_early(&code.into(), edge.1, Some(route.operation)));
             }
         };
+        // A turn at the thread's time: who gets none is not even verified.
+        if !client
+            .thread
+            .turns
+            .at_once(Priority::of_operation(route.operation))
+        {
+            // Rare and large: it does not make every message's future as large.
+            let waited = Box::pin(self.wait_for_turn(route, &body)).await;
+            if let Err(code) = waited {
+                return self.refuse_early(&code.into(), edge.1, Some(route.operation));
+            }
+        }
         // What waits for others' word is judged to its end, even if the client hangs up.
         if shared
             .core
@@ -204,6 +217,34 @@ impl Passing {
                 Some(opening) => Rc::clone(self).open_stream(opening, permitted).await,
                 None => Rc::clone(self).carry(permitted).await,
             },
+        }
+    }
+
+    async fn wait_for_turn(&self, route: &Route, body: &Bytes) -> Result<(), Code> {
+        let thread = &self.client.thread;
+        let priority = self.urgency(route, body);
+        if thread.turns.wait(Place { priority, lane: 0 }).await {
+            return Ok(());
+        }
+        thread.shared.counters.shed(priority);
+        Err(Code::Overloaded)
+    }
+
+    /// Returns how urgent a message may be, by a look at it. What it is, its permit knows.
+    fn urgency(&self, route: &Route, body: &Bytes) -> Priority {
+        let (dialect, thread) = (&self.client.door.speech.dialect, &self.client.thread);
+        let mut scratch = thread.scratches.lend();
+        // Of several with one path, which it is stands in the body; what is none of them is refused in its turn.
+        let settled = dialect.settle(route, body, &mut scratch);
+        let operation = settled.map_or(route.operation, |route| route.operation);
+        let query = self.head.uri.query().unwrap_or_default();
+        let reduces = operation == Operation::OrderPlace
+            && [query.as_bytes(), body]
+                .iter()
+                .any(|text| dialect.may_reduce(text));
+        match reduces {
+            true => Priority::RiskReducing,
+            false => Priority::of_operation(operation),
         }
     }
 

@@ -3,6 +3,7 @@
 //! A connection has no task of its own: whoever has the lease drives it. So an exchange takes no hand-over between two
 //! tasks, and an answer wakes the one task that waits for it.
 
+mod care;
 mod seat;
 
 use std::cell::RefCell;
@@ -23,7 +24,7 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use ringfence_core::overload::{Place, Places, Share};
-use ringfence_core::refusal::Code;
+use ringfence_core::refusal::{Code, Refusal};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -32,6 +33,7 @@ use tokio_rustls::TlsConnector;
 use crate::deadline::{Deadline, Deadlines};
 use crate::hosts::{Place as At, Venue};
 use crate::shared::Shared;
+use care::Care;
 use seat::Seat;
 
 /// The body of a request to the venue.
@@ -48,6 +50,8 @@ pub(crate) struct Pool {
     idle: RefCell<Vec<Connection>>,
     /// As many as there may be connections, and who waits for one.
     places: RefCell<Places<oneshot::Sender<Seat>>>,
+    /// How the venue is spared; none: it need not be.
+    care: Option<Care>,
     start: Instant,
 }
 
@@ -99,10 +103,18 @@ impl Lease {
         &mut self,
         request: Request<Sent>,
     ) -> Option<Result<Response<Incoming>, TrySendError<Request<Sent>>>> {
+        let sent_us = self.pool.now_us();
         let connection = &mut self.connection;
         connection.deadline.set(self.pool.venue.response_timeout);
         let sending = connection.sender.try_send_request(request);
-        before(&mut connection.driver, &connection.deadline, sending).await
+        let answer = before(&mut connection.driver, &connection.deadline, sending).await;
+        match &answer {
+            Some(Ok(_)) => self.pool.answered(self.seat.priority(), sent_us),
+            // One that the venue had closed while nobody used it says nothing of how the venue is; what is no answer does.
+            Some(Err(failed)) if failed.message().is_some() || failed.error().is_parse() => {}
+            Some(Err(_)) | None => self.pool.failed(),
+        }
+        answer
     }
 
     /// Waits for `future`, which reads from this connection, as long as the venue has for its answer.
@@ -148,18 +160,28 @@ impl Lease {
 }
 
 impl Pool {
-    pub(crate) fn new(shared: Arc<Shared>, venue: Arc<Venue>, deadlines: Rc<Deadlines>) -> Self {
+    /// Makes one of the engine's thread of this number; without one it spares nobody.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        venue: Arc<Venue>,
+        deadlines: Rc<Deadlines>,
+        thread: Option<usize>,
+    ) -> Self {
         let overload = &shared.overload;
         let share = Share::new(venue.connections, overload.reserve_percent);
         let places = Places::new(share, overload.waiting, overload.waits_ms.compile());
-        Self {
+        let care = thread.map(|thread| Care::new(overload, venue.connections, thread));
+        let made = Self {
             shared,
             venue,
             deadlines,
             idle: RefCell::default(),
             places: RefCell::new(places),
+            care,
             start: Instant::now(),
-        }
+        };
+        made.heed_limit();
+        made
     }
 
     /// Lends a connection: an idle one or a new one, as soon as there may be one more message under way.
@@ -167,12 +189,17 @@ impl Pool {
     /// # Errors
     ///
     /// `venue_unreachable`, `overloaded`. Nothing was sent.
-    pub(crate) async fn lend(self: &Rc<Self>, place: Place) -> Result<Lease, Code> {
+    pub(crate) async fn lend(self: &Rc<Self>, place: Place) -> Result<Lease, Refusal> {
+        self.look(place.priority)?;
         let seat = self.seat(place).await?;
+        self.pass(place.priority)?;
         let connection = match self.take_idle() {
             Some(connection) => connection,
             // Rare and large: it does not make every message's future as large.
-            None => Box::pin(self.connect_in_time()).await?,
+            None => {
+                let connected = Box::pin(self.connect_in_time()).await;
+                connected.inspect_err(|_| self.failed())?
+            }
         };
         Ok(Lease {
             connection,

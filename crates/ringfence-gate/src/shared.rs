@@ -35,6 +35,7 @@ use crate::cluster::{Cluster, News};
 use crate::counters::Counters;
 use crate::egress::Ring;
 use crate::error::GateError;
+use crate::gauges::Gauge;
 use crate::hosts::{self, Hosts, Venue};
 use crate::issuers::LiveIssuers;
 use crate::lease::Lease;
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) http: HttpConfig,
     pub(crate) overload: OverloadConfig,
+    /// Of each engine thread.
+    pub(crate) gauges: Box<[Gauge]>,
     pub(crate) doorway: Doorway,
     pub(crate) counters: Counters,
     pub(crate) receipts: Receipts,
@@ -105,6 +108,7 @@ pub(crate) struct Parts {
     doorway: Doorway,
     cluster: Option<Cluster>,
     overload: OverloadConfig,
+    gauges: Box<[Gauge]>,
 }
 
 impl Parts {
@@ -162,6 +166,9 @@ impl Parts {
             doorway: Doorway::new(&snapshot.http, &edge),
             cluster,
             overload: snapshot.overload,
+            gauges: (0..snapshot.engine.threads)
+                .map(|_| Gauge::default())
+                .collect(),
         })
     }
 }
@@ -200,6 +207,7 @@ impl Shared {
             doorway,
             cluster,
             overload,
+            gauges,
             ..
         } = parts;
         let shards = core.credentials.shards().count();
@@ -213,6 +221,7 @@ impl Shared {
             ledger,
             http,
             overload,
+            gauges,
             doorway,
             counters: Counters::new(shards),
             receipts,

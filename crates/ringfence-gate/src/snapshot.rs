@@ -28,7 +28,7 @@ pub(crate) use egress::Sealer;
 pub use egress::{EgressConfig, TransferRule, VenueKeyRecord};
 pub(crate) use issuer::issuers;
 pub use issuer::{DpopName, IssuerConfig};
-pub use overload::{OverloadConfig, WaitsConfig};
+pub use overload::{BreakerConfig, OverloadConfig, WaitsConfig};
 pub use shard::{ShardsConfig, StrangersConfig};
 pub use withdrawal::{AddressBook, AddressesName, WithdrawalsConfig};
 

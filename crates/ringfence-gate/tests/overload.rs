@@ -257,3 +257,115 @@ fn a_flood_of_quotes_sheds_quotes_and_no_cancel_and_cancels_are_as_fast_as_witho
         "{flooded:?}, alone {alone:?}"
     );
 }
+
+fn circuit(bench: &Bench) -> Value {
+    bench.gate.status()["overload"]["threads"][0]["circuit"].clone()
+}
+
+fn concurrency(bench: &Bench) -> Value {
+    bench.gate.status()["overload"]["threads"][0]["concurrency"].clone()
+}
+
+#[test]
+fn a_venue_that_is_away_is_left_alone_but_by_cancels_and_begun_with_anew() {
+    static AWAY: AtomicBool = AtomicBool::new(true);
+    let held = Held::default();
+    let behind = held.clone();
+    let venue = Venue::new(move |stream, request| {
+        if request.contains("BUY") {
+            behind.wait();
+        }
+        !AWAY.load(Ordering::SeqCst) && stream.write_all(FINE).is_ok()
+    });
+    let bench = Bench::start(venue.address, |snapshot| {
+        patient(snapshot);
+        snapshot["upstream"]["connections"] = 16.into();
+        snapshot["overload"]["breaker"] = json!({"failures": 2, "open_ms": 60_000});
+    });
+    let key = &bench.key;
+    assert_eq!(
+        bench
+            .ask(&[b"GET /nowhere".as_slice(), &TIME[9..]].concat())
+            .status,
+        404
+    );
+    assert_eq!(concurrency(&bench), 10);
+    assert_eq!(bench.ask(TIME).code(), "venue_malformed");
+    assert_eq!(circuit(&bench), "closed");
+    assert_eq!(bench.ask(TIME).code(), "venue_malformed");
+    assert_eq!(circuit(&bench), "open");
+    for request in [TIME.to_vec(), order(key)] {
+        let refused = bench.ask(&request);
+        assert_eq!(refused.code(), "venue_unreachable");
+        let after_s: u64 = refused.field("retry-after").unwrap().parse().unwrap();
+        assert!((55..=120).contains(&after_s), "{after_s}");
+    }
+    assert_eq!(venue.heard().len(), 2);
+    assert_eq!(bench.ask(&cancel(key)).code(), "venue_outcome_unknown");
+    assert_eq!(venue.heard().len(), 3);
+    AWAY.store(false, Ordering::SeqCst);
+    assert_eq!(bench.ask(&cancel(key)).status, 200);
+    assert_eq!(circuit(&bench), "closed");
+    // What waited must not fall upon it at once.
+    assert_eq!(concurrency(&bench), 4);
+    let mut clients: Vec<_> = (0..4).map(|_| bench.connect()).collect();
+    clients
+        .iter_mut()
+        .for_each(|client| client.send(&order(key)));
+    venue.until_heard(8);
+    let mut fifth = queue(&bench, &order(key), 0);
+    assert_eq!(bench.ask(&cancel(key)).status, 200);
+    held.answer(5);
+    for client in clients.iter_mut().chain([&mut fifth]) {
+        assert_eq!(client.answer().unwrap().status, 200);
+    }
+    assert!(concurrency(&bench).as_u64().unwrap() > 4);
+    let events = bench.entries("event", 3);
+    let told: Vec<_> = events
+        .iter()
+        .filter_map(|one| one["event"].as_str())
+        .collect();
+    let told: Vec<_> = told
+        .into_iter()
+        .filter(|one| one.starts_with("venue."))
+        .collect();
+    assert_eq!(told, ["venue.away", "venue.back"]);
+}
+
+#[test]
+fn a_thread_that_is_behind_does_without_reads_unverified_and_goes_on_with_orders_and_cancels() {
+    let venue = Venue::fine();
+    let bench = Bench::start(venue.address, |snapshot| {
+        with_cancels(snapshot);
+        // It is never less behind than that.
+        snapshot["overload"]["lag_ms"] = 0.into();
+    });
+    let since = Instant::now();
+    let level = || bench.gate.status()["overload"]["threads"][0]["brownout"].clone();
+    while level() != "orders" {
+        assert!(since.elapsed() < SOON, "{}", bench.gate.status());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let key = &bench.key;
+    let stranger = Key {
+        id: "nobody".into(),
+        secret: vec![0; 32],
+    };
+    for request in [TIME.to_vec(), read_account(key), read_account(&stranger)] {
+        let refused = bench.ask(&request);
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (503, "overloaded")
+        );
+        assert_eq!(refused.field("retry-after"), Some("1"));
+    }
+    for request in [order(key), cancel(key), reducing(key)] {
+        assert_eq!(bench.ask(&request).status, 200);
+    }
+    assert_eq!(heard(&venue), ["order", "cancel", "reducing"]);
+    let events = bench.entries("event", 2);
+    assert!(events.iter().any(|one| one["event"] == "overload.begin"));
+    let shed = &bench.gate.status()["overload"]["shed"];
+    let wanted = json!({"market_read": 1, "account_read": 2, "order": 0, "risk_reducing": 0});
+    assert_eq!(*shed, wanted);
+}

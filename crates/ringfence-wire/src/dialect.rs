@@ -196,6 +196,12 @@ impl Dialect {
         meant.ok_or_else(unknown)
     }
 
+    /// Tells, by a look at `text`, whether there may be an order in it that can only reduce a position.
+    pub fn may_reduce(&self, text: &[u8]) -> bool {
+        let names = self.order_names.as_ref();
+        names.is_some_and(|names| names.may_reduce(text))
+    }
+
     /// Returns all routes, for people.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter()

@@ -20,9 +20,17 @@ class Waits(Section):
     """
 
     risk_reducing: Wait = 1_000
-    order: Wait = 200
-    account_read: Wait = 200
-    market_read: Wait = 100
+    order: Wait = 500
+    account_read: Wait = 500
+    market_read: Wait = 200
+
+
+class Breaker(Section):
+    """A venue that did not answer so often in a row is left alone for so long, but by cancels."""
+
+    failures: Annotated[int, Field(ge=1, le=10_000)] = 5
+    open_ms: Annotated[int, Field(ge=1, le=600_000)] = 1_000
+    """At first; each time that it is not back, twice as long, up to eight times."""
 
 
 class Overload(Section):
@@ -31,5 +39,13 @@ class Overload(Section):
     waits_ms: Waits = Waits()
     waiting: Annotated[int, Field(ge=1, le=1_000_000)] = 1_024
     """Messages that wait for a connection to the venue."""
+    lag_ms: Annotated[int, Field(ge=1, le=60_000)] = 50
+    """A thread that is behind by more does without reads."""
     reserve_percent: Annotated[int, Field(ge=0, le=90)] = 10
     """Of the connections to the venue, rounded up, for what reduces risk."""
+    adaptive: bool = True
+    """Whether so many are under way at once as the venue keeps up with, from `floor` to as many as
+    there are connections; otherwise always as many as those."""
+    floor: Annotated[int, Field(ge=1, le=65_536)] = 4
+    breaker: Breaker | None = Breaker()
+    """None: the venue is asked however often it does not answer."""

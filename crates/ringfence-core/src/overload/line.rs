@@ -31,6 +31,8 @@ pub struct Line<T> {
     waits: Waits,
     /// How many may wait. Risk-reducing ones may exceed it, see [`Line::enter`].
     room: usize,
+    /// Whether newcomers have little time although no line stands yet.
+    hurried: bool,
     /// How many do, with those whose time is over and who were not reached yet.
     length: usize,
 }
@@ -134,8 +136,14 @@ impl<T> Line<T> {
             }),
             waits,
             room,
+            hurried: false,
             length: 0,
         }
+    }
+
+    /// Gives newcomers as little time as if their line stood, or no longer.
+    pub fn hurry(&mut self, hurried: bool) {
+        self.hurried = hurried;
     }
 
     /// Tells whether somebody waits who is at least as urgent.
@@ -153,7 +161,8 @@ impl<T> Line<T> {
     pub fn patience_us(&self, priority: Priority, now_us: u64) -> u64 {
         let bound_us = self.waits.of(priority);
         // INVARIANT: there is a place for each class; so below.
-        let standing = self.classes[priority as usize].is_standing(bound_us, now_us);
+        let class = &self.classes[priority as usize];
+        let standing = self.hurried || class.is_standing(bound_us, now_us);
         match standing && priority != Priority::RiskReducing {
             true => bound_us / STANDING_PART,
             false => bound_us,

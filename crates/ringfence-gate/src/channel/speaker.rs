@@ -9,6 +9,7 @@ use http::{Request, Uri};
 use ringfence_core::edge::EdgeRefusal;
 use ringfence_core::mode::{Control, Mode};
 use ringfence_core::operation::Operation;
+use ringfence_core::overload::Priority;
 use ringfence_core::pipeline::Decision;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_core::session::Session;
@@ -317,6 +318,11 @@ impl Speaker {
             let turned = passing.turn_early(refusal, trace, Some(route.operation));
             Stopped::Turned(turned)
         };
+        let priority = Priority::of_operation(route.operation);
+        if thread.turns.level().refuses(priority) {
+            thread.shared.counters.shed(priority);
+            return Err(early(Code::Overloaded.into()));
+        }
         if !self.mailbox.has_room() {
             return Err(early(Code::Overloaded.into()));
         }

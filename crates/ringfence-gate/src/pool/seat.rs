@@ -25,6 +25,10 @@ impl Seat {
         }
     }
 
+    pub(super) const fn priority(&self) -> Priority {
+        self.priority
+    }
+
     /// Gives it up without passing it on.
     fn discard(mut self) {
         self.pool = Weak::new();

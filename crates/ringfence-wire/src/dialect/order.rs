@@ -128,6 +128,11 @@ impl OrderNames {
         })
     }
 
+    /// Tells, by a look at `text`, whether an order in it may be one that can only reduce a position.
+    pub(super) fn may_reduce(&self, text: &[u8]) -> bool {
+        self.variants.may_reduce(text)
+    }
+
     /// Tells whether an amendment names its order alone.
     pub(super) fn amends_by_order(&self) -> bool {
         let change = self.amendment.as_ref();

@@ -72,6 +72,16 @@ fn a_line_that_stands_is_kept_short() {
 }
 
 #[test]
+fn newcomers_can_be_given_little_time_but_for_what_reduces_risk() {
+    let mut line = Line::<u32>::new(10, WAITS);
+    line.hurry(true);
+    let patience = |line: &Line<u32>| Priority::ALL.map(|one| line.patience_us(one, 0));
+    assert_eq!(patience(&line), [25, 50, 100, 1000]);
+    line.hurry(false);
+    assert_eq!(patience(&line), WAITS.0);
+}
+
+#[test]
 fn of_reads_the_newest_goes_first_once_their_line_stands() {
     let mut line = Line::new(10, WAITS);
     for (who, now_us) in [(1, 0), (2, 50), (3, 90)] {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
 use ringfence_core::guard::{OrderKind, OrderText};
 use ringfence_core::refusal::{Code, Refusal};
 
@@ -59,6 +60,23 @@ impl Variants {
             trailing: trailing.map(Trailing::compile),
             whole_position: written.whole_position.as_deref().map(Name::from),
             reduce_only: written.reduce_only.as_deref().map(Name::from),
+        })
+    }
+
+    /// Tells, by a look at `text`, whether it says of an order that it closes a position or only reduces one.
+    pub(super) fn may_reduce(&self, text: &[u8]) -> bool {
+        let names = [&self.whole_position, &self.reduce_only];
+        let mut names = names.into_iter().flatten();
+        names.any(|name| {
+            // In a form it stands there with `=`, in JSON with quotes, a colon and perhaps spaces.
+            let name = name.as_str().rsplit('.').next().unwrap_or_default();
+            memmem::find_iter(text, name).any(|at| {
+                let rest = text.get(at + name.len()..).unwrap_or_default();
+                let between = |byte: &&u8| matches!(byte, b'=' | b'"' | b':' | b' ');
+                let skipped = rest.iter().take_while(between).count();
+                let said = rest.get(skipped..).unwrap_or_default();
+                YES.iter().any(|yes| said.starts_with(yes.as_bytes()))
+            })
         })
     }
 
