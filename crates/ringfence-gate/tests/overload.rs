@@ -14,7 +14,7 @@ use common::venue::{FINE, Venue};
 use common::{Bench, Key, SOON, TIME, order, post, read_account, signed};
 use serde_json::{Value, json};
 
-/// What the dialect of the bench has not: cancels, and orders that only reduce a position.
+/// What the dialect of the bench has not: cancels that name an order, and orders that only reduce a position.
 fn with_cancels(snapshot: &mut Value) {
     let dialect = &mut snapshot["dialects"]["test"];
     dialect["order_fields"]["reduce_only"] = "reduceOnly".into();
@@ -24,7 +24,7 @@ fn with_cancels(snapshot: &mut Value) {
         .unwrap()
         .push("reduceOnly".into());
     routes.push(
-        json!({"method": "DELETE", "path": "/order", "operation": "order.cancel", "weight": 1,
+        json!({"method": "DELETE", "path": "/cancel", "operation": "order.cancel", "weight": 1,
                        "parameters": ["symbol", "orderId", "timestamp", "recvWindow", "signature"]}),
     );
 }
@@ -32,7 +32,7 @@ fn with_cancels(snapshot: &mut Value) {
 fn cancel(key: &Key) -> Vec<u8> {
     let query = signed(key, "symbol=BTCUSDT&orderId=1");
     format!(
-        "DELETE /order?{query} HTTP/1.1\r\nHost: gw\r\nX-Key: {}\r\n\r\n",
+        "DELETE /cancel?{query} HTTP/1.1\r\nHost: gw\r\nX-Key: {}\r\n\r\n",
         key.id
     )
     .into_bytes()
