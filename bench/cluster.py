@@ -18,6 +18,8 @@ __all__ = ["sharing"]
 OUT_OF_REACH = 1_000_000_000
 LEASE = 10_000
 WINDOW_MS = 1_000
+DEADLINE_MS = 1_000
+"""What is slow here is to be measured, not refused."""
 OTHERS_CORES = "1"
 """The server is on the core of load and upstream: the gateway has its own to itself."""
 
@@ -59,7 +61,7 @@ def setting(url: str, prefix: str, limit: dict[str, Any], signatures: str = "nod
     """Return that of a gateway which reaches the server, whether or not it asks there."""
     capacity = {"capacity_per_credential": SIGNATURES, "capacity": SIGNATURES}
     sections = {
-        "cluster": {"url": url, "prefix": prefix},
+        "cluster": {"url": url, "prefix": prefix, "deadline_ms": DEADLINE_MS},
         "freshness": capacity | {"across": signatures},
     }
     return Setting(limits=[limit], sections=sections)

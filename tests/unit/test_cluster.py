@@ -174,7 +174,7 @@ def test_what_is_checked_and_digested_has_neither_url_nor_password(file: Path) -
     assert json.loads(snapshot)["cluster"] == {
         "ca": None,
         "prefix": "ringfence",
-        "deadline_ms": 20,
+        "deadline_ms": 50,
     }
     config.check(loaded)
     assert "hunter2" not in repr(loaded.config)

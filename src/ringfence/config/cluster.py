@@ -63,7 +63,7 @@ class Cluster(Section):
     """What all names of ours on the server begin with."""
     nodes: Annotated[int, Field(ge=1, le=1_024)] | None = None
     """How many gateways there are: what `on_loss: local_share` divides by."""
-    deadline_ms: Annotated[int, Field(ge=1, le=1_000)] = 20
+    deadline_ms: Annotated[int, Field(ge=1, le=1_000)] = 50
     """After so long without an answer the server counts as lost."""
 
     @property
