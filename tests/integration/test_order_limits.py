@@ -16,6 +16,10 @@ from tests.integration.venues import VENUES, client
 
 LOCAL = "127.0.0.0/8"
 UNFILLED = 8
+RATIO = (
+    "{name: otr, subject: [account, symbol], algorithm: ratio, counts: order_to_trade, max: 1, "
+    "quota: 12, window_ms: 86400000}"
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,8 @@ def binance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
     def settle(text: str, _: object) -> str:
         assert text.count("quota: 200000,") == 2
-        return text.replace("quota: 200000,", f"quota: {UNFILLED},")
+        text = text.replace("quota: 200000,", f"quota: {UNFILLED},")
+        return text.replace("  limits:\n", f"  limits:\n    - {RATIO}\n", 1)
 
     folder = tmp_path_factory.mktemp("binance") / "stage"
     with set_stage(folder, settle=settle) as stage:
@@ -132,3 +137,27 @@ def test_a_fill_counts_when_it_is_pushed(binance: Stage) -> None:
             await exchange.close()
 
     assert asyncio.run(run()) == (UNFILLED - 1, 1)
+
+
+def test_too_many_orders_to_trades_refuse_orders_and_no_cancel(binance: Stage) -> None:
+    trader = Trader(binance, "quoter")
+    standing = [trader.buy()]
+    for _ in range(5):
+        trader.exchange.cancel_order(trader.buy(), "BTC/USDT")
+    standing.append(trader.buy())
+    with pytest.raises(ccxt.RateLimitExceeded, match=r"otr: 1 order_to_trade above 12 .*: 12 to 0"):
+        trader.buy()
+    for name in standing:
+        trader.exchange.cancel_order(name, "BTC/USDT")
+
+
+def test_who_trades_may_order_as_much_more(binance: Stage) -> None:
+    trader = Trader(binance, "trading")
+    for _ in range(9):
+        trader.sell()
+    # Nine orders to nine trades: 18 are allowed, of which each cancel is one, too.
+    for _ in range(4):
+        trader.exchange.cancel_order(trader.buy(), "BTC/USDT")
+    trader.buy()
+    with pytest.raises(ccxt.RateLimitExceeded, match="18 to 9"):
+        trader.buy()

@@ -13,6 +13,8 @@ from ringfence.config.limits import OPERATIONS, Budget, Limit, effective
 
 ORDERS = {"name": "one", "subject": "account", "counts": "orders", "quota": 5, "window_ms": 1000}
 
+RATIO = {"counts": "order_to_trade", "algorithm": "ratio", "quota": 1000, "max": 500}
+
 
 def limit(**change: Any) -> Limit:
     merged = {name: value for name, value in (ORDERS | change).items() if value is not None}
@@ -21,6 +23,7 @@ def limit(**change: Any) -> Limit:
 
 def test_a_limit_as_it_was_always_written_is_what_it_was() -> None:
     assert limit().content() == {
+        "across": None,
         "name": "one",
         "subject": "account",
         "counts": "orders",
@@ -28,6 +31,7 @@ def test_a_limit_as_it_was_always_written_is_what_it_was() -> None:
         "algorithm": "fixed",
         "window_ms": 1000,
         "rate": 0,
+        "max_e4": 0,
         "operations": [],
         "cancels": False,
         "admits": False,
@@ -70,6 +74,20 @@ def test_the_engine_gets_a_combination_as_one_word_and_three_buckets_as_one_law(
             {"ages": {"order.amend": [{"below_s": 5, "units": 2}, {"below_s": 5, "units": 1}]}},
             "out of order",
         ),
+        (RATIO | {"max": None}, "is missing with algorithm ratio"),
+        (RATIO | {"max": "0.00001"}, "is not a ratio"),
+        (RATIO | {"max": -1}, "is not a ratio"),
+        (RATIO | {"counts": "orders"}, "is orders with algorithm ratio"),
+        (RATIO | {"algorithm": "fixed", "max": None}, "is order_to_trade with algorithm fixed"),
+        ({"max": "3"}, "says nothing with algorithm fixed"),
+        (RATIO | {"across": "cluster"}, "is cluster with algorithm: ratio"),
+        ({"counts": "unfilled", "across": "cluster"}, "is cluster with counts: unfilled"),
+        (RATIO | {"window_ms": None}, "is missing with algorithm ratio"),
+        (RATIO | {"rate": 1}, "says nothing with algorithm ratio"),
+        (RATIO | {"cancels": "counted"}, "says nothing with algorithm ratio"),
+        (RATIO | {"costs": {"order.amend": 1}}, "says nothing with algorithm ratio"),
+        (RATIO | {"operations": ["order.place"]}, "says nothing with algorithm ratio"),
+        (RATIO | {"counts": "volume_to_trade"}, "has volumes of one instrument only"),
         ({"operations": ["order.sell"]}, "Input should be"),
         ({"costs": {"order.place": -1}}, "greater than or equal to 0"),
         ({"burst": 3}, "Extra inputs"),
@@ -131,6 +149,19 @@ def test_what_orders_cost_by_their_age_reaches_the_engine_and_is_told() -> None:
         "5 items at 0 each, 8 more below 5 s, 1 more below 300 s in 1000 ms, by account, "
         "never refused"
     )
+
+
+def test_a_ratio_reaches_the_engine_exactly_and_is_told() -> None:
+    ratio = limit(**RATIO | {"max": "0.9501", "counts": "cancel_to_order"})
+    content = ratio.content()
+    assert (content["algorithm"], content["max_e4"], content["quota"]) == ("ratio", 9501, 1000)
+    assert limit(**RATIO).content()["max_e4"] == 5_000_000
+    counted = {name for name, told in effective([ratio]).items() if told}
+    assert counted == {"order.place", "order.amend", "order.cancel"}
+    said = "0.9501 cancel_to_order above 1000 in 1000 ms, by account"
+    assert (ratio.says("order.place"), ratio.says("order.cancel")) == (
+        said, f"{said}, never refused",
+    )  # fmt: skip
 
 
 def test_check_shows_what_limits_each_operation(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-//! Prints what charging six limits of one message costs, by the number of subjects, what a subject takes, and how many
-//! of ten million messages on two threads were over.
+//! Prints what charging six limits of one message costs, by the number of subjects, and two more that fills change; what
+//! a fill costs, what a subject takes, and how many of ten million messages on two threads were over.
 //!
 //! `cargo run --release -p ringfence-core --example budget_cost`
 
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
 use std::time::Instant;
 
 use ringfence_core::budget::{
-    Algorithm, BudgetTable, Cost, Counts, Limit, Payer, Subject, Subjects, Usages,
+    Algorithm, BudgetTable, Cost, Counts, Fill, Limit, Payer, Subject, Subjects, Usages,
 };
 use ringfence_core::guard::OrderText;
 use ringfence_core::operation::Operation;
@@ -88,30 +88,55 @@ fn six(quota: u64) -> Vec<Limit> {
     .into()
 }
 
-fn ask(table: &BudgetTable, peer: u32, now_ms: u64) -> bool {
-    let orders = [OrderText {
+/// Two more, that fills change: orders that are not filled, and a ratio of orders to trades.
+fn eight(quota: u64) -> Vec<Limit> {
+    let (address, pair) = (
+        Subjects::from(Subject::Address),
+        Subjects::from(Subject::Address).with(Subject::Symbol),
+    );
+    let ratio = Algorithm::Ratio { max_e4: 5_000_000 };
+    let more = [
+        (address, Counts::Unfilled, Algorithm::Fixed, 10_000),
+        (pair, Counts::OrderToTrade, ratio, 86_400_000),
+    ];
+    let more = more.map(|(subject, counts, algorithm, window_ms)| {
+        limit(subject, counts, algorithm, quota, window_ms)
+    });
+    six(quota).into_iter().chain(more).collect()
+}
+
+fn orders() -> [OrderText<'static>; 1] {
+    [OrderText {
         symbol: "BTCUSDT",
         ..OrderText::default()
-    }];
-    let payer = Payer {
+    }]
+}
+
+fn payer<'a>(orders: &'a [OrderText<'a>], peer: u32) -> Payer<'a> {
+    Payer {
         peer: IpAddr::V4(Ipv4Addr::from_bits(peer)),
         operation: Operation::OrderPlace,
-        orders: &orders,
+        orders,
         about: &[],
         credential: None,
         upstream: None,
         venue: None,
-    };
+    }
+}
+
+fn ask(table: &BudgetTable, peer: u32, now_ms: u64) -> bool {
+    let orders = orders();
+    let payer = payer(&orders, peer);
     let mut usages = Usages::default();
     let taken = table.take(black_box(&payer), ONE, now_ms, &mut usages);
     black_box(&usages);
     taken.is_ok()
 }
 
-/// Returns nanoseconds of a message that meets six limits, with so many addresses in the table, in no order.
-fn cost(addresses: u32) -> u128 {
+/// Returns nanoseconds of a message that meets these limits, with so many addresses in the table, in no order.
+fn cost(limits: Vec<Limit>, addresses: u32) -> u128 {
     const MESSAGES: u32 = 1_000_000;
-    let table = BudgetTable::new(six(1 << 30), 1 << 23).unwrap();
+    let table = BudgetTable::new(limits, 1 << 23).unwrap();
     for peer in 0..addresses {
         ask(&table, peer, NOW_MS);
     }
@@ -124,6 +149,29 @@ fn cost(addresses: u32) -> u128 {
         start.elapsed().as_nanos() / u128::from(MESSAGES)
     });
     runs.min().unwrap()
+}
+
+/// Returns nanoseconds of noting whose budgets an order was charged to, and of a fill that changes them.
+fn fill() -> u128 {
+    const ADDRESSES: u32 = 100_000;
+    let table = BudgetTable::new(eight(1 << 30), 1 << 23).unwrap();
+    for peer in 0..ADDRESSES {
+        ask(&table, peer, NOW_MS);
+    }
+    let start = Instant::now();
+    for n in 0..ADDRESSES {
+        let (orders, peer) = (orders(), n.wrapping_mul(0x9e37_79b1) % ADDRESSES);
+        let stakes = table.stakes(&payer(&orders, peer), NOW_MS);
+        let fill = Fill {
+            first: true,
+            first_ms: None,
+            last_ms: None,
+            lots: 1,
+            now_ms: NOW_MS,
+        };
+        table.filled(black_box(&stakes), &fill);
+    }
+    start.elapsed().as_nanos() / u128::from(ADDRESSES)
 }
 
 /// Returns bytes of each of a million addresses with three limits, index and all.
@@ -168,11 +216,15 @@ fn over() -> u64 {
 
 fn main() {
     for addresses in [1, 1_000, 100_000, 1_000_000] {
+        let (six, eight) = (
+            cost(six(1 << 30), addresses),
+            cost(eight(1 << 30), addresses),
+        );
         println!(
-            "{addresses:>9} addresses: {} ns for six limits",
-            cost(addresses)
+            "{addresses:>9} addresses: {six} ns for six limits, {eight} ns with two that fills change"
         );
     }
+    println!("{} ns for a fill", fill());
     println!("{} bytes an address, with three limits", size());
     println!("{} over, of 2 x 5,000,000 messages", over());
 }

@@ -4,7 +4,9 @@
 //! bounded table (`table.rs`), whose parts (`part.rs`) have a lock each. A full table refuses: strangers cannot make
 //! it forget, and cannot take the room of those who are known.
 
+mod about;
 mod across;
+mod counts;
 mod fills;
 mod latch;
 mod law;
@@ -27,10 +29,12 @@ use crate::credential::Credential;
 use crate::guard::OrderText;
 use crate::operation::Operation;
 
+pub use about::About;
 pub use across::{Across, Answer, Charge, How, OnLoss, Taken};
+pub use counts::Counts;
 pub use fills::{Fill, Stakes};
 pub use latch::{Latch, System};
-pub use limit::{Age, Algorithm, BudgetError, Cost, Counts, Limit, Operations};
+pub use limit::{Age, Algorithm, BudgetError, Cost, Limit, Operations};
 pub use meter::{Meter, Told};
 pub use strangers::Strangers;
 pub use subject::{Subject, Subjects};
@@ -78,15 +82,6 @@ impl Usages {
     }
 }
 
-/// An order that is there already, of those that a message is about. [`BudgetTable::about`] makes one.
-#[derive(Clone, Copy, Debug)]
-pub struct About {
-    /// The number of its instrument.
-    symbol: u32,
-    /// For how long it has stood as it does; none where that is not known.
-    age_ms: Option<u64>,
-}
-
 /// Who pays for a message, and for what.
 #[derive(Clone, Copy, Debug)]
 pub struct Payer<'a> {
@@ -96,7 +91,7 @@ pub struct Payer<'a> {
     pub operation: Operation,
     /// The orders that it carries.
     pub orders: &'a [OrderText<'a>],
-    /// The orders that it changes, one for each that it carries, or cancels; for operations that
+    /// The orders that it places or changes, one for each that it carries, or cancels; for operations that
     /// [ask for them](BudgetTable::asks_about) alone.
     pub about: &'a [About],
     /// Who acts.

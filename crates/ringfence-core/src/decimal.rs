@@ -84,6 +84,33 @@ impl Decimal {
         }
     }
 
+    /// Returns how many whole `step`s fit into it; as many as can be said, of what is more.
+    pub fn steps_down(self, step: Self) -> u64 {
+        match step.0 {
+            0 => 0,
+            step => u64::try_from(self.0 / step).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The same, rounded up.
+    pub fn steps_up(self, step: Self) -> u64 {
+        let down = self.steps_down(step);
+        match self.is_multiple_of(step) {
+            true => down,
+            false => down.saturating_add(1),
+        }
+    }
+
+    /// Returns how much more it is than `other`; nothing, if it is less.
+    #[must_use]
+    pub const fn above(self, other: Self) -> Self {
+        if self.0 > other.0 {
+            Self(self.0 - other.0)
+        } else {
+            Self::ZERO
+        }
+    }
+
     /// Returns it in ten-thousandths, rounded up.
     ///
     /// # Errors

@@ -201,6 +201,20 @@ impl Guard {
         Ok(Guarded(()))
     }
 
+    /// Returns how many lots of its instrument an order is, rounded up; 0 where it does not say, or the instrument is not known.
+    pub fn lots(&self, order: &OrderText<'_>) -> u64 {
+        let said = order.quantity.and_then(|text| Decimal::parse(text).ok());
+        let known = self.instruments.get(order.symbol);
+        said.zip(known)
+            .map_or(0, |(quantity, known)| quantity.steps_up(known.lot))
+    }
+
+    /// Returns how many whole lots of the instrument called `symbol` a quantity is; 0 where that is not known.
+    pub fn whole_lots(&self, symbol: &str, quantity: Decimal) -> u64 {
+        let known = self.instruments.get(symbol);
+        known.map_or(0, |known| quantity.steps_down(known.lot))
+    }
+
     /// Returns what an order is worth at most in quote currency, in ten-thousandths, rounded up: by its price, or where
     /// that binds nobody by the band's upper end. `None` when it does not say enough.
     ///

@@ -41,6 +41,8 @@ pub struct Placed {
     pub since_ms: u64,
     /// How much of it is filled, as far as is heard.
     filled: Decimal,
+    /// How much it is, in lots; 0 where that is not known.
+    pub lots: u64,
     /// Whose budgets its fills change, where some do.
     stakes: Option<Arc<Stakes>>,
 }
@@ -63,6 +65,14 @@ pub struct Filled {
     pub first: bool,
     /// When the venue says that its first fill was. Milliseconds since the Unix epoch.
     pub first_ms: Option<u64>,
+    /// When it says that the last one was.
+    pub last_ms: Option<u64>,
+    /// How much of it was filled last: where that is said, no more.
+    pub more: Decimal,
+    /// In which instrument, and how many lots the order is.
+    pub instrument: Arc<str>,
+    /// 0 where that is not known.
+    pub lots: u64,
 }
 
 /// What is said of an order that is not known yet: venues push some fills before they answer.
@@ -124,6 +134,7 @@ impl PlacedOrders {
             instrument: instrument.into(),
             since_ms: now_ms,
             filled: Decimal::ZERO,
+            lots: 0,
             stakes: None,
         };
         let mut known = self.known();
@@ -163,11 +174,12 @@ impl PlacedOrders {
         known.accounts.get(account)?.orders.get(id).cloned()
     }
 
-    /// Notes whose budgets the fills of the order `id` change, if it is known as one of `account` and that is not noted. Returns
-    /// what was heard of its fills before.
-    pub fn stake(&self, account: &str, id: &str, stakes: Stakes) -> Option<Filled> {
+    /// Notes how many lots the order `id` is, and whose budgets its fills change, if it is known as one of `account` and that is
+    /// not noted. Returns what was heard of its fills before.
+    pub fn stake(&self, account: &str, id: &str, lots: u64, stakes: Stakes) -> Option<Filled> {
         let mut known = self.known();
         let placed = known.accounts.get_mut(account)?.orders.get_mut(id)?;
+        placed.lots = lots;
         if placed.stakes.is_some() {
             return None;
         }
@@ -220,6 +232,7 @@ impl Known {
             return None;
         }
         let first = placed.filled.is_zero();
+        let more = told.filled.above(placed.filled);
         placed.filled = told.filled;
         // The first fill is the one that is all of what is filled.
         let at_first = told.last.filter(|(last, _)| *last == told.filled);
@@ -227,6 +240,10 @@ impl Known {
             stakes: Arc::clone(stakes),
             first,
             first_ms: at_first.map(|(_, at_ms)| at_ms),
+            last_ms: told.last.map(|(_, at_ms)| at_ms),
+            more: told.last.map_or(more, |(last, _)| more.min(last)),
+            instrument: Arc::clone(&placed.instrument),
+            lots: placed.lots,
         })
     }
 

@@ -76,6 +76,9 @@ fn compile(limit: &LimitConfig) -> Result<Limit, Wrong> {
             AlgorithmName::Bucket => Algorithm::Drain { rate: limit.rate },
             AlgorithmName::Concurrent => Algorithm::Concurrent,
             AlgorithmName::Fixed => Algorithm::Fixed,
+            AlgorithmName::Ratio => Algorithm::Ratio {
+                max_e4: limit.max_e4,
+            },
             AlgorithmName::Sliding => Algorithm::Sliding,
         },
         operations,
@@ -132,6 +135,9 @@ pub(crate) fn shares(
                 "what is under way is counted on each gateway",
             );
         }
+        if limit.counts.is_ratio() {
+            return wrong(field("across"), "a ratio is counted on each gateway");
+        }
         if limit.admits || !limit.ages.is_empty() {
             return wrong(
                 field("across"),
@@ -150,6 +156,7 @@ pub(crate) fn shares(
                 Algorithm::Anchored
                 | Algorithm::Concurrent
                 | Algorithm::Fixed
+                | Algorithm::Ratio { .. }
                 | Algorithm::Sliding => limit.algorithm,
             };
             let own_limit = Limit {

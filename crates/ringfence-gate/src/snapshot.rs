@@ -307,6 +307,9 @@ pub struct LimitConfig {
     /// Of a bucket: units that come back in a window.
     #[serde(default)]
     pub rate: u64,
+    /// Of a ratio: the most there may be to one, in ten-thousandths.
+    #[serde(default)]
+    pub max_e4: u64,
     /// Empty for all.
     #[serde(default)]
     pub operations: Vec<String>,
@@ -370,6 +373,7 @@ pub enum AlgorithmName {
     Concurrent,
     #[default]
     Fixed,
+    Ratio,
     Sliding,
 }
 

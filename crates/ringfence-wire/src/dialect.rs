@@ -217,7 +217,11 @@ impl Dialect {
         let template = match counts {
             Counts::Orders | Counts::Unfilled => self.orders_header.as_deref(),
             Counts::Weight => self.weight_header.as_deref(),
-            Counts::Items | Counts::Requests => None,
+            Counts::CancelToOrder
+            | Counts::Items
+            | Counts::OrderToTrade
+            | Counts::Requests
+            | Counts::VolumeToTrade => None,
         }?;
         Some(template.replacen("{window}", &interval(window_ms)?, 1))
     }
@@ -230,7 +234,9 @@ pub fn usage_row(limit: &Limit) -> Option<String> {
         Counts::Orders | Counts::Unfilled => "ORDERS",
         Counts::Weight => "REQUEST_WEIGHT",
         Counts::Requests => "RAW_REQUESTS",
-        Counts::Items => return None,
+        Counts::CancelToOrder | Counts::Items | Counts::OrderToTrade | Counts::VolumeToTrade => {
+            return None;
+        }
     };
     let window = interval(limit.window_ms).filter(|_| limit.algorithm == Algorithm::Fixed)?;
     let (number, unit) = window.split_at(window.len().checked_sub(1)?);

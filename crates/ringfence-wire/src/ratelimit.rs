@@ -36,6 +36,8 @@ fn window(limit: &Limit) -> Option<Window> {
     match limit.algorithm {
         // The draft's unit is the request.
         Algorithm::Concurrent => (limit.counts == Counts::Requests).then_some(Window::AtOnce),
+        // The draft has no word for it.
+        Algorithm::Ratio { .. } => None,
         Algorithm::Drain { .. } => {
             let recovery_ms = limit.recovery_ms()?;
             Some(Window::Seconds(recovery_ms.div_ceil(1000).max(1)))

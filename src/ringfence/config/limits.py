@@ -5,11 +5,13 @@ docs/limits.md says what each key means and what is guaranteed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ringfence.config.section import Count, Milliseconds, Name, Section, wrong
 
@@ -26,6 +28,9 @@ SUBJECTS = Literal[
 ]  # fmt: skip
 BUCKETS = ("bucket", "credits", "decaying")
 """Venues' three names of one law: units that come back steadily."""
+RATIOS = ("cancel_to_order", "order_to_trade", "volume_to_trade")
+"""What is counted to something else, and bounded by how much of that there is."""
+ORDERS = ("order.amend", "order.cancel", "order.place")
 WHO = {"account", "credential", "organisation", "shard", "venue"}
 """What only a message has that somebody was proved to send."""
 EXACT = 1 << 53
@@ -52,6 +57,18 @@ def listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def as_text(value: Any) -> Any:
+    """Let a whole number stand for its digits."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def read_ratio(text: str) -> str:
+    """Check how much of something there may be to one of something else."""
+    if not re.fullmatch(r"[0-9]{1,7}(?:\.[0-9]{1,4})?", text):
+        raise wrong("is not a ratio", "write up to 7 digits, and up to 4 behind a point")
+    return text
+
+
 class Age(Section):
     """What an operation costs on top about an order that has stood for less than that."""
 
@@ -69,14 +86,19 @@ class Limit(Section):
         Field(min_length=1, max_length=4, strict=False),
     ]
     """A word, or a list: each combination that there is has a budget of its own."""
-    counts: Literal["weight", "orders", "unfilled", "requests", "items"]
+    counts: Literal[
+        "weight", "orders", "unfilled", "requests", "items",
+        "cancel_to_order", "order_to_trade", "volume_to_trade",
+    ]  # fmt: skip
     quota: Count
     algorithm: Literal[
-        "fixed", "anchored", "sliding", "bucket", "decaying", "credits", "concurrent"
+        "fixed", "anchored", "sliding", "bucket", "decaying", "credits", "concurrent", "ratio"
     ] = "fixed"
     window_ms: Milliseconds | None = None
     rate: Count | None = None
     """Of a bucket: units that come back in a window."""
+    max: Annotated[str, BeforeValidator(as_text), AfterValidator(read_ratio)] | None = None
+    """Of a ratio: the most there may be to one."""
     operations: Annotated[tuple[OPERATIONS, ...], Field(strict=False)] = ()
     """What it counts; empty for everything."""
     cancels: Literal["admitted", "counted", "free"] | None = None
@@ -130,6 +152,7 @@ class Limit(Section):
             raise wrong("is cluster with algorithm concurrent", hint, "across")
         own = {
             "ages": bool(self.ages),
+            "algorithm: ratio": self.algorithm == "ratio",
             "cancels: admitted": self.cancels == "admitted",
             "counts: unfilled": self.counts == "unfilled",
             "subject: stranger": "stranger" in self.subject,
@@ -149,6 +172,26 @@ class Limit(Section):
         level = self.quota * (self.window_ms or 1) if self.algorithm in BUCKETS else self.quota
         if level >= EXACT:
             raise wrong("is too large to be counted at the server", field="quota")
+        return self
+
+    @model_validator(mode="after")
+    def is_a_ratio_of_what_ratios_are_of(self) -> Self:
+        """Refuse a ratio that is none, and what says nothing beside one."""
+        ratio = self.algorithm == "ratio"
+        if ratio != (self.counts in RATIOS):
+            hint = f"algorithm ratio counts {', '.join(RATIOS)}, and no other does"
+            raise wrong(f"is {self.counts} with algorithm {self.algorithm}", hint, "counts")
+        if ratio != (self.max is not None):
+            what = "is missing" if ratio else "says nothing"
+            raise wrong(f"{what} with algorithm {self.algorithm}", "see docs/limits.md", "max")
+        if not ratio:
+            return self
+        for name in ("operations", "cancels", "costs", "ages"):
+            if getattr(self, name):
+                hint = "orders, changes and cancels count as docs/limits.md says"
+                raise wrong("says nothing with algorithm ratio", hint, name)
+        if self.counts == "volume_to_trade" and "symbol" not in self.subject:
+            raise wrong("has volumes of one instrument only", "add symbol", "subject")
         return self
 
     @model_validator(mode="after")
@@ -199,12 +242,19 @@ class Limit(Section):
 
     def counts_operation(self, operation: str) -> bool:
         """Tell whether a message that asks for `operation` is charged to it."""
+        if self.algorithm == "ratio":
+            return operation in ORDERS
         if self.operations:
             return operation in self.operations
         return operation != "order.cancel" or self.counts_cancels()
 
     def says(self, operation: str) -> str:
         """Return how much of `operation` it allows, and whom."""
+        by = "+".join(self.subject)
+        if self.algorithm == "ratio":
+            passes = ", never refused" if operation == "order.cancel" else ""
+            most = f"{self.max} {self.counts} above {self.quota} in {self.window_ms} ms"
+            return f"{most}, by {by}{passes}"
         bucket = f", {self.rate} back in {self.window_ms} ms"
         how = {
             "fixed": f" in {self.window_ms} ms",
@@ -217,7 +267,6 @@ class Limit(Section):
         ages = next((ages for named, ages in self.ages.items() if named == operation), ())
         young = "".join(f", {age.units} more below {age.below_s} s" for age in ages)
         passes = ", never refused" if operation == "order.cancel" and self.admits() else ""
-        by = "+".join(self.subject)
         return f"{self.quota} {self.counts}{each}{young}{how}, by {by}{passes}"
 
     def share(self, nodes: int) -> tuple[int, ...]:
@@ -242,6 +291,7 @@ class Limit(Section):
             "algorithm": "bucket" if self.algorithm in BUCKETS else self.algorithm,
             "window_ms": self.window_ms or 0,
             "rate": self.rate or 0,
+            "max_e4": int(Decimal(self.max or 0) * 10_000),
             "operations": list(self.operations),
             "cancels": self.counts_cancels(),
             "admits": self.admits(),

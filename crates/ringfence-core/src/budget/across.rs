@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use super::counts::Counts;
 use super::latch::Latch;
 use super::law::{Law, Then};
-use super::limit::{Cost, Counts, Limit};
+use super::limit::{Cost, Limit};
 use super::part::Part;
 use super::plan::Plan;
 use super::subject::{Subject, Subjects};
@@ -197,7 +198,8 @@ struct Use {
     group: u16,
     law: Law,
     at: usize,
-    units: u64,
+    /// And what was added to that to which they are.
+    units: (u64, u64),
     then: Then,
 }
 
@@ -232,7 +234,7 @@ impl<L: Latch> Taken<L> {
 
     /// Gives all of it back that has not come back by itself, and never more.
     pub fn give_back(self) {
-        for used in self.used.iter().filter(|used| used.units > 0) {
+        for used in self.used.iter().filter(|used| used.units != (0, 0)) {
             let mut part = L::lock(&self.parts[used.part]);
             let room = &mut part.rooms[usize::from(used.group)];
             // Forgotten: then all had come back.

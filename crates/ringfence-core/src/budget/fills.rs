@@ -1,9 +1,11 @@
 //! What fills change: whose budgets an order was charged to, and what these get back when it is filled.
 
 use super::Payer;
+use super::counts::Counts;
 use super::latch::Latch;
-use super::limit::Counts;
-use super::subject::{Subject, Subjects};
+use super::law::Law;
+use super::part::Part;
+use super::subject::{Pick, Subject, Subjects};
 use super::table::Table;
 
 /// Whose budgets an order was charged to, of those that its fills change.
@@ -21,6 +23,10 @@ pub struct Fill {
     pub first: bool,
     /// When the venue says that the first one was, if it says so.
     pub first_ms: Option<u64>,
+    /// When the venue says that the last one was, if it says so.
+    pub last_ms: Option<u64>,
+    /// How much was filled last, in lots, if that is known.
+    pub lots: u64,
     /// Our time. Milliseconds since the Unix epoch, as above.
     pub now_ms: u64,
 }
@@ -29,7 +35,15 @@ impl Fill {
     /// Tells whether what it gives back is of the window in which it is heard: filled in that, or charged in it and so
     /// filled later. Otherwise the venue gave it back in a window that is over.
     pub(super) fn is_of_now(&self, charged_ms: u64, window_ms: u64) -> bool {
-        let at_ms = self.first_ms.unwrap_or(charged_ms);
+        self.is_now(self.first_ms.unwrap_or(charged_ms), window_ms)
+    }
+
+    /// Tells whether the trade was in the window in which it is heard.
+    pub(super) fn is_traded_now(&self, charged_ms: u64, window_ms: u64) -> bool {
+        self.is_now(self.last_ms.unwrap_or(charged_ms), window_ms)
+    }
+
+    fn is_now(&self, at_ms: u64, window_ms: u64) -> bool {
         at_ms / window_ms == self.now_ms / window_ms
     }
 }
@@ -75,10 +89,41 @@ impl<L: Latch> Table<L> {
             let cells = room.cells(slot);
             for (counts, law, at) in self.laws(*group) {
                 let cell = &mut cells[at..at + law.words()];
-                if counts == Counts::Unfilled && fill.first {
-                    law.refund(cell, stakes.charged_ms, fill);
+                match counts {
+                    Counts::Unfilled if fill.first => law.refund(cell, stakes.charged_ms, fill),
+                    Counts::OrderToTrade => law.trade(cell, stakes.charged_ms, fill, 1),
+                    Counts::VolumeToTrade => law.trade(cell, stakes.charged_ms, fill, fill.lots),
+                    Counts::CancelToOrder
+                    | Counts::Items
+                    | Counts::Orders
+                    | Counts::Requests
+                    | Counts::Unfilled
+                    | Counts::Weight => {}
                 }
             }
         }
+    }
+
+    fn key(&self, subjects: Subjects, group: u16, payer: &Payer<'_>, symbol: u32) -> u128 {
+        let pick = Pick { symbol, cell: 0 };
+        subjects.key(&self.random, group, payer, pick)
+    }
+
+    fn part(&self, key: u128) -> &L::Of<Part> {
+        &self.parts[self.part_of(key)]
+    }
+
+    /// Returns what each limit of a group counts, its law, and where its cell begins.
+    fn laws(&self, group: u16) -> impl Iterator<Item = (Counts, &Law, usize)> {
+        // INVARIANT: an index is that of a group.
+        let index = usize::from(group);
+        let kind = self.subjects[index];
+        let own = self
+            .limits
+            .iter()
+            .filter(move |limit| limit.across.is_node() && limit.subject == kind);
+        let laws = self.groups[index].laws.iter();
+        own.zip(laws)
+            .map(|(limit, (law, at))| (limit.counts, law, *at))
     }
 }

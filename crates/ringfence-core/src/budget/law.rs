@@ -8,12 +8,15 @@
 mod anchored;
 mod drain;
 mod fixed;
+mod ratio;
 mod sliding;
 
+use super::counts::Counts;
 use super::fills::Fill;
 use super::limit::{Algorithm, BudgetError, Limit};
 
 use drain::Drain;
+use ratio::Ratio;
 use sliding::Sliding;
 
 /// Nobody knows when something that is under way is done with; a client should not ask all the time, either.
@@ -26,6 +29,7 @@ pub(super) enum Law {
     Concurrent { quota: u64 },
     Drain(Drain),
     Fixed { quota: u64, window_ms: u64 },
+    Ratio(Ratio),
     Sliding(Sliding),
 }
 
@@ -57,7 +61,10 @@ impl Law {
         if window_ms == 0 && limit.algorithm != Algorithm::Concurrent {
             return Err(BudgetError::WindowZero(index));
         }
-        if limit.counts.has_fills() && limit.algorithm != Algorithm::Fixed {
+        if limit.counts.is_ratio() != matches!(limit.algorithm, Algorithm::Ratio { .. }) {
+            return Err(BudgetError::NotRatio(index));
+        }
+        if limit.counts == Counts::Unfilled && limit.algorithm != Algorithm::Fixed {
             return Err(BudgetError::NotFixed(index));
         }
         Ok(match limit.algorithm {
@@ -72,6 +79,11 @@ impl Law {
                 Self::Drain(Drain::new(full, deep, window_ms, rate))
             }
             Algorithm::Fixed => Self::Fixed { quota, window_ms },
+            Algorithm::Ratio { max_e4 } => {
+                // Of trades it is (orders / trades) - 1 that is bounded.
+                let more = if limit.counts.has_fills() { 10_000 } else { 0 };
+                Self::Ratio(Ratio::new(quota, max_e4.saturating_add(more), window_ms))
+            }
             Algorithm::Sliding => {
                 let quota = u32::try_from(quota).map_err(|_| BudgetError::TooLarge(index))?;
                 Self::Sliding(Sliding::new(quota, window_ms))
@@ -84,6 +96,7 @@ impl Law {
         match self {
             Self::Anchored { .. } | Self::Drain(_) | Self::Fixed { .. } => 4,
             Self::Concurrent { .. } => 1,
+            Self::Ratio(_) => ratio::WORDS,
             Self::Sliding(_) => sliding::WORDS,
         }
     }
@@ -97,6 +110,7 @@ impl Law {
             Self::Concurrent { .. } => {}
             Self::Drain(drain) => drain.start(cell, floor_ms),
             Self::Fixed { window_ms, .. } => fixed::start(cell, floor_ms / window_ms),
+            Self::Ratio(ratio) => ratio.start(cell, floor_ms),
             Self::Sliding(sliding) => sliding.start(cell, floor_ms),
         }
     }
@@ -117,6 +131,7 @@ impl Law {
             }
             Self::Drain(drain) => drain.look(cell, now_ms),
             Self::Fixed { quota, window_ms } => fixed::look(cell, *quota, *window_ms, now_ms),
+            Self::Ratio(ratio) => ratio.look(cell, now_ms),
             Self::Sliding(sliding) => sliding.look(cell, now_ms),
         }
     }
@@ -125,7 +140,8 @@ impl Law {
     /// the quota never does: then it is how long until all is back.
     pub(super) fn wait_ms(&self, cell: &[u64], standing: Standing, price: u64) -> u64 {
         let wait_ms = match self {
-            Self::Anchored { .. } | Self::Fixed { .. } => standing.reset_ms,
+            // When there will be trades, nobody knows.
+            Self::Anchored { .. } | Self::Fixed { .. } | Self::Ratio(_) => standing.reset_ms,
             Self::Concurrent { .. } => CONCURRENT_WAIT_MS,
             Self::Drain(drain) => drain.wait_ms(cell, standing, price),
             Self::Sliding(sliding) => sliding.wait_ms(cell, standing, price),
@@ -136,7 +152,9 @@ impl Law {
     /// Uses `price` units, which fit what the look found left, unless they are admitted beyond it.
     pub(super) fn charge(&self, cell: &mut [u64], standing: Standing, price: u64) {
         match self {
-            Self::Anchored { .. } | Self::Fixed { .. } => add(cell, standing.line + 1, price),
+            Self::Anchored { .. } | Self::Fixed { .. } | Self::Ratio(_) => {
+                add(cell, standing.line + 1, price);
+            }
             Self::Concurrent { .. } => add(cell, 0, price),
             Self::Drain(drain) => drain.charge(cell, standing, price),
             Self::Sliding(sliding) => sliding.charge(cell, standing, price),
@@ -154,10 +172,13 @@ impl Law {
 
     /// Takes a charge of `price` units back, as far as that has not come back by itself since. What was charged on the
     /// lower line of a cell that counts by more than equal times, stays.
-    pub(super) fn take_back(&self, cell: &mut [u64], then: Then, price: u64) {
+    pub(super) fn take_back(&self, cell: &mut [u64], then: Then, (price, other): (u64, u64)) {
+        if let Self::Ratio(_) = self {
+            Ratio::take_other_back(cell, then.at, other);
+        }
         match self {
             // Its newest line counts, where both are of one time.
-            Self::Anchored { .. } | Self::Fixed { .. } => {
+            Self::Anchored { .. } | Self::Fixed { .. } | Self::Ratio(_) => {
                 if let Some(line) = [2, 0].into_iter().find(|line| cell[*line] == then.at) {
                     cell[line + 1] = cell[line + 1].saturating_sub(price);
                 }
@@ -173,6 +194,46 @@ impl Law {
     pub(super) fn give_back(&self, cell: &mut [u64], price: u64) {
         if let (Self::Concurrent { .. }, Some(used)) = (self, cell.first_mut()) {
             *used = used.saturating_sub(price);
+        }
+    }
+
+    /// Tells whether more was used than is allowed, so that nothing that is refused by this passes, whatever it uses.
+    pub(super) fn is_over(&self, cell: &[u64], standing: Standing) -> bool {
+        match self {
+            Self::Ratio(ratio) => ratio.is_over(cell, standing),
+            Self::Anchored { .. }
+            | Self::Concurrent { .. }
+            | Self::Drain(_)
+            | Self::Fixed { .. }
+            | Self::Sliding(_) => false,
+        }
+    }
+
+    /// Returns how much there is of one thing, and to how much of the other, where it is a ratio.
+    pub(super) fn amounts(&self, cell: &[u64], standing: Standing) -> Option<(u64, u64)> {
+        match self {
+            Self::Ratio(ratio) => Some(ratio.amounts(cell, standing)),
+            Self::Anchored { .. }
+            | Self::Concurrent { .. }
+            | Self::Drain(_)
+            | Self::Fixed { .. }
+            | Self::Sliding(_) => None,
+        }
+    }
+
+    /// Counts `amount` of what a ratio is to.
+    pub(super) fn add_other(&self, cell: &mut [u64], now_ms: u64, amount: u64) {
+        if let Self::Ratio(ratio) = self {
+            ratio.add_other(cell, now_ms, amount);
+        }
+    }
+
+    /// Counts a trade of an order that was charged at `charged_ms`, if that was in the window in which it is heard.
+    pub(super) fn trade(&self, cell: &mut [u64], charged_ms: u64, fill: &Fill, amount: u64) {
+        if let Self::Ratio(ratio) = self
+            && fill.is_traded_now(charged_ms, ratio.window_ms)
+        {
+            ratio.add_other(cell, fill.now_ms, amount);
         }
     }
 
@@ -198,7 +259,8 @@ impl Law {
         let more = used.saturating_sub(standing.used).min(standing.left);
         let mut times_ms = times_ms.into_iter().flatten();
         match self {
-            Self::Concurrent { .. } => {}
+            // A ratio is ours: no venue tells of it.
+            Self::Concurrent { .. } | Self::Ratio(_) => {}
             Self::Fixed { window_ms, .. } => {
                 let window = now_ms / window_ms;
                 if times_ms.all(|ms| ms / window_ms == window) && cell[standing.line] == window {
@@ -223,6 +285,7 @@ impl Law {
             Self::Concurrent { .. } => u64::MAX,
             Self::Drain(drain) => drain.idle_ms(cell),
             Self::Fixed { window_ms, .. } => fixed::idle_ms(cell, *window_ms),
+            Self::Ratio(ratio) => ratio.idle_ms(cell),
             Self::Sliding(sliding) => sliding.idle_ms(cell),
         }
     }

@@ -3,64 +3,9 @@
 use std::fmt;
 
 use super::across::Across;
+use super::counts::Counts;
 use super::subject::{Subject, Subjects};
 use crate::operation::Operation;
-
-/// What a limit counts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Counts {
-    /// Orders named in a message: those of a batch, or one.
-    Items,
-    /// Orders placed.
-    Orders,
-    /// Messages.
-    Requests,
-    /// Orders placed of which no fill is heard of.
-    Unfilled,
-    /// The routes' weights.
-    Weight,
-}
-
-impl Counts {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Items,
-        Self::Orders,
-        Self::Requests,
-        Self::Unfilled,
-        Self::Weight,
-    ];
-
-    /// Returns the word used in configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Items => "items",
-            Self::Orders => "orders",
-            Self::Requests => "requests",
-            Self::Unfilled => "unfilled",
-            Self::Weight => "weight",
-        }
-    }
-
-    /// Returns what is called `text`.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|c| c.as_str() == text)
-    }
-
-    /// Tells whether fills change what was counted.
-    pub(super) const fn has_fills(self) -> bool {
-        matches!(self, Self::Unfilled)
-    }
-
-    /// Returns what the venue calls what this counts: where it gives back what is filled, that is what it tells of orders.
-    #[must_use]
-    pub const fn at_venue(self) -> Self {
-        match self {
-            Self::Unfilled => Self::Orders,
-            Self::Items | Self::Orders | Self::Requests | Self::Weight => self,
-        }
-    }
-}
 
 /// By which law what was used comes back.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -77,6 +22,11 @@ pub enum Algorithm {
     /// All at once, when a window that is aligned to the clock ends.
     #[default]
     Fixed,
+    /// With what is counted to: so much of that, and the quota whatever there is, in a window that is aligned to the clock.
+    Ratio {
+        /// The most there may be to one, in ten-thousandths.
+        max_e4: u64,
+    },
     /// Each unit when a window has passed since it was used, or up to a thirteenth of it later.
     Sliding,
 }
@@ -168,7 +118,12 @@ impl Limit {
 
     /// Tells whether it counts `operation`. What reduces risk is counted only where that is said.
     pub const fn applies_to(&self, operation: Operation) -> bool {
-        if self.operations.is_empty() {
+        if self.counts.is_ratio() {
+            matches!(
+                operation,
+                Operation::OrderAmend | Operation::OrderCancel | Operation::OrderPlace
+            )
+        } else if self.operations.is_empty() {
             self.cancels || !operation.reduces_risk()
         } else {
             self.operations.contains(operation)
@@ -193,7 +148,9 @@ impl Limit {
     /// Tells whether it has to know of the orders that a message is about, where they are there already.
     pub(super) fn asks_about(&self, operation: Operation) -> bool {
         let by_symbol = self.subject.contains(Subject::Symbol) && operation.reduces_risk();
-        self.applies_to(operation) && (by_symbol || !self.own_ages(operation).is_empty())
+        let by_volume = self.counts == Counts::VolumeToTrade;
+        let asks = by_symbol || by_volume || !self.own_ages(operation).is_empty();
+        asks && self.applies_to(operation)
     }
 
     /// Tells whether a server can count it whose numbers are exact up to 2^53.
@@ -201,9 +158,11 @@ impl Limit {
         const EXACT: u64 = 1 << 53;
         let level = match self.algorithm {
             Algorithm::Drain { .. } => self.quota.checked_mul(self.window_ms),
-            Algorithm::Anchored | Algorithm::Concurrent | Algorithm::Fixed | Algorithm::Sliding => {
-                Some(self.quota)
-            }
+            Algorithm::Anchored
+            | Algorithm::Concurrent
+            | Algorithm::Fixed
+            | Algorithm::Ratio { .. }
+            | Algorithm::Sliding => Some(self.quota),
         };
         level.is_some_and(|level| level < EXACT)
     }
@@ -215,6 +174,7 @@ impl Limit {
             Algorithm::Concurrent => "concurrent".into(),
             Algorithm::Drain { rate } => format!("drain {rate}"),
             Algorithm::Fixed => "fixed".into(),
+            Algorithm::Ratio { max_e4 } => format!("ratio {max_e4}"),
             Algorithm::Sliding => "sliding".into(),
         }
     }
@@ -227,7 +187,10 @@ impl Limit {
                 let full = self.quota.saturating_mul(self.window_ms);
                 Some(full.div_ceil(rate.max(1)))
             }
-            Algorithm::Anchored | Algorithm::Fixed | Algorithm::Sliding => Some(self.window_ms),
+            Algorithm::Anchored
+            | Algorithm::Fixed
+            | Algorithm::Ratio { .. }
+            | Algorithm::Sliding => Some(self.window_ms),
         }
     }
 }
@@ -246,6 +209,12 @@ impl fmt::Display for Limit {
                 write!(f, "{quota} {counts} in {window_ms} ms from the first")
             }
             Algorithm::Fixed => write!(f, "{quota} {counts} in {window_ms} ms"),
+            Algorithm::Ratio { max_e4 } => {
+                let (whole, parts) = (max_e4 / 10_000, max_e4 % 10_000);
+                let parts = format!(".{parts:04}");
+                let parts = parts.trim_end_matches('0').trim_end_matches('.');
+                write!(f, "{whole}{parts} {counts} above {quota} in {window_ms} ms")
+            }
         }
     }
 }
@@ -268,6 +237,8 @@ impl Cost {
             Counts::Items => self.items as u64,
             Counts::Orders | Counts::Unfilled => self.orders as u64,
             Counts::Requests => 1,
+            // What a message adds depends on what it asks.
+            Counts::CancelToOrder | Counts::OrderToTrade | Counts::VolumeToTrade => 0,
             Counts::Weight => self.weight as u64,
         }
     }
@@ -292,6 +263,8 @@ impl Cost {
 pub enum BudgetError {
     /// The limit at this index counts what fills give back, and has no windows aligned to the clock.
     NotFixed(usize),
+    /// The limit at this index counts a ratio by another algorithm, or no ratio by that one.
+    NotRatio(usize),
     /// The limit at this index gives nothing back.
     RateZero(usize),
     /// The limit at this index has a quota that cannot be counted exactly.
@@ -309,6 +282,12 @@ impl fmt::Display for BudgetError {
                 write!(
                     f,
                     "limits[{index}] counts what fills give back, which algorithm fixed can"
+                )
+            }
+            Self::NotRatio(index) => {
+                write!(
+                    f,
+                    "limits[{index}] counts a ratio without algorithm ratio, or nothing to it"
                 )
             }
             Self::RateZero(index) => write!(f, "limits[{index}] gives nothing back"),

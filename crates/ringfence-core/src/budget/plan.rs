@@ -1,7 +1,8 @@
 //! What an operation is charged: worked out once for each, so that a message looks at no limit that does not count it.
 
+use super::counts::Counts;
 use super::law::Law;
-use super::limit::{Age, Cost, Counts, Limit};
+use super::limit::{Age, Cost, Limit};
 use super::part::Group;
 use super::subject::{Subject, Subjects};
 use super::touch::Touch;
@@ -43,6 +44,51 @@ pub(super) struct Bound {
     ages: Box<[Age]>,
     /// Whether it is counted, and never refused.
     pub(super) admits: bool,
+    /// What a message adds to a ratio, and to what that is to.
+    added: [Added; 2],
+}
+
+/// What a message adds to one side of a ratio.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Added {
+    Nothing,
+    /// So many units for each order that it names.
+    Items(u64),
+    /// As many times the volume of its orders.
+    Lots(u64),
+    /// Orders that it places.
+    Orders,
+}
+
+impl Added {
+    /// Returns what a message adds that asks for `operation`. To change an order counts twice: as the annex of Regulation (EU)
+    /// 2017/566 has it.
+    const fn of(counts: Counts, operation: Operation) -> [Self; 2] {
+        use Operation::{OrderAmend, OrderCancel, OrderPlace};
+        match (counts, operation) {
+            (Counts::CancelToOrder, OrderCancel) => [Self::Items(1), Self::Nothing],
+            (Counts::CancelToOrder, OrderPlace) => [Self::Nothing, Self::Orders],
+            (Counts::OrderToTrade, OrderPlace) => [Self::Orders, Self::Nothing],
+            (Counts::OrderToTrade, OrderAmend) => [Self::Items(2), Self::Nothing],
+            (Counts::OrderToTrade, OrderCancel) => [Self::Items(1), Self::Nothing],
+            (Counts::VolumeToTrade, OrderAmend) => [Self::Lots(2), Self::Nothing],
+            (Counts::VolumeToTrade, OrderCancel | OrderPlace) => [Self::Lots(1), Self::Nothing],
+            _ => [Self::Nothing; 2],
+        }
+    }
+
+    fn amount(self, touch: &Touch, payer: &Payer<'_>) -> u64 {
+        match self {
+            Self::Nothing => 0,
+            Self::Items(each) => touch.share.of(Counts::Items).saturating_mul(each),
+            Self::Orders => touch.share.of(Counts::Orders),
+            Self::Lots(times) => {
+                let own = payer.about.iter().filter(|order| touch.has(order));
+                let lots = own.fold(0_u64, |sum, order| sum.saturating_add(order.lots));
+                lots.saturating_mul(times)
+            }
+        }
+    }
 }
 
 impl Bound {
@@ -52,8 +98,18 @@ impl Bound {
             .map_or_else(|| share.of(self.counts), u64::from)
     }
 
-    /// Returns the units that a message uses of whoever is touched.
-    pub(super) fn price(&self, touch: &Touch, payer: &Payer<'_>) -> u64 {
+    /// Returns the units that a message uses of whoever is touched, and what it adds to that to which they are.
+    pub(super) fn price(&self, touch: &Touch, payer: &Payer<'_>) -> (u64, u64) {
+        match self.counts.is_ratio() {
+            true => {
+                let [used, other] = self.added.map(|added| added.amount(touch, payer));
+                (used, other)
+            }
+            false => (self.units(touch, payer), 0),
+        }
+    }
+
+    fn units(&self, touch: &Touch, payer: &Payer<'_>) -> u64 {
         let base = self.base(touch.share);
         if self.ages.is_empty() {
             return base;
@@ -103,7 +159,8 @@ impl Plan {
                     counts: limit.counts,
                     own_cost: limit.own_cost(operation),
                     ages: limit.own_ages(operation).into(),
-                    admits: limit.admits && operation.reduces_risk(),
+                    admits: (limit.admits || limit.counts.is_ratio()) && operation.reduces_risk(),
+                    added: Added::of(limit.counts, operation),
                 })
                 .collect();
             (!bounds.is_empty()).then_some(Step {

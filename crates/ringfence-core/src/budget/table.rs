@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::across::{Charge, Shared, Taken};
 use super::latch::{Latch, System};
 use super::law::{Law, Standing, Then};
-use super::limit::{BudgetError, Cost, Counts, Limit};
+use super::limit::{BudgetError, Cost, Limit};
 use super::meter::{Meter, Pending, Told};
 use super::part::{Capacity, Group, Part};
 use super::plan::Plan;
@@ -16,7 +16,7 @@ use super::strangers::Strangers;
 use super::subject::{Pick, Subject, Subjects};
 use super::touch::{Locked, NOWHERE, PARTS, Touch, each};
 use super::under_way::UnderWay;
-use super::{About, LIMITS_MAX, Payer, Usage, Usages};
+use super::{LIMITS_MAX, Payer, Usage, Usages};
 use crate::cluster::ClusterKey;
 use crate::operation::Operation;
 use crate::refusal::{Code, Detail, LimitDetail, Refusal, Retry};
@@ -33,7 +33,7 @@ pub struct Table<L: Latch> {
     plans: Box<[Plan]>,
     capacity: Capacity,
     /// Whether some limit has to know which orders stand.
-    follows: bool,
+    pub(super) follows: bool,
     /// The instruments that are told apart: all others are one subject, 0.
     pub(super) symbols: HashMap<Box<str>, u32>,
     strangers: Strangers,
@@ -170,7 +170,7 @@ impl<L: Latch> Table<L> {
     /// Returns the refusal of a message that finds the limit at `index` used up for so long.
     pub(crate) fn exceeded(&self, index: u16, wait_ms: u64) -> Refusal {
         match self.limits.get(usize::from(index)) {
-            Some(limit) => exceeded(limit, wait_ms),
+            Some(limit) => exceeded(limit, None, wait_ms),
             None => Refusal::new(Code::BudgetExceeded).retry_after(wait_ms),
         }
     }
@@ -178,25 +178,6 @@ impl<L: Latch> Table<L> {
     /// Returns the limits.
     pub fn limits(&self) -> &[Limit] {
         &self.limits
-    }
-
-    /// Tells whether limits on `operation` have to know of the orders that it is about.
-    pub fn asks_about(&self, operation: Operation) -> bool {
-        self.plan(operation).about
-    }
-
-    /// Tells whether some limit has to know which orders stand.
-    pub const fn follows_orders(&self) -> bool {
-        self.follows
-    }
-
-    /// Makes what limits look at of an order in the instrument called `symbol`, which has stood for so long, where that is
-    /// known.
-    pub fn about(&self, symbol: &str, age_ms: Option<u64>) -> About {
-        About {
-            symbol: self.symbol(symbol),
-            age_ms,
-        }
     }
 
     /// Charges `cost` to every limit that applies, or to none. Times are milliseconds since the Unix epoch.
@@ -353,35 +334,6 @@ impl<L: Latch> Table<L> {
         &self.plans[operation as usize]
     }
 
-    pub(super) fn key(
-        &self,
-        subjects: Subjects,
-        group: u16,
-        payer: &Payer<'_>,
-        symbol: u32,
-    ) -> u128 {
-        let pick = Pick { symbol, cell: 0 };
-        subjects.key(&self.random, group, payer, pick)
-    }
-
-    pub(super) fn part(&self, key: u128) -> &L::Of<Part> {
-        &self.parts[self.part_of(key)]
-    }
-
-    /// Returns what each limit of a group counts, its law, and where its cell begins.
-    pub(super) fn laws(&self, group: u16) -> impl Iterator<Item = (Counts, &Law, usize)> {
-        // INVARIANT: an index is that of a group.
-        let index = usize::from(group);
-        let kind = self.subjects[index];
-        let own = self
-            .limits
-            .iter()
-            .filter(move |limit| limit.across.is_node() && limit.subject == kind);
-        let laws = self.groups[index].laws.iter();
-        own.zip(laws)
-            .map(|(limit, (law, at))| (limit.counts, law, *at))
-    }
-
     /// Returns how the limits stand that are a shard's alone, in the order of the configuration.
     pub fn of_shard(&self, shard: Shard, now_ms: u64) -> Vec<Usage> {
         let Some(group) = self.subjects.iter().position(|k| k.is(Subject::Shard)) else {
@@ -499,7 +451,10 @@ impl<L: Latch> Table<L> {
                 continue;
             };
             let bounds = &plan.steps[touch.step].bounds;
-            if bounds.iter().any(|bound| bound.price(touch, payer) > 0) {
+            if bounds
+                .iter()
+                .any(|bound| bound.price(touch, payer) != (0, 0))
+            {
                 let (key, number) = (touch.key, touch.part);
                 let pinned = |(group, slot)| {
                     let same = |t: &Touch| (t.part, t.group, t.slot) == (number, group, slot);
@@ -523,12 +478,14 @@ impl<L: Latch> Table<L> {
         now_ms: u64,
     ) -> Option<Refusal> {
         let mut refusal = None;
-        each::<L>(charged, touches, locked, |bound, cell, price| {
+        each::<L>(charged, touches, locked, |bound, cell, (price, _)| {
             let standing = bound.law.look(cell, now_ms);
-            if price > 0 && price > standing.left && !bound.admits {
+            let fits = price == 0 || price <= standing.left;
+            if !bound.admits && (!fits || bound.law.is_over(cell, standing)) {
                 let wait_ms = bound.law.wait_ms(cell, standing, price);
                 let limit = &self.limits[usize::from(bound.limit)];
-                refusal = later(refusal.take(), exceeded(limit, wait_ms));
+                let amounts = bound.law.amounts(cell, standing);
+                refusal = later(refusal.take(), exceeded(limit, amounts, wait_ms));
             }
         });
         refusal
@@ -541,10 +498,11 @@ impl<L: Latch> Table<L> {
         now_ms: u64,
         mut note: impl FnMut(Then),
     ) {
-        each::<L>(charged, touches, locked, |bound, cell, price| {
+        each::<L>(charged, touches, locked, |bound, cell, (price, other)| {
             let standing = bound.law.look(cell, now_ms);
             bound.law.charge(cell, standing, price);
             note(Law::then(cell, standing));
+            bound.law.add_other(cell, now_ms, other);
         });
     }
 
@@ -597,13 +555,17 @@ fn group(kind: Subjects, limits: &[Limit]) -> Result<Group, BudgetError> {
     })
 }
 
-fn exceeded(limit: &Limit, wait_ms: u64) -> Refusal {
+fn exceeded(limit: &Limit, amounts: Option<(u64, u64)>, wait_ms: u64) -> Refusal {
+    let bound = match amounts {
+        Some((used, other)) => format!("{limit}: {used} to {other}"),
+        None => limit.to_string(),
+    };
     Refusal::new(Code::BudgetExceeded)
         .with(Detail::Limit(Box::new(LimitDetail {
             name: limit.name.clone(),
             subject: limit.subject,
             counts: limit.counts,
-            bound: limit.to_string().into(),
+            bound: bound.into(),
         })))
         .retry_after(wait_ms)
 }

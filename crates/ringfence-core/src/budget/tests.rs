@@ -8,6 +8,7 @@ mod interleave;
 mod model;
 mod order;
 mod orders;
+mod ratios;
 mod shards;
 mod subjects;
 mod under_way;

@@ -56,7 +56,7 @@ pub(super) fn each<L: Latch>(
     (plan, payer): (&Plan, &Payer<'_>),
     touches: &[Touch],
     locked: &mut Locked<'_, L>,
-    mut show: impl FnMut(&Bound, &mut [u64], u64),
+    mut show: impl FnMut(&Bound, &mut [u64], (u64, u64)),
 ) {
     for touch in touches.iter().filter(|touch| touch.slot != NOWHERE) {
         let Some(part) = &mut locked[touch.part] else {

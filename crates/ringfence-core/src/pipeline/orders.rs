@@ -6,20 +6,18 @@ use crate::guard::OrderText;
 use crate::placed::{Filled, Told};
 
 impl Core {
-    /// Remembers that the venue took an order of a permitted message in `instrument`, as it answered at `now_ms`, and called it
-    /// `id`.
-    pub fn learn(&self, permit: &Permit, id: &str, instrument: &str, now_ms: u64) {
+    /// Remembers that the venue took an order of a permitted message, as it answered at `now_ms`, and called it `id`. Of the
+    /// order, its instrument and quantity count.
+    pub fn learn(&self, permit: &Permit, id: &str, order: &OrderText<'_>, now_ms: u64) {
         let Some(who) = &permit.credential else {
             return;
         };
-        self.placed.learn(who.account(), id, instrument, now_ms);
+        self.placed.learn(who.account(), id, order.symbol, now_ms);
         // What was not charged is not given back.
         let charged_ms = permit.charged_ms.filter(|_| self.budget.follows_fills());
         let Some(charged_ms) = charged_ms else { return };
-        let order = [OrderText {
-            symbol: instrument,
-            ..OrderText::default()
-        }];
+        let lots = self.guard.lots(order);
+        let order = [*order];
         let egress = self.egress.as_ref().filter(|_| permit.reaches_venue());
         let payer = Payer {
             peer: permit.act.peer,
@@ -31,7 +29,7 @@ impl Core {
             venue: permit.venue_key.as_ref().map(|key| key.meter()),
         };
         let stakes = self.budget.stakes(&payer, charged_ms);
-        if let Some(early) = self.placed.stake(who.account(), id, stakes) {
+        if let Some(early) = self.placed.stake(who.account(), id, lots, stakes) {
             self.give_back(&early, now_ms);
         }
     }
@@ -48,6 +46,12 @@ impl Core {
         let fill = Fill {
             first: filled.first,
             first_ms: filled.first_ms,
+            last_ms: filled.last_ms,
+            // Of an order whose volume was not counted, its trades' is not either.
+            lots: match filled.lots {
+                0 => 0,
+                _ => self.guard.whole_lots(&filled.instrument, filled.more),
+            },
             now_ms,
         };
         self.budget.filled(&filled.stakes, &fill);

@@ -1,6 +1,5 @@
 //! One message's way through the controls.
 
-use std::iter;
 use std::slice;
 use std::sync::Arc;
 
@@ -393,18 +392,17 @@ impl<'c, 'm> Passage<'c, 'm> {
         }
         let budget = &self.core.budget;
         let (one, several);
-        let about: &[About] = match message.about {
-            ids if ids.is_empty() || !budget.asks_about(message.operation) => &[],
-            [ids] => {
-                one = [self.about(ids, orders.first())];
+        let about: &[About] = match (message.about, orders) {
+            _ if !budget.asks_about(message.operation) => &[],
+            ([], []) => &[],
+            ([] | [_], [] | [_]) => {
+                one = [self.about(message.about.first(), orders.first())];
                 &one
             }
-            all => {
-                let orders = orders.iter().map(Some).chain(iter::repeat(None));
-                let all = all.iter().zip(orders);
-                several = all
-                    .map(|(ids, order)| self.about(ids, order))
-                    .collect::<Vec<_>>();
+            (all, orders) => {
+                let count = all.len().max(orders.len());
+                let all = (0..count).map(|index| self.about(all.get(index), orders.get(index)));
+                several = all.collect::<Vec<_>>();
                 &several
             }
         };
@@ -444,14 +442,22 @@ impl<'c, 'm> Passage<'c, 'm> {
 
     /// Returns what limits look at of an order that the message is about. Of one that is known, its own instrument counts;
     /// the guard judges a change by the one that is said.
-    fn about(&self, ids: &OrderIds<'_>, change: Option<&OrderText<'_>>) -> About {
-        let who = self.credential.as_deref().zip(ids.venue_order_id);
+    fn about(&self, ids: Option<&OrderIds<'_>>, carried: Option<&OrderText<'_>>) -> About {
+        let id = ids.and_then(|ids| ids.venue_order_id);
+        let who = self.credential.as_deref().zip(id);
         let placed = who.and_then(|(who, id)| self.core.placed.of(who.account(), id));
         let known = placed.as_ref().map(|placed| &*placed.instrument);
-        let symbol = change.map(|order| order.symbol).or(known).or(ids.symbol);
+        let said = ids.and_then(|ids| ids.symbol);
+        let symbol = carried.map(|order| order.symbol).or(known).or(said);
         let now_ms = self.now_us / 1000;
         let age_ms = placed.as_ref().map(|p| now_ms.saturating_sub(p.since_ms));
-        self.core.budget.about(symbol.unwrap_or_default(), age_ms)
+        let lots = match carried {
+            Some(order) => self.core.guard.lots(order),
+            None => placed.as_ref().map_or(0, |placed| placed.lots),
+        };
+        self.core
+            .budget
+            .about(symbol.unwrap_or_default(), age_ms, lots)
     }
 
     /// Takes the orders that a permitted message changes for young again: whether the venue did, its answer may not tell.

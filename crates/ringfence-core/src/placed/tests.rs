@@ -122,7 +122,7 @@ fn news(filled: Option<Filled>) -> Option<(bool, Option<u64>)> {
 fn placed() -> PlacedOrders {
     let orders = PlacedOrders::default();
     orders.learn("alice", "7", "BTCUSDT", 0);
-    assert!(orders.stake("alice", "7", stakes()).is_none());
+    assert!(orders.stake("alice", "7", 0, stakes()).is_none());
     orders
 }
 
@@ -137,7 +137,7 @@ fn a_fill_is_news_once_however_often_and_in_whatever_order_it_is_told() {
     assert_eq!(fill("0.4", Some(("0.4", 55))), None);
     // Changed, it stays filled.
     orders.learn("alice", "7", "BTCUSDT", 90);
-    assert!(orders.stake("alice", "7", stakes()).is_none());
+    assert!(orders.stake("alice", "7", 0, stakes()).is_none());
     assert_eq!(fill("0.5", None), None);
     assert_eq!(fill("0.6", None), Some((false, None)));
     assert_eq!(news(orders.fill("bob", "7", told("1", None))), None);
@@ -158,9 +158,9 @@ fn a_fill_that_is_heard_before_its_order_counts_when_that_is_known() {
         assert!(orders.fill("alice", "7", early).is_none());
     }
     orders.learn("bob", "7", "BTCUSDT", 50);
-    assert!(orders.stake("bob", "7", stakes()).is_none());
+    assert!(orders.stake("bob", "7", 0, stakes()).is_none());
     orders.learn("alice", "7", "BTCUSDT", 50);
-    let first = orders.stake("alice", "7", stakes());
+    let first = orders.stake("alice", "7", 0, stakes());
     assert_eq!(news(first), Some((true, Some(40))));
     assert!(orders.known().early.is_empty());
 }

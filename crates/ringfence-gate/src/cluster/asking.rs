@@ -35,8 +35,8 @@ impl Terms {
         };
         let (law, rate): (&[u8], u64) = match limit.algorithm {
             Algorithm::Anchored => (b"a", 0),
-            // INVARIANT: what is under way is not shared: the snapshot's check says so.
-            Algorithm::Concurrent => return None,
+            // INVARIANT: what is under way, and a ratio, is not shared: the snapshot's check says so.
+            Algorithm::Concurrent | Algorithm::Ratio { .. } => return None,
             Algorithm::Drain { rate } => (b"d", rate),
             Algorithm::Fixed => (b"f", 0),
             Algorithm::Sliding => (b"s", 0),

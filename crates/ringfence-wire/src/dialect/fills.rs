@@ -2,6 +2,7 @@
 
 use ringfence_core::decimal::Decimal;
 use ringfence_core::placed::Told;
+use ringfence_core::refusal::Refusal;
 
 use super::compile::wrong;
 use super::definition::{FillDefinition, Fills as Written, Unit};
@@ -47,6 +48,14 @@ struct Place {
 /// What was found of one order.
 type Found = [Option<String>; 4];
 
+/// What a rule has found in a message so far.
+#[derive(Default)]
+struct SoFar {
+    /// How much of `when` it says.
+    met: usize,
+    found: Vec<Found>,
+}
+
 impl Fills {
     pub(super) fn compile(written: &Written) -> Result<Self, DialectError> {
         let compile = |rules: &[FillDefinition], field: &str| {
@@ -82,37 +91,27 @@ impl Rule {
         })
     }
 
-    /// Returns what a message says; nothing if it is not meant, or cannot be read to its end.
-    fn read(&self, text: &str, told: &mut Vec<ToldFill>) {
-        let (mut met, mut found) = (0, Vec::<Found>::new());
-        let read = json::values(text, &mut |value| {
-            let said = |raw: &str| {
-                let mut said = String::new();
-                json::append(raw, &mut said).map(|()| said)
-            };
-            for (name, wanted) in &self.when {
-                if **name == *value.path && said(value.raw)? == **wanted {
-                    met += 1;
-                }
+    /// Notes what a value at `path` says.
+    fn note(&self, path: &str, raw: &str, so_far: &mut SoFar) -> Result<(), Refusal> {
+        for (name, wanted) in &self.when {
+            if **name == *path && said(raw)? == **wanted {
+                so_far.met += 1;
             }
-            for (field, place) in self.places.iter().enumerate() {
-                let index = place.as_ref().and_then(|place| place.index(value.path));
-                let Some(index) = index.filter(|index| *index < MOST) else {
-                    continue;
-                };
-                if found.len() <= index {
-                    found.resize_with(index + 1, Found::default);
-                }
-                if let Some(one) = found.get_mut(index) {
-                    // INVARIANT: there is a place in `Found` for each of `places`.
-                    one[field] = Some(said(value.raw)?);
-                }
-            }
-            Ok(())
-        });
-        if read.is_ok() && met == self.when.len() {
-            told.extend(found.into_iter().filter_map(|one| self.told(one)));
         }
+        for (field, place) in self.places.iter().enumerate() {
+            let index = place.as_ref().and_then(|place| place.index(path));
+            let Some(index) = index.filter(|index| *index < MOST) else {
+                continue;
+            };
+            if so_far.found.len() <= index {
+                so_far.found.resize_with(index + 1, Found::default);
+            }
+            if let Some(one) = so_far.found.get_mut(index) {
+                // INVARIANT: there is a place in `Found` for each of `places`.
+                one[field] = Some(said(raw)?);
+            }
+        }
+        Ok(())
     }
 
     fn told(&self, [id, filled, last, at]: Found) -> Option<ToldFill> {
@@ -176,11 +175,31 @@ impl Dialect {
         !self.fills.answered.is_empty() || !self.fills.pushed.is_empty()
     }
 
+    /// Reads a message once for all rules; one that cannot be read to its end says nothing.
     fn told_fills(rules: &[Rule], text: &str) -> Vec<ToldFill> {
-        let mut told = Vec::new();
-        for rule in rules {
-            rule.read(text, &mut told);
+        if rules.is_empty() {
+            return Vec::new();
         }
-        told
+        let mut so_far: Vec<SoFar> = rules.iter().map(|_| SoFar::default()).collect();
+        let read = json::values(text, &mut |value| {
+            let mut rules = rules.iter().zip(&mut so_far);
+            rules.try_for_each(|(rule, so_far)| rule.note(value.path, value.raw, so_far))
+        });
+        if read.is_err() {
+            return Vec::new();
+        }
+        let meant = rules.iter().zip(so_far);
+        let meant = meant.filter(|(rule, so_far)| so_far.met == rule.when.len());
+        let told = meant.flat_map(|(rule, so_far)| {
+            let found = so_far.found.into_iter();
+            found.filter_map(|one| rule.told(one))
+        });
+        told.collect()
     }
+}
+
+fn said(raw: &str) -> Result<String, Refusal> {
+    let mut said = String::new();
+    json::append(raw, &mut said)?;
+    Ok(said)
 }

@@ -103,7 +103,7 @@ impl ErrorTable {
     fn find(&self, refusal: &Refusal) -> Option<&Answer> {
         let answers = self.answers.get(refusal.code as usize)?;
         let about = match &refusal.detail {
-            Detail::Limit(limit) => limit.counts.at_venue().as_str(),
+            Detail::Limit(limit) => limit.counts.told_as().as_str(),
             Detail::Field(name) => of_any_order(name),
             Detail::None
             | Detail::Distance(_)

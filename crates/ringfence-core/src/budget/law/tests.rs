@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 
-use super::super::limit::{Algorithm, Counts, Limit};
+use super::super::counts::Counts;
+use super::super::limit::{Algorithm, Limit};
 use super::super::subject::Subject;
 use super::Law;
 
@@ -73,7 +74,10 @@ fn is_within(limit: &Limit, mut admitted: Vec<(u64, u64)>) -> Result<(), TestCas
                 }
                 Algorithm::Sliding if at - from < 14 => quota,
                 Algorithm::Drain { rate } => (quota * window_ms + (at - from) * rate) / window_ms,
-                Algorithm::Concurrent | Algorithm::Fixed | Algorithm::Sliding => u64::MAX,
+                Algorithm::Concurrent
+                | Algorithm::Fixed
+                | Algorithm::Ratio { .. }
+                | Algorithm::Sliding => u64::MAX,
             };
             prop_assert!(
                 sum <= most,

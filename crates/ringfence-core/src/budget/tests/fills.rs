@@ -33,6 +33,8 @@ fn first(now_ms: u64) -> Fill {
     Fill {
         first: true,
         first_ms: None,
+        last_ms: None,
+        lots: 0,
         now_ms,
     }
 }
@@ -168,7 +170,7 @@ proptest! {
                 let count = orders.len();
                 let (stakes, c, charged_ms, filled) = &mut orders[which % count];
                 let first_ms = tells.then_some(now_ms - step_ms.min(now_ms % WINDOW_MS));
-                table.filled(stakes, &Fill { first: !*filled, first_ms, now_ms });
+                table.filled(stakes, &Fill { first: !*filled, first_ms, ..first(now_ms) });
                 if !*filled && (tells || *charged_ms / WINDOW_MS == window) {
                     used[0][*c / 2] = used[0][*c / 2].saturating_sub(1);
                     used[1][*c] = used[1][*c].saturating_sub(1);

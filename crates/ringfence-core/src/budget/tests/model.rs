@@ -165,9 +165,14 @@ impl Oracle {
             for (subject, share) in subjects(limit.subject, call) {
                 let price = match limit.counts {
                     Counts::Items => u64::from(share.items.max(1)),
-                    Counts::Orders | Counts::Unfilled => u64::from(share.orders),
+                    Counts::Orders => u64::from(share.orders),
                     Counts::Requests => 1,
                     Counts::Weight => u64::from(share.weight),
+                    // They have models of their own.
+                    Counts::CancelToOrder
+                    | Counts::OrderToTrade
+                    | Counts::Unfilled
+                    | Counts::VolumeToTrade => u64::MAX,
                 };
                 let young = young(limit, call, share.items.max(1));
                 charges.push(((index, subject), price + young));
@@ -282,7 +287,7 @@ fn fits(limit: &Limit, used: &Used, price: u64, now_ms: u64) -> bool {
             let step_ms = window_ms.div_ceil(13);
             since((now_ms / step_ms - 13) * step_ms)
         }
-        Algorithm::Concurrent => 0,
+        Algorithm::Concurrent | Algorithm::Ratio { .. } => 0,
     };
     sum + price <= limit.quota
 }
@@ -305,7 +310,7 @@ fn judge(
     let about: Vec<About> = orders
         .iter()
         .filter(|_| cancels)
-        .map(|order| table.about(order.symbol, call.age_ms))
+        .map(|order| table.about(order.symbol, call.age_ms, 0))
         .collect();
     let payer = Payer {
         peer: address(call.peer),

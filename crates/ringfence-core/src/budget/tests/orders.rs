@@ -64,7 +64,7 @@ fn cancel(
 ) -> Result<u64, Refusal> {
     let about: Vec<_> = orders
         .iter()
-        .map(|(symbol, age_ms)| table.about(symbol, *age_ms))
+        .map(|(symbol, age_ms)| table.about(symbol, *age_ms, 0))
         .collect();
     let payer = Payer {
         operation: Operation::OrderCancel,

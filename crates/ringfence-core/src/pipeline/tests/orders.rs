@@ -136,7 +136,7 @@ fn an_order_that_is_filled_makes_room_for_another() {
     let core = unfilled_core();
     let (account, now_ms) = ("alice", NOW_US / 1000);
     let permit = order("a").send(&core, NOW_US).outcome.unwrap();
-    core.learn(&permit, "7", GOOD_ORDER.symbol, now_ms);
+    core.learn(&permit, "7", &GOOD_ORDER, now_ms);
     assert_eq!(order("b").code(&core), Some(Code::BudgetExceeded));
     for (who, id) in [("bob", "7"), (account, "8")] {
         core.hear_fill(who, id, told("0.1"), now_ms);
@@ -149,7 +149,7 @@ fn an_order_that_is_filled_makes_room_for_another() {
     // A fill that is heard before the answer.
     core.hear_fill(account, "9", told("0.1"), now_ms);
     assert_eq!(order("f").code(&core), Some(Code::BudgetExceeded));
-    core.learn(&permit, "9", GOOD_ORDER.symbol, now_ms);
+    core.learn(&permit, "9", &GOOD_ORDER, now_ms);
     assert_eq!(order("g").code(&core), None);
 }
 
@@ -160,7 +160,7 @@ fn what_was_permitted_without_being_charged_gives_nothing_back() {
     assert_eq!(order("a").code(&core), None);
     core.modes = core.modes.with(Control::Budget, Mode::Observe);
     let permit = order("b").send(&core, NOW_US).outcome.unwrap();
-    core.learn(&permit, "7", GOOD_ORDER.symbol, now_ms);
+    core.learn(&permit, "7", &GOOD_ORDER, now_ms);
     core.hear_fill("alice", "7", told("0.1"), now_ms);
     core.modes = core.modes.with(Control::Budget, Mode::Enforce);
     assert_eq!(order("c").code(&core), Some(Code::BudgetExceeded));
