@@ -205,7 +205,7 @@ fn a_message_is_signed_when_it_is_sent_and_not_when_it_had_to_wait() {
     });
     let bench = start(&venue, |snapshot| {
         snapshot["upstream"]["connections"] = 1.into();
-        snapshot["upstream"]["connect_timeout_ms"] = 5_000.into();
+        snapshot["overload"] = serde_json::json!({"waits_ms": {"order": 5_000}});
         snapshot["upstream"]["response_timeout_ms"] = 5_000.into();
     });
     std::thread::scope(|scope| {
