@@ -22,6 +22,7 @@ from bench.idle import idle
 from bench.ledger import ledger
 from bench.limits import accuracy, cost
 from bench.machine import facts
+from bench.overload import overload
 from bench.plot import plot
 from bench.policy import policy
 from bench.scenarios import Closed, latency
@@ -60,6 +61,7 @@ SCENARIOS: dict[str, tuple[str, Scenario]] = {
     "latency": ("latencies at half of one's own maximum, and of nginx's", latency),
     "forged": ("how fast wrong signatures are refused", forged),
     "flood": ("good orders beside a flood of forged ones", flood),
+    "overload": ("cancels beside five times as many orders as can be done", overload),
     "credentials": ("10 and 100,000 credentials", many_credentials),
     "limits": ("what passes of a client that asks for more than its quota", accuracy),
     "limits-cost": ("what a limit costs that is never reached", cost),

@@ -40,6 +40,8 @@ class Work:
     ceiling_per_s: int = CEILING_PER_S
     forged: bool = False
     shed: bool = False
+    nice: bool = False
+    """Whether it leaves its core to others, whose latency is measured."""
     ca: Path | None = None
     sources: Sequence[str] = ()
     watch: Sequence[int] = field(default=())
@@ -64,7 +66,8 @@ class Work:
         words += ["--forged"] * self.forged + ["--shed"] * self.shed
         words += [word for source in self.sources for word in ("--source", source)]
         words += [word for pid in self.watch for word in ("--watch", pid)]
-        return ["taskset", "-c", LOAD_CORE, str(LOAD), *map(str, words)]
+        first = ["nice", "-n", "19"] if self.nice else []
+        return [*first, "taskset", "-c", LOAD_CORE, str(LOAD), *map(str, words)]
 
 
 @dataclass(frozen=True, slots=True)

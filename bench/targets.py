@@ -47,6 +47,7 @@ def judge(done: dict[str, Table]) -> list[Verdict]:
     return [
         *throughput(done),
         *behaviour(done),
+        *overloaded(done),
         *limited(done),
         *sharded(done),
         *scale(done),
@@ -105,6 +106,17 @@ def limited(done: dict[str, Table]) -> Iterator[Verdict]:
         yield Verdict("requests over a limit, the worst of ours", 0, beyond, at_most=True)
         used = min(table.numbers[f"used, {name}"] for name in ours)
         yield Verdict("of a quota that is asked for, used, the least of ours", 0.9, used)
+
+
+def overloaded(done: dict[str, Table]) -> Iterator[Verdict]:
+    """Judge what becomes of cancels beside a flood of orders."""
+    table = done.get("overload")
+    if table is None:
+        return
+    found = ratio(done, "overload", "cancels, flooded")
+    if found is not None:
+        yield Verdict("p99 of cancels beside a flood of orders, × alone", 2.0, found, at_most=True)
+    yield Verdict("cancels lost beside it", 0, table.numbers["cancels_lost"], at_most=True)
 
 
 def scale(done: dict[str, Table]) -> Iterator[Verdict]:

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use arguments::Arguments;
 
 const USAGE: &str = "usage: ringfence-load upstream --listen ADDRESS\n       \
-ringfence-load load --target ADDRESS --credentials FILE --kind order|read --connections N \
+ringfence-load load --target ADDRESS --credentials FILE --kind order|cancel|read --connections N \
 --run-ms N [--warm-ms N] [--requests N] [--rate N [--shed] | --streams N] [--forged] [--source IP]... \
 [--tls-ca FILE] [--tls-name NAME] [--recv-window-ms N] [--watch PID]...";
 

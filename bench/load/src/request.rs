@@ -18,6 +18,8 @@ const SPREAD_MS: u64 = 2000;
 pub(crate) enum Kind {
     /// `POST /api/v3/order`, everything in the body.
     Order,
+    /// `DELETE /api/v3/order`, everything in the query.
+    Cancel,
     /// `GET /api/v3/openOrders`, everything in the query.
     Read,
 }
@@ -28,6 +30,7 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> Result<Self, ()> {
         match text {
             "order" => Ok(Self::Order),
+            "cancel" => Ok(Self::Cancel),
             "read" => Ok(Self::Read),
             _ => Err(()),
         }
@@ -106,6 +109,7 @@ impl Requests {
                  application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
                 form.len()
             ),
+            Kind::Cancel => format!("DELETE /api/v3/order?{form} HTTP/1.1\r\n{fields}\r\n"),
             Kind::Read => format!("GET /api/v3/openOrders?{form} HTTP/1.1\r\n{fields}\r\n"),
         };
         self.bytes.extend_from_slice(text.as_bytes());
@@ -126,6 +130,10 @@ fn write_form(
             form,
             "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price=30000\
              &newClientOrderId=rf{run}-{index}&recvWindow={window_ms}&timestamp={time_ms}"
+        ),
+        Kind::Cancel => write!(
+            form,
+            "symbol=BTCUSDT&origClientOrderId=rf{run}-{index}&recvWindow={window_ms}&timestamp={time_ms}"
         ),
         // A read has no id of its own; a slightly different window makes each signature new.
         Kind::Read => write!(
@@ -183,9 +191,10 @@ mod tests {
     }
 
     fn signed_right(request: &str) -> bool {
-        let form = match request.strip_prefix("GET /api/v3/openOrders?") {
-            Some(rest) => rest.split_once(' ').unwrap().0,
-            None => request.split_once("\r\n\r\n").unwrap().1,
+        let (target, rest) = request.split_once(" HTTP/1.1\r\n").unwrap();
+        let form = match target.split_once('?') {
+            Some((_, query)) => query,
+            None => rest.split_once("\r\n\r\n").unwrap().1,
         };
         let (payload, signature) = form.split_once("&signature=").unwrap();
         let tag = hmac::sign(
@@ -201,7 +210,7 @@ mod tests {
 
     #[test]
     fn requests_are_framed_signed_and_all_different() {
-        for kind in [Kind::Order, Kind::Read] {
+        for kind in [Kind::Order, Kind::Cancel, Kind::Read] {
             let requests = make(kind, false);
             assert!(requests.iter().all(|r| signed_right(r)));
             assert!(requests.iter().all(|r| {
