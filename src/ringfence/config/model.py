@@ -5,27 +5,20 @@ Durations carry their unit in the name. Prices and quantities are decimal texts,
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from ringfence.config.bans import Bans
 from ringfence.config.cluster import Cluster
 from ringfence.config.limits import Budget, Limit
+from ringfence.config.listener import Issuer, Listener
+from ringfence.config.orders import Egress, Guard, Instrument, Withdrawals
 from ringfence.config.overload import Overload
 from ringfence.config.pages import Pages
-from ringfence.config.section import Count, Milliseconds, Name, Section, wrong
+from ringfence.config.section import Count, FileName, Milliseconds, Name, Section, Text, wrong
 from ringfence.config.shards import Shards
+from ringfence.config.store import StoreSection
 from ringfence.config.upstream import Upstream
 
 __all__ = ["CONTROLS", "Config", "Instrument", "Limit", "Listener", "Retention", "wrong"]
@@ -45,139 +38,7 @@ CONTROLS = (
 LEAST_SHARE = 1_000
 """Signatures that a shard can remember at least: a second of few clients."""
 
-DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-DECIMAL_DIGITS = 40
-"""As many as the engine's exact arithmetic reads."""
-
-
-def read_address(text: str) -> str:
-    """Check `host:port` with a numeric host; IPv6 in brackets; port 0 lets the system choose."""
-    host, _, port = text.rpartition(":")
-    try:
-        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-        bracketed = host.startswith("[") and host.endswith("]")
-        if ("." in host) == bracketed or not port.isdecimal() or int(port) not in range(65536):
-            raise ValueError
-    except ValueError:
-        raise wrong("is not an address", "write 127.0.0.1:8443 or [::1]:8443") from None
-    return text
-
-
-AUTHORITY = re.compile(
-    r"(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?",
-    re.IGNORECASE,
-)
-
-
-def read_authority(text: str) -> str:
-    """Check a name that clients connect by, perhaps with its port."""
-    if not AUTHORITY.fullmatch(text):
-        raise wrong("is no name", "write HOST or HOST:PORT, as in gw.example:8443 or *.gw.example")
-    return text
-
-
-def read_decimal(text: str) -> str:
-    """Check a decimal text as the engine reads it."""
-    if not DECIMAL.fullmatch(text) or len(text) > DECIMAL_DIGITS:
-        raise wrong("is not a decimal number", "write digits like 0.01: no sign, no exponent")
-    return text
-
-
-def as_text(value: Any) -> Any:
-    """Let a whole number stand for its digits."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-CodeText = Annotated[str, BeforeValidator(as_text), Field(pattern=r"^[0-9]{1,19}$")]
-DecimalText = Annotated[str, BeforeValidator(as_text), AfterValidator(read_decimal)]
-FileName = Annotated[str, Field(min_length=1, max_length=4096)]
-Text = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,256}$")]
 Mode = Literal["enforce", "observe", "off"]
-
-
-class Tls(Section):
-    """PEM files of a listener. `client_ca` holds the roots that clients' certificates lead to."""
-
-    certificate: FileName
-    key: FileName
-    client_ca: FileName | None = None
-    client_auth: Literal["optional", "required"] | None = None
-    """Whether a client must present a certificate; with `client_ca` only."""
-
-    @model_validator(mode="after")
-    def knows_whom_to_believe(self) -> Self:
-        """Refuse asking for certificates that nothing could verify."""
-        if self.client_auth is not None and self.client_ca is None:
-            raise wrong("asks for certificates", "name a file of roots in client_ca", "client_auth")
-        return self
-
-
-class ProxyProtocol(Section):
-    """The balancers before a listener, which say whose each connection is; nobody else connects."""
-
-    networks: Annotated[
-        tuple[Annotated[str, Field(min_length=1)], ...],
-        Field(min_length=1, max_length=256, strict=False, alias="from"),
-    ]
-    """In CIDR form."""
-
-
-class Listener(Section):
-    """One address that clients connect to. Either `tls`, or `plain: true` in so many words."""
-
-    name: Name
-    address: Annotated[str, AfterValidator(read_address)]
-    dialect: Annotated[str, Field(min_length=1)]
-    tls: Tls | None = None
-    plain: bool = False
-    http2: bool = True
-    """Whether HTTP/2 is offered on TLS; `plain` is HTTP/1.1 only."""
-    authorities: (
-        Annotated[
-            tuple[Annotated[str, AfterValidator(read_authority)], ...],
-            Field(min_length=1, max_length=64, strict=False),
-        ]
-        | None
-    ) = None
-    """What it is called by those who sign for a name. Left out: the names in its certificate, or
-    without TLS its address."""
-
-    dpop_nonce_s: Annotated[int, Field(ge=5, le=3600)] | None = None
-    """For how many seconds a nonce is good that proofs must carry; left out: they need none."""
-
-    proxy_protocol: ProxyProtocol | None = None
-    """Version 2, on each connection; left out: clients connect themselves."""
-
-    @model_validator(mode="after")
-    def says_how(self) -> Self:
-        """Refuse plain HTTP that nobody asked for."""
-        if self.tls is None and not self.plain:
-            raise wrong("has no tls", "name a certificate and a key, or say plain: true", "tls")
-        if self.tls is not None and self.plain:
-            raise wrong("is true, and there is tls too", "keep one of the two", "plain")
-        return self
-
-
-class Issuer(Section):
-    """Whose access tokens are taken (RFC 9068), and whom each subject of theirs acts as."""
-
-    name: Name
-    issuer: Annotated[str, Field(min_length=1)]
-    """What a token's `iss` says."""
-    audience: Annotated[str, Field(min_length=1)]
-    """What its `aud` says, alone or in a list."""
-    jwks: FileName
-    """A JSON Web Key Set with the issuer's public keys."""
-    algorithms: Annotated[
-        tuple[Literal["ES256", "EdDSA", "RS256"], ...], Field(min_length=1, strict=False)
-    ] = ("ES256", "EdDSA")
-    subject: Annotated[str, Field(min_length=1)] = "sub"
-    """The claim that says who acts."""
-    credentials: Annotated[dict[str, str], Field(min_length=1)]
-    """What it says, and the id of the credential that acts then."""
-    max_lifetime_s: Annotated[int, Field(ge=1, le=86_400)] = 3600
-    dpop: Literal["required", "optional"] = "required"
-    """Whether a token is only good with a proof (RFC 9449)."""
 
 
 class Attestation(Section):
@@ -271,96 +132,6 @@ class Freshness(Section):
         return self
 
 
-class Instrument(Section):
-    """What an order in one symbol may be. Prices in quote units, quantities in base units."""
-
-    symbol: Annotated[str, Field(pattern=r"^[A-Z0-9_.-]{1,32}$")]
-    code: CodeText | None = None
-    """The venue's number of it, where messages may have that in place of its name."""
-    tick: DecimalText
-    lot: DecimalText
-    min_quantity: DecimalText
-    max_quantity: DecimalText
-    min_notional: DecimalText | None = None
-    max_notional: DecimalText
-    price_min: DecimalText
-    price_max: DecimalText
-    whole_position: bool = False
-    """Whether an order may close the position, however much that is (docs/adr/0041)."""
-
-    @model_validator(mode="after")
-    def is_ordered(self) -> Self:
-        """Refuse steps of zero and ranges that hold nothing."""
-        for name in ("tick", "lot", "max_quantity", "max_notional", "price_max"):
-            if not Decimal(getattr(self, name)):
-                raise wrong("must be more than 0", field=name)
-        for low, high in (
-            ("min_quantity", "max_quantity"),
-            ("min_notional", "max_notional"),
-            ("price_min", "price_max"),
-        ):
-            if Decimal(getattr(self, low) or 0) > Decimal(getattr(self, high)):
-                raise wrong(f"is more than {high}", "nothing could pass", low)
-        return self
-
-
-class Guard(Section):
-    """Orders in other symbols are refused."""
-
-    instruments: Annotated[tuple[Instrument, ...], Field(strict=False)]
-
-
-class Transfer(Section):
-    """What one account may move between the venue's own wallets, as the dialect names them."""
-
-    account: Text
-    asset: Text
-    direction: Annotated[tuple[Text, ...], Field(min_length=1, max_length=3, strict=False)]
-    max_amount: DecimalText
-
-
-class Egress(Section):
-    """Whose venue keys sign. With this section the gateway stands before a firm's bots.
-
-    No transfer passes without a rule; withdrawals go to the accounts' addresses.
-    """
-
-    vault: FileName = "keys/venues.sealed"
-    accounts: dict[Text, Name] = Field(default={})
-    default: Name | None = None
-    """For accounts that are not named; without it they have no key."""
-    transfers: Annotated[tuple[Transfer, ...], Field(strict=False)] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def refuse_withdrawals(cls, said: Any) -> Any:
-        """Refuse what an earlier version took: an address waits, and others approve it."""
-        if isinstance(said, dict) and "withdrawals" in said:
-            what = "is not taken any more: addresses are added while the gateway runs"
-            hint = "remove it, and `ringfence address add --account ACCOUNT …` each"
-            raise wrong(what, hint, "withdrawals")
-        return said
-
-    @model_validator(mode="after")
-    def signs_for_somebody(self) -> Self:
-        """Refuse a section by which nobody could do anything."""
-        if not self.accounts and self.default is None:
-            raise wrong("is empty", "name the venue key of each account", "accounts")
-        return self
-
-
-class Withdrawals(Section):
-    """What a withdrawal needs, and how long a new address waits until it takes one.
-
-    `addresses: open`, before an exchange only: an account that never had one may send anywhere.
-    """
-
-    addresses: Literal["open", "required"] = "required"
-    lock_s: Annotated[int, Field(ge=0, le=2_592_000)] = 86_400
-    step_up_s: Annotated[int, Field(ge=1, le=86_400)] | None = None
-    """How old a step-up for the account may be at most; left out: it needs none."""
-
-
 class Retention(Section):
     """How long records are kept, from the end of their month. Volumes go whole, by command only."""
 
@@ -408,64 +179,6 @@ class Watch(Section):
     """Detectors, which read the ledger while the gateway runs. None: that one is off."""
 
     takeover: Takeover | None = Takeover()
-
-
-def read_store_url(text: Any) -> Any:
-    """Check that it is a URL of PostgreSQL. A password may be in it: nothing repeats it."""
-    if not isinstance(text, str) or urlsplit(text).scheme != "postgresql":
-        raise wrong("is not a URL of PostgreSQL", "write postgresql://user@host/database")
-    return text
-
-
-STALE_S = 10
-STALE_CLUSTER_MS = 450
-"""With the engine's own 20 ms and a gateway's sign of life it is less than half a second from a
-revocation elsewhere until it holds, or nothing does."""
-
-
-class StoreSection(Section):
-    """Where principals and credentials are. Without `url` or `file`: ringfence.db beside this file.
-
-    Others may change it too: every `follow_ms` the gateway asks for what is new. When it has had no
-    answer for `stale_s`, it tells, and serves on; or refuses what changes state (`stale: refuse`).
-    In a cluster it refuses after STALE_CLUSTER_MS, unless something else is said.
-    """
-
-    url: Annotated[SecretStr | None, BeforeValidator(read_store_url)] = None
-    file: FileName | None = None
-    follow_ms: Annotated[int, Field(ge=10, le=250)] = 100
-    stale_s: Annotated[int, Field(ge=1, le=86_400)] | None = None
-    stale_ms: Annotated[int, Field(ge=100, le=60_000)] | None = None
-    """The same, shorter."""
-    stale: Literal["serve", "refuse"] | None = None
-
-    @model_validator(mode="after")
-    def is_in_one_place(self) -> Self:
-        """Refuse two places."""
-        if self.url is not None and self.file is not None:
-            raise wrong("is given beside `url`", "leave one of them out", "file")
-        return self
-
-    @model_validator(mode="after")
-    def leaves_time_to_ask(self) -> Self:
-        """Refuse two times, and one in which no answer could come."""
-        if self.stale_s is not None and self.stale_ms is not None:
-            raise wrong("is given beside `stale_s`", "leave one of them out", "stale_ms")
-        if self.stale_ms is not None and self.stale_ms < 2 * self.follow_ms:
-            raise wrong("is over before the store is asked again", "2 x follow_ms", "stale_ms")
-        return self
-
-    def lasts_s(self, *, clustered: bool) -> float:
-        """Return for how long what is known is good without an answer."""
-        if self.stale_ms is not None:
-            return self.stale_ms / 1000
-        if self.stale_s is not None:
-            return self.stale_s
-        return STALE_CLUSTER_MS / 1000 if clustered else STALE_S
-
-    def refuses(self, *, clustered: bool) -> bool:
-        """Tell whether nothing that changes state goes to the venue then."""
-        return clustered if self.stale is None else self.stale == "refuse"
 
 
 class KeysSection(Section):

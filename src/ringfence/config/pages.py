@@ -9,13 +9,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ringfence.config.section import Section, wrong
+from ringfence.config.section import FileName, Section, wrong
 
 __all__ = ["Pages", "PagesTls"]
 
 HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z][a-z0-9-]{0,62}")
 LOCAL = "localhost"
-FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 def read_origin(text: str) -> str:

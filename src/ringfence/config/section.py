@@ -8,7 +8,16 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-__all__ = ["Count", "Milliseconds", "Name", "Section", "read_name", "wrong"]
+__all__ = [
+    "Count",
+    "FileName",
+    "Milliseconds",
+    "Name",
+    "Section",
+    "Text",
+    "read_name",
+    "wrong",
+]
 
 
 def wrong(what: str, hint: str = "", field: str = "") -> PydanticCustomError:
@@ -31,5 +40,7 @@ def read_name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(read_name)]
+FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+Text = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,256}$")]
 Count = Annotated[int, Field(ge=1, le=1 << 40)]
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]

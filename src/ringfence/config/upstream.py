@@ -8,14 +8,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from ringfence.config.section import Section, wrong
+from ringfence.config.section import FileName, Milliseconds, Section, wrong
 
 __all__ = ["Upstream", "WebSockets"]
 
 SEGMENTS = re.compile(r"/|(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?")
 PATH_LENGTH = 256
-FileName = Annotated[str, Field(min_length=1, max_length=4096)]
-Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 
 
 def is_bare(text: str, schemes: tuple[str, str]) -> bool:
