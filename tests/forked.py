@@ -60,6 +60,8 @@ def child(arguments: list[str], ends: Ends, env: dict[str, str], folder: str) ->
     os.environ.clear()
     os.environ.update(env)
     os.chdir(folder)
+    # Whoever runs the tests in the background has it ignored, and so would we.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["ringfence", *arguments]
     from ringfence import cli
 

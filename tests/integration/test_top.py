@@ -168,7 +168,8 @@ def test_numbers_for_programs_say_what_clients_did(stage: Stage) -> None:
     assert rows["none"]["refused_per_s"] > 0
     assert {one["code"] for one in seen["refusals"]} >= {"route_unknown"}
     assert 0 < seen["decided"]["p50_us"] <= seen["decided"]["p99_us"]
-    assert seen["permitted"] == seen["status"]["permitted"]
+    # Counted one after the other, while clients go on.
+    assert abs(seen["permitted"] - seen["status"]["permitted"]) < 0.1 * seen["permitted"]
     whose = [one["whose"] for one in seen["limits"]["near"] if one["limit"] == "key-orders-1d"]
     assert {"credential": stage.burst.key_id} in whose
 
