@@ -88,8 +88,11 @@ fn take(
 
 #[test]
 fn a_clock_that_steps_back_refills_nothing() {
-    let table =
-        BudgetTable::new(vec![limit(Subject::Address, Counts::Requests, 2, 100)], 100).unwrap();
+    let table = BudgetTable::new(
+        vec![limit(Subject::Address, Counts::Requests, 2, 100)],
+        10_000,
+    )
+    .unwrap();
     assert!(take(&table, 1, None, ONE, 250).is_ok());
     assert!(take(&table, 1, None, ONE, 350).is_ok());
     assert!(take(&table, 1, None, ONE, 350).is_ok());
@@ -109,7 +112,7 @@ fn the_limit_that_lasts_longest_says_when_to_come_back() {
         limit(Subject::Credential, Counts::Weight, 1, 60_000),
         limit(Subject::Address, Counts::Requests, 1, 1000),
     ];
-    let table = BudgetTable::new(limits, 100).unwrap();
+    let table = BudgetTable::new(limits, 10_000).unwrap();
     let who = credentials();
     assert!(take(&table, 1, Some(&who[0]), ONE, 60_500).is_ok());
     let refusal = take(&table, 1, Some(&who[0]), ONE, 60_500).unwrap_err();
@@ -131,7 +134,7 @@ fn usages_stand_in_the_order_of_the_configuration() {
         limit(Subject::Address, Counts::Requests, 7, 1000),
         limit(Subject::Credential, Counts::Weight, 2, 60_000),
     ];
-    let table = BudgetTable::new(limits, 100).unwrap();
+    let table = BudgetTable::new(limits, 10_000).unwrap();
     let who = credentials();
     let cost = Cost {
         weight: 2,
@@ -169,7 +172,7 @@ fn anonymous_messages_are_charged_to_the_address_only() {
         limit(Subject::Address, Counts::Requests, 1, 1000),
         limit(Subject::Credential, Counts::Requests, 0, 1000),
     ];
-    let table = BudgetTable::new(limits, 100).unwrap();
+    let table = BudgetTable::new(limits, 10_000).unwrap();
     assert_eq!(take(&table, 1, None, ONE, 0).unwrap().as_slice().len(), 1);
     assert!(take(&table, 1, None, ONE, 0).is_err());
     assert!(take(&table, 2, None, ONE, 0).is_ok());
@@ -266,7 +269,8 @@ fn no_interleaving_of_threads_exceeds_a_limit() {
         limit(Subject::Address, Counts::Requests, BOUNDS[2], 10),
         limit(Subject::Credential, Counts::Weight, BOUNDS[5], 10),
     ];
-    let table = BudgetTable::new(limits, 100).unwrap();
+    // Room for all of them even if they meet in one part of the table.
+    let table = BudgetTable::new(limits, 10_000).unwrap();
     let who = credentials();
     let (windows, barrier) = (5, Barrier::new(8));
     let admitted: Vec<AtomicU64> = (0..windows * 9).map(|_| AtomicU64::new(0)).collect();

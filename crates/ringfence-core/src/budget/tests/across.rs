@@ -15,7 +15,7 @@ fn shared(limits: Vec<Limit>, secret: u8) -> BudgetTable {
         across: SHARED,
         ..limit
     });
-    let table = BudgetTable::new(limits.collect(), 100).unwrap();
+    let table = BudgetTable::new(limits.collect(), 10_000).unwrap();
     table
         .with_symbols(["BTC", "ETH"])
         .across(&ClusterKey::new(&[secret; 32]))
@@ -123,7 +123,7 @@ fn a_charge_that_is_taken_back_at_once_was_never_made() {
             algorithm,
             ..limit(Subject::Address, Counts::Weight, 10, 1000)
         };
-        let table = BudgetTable::new(vec![limit], 100).unwrap();
+        let table = BudgetTable::new(vec![limit], 10_000).unwrap();
         let who = payer(address(1), None);
         let cost = |weight| Cost { weight, ..ONE };
         take(&table, 1, None, cost(4), 1_000_000).unwrap();

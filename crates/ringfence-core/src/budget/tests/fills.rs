@@ -42,7 +42,7 @@ fn first(now_ms: u64) -> Fill {
 #[test]
 fn what_is_filled_is_not_counted_and_the_rest_is_refused_at_the_number() {
     let limits = vec![unfilled(Subject::Account, 3)];
-    let (table, who) = (BudgetTable::new(limits, 100).unwrap(), credentials());
+    let (table, who) = (BudgetTable::new(limits, 10_000).unwrap(), credentials());
     for _ in 0..20 {
         let stakes = place(&table, &who[0], NOW_MS).unwrap();
         table.filled(&stakes, &first(NOW_MS));
@@ -79,7 +79,7 @@ fn what_is_filled_is_not_counted_and_the_rest_is_refused_at_the_number() {
 #[test]
 fn a_fill_gives_back_in_the_window_that_the_venue_gave_it_back_in_or_in_none() {
     let limits = vec![unfilled(Subject::Account, 1)];
-    let (table, who) = (BudgetTable::new(limits, 100).unwrap(), credentials());
+    let (table, who) = (BudgetTable::new(limits, 10_000).unwrap(), credentials());
     let (old, next_ms) = (place(&table, &who[0], NOW_MS).unwrap(), NOW_MS + WINDOW_MS);
     place(&table, &who[0], next_ms).unwrap();
     let full = |now_ms| place(&table, &who[0], now_ms).is_err();

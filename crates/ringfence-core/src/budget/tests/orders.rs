@@ -51,7 +51,7 @@ fn kraken() -> Limit {
 }
 
 fn table() -> BudgetTable {
-    let table = BudgetTable::new(vec![kraken()], 100).unwrap();
+    let table = BudgetTable::new(vec![kraken()], 10_000).unwrap();
     table.with_symbols(["XBTUSDT", "ETHUSDT"])
 }
 

@@ -124,7 +124,7 @@ fn a_limit_of_some_operations_counts_no_other() {
         operations: Operations::default().with(Operation::OrderCancel),
         ..limit(Subject::Account, Counts::Requests, 1, 1000)
     };
-    let table = BudgetTable::new(vec![limit], 10).unwrap();
+    let table = BudgetTable::new(vec![limit], 10_000).unwrap();
     let who = credentials();
     let asked = |operation| {
         let mut payer = payer(address(1), Some(&who[0]));
@@ -145,7 +145,7 @@ fn a_cancel_is_bound_only_by_a_limit_that_says_so() {
             cancels,
             ..limit(Subject::Account, Counts::Requests, 1, 1000)
         };
-        let table = BudgetTable::new(vec![limit], 10).unwrap();
+        let table = BudgetTable::new(vec![limit], 10_000).unwrap();
         let mut payer = payer(address(1), Some(&who[0]));
         let mut usages = Usages::default();
         assert!(table.take(&payer, ONE, 5, &mut usages).is_ok());
@@ -161,7 +161,7 @@ fn an_operation_costs_what_its_limit_says() {
         costs: [(Operation::OrderPlace, 5)].into(),
         ..limit(Subject::Account, Counts::Weight, 10, 1000)
     };
-    let table = BudgetTable::new(vec![limit], 10).unwrap();
+    let table = BudgetTable::new(vec![limit], 10_000).unwrap();
     let who = credentials();
     let usages = take(&table, 1, Some(&who[0]), ONE, 5).unwrap();
     assert_eq!(usages.as_slice()[0].used, 5);

@@ -13,7 +13,7 @@ fn at_once(subject: Subject, quota: u64) -> Limit {
 
 #[test]
 fn a_place_is_given_back_when_the_message_is_done_with() {
-    let table = BudgetTable::new(vec![at_once(Subject::Account, 2)], 10).unwrap();
+    let table = BudgetTable::new(vec![at_once(Subject::Account, 2)], 10_000).unwrap();
     let who = credentials();
     let ask = |c: usize| {
         let payer = payer(address(1), Some(&who[c]));
@@ -40,7 +40,7 @@ fn a_refused_message_is_not_under_way() {
         at_once(Subject::Account, 1),
         limit(Subject::Account, Counts::Weight, 0, 1000),
     ];
-    let table = BudgetTable::new(limits, 10).unwrap();
+    let table = BudgetTable::new(limits, 10_000).unwrap();
     let who = credentials();
     for _ in 0..3 {
         let refusal = take(&table, 1, Some(&who[0]), ONE, 5).unwrap_err();

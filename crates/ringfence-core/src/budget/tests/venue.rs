@@ -17,7 +17,7 @@ fn table(quota: u64) -> BudgetTable {
         limit(Subject::Venue, Counts::Weight, quota, MINUTE),
         limit(Subject::Upstream, Counts::Weight, 10 * quota, MINUTE),
     ];
-    BudgetTable::new(limits, 10).unwrap()
+    BudgetTable::new(limits, 10_000).unwrap()
 }
 
 struct Venue {
@@ -182,7 +182,7 @@ fn what_the_venue_says_counts_whatever_the_algorithm() {
             algorithm,
             ..limit(Subject::Venue, Counts::Weight, 10, MINUTE)
         };
-        let (table, venue) = (BudgetTable::new(vec![limit], 10).unwrap(), Venue::new());
+        let (table, venue) = (BudgetTable::new(vec![limit], 10_000).unwrap(), Venue::new());
         venue.take(&table, 0, MINUTE).map(drop).unwrap();
         let told = told(9, MINUTE + 1);
         table.correct(&venue.key, Subject::Venue, &told, ONE);
@@ -193,7 +193,7 @@ fn what_the_venue_says_counts_whatever_the_algorithm() {
 
 #[test]
 fn a_meter_without_limits_charges_nothing() {
-    let table = BudgetTable::new(Vec::new(), 10).unwrap();
+    let table = BudgetTable::new(Vec::new(), 10_000).unwrap();
     let venue = Venue::new();
     venue.take(&table, 0, 5).map(drop).unwrap();
     table.correct(&venue.key, Subject::Venue, &told(9, 5), Cost::default());

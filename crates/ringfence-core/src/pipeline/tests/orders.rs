@@ -17,7 +17,7 @@ fn account_core() -> Core {
         costs: operations.map(|named| (named, 0)).into(),
         ..Limit::fixed("trading", pair, Counts::Items, 1000, 86_400_000)
     };
-    let table = BudgetTable::new(vec![limit], 100).unwrap();
+    let table = BudgetTable::new(vec![limit], 10_000).unwrap();
     core.budget = table.with_symbols([GOOD_ORDER.symbol]);
     core
 }
@@ -120,7 +120,7 @@ fn unfilled_core() -> Core {
         1,
         86_400_000,
     );
-    core.budget = BudgetTable::new(vec![limit], 100).unwrap();
+    core.budget = BudgetTable::new(vec![limit], 10_000).unwrap();
     core
 }
 
