@@ -22,10 +22,12 @@ fn entries(store: &FaultStore) -> Vec<String> {
     let mut at = 0;
     while at + 3 < bytes.len() {
         let length = usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
-        let entry = bytes.get(at + 2..at + 2 + length);
-        match entry.filter(|entry| entry.starts_with(b"{") && entry.ends_with(b"\"v\":1}")) {
-            Some(entry) => {
-                found.push(String::from_utf8(entry.to_vec()).unwrap());
+        // What a hash in front of one begins with may look like a frame: it is no text.
+        let text = bytes.get(at + 2..at + 2 + length);
+        let text = text.and_then(|text| std::str::from_utf8(text).ok());
+        match text.filter(|text| text.starts_with('{') && text.ends_with("\"v\":1}")) {
+            Some(text) => {
+                found.push(text.to_owned());
                 at += 2 + length;
             }
             None => at += 1,
