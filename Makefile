@@ -35,10 +35,11 @@ release: $(INSTALLED) ## build the engine as it ships
 demo: release ## a trading client, other doors, nine attacks, and the ledger: under a minute after building
 	$(BIN)/python -m demo
 
-# Files in their order: those that take longest come first, and the short ones of tests/unit fill up the end.
+# Three at once: they wait half of the time. Files in their order: those that take longest come first, and the short ones of
+# tests/unit fill up the end.
 test: check $(AUTOBAHN) ## everything that CI runs
 	cargo test --workspace --locked --quiet
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Autobahn's WebSocket cases, in a folder of their own. Without them (offline) their test is skipped, and says so.
 $(AUTOBAHN): tests/conformance/autobahn.lock | $(INSTALLED)
