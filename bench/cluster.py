@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from bench.drive import Answer
+from bench.drive import LOAD_CORE
 from bench.gateway import SIGNATURES, Setting
 from bench.server import BenchError, free_address, serving
+from bench.special import plainly
 from bench.stage import Job, Stage
 from bench.table import Row, Table, paired, rate
 
@@ -20,8 +21,6 @@ LEASE = 10_000
 WINDOW_MS = 1_000
 DEADLINE_MS = 1_000
 """What is slow here is to be measured, not refused."""
-OTHERS_CORES = "1"
-"""The server is on the core of load and upstream: the gateway has its own to itself."""
 
 Done = dict[str, Table]
 
@@ -36,7 +35,7 @@ def sharing(stage: Stage, _done: Done) -> list[Table]:
         host, _, port = address.rpartition(":")
         command = [program, "--bind", host, "--port", port, "--save", "", "--daemonize", "no"]
         log = stage.ground.folder / "valkey.log"
-        running.enter_context(serving("valkey", OTHERS_CORES, command, [address], log, 10.0))
+        running.enter_context(serving("valkey", LOAD_CORE, command, [address], log, 10.0))
         url = f"redis://{address}"
         shared = limit(across="cluster")
         settings = {
@@ -48,7 +47,7 @@ def sharing(stage: Stage, _done: Done) -> list[Table]:
         jobs: dict[str, Job] = {}
         for name, one in settings.items():
             gateway = running.enter_context(stage.gateway(f"ringfence, {name}", one))
-            jobs[name] = partial(plainly, stage, gateway)
+            jobs[name] = partial(plainly, stage, gateway, "order")
         answers = stage.interleave("cluster", jobs)
     own = answers["one gateway's own"]
     rows = [Row(name, found, paired(found, own, rate)) for name, found in answers.items()]
@@ -76,8 +75,3 @@ def limit(**shared: Any) -> dict[str, Any]:
         "quota": OUT_OF_REACH,
         "window_ms": WINDOW_MS,
     } | shared
-
-
-def plainly(stage: Stage, one: Any, _round: int) -> Answer:
-    """Drive `one` with orders as fast as it answers."""
-    return stage.measure(one, "order")
