@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from ringfence.identity import Store, open_master
 from ringfence.identity.credential import Credential
 from ringfence.identity.secret import fresh_key_id
 
-__all__ = ["Setting", "credentials", "lay", "ringfence", "set_up"]
+__all__ = ["Setting", "credentials", "keep_keys", "lay", "ringfence", "set_up"]
 
 OUT_OF_REACH = 1 << 40
 """A quota that no run uses up; it is counted all the same."""
@@ -92,6 +92,13 @@ def credentials(folder: Folder, count: int, said: Callable[[int], None]) -> Path
                 file.write(f"{one.key_id} {master.secret(one.key_id, one.generation)}\n")
             said(start + len(made))
     return keys
+
+
+def keep_keys(file: Path, lines: Iterable[str]) -> Path:
+    """Keep these of the keys apart, in place of what the file had."""
+    file.touch(mode=0o600)
+    file.write_text("".join(lines))
+    return file
 
 
 def credential(number: int) -> Credential:

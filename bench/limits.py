@@ -12,8 +12,9 @@ from typing import Any
 
 from bench.contender import LIMITS, PEERS, Contender, Limit, start_peer
 from bench.drive import Answer
-from bench.gateway import Setting
+from bench.gateway import Setting, keep_keys
 from bench.server import BenchError
+from bench.special import plainly
 from bench.stage import Job, Stage
 from bench.table import Row, Table, cpu_us, median_of, paired
 
@@ -45,14 +46,11 @@ class Law:
     quota: int
 
     def most(self, slices: int) -> int:
-        """Return what may pass in any `slices` that follow one another, at most."""
+        """Return what may pass in any `slices` that follow one another, at most; of a clock's windows `on_the_clock` tells."""
         if self.name == "bucket":
             # An answer comes up to a slice after what it answers was let through.
             return self.quota + self.quota * (slices + 1) // SLICES
-        whole = -(-slices // SLICES)
-        if self.name == "sliding":
-            return self.quota * whole
-        return self.quota * (whole + 1)
+        return self.quota * -(-slices // SLICES)
 
 
 def over(law: Law, passed: Sequence[int], since_us: int) -> int:
@@ -95,7 +93,7 @@ def most_in(passed: Sequence[int], slices: int = SLICES) -> int:
 def accuracy(stage: Stage, _done: Done) -> list[Table]:
     """Measure what passes of a client that asks for two and a half times its quota without a pause."""
     with ExitStack() as running:
-        taking_part = limited(stage, running, Limit("limited", QUOTA), LAWS, QUOTA)
+        taking_part = limited(stage, running, Limit("limited", QUOTA), LAWS)
         jobs: dict[str, Job] = {one.name: partial(press, stage, one) for one, _ in taking_part}
         answers = stage.interleave("limits", jobs)
     rows, notes = [], []
@@ -122,9 +120,7 @@ def accuracy(stage: Stage, _done: Done) -> list[Table]:
 def press(stage: Stage, one: Contender, number: int) -> Answer:
     """Ask `one` by a single key at a fixed rate, whatever it answers."""
     lines = stage.ground.credentials.read_text().splitlines(keepends=True)
-    alone = stage.ground.folder / "one-key"
-    alone.touch(mode=0o600)
-    alone.write_text(lines[number % len(lines)])
+    alone = keep_keys(stage.ground.folder / "one-key", lines[number % len(lines)])
     run_ms = max(stage.pace.run_ms, LEAST_MS)
     asked: dict[str, Any] = {
         "credentials": alone,
@@ -142,12 +138,12 @@ def cost(stage: Stage, _done: Done) -> list[Table]:
         gateway = running.enter_context(stage.gateway("ringfence", Setting(limits=())))
         unlimited[gateway.name] = gateway
         limit = Limit(LIMITED, OUT_OF_REACH)
-        taking_part = [one for one, _ in limited(stage, running, limit, LAWS[:1], OUT_OF_REACH)]
+        taking_part = [one for one, _ in limited(stage, running, limit, LAWS[:1])]
         jobs: dict[str, Job] = {}
         for one in taking_part:
             plain = unlimited[one.name.partition(",")[0]]
-            jobs[f"{plain.name}, {WITHOUT}"] = partial(plainly, stage, plain)
-            jobs[one.name] = partial(plainly, stage, one)
+            jobs[f"{plain.name}, {WITHOUT}"] = partial(plainly, stage, plain, "read")
+            jobs[one.name] = partial(plainly, stage, one, "read")
         answers = stage.interleave("limits-cost", jobs)
     rows = []
     for name, found in answers.items():
@@ -158,13 +154,8 @@ def cost(stage: Stage, _done: Done) -> list[Table]:
     return [Table("limits-cost", title, "/s", "CPU × no limit", rows, notes)]
 
 
-def plainly(stage: Stage, one: Contender, _round: int) -> Answer:
-    """Drive `one` with reads as fast as it answers."""
-    return stage.measure(one, "read")
-
-
 def limited(
-    stage: Stage, running: ExitStack, limit: Limit, laws: Sequence[str], quota: int
+    stage: Stage, running: ExitStack, limit: Limit, laws: Sequence[str]
 ) -> list[tuple[Contender, str]]:
     """Start everybody with `limit`: the peers that can, and a gateway for each of `laws`."""
     found: list[tuple[Contender, str]] = []
@@ -184,9 +175,9 @@ def limited(
             "subject": "credential",
             "counts": "requests",
             "algorithm": law,
-            "quota": quota,
+            "quota": limit.quota,
             "window_ms": 1000,
-        } | ({"rate": quota} if law == "bucket" else {})
+        } | ({"rate": limit.quota} if law == "bucket" else {})
         said = law if len(laws) > 1 else limit.said
         gateway = stage.gateway(f"ringfence, {said}", Setting(limits=[written]))
         found.append((running.enter_context(gateway), law))

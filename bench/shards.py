@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.contender import Contender
 from bench.drive import Answer, Work, driving
-from bench.gateway import Setting
+from bench.gateway import Setting, keep_keys
 from bench.stage import Job, Stage
 from bench.table import Row, Table, median_of, p99, paired, rate
 
@@ -40,8 +40,8 @@ def shards(stage: Stage, _done: Done) -> list[Table]:
     lines = stage.ground.credentials.read_text().splitlines(keepends=True)
     half = len(lines) // 2
     pins = {f"bench-{number}": int(number >= half) for number in range(len(lines))}
-    looked_at = keys(stage.ground.folder / "keys-of-shard-0", lines[:half])
-    other = keys(stage.ground.folder / "keys-of-shard-1", lines[half:])
+    looked_at = keep_keys(stage.ground.folder / "keys-of-shard-0", lines[:half])
+    other = keep_keys(stage.ground.folder / "keys-of-shard-1", lines[half:])
     setting = Setting(limits=[LIMIT], sections={"shards": {"count": 2, "pins": pins}})
     beside: dict[int, list[Answer]] = {times: [] for times in TIMES if times}
     with stage.gateway("ringfence, two shards", setting) as one:
@@ -66,13 +66,6 @@ def shards(stage: Stage, _done: Done) -> list[Table]:
 def named(times: int) -> str:
     """Return what is said of another shard that asks for so many times its budget."""
     return {0: "the other idle", 1: "the other at its budget"}.get(times, f"the other at {times} ×")
-
-
-def keys(file: Path, lines: list[str]) -> Path:
-    """Keep some of the credentials apart."""
-    file.touch(mode=0o600)
-    file.write_text("".join(lines))
-    return file
 
 
 def orders(

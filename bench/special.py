@@ -10,12 +10,12 @@ from pathlib import Path
 
 from bench.contender import Contender
 from bench.drive import Answer, Work, driving
-from bench.gateway import Setting, credentials, lay, set_up
+from bench.gateway import Setting, credentials, keep_keys, lay, set_up
 from bench.server import BenchError, free_address
 from bench.stage import Job, Stage
 from bench.table import Row, Table, cpu_us, median_of, paired, rate
 
-__all__ = ["flood", "forged", "many_credentials", "threads"]
+__all__ = ["flood", "forged", "many_credentials", "plainly", "threads"]
 
 FLOOD_FROM = "127.0.0.2"
 FLOOD_PER_S = 12_000
@@ -146,9 +146,7 @@ def by(stage: Stage, one: Contender, kind: str, keys: Path, number: int) -> Answ
     """Drive `one` with these keys, each round beginning further on, so that all have their turn."""
     lines = keys.read_text().splitlines(keepends=True)
     first = len(lines) * number // stage.pace.rounds
-    turned = stage.ground.folder / "turned-keys"
-    turned.touch(mode=0o600)
-    turned.write_text("".join(lines[first:] + lines[:first]))
+    turned = keep_keys(stage.ground.folder / "turned-keys", lines[first:] + lines[:first])
     return stage.measure(one, kind, credentials=turned)
 
 
