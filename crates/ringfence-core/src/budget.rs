@@ -69,16 +69,19 @@ impl Usages {
         &self.0
     }
 
-    /// Adds how limits stand that are shared. Of one that counts several instruments, the one with the least left.
+    /// Adds how limits stand that are shared.
     pub(crate) fn add(&mut self, others: Vec<Usage>) {
-        for usage in others {
-            match self.0.iter_mut().find(|known| known.limit == usage.limit) {
-                Some(known) if known.remaining <= usage.remaining => {}
-                Some(known) => *known = usage,
-                None => self.0.push(usage),
-            }
-        }
+        others.into_iter().for_each(|usage| self.note(usage));
         self.0.sort_unstable_by_key(|usage| usage.limit);
+    }
+
+    /// Notes how a limit stands. Of one that counts several subjects, it is the one with the least left.
+    fn note(&mut self, usage: Usage) {
+        match self.0.iter_mut().find(|known| known.limit == usage.limit) {
+            Some(known) if known.remaining <= usage.remaining => {}
+            Some(known) => *known = usage,
+            None => self.0.push(usage),
+        }
     }
 }
 

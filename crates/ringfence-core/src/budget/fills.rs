@@ -50,8 +50,8 @@ impl Fill {
 
 impl<L: Latch> Table<L> {
     /// Tells whether some limit is changed by fills.
-    pub fn follows_fills(&self) -> bool {
-        self.limits().iter().any(|limit| limit.counts.has_fills())
+    pub const fn follows_fills(&self) -> bool {
+        self.fills
     }
 
     /// Returns whose budgets an order was charged to at `charged_ms` that its fills change: the only one of `payer`'s.
@@ -115,15 +115,8 @@ impl<L: Latch> Table<L> {
 
     /// Returns what each limit of a group counts, its law, and where its cell begins.
     fn laws(&self, group: u16) -> impl Iterator<Item = (Counts, &Law, usize)> {
-        // INVARIANT: an index is that of a group.
-        let index = usize::from(group);
-        let kind = self.subjects[index];
-        let own = self
-            .limits
-            .iter()
-            .filter(move |limit| limit.across.is_node() && limit.subject == kind);
-        let laws = self.groups[index].laws.iter();
-        own.zip(laws)
-            .map(|(limit, (law, at))| (limit.counts, law, *at))
+        // INVARIANT: an index is that of a group, and those in it are of limits.
+        let own = self.groups[usize::from(group)].own();
+        own.map(|(limit, (law, at))| (self.limits[usize::from(limit)].counts, law, *at))
     }
 }

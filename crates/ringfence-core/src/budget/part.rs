@@ -21,6 +21,11 @@ pub(super) struct Group {
 }
 
 impl Group {
+    /// Returns each limit's place in the configuration, its law, and where its cell begins.
+    pub(super) fn own(&self) -> impl Iterator<Item = (u16, &(Law, usize))> {
+        self.limits.iter().copied().zip(&self.laws)
+    }
+
     fn idle_ms(&self, cells: &[u64]) -> u64 {
         let idle_ms = self
             .laws

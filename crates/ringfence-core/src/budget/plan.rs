@@ -146,10 +146,9 @@ impl Plan {
     ) -> Self {
         let steps = (0_u16..).zip(kinds).zip(groups);
         let steps = steps.filter_map(|((group, subjects), made)| {
-            let own = (0_u16..)
-                .zip(limits)
-                .filter(|(_, l)| l.subject == *subjects && l.across.is_node());
-            let own = own.zip(&made.laws);
+            // INVARIANT: those in a group are of limits.
+            let own = made.own();
+            let own = own.map(|(index, made)| ((index, &limits[usize::from(index)]), made));
             let counting = own.filter(|((_, limit), _)| limit.applies_to(operation));
             let bounds: Box<[Bound]> = counting
                 .map(|((index, limit), (law, at))| Bound {

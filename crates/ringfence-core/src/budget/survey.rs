@@ -106,13 +106,13 @@ impl Found<'_> {
         self.cells.clear();
         let cells = part.rooms[usize::from(id.0)].cells(slot);
         self.cells.extend_from_slice(cells);
-        for ((law, at), limit) in group.laws.iter().zip(&group.limits) {
+        for (limit, (law, at)) in group.own() {
             let standing = law.look(&mut self.cells[*at..at + law.words()], self.now_ms);
-            let quota = self.limits.get(usize::from(*limit)).map_or(1, |l| l.quota);
+            let quota = self.limits.get(usize::from(limit)).map_or(1, |l| l.quota);
             let part = standing.used.saturating_mul(WHOLE) / quota.max(1);
             if part > self.enough {
                 self.near.push(Near {
-                    limit: *limit,
+                    limit,
                     used: standing.used,
                     left: standing.left,
                     reset_ms: standing.reset_ms,

@@ -34,6 +34,8 @@ pub struct Table<L: Latch> {
     capacity: Capacity,
     /// Whether some limit has to know which orders stand.
     pub(super) follows: bool,
+    /// Whether some limit is changed by fills.
+    pub(super) fills: bool,
     /// The instruments that are told apart: all others are one subject, 0.
     pub(super) symbols: HashMap<Box<str>, u32>,
     strangers: Strangers,
@@ -91,9 +93,10 @@ impl<L: Latch> Table<L> {
         let open = (subjects.div_ceil(parts) * 3 / 4).max(1);
         let parts = (0..parts).map(|_| L::around(Part::new(&groups)));
         let follows = plans.iter().any(|plan| plan.about);
-        let has_fills = |limit: &Limit| limit.counts.has_fills();
+        let fills = limits.iter().any(|limit| limit.counts.has_fills());
         Ok(Self {
-            follows: follows || limits.iter().any(has_fills),
+            follows: follows || fills,
+            fills,
             capacity: Capacity {
                 all: subjects.div_ceil(parts.len()).max(open + 1),
                 open,
@@ -299,10 +302,8 @@ impl<L: Latch> Table<L> {
     /// An answer from one window says nothing of the next: it counts only if our clock saw the message's whole way in
     /// one window, and the venue's, where it says its time, is in the same.
     pub fn correct(&self, meter: &Arc<Meter>, subject: Subject, told: &Told, cost: Cost) {
-        let wanted = |limit: &&Limit| {
-            limit.across.is_node()
-                && limit.subject.is(subject)
-                && limit.counts.at_venue() == told.counts
+        let wanted = |limit: &Limit| {
+            limit.counts.at_venue() == told.counts
                 && limit.window_ms == told.window_ms
                 && limit.operations.is_empty()
         };
@@ -318,12 +319,11 @@ impl<L: Latch> Table<L> {
         let used = told.used.saturating_add(others);
         let room = &mut part.rooms[group];
         let Some(slot) = room.find(key) else { return };
-        let laws = self.groups[group].laws.iter();
-        let own = self
-            .limits
-            .iter()
-            .filter(|l| l.across.is_node() && l.subject.is(subject));
-        for (_, (law, at)) in own.zip(laws).filter(|(limit, _)| wanted(limit)) {
+        for (limit, (law, at)) in self.groups[group].own() {
+            // INVARIANT: those in a group are of limits.
+            if !wanted(&self.limits[usize::from(limit)]) {
+                continue;
+            }
             let cell = &mut room.cells(slot)[*at..at + law.words()];
             law.raise(cell, told.now_ms, told.times_ms, used);
         }
@@ -339,27 +339,23 @@ impl<L: Latch> Table<L> {
         let Some(group) = self.subjects.iter().position(|k| k.is(Subject::Shard)) else {
             return Vec::new();
         };
-        let subjects = Subjects::from(Subject::Shard);
         let key = Subjects::key_of_shard(&self.random, group as u16, shard);
         let mut part = L::lock(&self.parts[self.part_of(key)]);
         let room = &mut part.rooms[group];
         let slot = room.find(key);
-        let limits = (0_u16..).zip(&self.limits);
-        let own = limits.filter(|(_, l)| l.across.is_node() && l.subject == subjects);
-        let standing = own.zip(&self.groups[group].laws);
-        standing
-            .map(|((limit, of), (law, at))| match slot {
-                Some(slot) => {
-                    let cell = &mut room.cells(slot)[*at..at + law.words()];
-                    usage(limit, law.look(cell, now_ms))
-                }
-                None => Usage {
-                    limit,
-                    remaining: of.quota,
-                    ..Usage::default()
-                },
-            })
-            .collect()
+        let own = self.groups[group].own();
+        own.map(|(limit, (law, at))| match slot {
+            Some(slot) => {
+                let cell = &mut room.cells(slot)[*at..at + law.words()];
+                usage(limit, law.look(cell, now_ms))
+            }
+            None => Usage {
+                limit,
+                remaining: self.limits[usize::from(limit)].quota,
+                ..Usage::default()
+            },
+        })
+        .collect()
     }
 
     pub(super) fn part_of(&self, key: u128) -> usize {
@@ -515,12 +511,7 @@ impl<L: Latch> Table<L> {
     ) {
         usages.0.reserve_exact(charged.0.bounds);
         each::<L>(charged, touches, locked, |bound, cell, _| {
-            let usage = usage(bound.limit, bound.law.look(cell, now_ms));
-            match usages.0.iter_mut().find(|u| u.limit == bound.limit) {
-                Some(known) if known.remaining <= usage.remaining => {}
-                Some(known) => *known = usage,
-                None => usages.0.push(usage),
-            }
+            usages.note(usage(bound.limit, bound.law.look(cell, now_ms)));
         });
         usages.0.sort_unstable_by_key(|usage| usage.limit);
     }

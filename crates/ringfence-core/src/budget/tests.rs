@@ -61,7 +61,7 @@ fn order(symbol: &str) -> OrderText<'_> {
     }
 }
 
-fn payer(peer: IpAddr, credential: Option<&Credential>) -> Payer<'_> {
+pub(super) fn payer(peer: IpAddr, credential: Option<&Credential>) -> Payer<'_> {
     Payer {
         peer,
         operation: Operation::OrderPlace,

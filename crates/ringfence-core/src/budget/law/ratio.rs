@@ -2,7 +2,6 @@
 //! grows with the other. Behind the counter's words, the cell has how much of the other there was in up to two windows.
 
 use super::{Standing, fixed};
-use crate::counter::Counter;
 
 /// Words of the counter.
 const COUNTER: usize = 4;
@@ -99,10 +98,6 @@ impl Ratio {
     }
 
     pub(super) fn idle_ms(&self, cell: &[u64]) -> u64 {
-        let mut words = [0; COUNTER];
-        words.copy_from_slice(&cell[..COUNTER]);
-        Counter::from_words(words)
-            .spent_until()
-            .saturating_mul(self.window_ms)
+        fixed::idle_ms(&cell[..COUNTER], self.window_ms)
     }
 }

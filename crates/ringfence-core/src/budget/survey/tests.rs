@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Known, Near, RECORDS_MAX, Survey, Surveyed};
+use crate::budget::tests::payer;
 use crate::budget::{BudgetTable, Cost, Counts, Limit, Meter, Payer, Subject, Subjects, Usages};
 use crate::credential::tests::credential;
 use crate::credential::{Credential, CredentialTable};
 use crate::guard::OrderText;
-use crate::operation::Operation;
 
 const NOW_MS: u64 = 1_000_000;
 
@@ -25,18 +25,6 @@ fn who(name: &str, account: &str) -> Arc<Credential> {
 
 fn address(number: u32) -> IpAddr {
     IpAddr::from((0x0a00_0000 + number).to_be_bytes())
-}
-
-fn payer(peer: IpAddr, credential: Option<&Credential>) -> Payer<'_> {
-    Payer {
-        peer,
-        operation: Operation::OrderPlace,
-        orders: &[],
-        about: &[],
-        credential,
-        upstream: None,
-        venue: None,
-    }
 }
 
 fn take(table: &BudgetTable, payer: &Payer<'_>, times: u64) {
