@@ -1,7 +1,8 @@
 //! What the venue says of orders: that it took them, and that they are filled.
 
+use super::passage::payer;
 use super::{Core, Permit};
-use crate::budget::{Fill, Payer};
+use crate::budget::Fill;
 use crate::guard::OrderText;
 use crate::placed::{Filled, Told};
 
@@ -18,16 +19,8 @@ impl Core {
         let Some(charged_ms) = charged_ms else { return };
         let lots = self.guard.lots(order);
         let order = [*order];
-        let egress = self.egress.as_ref().filter(|_| permit.reaches_venue());
-        let payer = Payer {
-            peer: permit.act.peer,
-            operation: permit.act.operation,
-            orders: &order,
-            about: &[],
-            credential: Some(who),
-            upstream: egress.map(|egress| egress.upstream()),
-            venue: permit.venue_key.as_ref().map(|key| key.meter()),
-        };
+        let asked = (permit.act.peer, permit.act.operation);
+        let payer = payer(self, asked, &order, (Some(who), permit.venue_key.as_ref()));
         let stakes = self.budget.stakes(&payer, charged_ms);
         if let Some(early) = self.placed.stake(who.account(), id, lots, stakes) {
             self.give_back(&early, now_ms);

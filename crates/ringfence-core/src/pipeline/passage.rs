@@ -1,5 +1,6 @@
 //! One message's way through the controls.
 
+use std::net::IpAddr;
 use std::slice;
 use std::sync::Arc;
 
@@ -410,7 +411,7 @@ impl<'c, 'm> Passage<'c, 'm> {
             about,
             ..payer(
                 self.core,
-                message,
+                (message.peer, message.operation),
                 orders,
                 who(&self.credential, &self.venue_key),
             )
@@ -524,18 +525,18 @@ fn who<'a>(
     (credential.as_deref(), venue_key.as_ref())
 }
 
-/// Returns who pays for a message.
+/// Returns who pays for a message, by where it came from and what it asks.
 pub(super) fn payer<'a>(
     core: &'a Core,
-    message: &Message<'_>,
+    (peer, operation): (IpAddr, Operation),
     orders: &'a [OrderText<'a>],
     (credential, venue_key): Who<'a>,
 ) -> Payer<'a> {
     let egress = core.egress.as_ref();
-    let egress = egress.filter(|_| message.operation.reaches_venue());
+    let egress = egress.filter(|_| operation.reaches_venue());
     Payer {
-        peer: message.peer,
-        operation: message.operation,
+        peer,
+        operation,
         orders,
         about: &[],
         credential,

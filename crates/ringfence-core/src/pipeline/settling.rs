@@ -105,7 +105,7 @@ impl Core {
         let permit = decision.outcome.as_ref().ok();
         let venue_key = permit.and_then(Permit::venue_key);
         let who = (decision.credential.as_deref(), venue_key);
-        let payer: Payer<'_> = payer(self, message, orders, who);
+        let payer: Payer<'_> = payer(self, (message.peer, message.operation), orders, who);
         let mut usages = Usages::default();
         let taken = table.take(&payer, message.cost, now_us / 1000, &mut usages);
         let limit = |usage: &Usage| Usage {

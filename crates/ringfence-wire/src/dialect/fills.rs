@@ -170,11 +170,6 @@ impl Dialect {
         Self::told_fills(&self.fills.pushed, text)
     }
 
-    /// Tells whether fills can be heard of.
-    pub fn tells_fills(&self) -> bool {
-        !self.fills.answered.is_empty() || !self.fills.pushed.is_empty()
-    }
-
     /// Reads a message once for all rules; one that cannot be read to its end says nothing.
     fn told_fills(rules: &[Rule], text: &str) -> Vec<ToldFill> {
         if rules.is_empty() {
