@@ -8,9 +8,9 @@ use ringfence_core::mode::{Control, Mode};
 use ringfence_core::refusal::Refusal;
 use ringfence_ledger::Value;
 
-use crate::clock::now_us;
+use crate::clock::{elapsed_us, now_us};
 use crate::error::GateError;
-use crate::gate::{Gate, StateChange, elapsed_us};
+use crate::gate::{Gate, StateChange};
 use crate::record;
 use crate::shared::Shared;
 use crate::snapshot::BanRecord;

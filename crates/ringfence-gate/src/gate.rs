@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use crate::admin;
 use crate::authority::Authorities;
 use crate::certificate;
-use crate::clock::now_us;
+use crate::clock::{elapsed_us, now_us};
 use crate::egress::Ring;
 use crate::engine::{EngineThread, Stage, record_edge};
 use crate::error::GateError;
@@ -415,11 +415,6 @@ impl Gate {
         self.shared.doorway.connections.open() > 0
             || self.shared.counters.carried.load(Ordering::SeqCst) > 0
     }
-}
-
-/// Returns the microseconds since `start`.
-pub(crate) fn elapsed_us(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Gate {

@@ -30,6 +30,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use crate::clock::elapsed_us;
 use crate::deadline::{Deadline, Deadlines};
 use crate::hosts::{Place as At, Venue};
 use crate::shared::Shared;
@@ -170,7 +171,7 @@ impl Pool {
         let overload = &shared.overload;
         let share = Share::new(venue.connections, overload.reserve_percent);
         let places = Places::new(share, overload.waiting, overload.waits_ms.compile());
-        let care = thread.map(|thread| Care::new(overload, venue.connections, thread));
+        let care = thread.map(|thread| Care::new(overload, share, thread));
         let made = Self {
             shared,
             venue,
@@ -215,7 +216,7 @@ impl Pool {
 
     /// Microseconds since the pool was made.
     fn now_us(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+        elapsed_us(self.start)
     }
 
     fn take_idle(&self) -> Option<Connection> {

@@ -8,9 +8,9 @@ use ringfence_core::shard::{Shard, ShardState};
 use serde_json::{Value as Json, json};
 use std::sync::atomic::Ordering;
 
-use crate::clock::now_us;
+use crate::clock::{elapsed_us, now_us};
 use crate::error::GateError;
-use crate::gate::{Gate, elapsed_us};
+use crate::gate::Gate;
 use crate::snapshot::no_shard;
 
 impl Gate {

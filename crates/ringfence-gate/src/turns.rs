@@ -12,6 +12,7 @@ use ringfence_core::overload::{Brownout, Level, Line, Place, Priority};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::yield_now;
 
+use crate::clock::elapsed_us;
 use crate::snapshot::OverloadConfig;
 
 /// Messages that are begun in one turn, and then what has arrived is looked at again: some tenths of a millisecond.
@@ -137,7 +138,7 @@ impl Turns {
     }
 
     fn now_us(&self) -> u64 {
-        micros(self.start.elapsed())
+        elapsed_us(self.start)
     }
 }
 

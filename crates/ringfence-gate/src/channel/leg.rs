@@ -177,11 +177,11 @@ impl Leg {
     }
 
     fn heard(&mut self, mut bytes: &[u8], to_near: &mut Outbox) -> Result<bool, Gone> {
-        let (shared, door) = (Arc::clone(&self.thread.shared), Rc::clone(&self.door));
+        let (thread, door) = (Rc::clone(&self.thread), Rc::clone(&self.door));
         let grant = Rc::clone(&self.grant);
         self.hear(&mut bytes, |text| {
             fills::pushed(
-                &shared.core,
+                &thread.shared.core,
                 &door.speech.dialect,
                 &grant.opened.permit,
                 text,

@@ -43,11 +43,7 @@ impl Link {
             let (some, others) = rest.split_at(rest.len().min(TOLD_AT_ONCE));
             let told = self.put(|out| {
                 let keys = 1 + some.len();
-                let mut command = Command::begin(out, 3 + keys + 2 + 2 * some.len());
-                command
-                    .word(b"EVALSHA")
-                    .word(&cluster.remember)
-                    .number(keys as u64);
+                let mut command = Command::call(out, &cluster.remember, keys, 2 + 2 * some.len());
                 command.word(&cluster.state);
                 for (claim, _) in some {
                     command.name(&cluster.claims, &claim.name);

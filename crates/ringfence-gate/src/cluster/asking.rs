@@ -90,11 +90,7 @@ impl Cluster {
         asks: &[Ask<'_>],
     ) {
         let keys = 1 + usize::from(claim.is_some()) + asks.len();
-        let mut command = Command::begin(out, 3 + keys + 4 + 6 * asks.len());
-        command
-            .word(b"EVALSHA")
-            .word(&self.take)
-            .number(keys as u64);
+        let mut command = Command::call(out, &self.take, keys, 4 + 6 * asks.len());
         command.word(&self.state);
         if let Some((claim, _)) = claim {
             command.name(&self.claims, &claim.name);

@@ -22,6 +22,7 @@ use super::alone::Alone;
 use super::greeting::{Greeted, Memory, greet};
 use super::server::Stream;
 use super::words::{self, Said};
+use crate::clock::elapsed_us;
 
 /// How long an answer may be overdue before the connection is given up.
 const OVERDUE: Duration = Duration::from_secs(1);
@@ -234,7 +235,7 @@ impl Link {
         let Some(Waiting { since, answer, .. }) = first else {
             return false;
         };
-        let lag_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let lag_us = elapsed_us(since);
         let standing = &self.cluster.standing;
         standing.lag_us.store(lag_us, Ordering::Relaxed);
         if let Some(answer) = answer {

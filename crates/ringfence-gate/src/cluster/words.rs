@@ -49,6 +49,13 @@ impl<'a> Command<'a> {
         Self(out)
     }
 
+    /// Begins to call a script with so many keys and so many more words.
+    pub(super) fn call(out: &'a mut BytesMut, script: &[u8], keys: usize, more: usize) -> Self {
+        let mut command = Self::begin(out, 3 + keys + more);
+        command.word(b"EVALSHA").word(script).number(keys as u64);
+        command
+    }
+
     /// Writes a word.
     pub(super) fn word(&mut self, word: &[u8]) -> &mut Self {
         length(self.0, b'$', word.len());

@@ -25,8 +25,7 @@ pub(super) struct Care {
 }
 
 impl Care {
-    pub(super) fn new(config: &OverloadConfig, connections: usize, thread: usize) -> Self {
-        let share = Share::new(connections, config.reserve_percent);
+    pub(super) fn new(config: &OverloadConfig, share: Share, thread: usize) -> Self {
         let most = share.all - share.reserve;
         let gradient = || Gradient::new(config.floor, most);
         Self {
@@ -78,13 +77,16 @@ impl Pool {
         passed
     }
 
+    fn gradient(&self) -> Option<&RefCell<Gradient>> {
+        self.care.as_ref()?.gradient.as_ref()
+    }
+
     /// Notes that the venue answered what was sent to it at `sent_us`.
     pub(super) fn answered(self: &Rc<Self>, priority: Priority, sent_us: u64) {
         let now_us = self.now_us();
         let back = self.breaker().is_some_and(|b| b.borrow_mut().succeeded());
-        let gradient = self.care.as_ref().and_then(|care| care.gradient.as_ref());
         let mut changed = false;
-        if let Some(gradient) = gradient {
+        if let Some(gradient) = self.gradient() {
             let (mut gradient, under_way) = (gradient.borrow_mut(), self.places.borrow().taken());
             let took_us = now_us.saturating_sub(sent_us);
             changed = gradient.answered(priority, took_us, under_way, now_us);
@@ -104,8 +106,7 @@ impl Pool {
     /// Notes that the venue could not be reached, or did not answer.
     pub(super) fn failed(&self) {
         let now_us = self.now_us();
-        let gradient = self.care.as_ref().and_then(|care| care.gradient.as_ref());
-        if let Some(gradient) = gradient {
+        if let Some(gradient) = self.gradient() {
             gradient.borrow_mut().lost();
             self.heed_limit();
         }

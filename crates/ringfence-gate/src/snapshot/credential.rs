@@ -58,7 +58,7 @@ struct DerivedRecord {
     generation: u32,
 }
 
-/// ShardKeys' keys, from which secrets are derived.
+/// Shards' keys, from which secrets are derived.
 #[derive(Debug, Default)]
 pub struct ShardKeys(HashMap<u32, Arc<ShardKey>>);
 
