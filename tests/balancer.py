@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.ports import free_port
+
 __all__ = ["balanced", "missing"]
 
 CONFIG = """\
@@ -62,9 +64,7 @@ class Balancer:
 @contextmanager
 def balanced(folder: Path, to: str, how: str) -> Iterator[Balancer]:
     """Pass connections on to `to`, checked and sent as `how` says in a server's line."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config, stats = folder / "haproxy.cfg", folder / "s"
     config.write_text(CONFIG.format(stats=stats, port=port, to=to, how=how))
     with (folder / "haproxy.log").open("w") as log:

@@ -6,12 +6,13 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.ports import free_port
 
 __all__ = ["Server", "missing", "running"]
 
@@ -95,9 +96,7 @@ def running() -> Iterator[Server]:
         ]
         initdb += ["--pwfile", home / "password", "-N", "-E", "UTF8", "--locale", "C"]
         subprocess.run(initdb, user=user, cwd=home, check=True, capture_output=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={home}"
         # Nothing of it outlives the tests.
         options += " -c fsync=off -c max_connections=40"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import redis
+
+from tests.ports import free_port
 
 __all__ = ["Server", "missing", "running"]
 
@@ -46,9 +47,7 @@ class Server:
 @contextmanager
 def running(*more: str) -> Iterator[Server]:
     """Yield a server that is good as long as the context lasts; `more` goes on its command line."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", ""]
     process = subprocess.Popen([*command, *more], stdout=subprocess.DEVNULL)
     server = Server(port, process)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from demo.stage import ringfence, running
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 RUNNER = ROOT.parent / "shared" / "suites" / "http1" / "run_smuggle.py"
@@ -20,11 +20,6 @@ SHORT = "^(?!smuggler)"
 """Everything but the 1,900 permutations of one idea."""
 
 pytestmark = pytest.mark.skipif(not RUNNER.exists(), reason="the suite's folder is absent")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

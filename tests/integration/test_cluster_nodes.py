@@ -10,14 +10,14 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
 from demo.attack import Key
-from demo.stage import Stage, ringfence, running, set_stage
+from demo.stage import Stage, ringfence, set_stage
 from ringfence.api import Client, NewKey
 from ringfence.api.cluster.hints import Hint
 from ringfence.api.cluster.sealed import Sealed
@@ -30,6 +30,7 @@ from tests.integration.test_shared_store import (
     events,
     order,
     reads,
+    second,
     suspended_after,
     until,
 )
@@ -59,19 +60,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         place = database.database()
         more = f"\nstore: {{url: {place}}}\ncluster: {{url: {server.url}}}\n"
         here = stack.enter_context(set_stage(folder / "demo", settle=lambda text, _: text + more))
-        again = folder / "again"
-        again.mkdir()
         text = (here.state / "ringfence.yaml").read_text()
         text = text.replace(f":{database.port}/", f":{store.port}/")
         text = text.replace(server.url, f"redis://127.0.0.1:{shared.port}")
         text, named = re.subn(r"(?m)^node: .*$", "node: second", text)
         assert named == 1
-        (again / "ringfence.yaml").write_text(text)
-        for name in ("keys", "tls"):
-            (again / name).symlink_to(here.state / name)
-        config = str(again / "ringfence.yaml")
-        served = stack.enter_context(running(folder / "again.log", "serve", "-c", config))
-        there = replace(here, gateway=f"https://{served['addresses'][-1]}", state=again)
+        there = stack.enter_context(second(here, folder, text))
         found = Cluster(here, there, place, store, shared, server)
         until(lambda: status(found.there)["others"] == 1)
         yield found

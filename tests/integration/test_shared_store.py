@@ -76,16 +76,22 @@ def both(folder: Path, place: Path | str, store: str) -> Iterator[Pair]:
     """Run two gateways on one store and one master key."""
     lost_soon = f"\nstore:\n  {store}\n  stale_s: 1\n"
     with set_stage(folder / "demo", settle=lambda text, _: text + lost_soon) as here:
-        again = folder / "again"
-        again.mkdir()
-        text = (here.state / "ringfence.yaml").read_text()
-        (again / "ringfence.yaml").write_text(text + "  stale: refuse\n")
-        for name in ("keys", "tls"):
-            (again / name).symlink_to(here.state / name)
-        config = str(again / "ringfence.yaml")
-        with running(folder / "again.log", "serve", "-c", config) as served:
-            url = f"https://{served['addresses'][-1]}"
-            yield Pair(here, replace(here, gateway=url, state=again), place)
+        text = (here.state / "ringfence.yaml").read_text() + "  stale: refuse\n"
+        with second(here, folder, text) as there:
+            yield Pair(here, there, place)
+
+
+@contextmanager
+def second(here: Stage, folder: Path, text: str) -> Iterator[Stage]:
+    """Run another gateway with this configuration, on the keys of the first."""
+    again = folder / "again"
+    again.mkdir()
+    (again / "ringfence.yaml").write_text(text)
+    for name in ("keys", "tls"):
+        (again / name).symlink_to(here.state / name)
+    config = str(again / "ringfence.yaml")
+    with running(folder / "again.log", "serve", "-c", config) as served:
+        yield replace(here, gateway=f"https://{served['addresses'][-1]}", state=again)
 
 
 def until(held: Callable[[], Any]) -> float:

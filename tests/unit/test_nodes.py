@@ -6,7 +6,6 @@ With a real server between them, and clocks that stand until they are set.
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from ringfence.identity import MasterKey, Store
 from ringfence.identity.address import NewAddress
 from tests import redis_server
 from tests.lost import lost
+from tests.ports import free_port
 from tests.unit.test_following import MASTER, Told
 from tests.unit.test_following import Node as Gateway
 
@@ -311,9 +311,7 @@ def test_a_server_is_asked_by_tls_with_a_password_and_no_word_of_a_failure_has_i
         (tmp_path / name).write_bytes(content)
     files = [f"--tls-cert-file {tmp_path}/pem", f"--tls-key-file {tmp_path}/key"]
     files += [f"--tls-ca-cert-file {tmp_path}/ca", "--tls-auth-clients no"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     user = f"--user ringfence on >{password} ~* +@all"
     options = [word for option in files for word in option.split(" ", 1)]
     with redis_server.running("--tls-port", str(port), *options, *user.split(" ")):

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::client::Client;
+use common::client::asked;
 use common::talk::{Heard, Talk, order, signed, with_channel};
 use common::venue::Venue;
 use common::{Bench, Key, TIME, read_account};
@@ -38,15 +38,6 @@ fn forger(key: &Key) -> Key {
     Key {
         id: key.id.clone(),
         secret: vec![7; 32],
-    }
-}
-
-fn asked(client: &mut Client, request: &[u8]) -> String {
-    client.send(request);
-    match client.answer() {
-        Some(answer) if answer.status == 200 => "served".into(),
-        Some(answer) => answer.code(),
-        None => "gone".into(),
     }
 }
 

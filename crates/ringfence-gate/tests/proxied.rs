@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use common::client::Client;
+use common::client::{Client, asked};
 use common::tls::{Stream, certificate, offering, roots, with_tls};
 use common::venue::Venue;
 use common::{Bench, Key, SOON, TIME, read_account};
@@ -46,15 +46,6 @@ fn through(bench: &Bench, header: &[u8]) -> Client {
 
 fn from(bench: &Bench, network: u8, host: u8) -> Client {
     through(bench, &of(Ipv4Addr::new(127, 0, network, host)))
-}
-
-fn asked(client: &mut Client, request: &[u8]) -> String {
-    client.send(request);
-    match client.answer() {
-        Some(answer) if answer.status == 200 => "served".into(),
-        Some(answer) => answer.code(),
-        None => "gone".into(),
-    }
 }
 
 fn turned(bench: &Bench, why: &str) -> u64 {

@@ -37,6 +37,16 @@ impl Answer {
     }
 }
 
+/// What comes of a request: `served`, the code of its refusal, or `gone` if the connection ended.
+pub(crate) fn asked(client: &mut Client, request: &[u8]) -> String {
+    client.send(request);
+    match client.answer() {
+        Some(answer) if answer.status == 200 => "served".into(),
+        Some(answer) => answer.code(),
+        None => "gone".into(),
+    }
+}
+
 impl Client {
     pub(crate) fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(SOON)).unwrap();
