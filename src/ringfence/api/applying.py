@@ -77,7 +77,7 @@ class Applying:
         shards, problems = self._store.shards, []
         if not shards.rules.on:
             return []
-        states = shards.states()
+        states = shards.states() if touched.shards else {}
         try:
             for name in once(touched.placed):
                 self._engine.place(shards.below(name))

@@ -242,13 +242,16 @@ class Following:
             self._lost = seen
             self._tell(f"the store is not followed: {what}")
             self._event("store.unreachable", about)
-        if not self._stale and now - max(seen, self._vouched) > self._rules.stale_s:
+        if not self._stale and self._is_stale(now, seen):
             self._stale = True
             stopped = (
                 "nothing that changes state is accepted" if self._rules.refuses else "we go on"
             )
             self._tell(f"ALARM: the store is lost for {lag_s:.0f} s; {stopped}")
             self._event("store.stale", about | {"refuses": "yes" if self._rules.refuses else "no"})
+
+    def _is_stale(self, now: float, seen: float) -> bool:
+        return now - max(seen, self._vouched) > self._rules.stale_s
 
     def _back(self, now: float) -> None:
         if self._lost is None:
@@ -270,7 +273,7 @@ class Following:
         about: dict[str, Any] = {
             "lag_ms": int(lag_s * 1000),
             "reachable": lag_s <= self._rules.unreachable_s,
-            "stale": now - max(self._seen, self._vouched) > self._rules.stale_s,
+            "stale": self._is_stale(now, self._seen),
             "followed": self._followed,
         }
         found = {"problem": self._problem, "refused": self._refused}

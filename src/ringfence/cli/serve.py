@@ -202,7 +202,6 @@ def stand(
     folder: Folder,
 ) -> None:
     """Open all that stands beside the engine as long as `stack` is open: the admin API last."""
-    from ringfence.api.cluster.node import Node
     from ringfence.api.following import Following, FollowRules
     from ringfence.api.pages.listening import listening
     from ringfence.api.server import serving
@@ -219,9 +218,13 @@ def stand(
     )
     stack.enter_context(following.going())
     told: dict[str, Callable[[], Any]] = {"store": following.status}
-    node = Node.of(loaded, services.keys, begun.feed, following, engine, warn)
-    if node is not None:
-        told["nodes"] = stack.enter_context(node.going()).status
+    if clustered:
+        # Only here: it brings the client of the cluster's server with it.
+        from ringfence.api.cluster.node import Node
+
+        node = Node.of(loaded, services.keys, begun.feed, following, engine, warn)
+        if node is not None:
+            told["nodes"] = stack.enter_context(node.going()).status
     readers = readers_of(loaded, folder, engine, stack, begun.content["issuers"])
     pages = loaded.config.admin.pages
     if pages is not None and services.passkeys is not None:

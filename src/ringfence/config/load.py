@@ -16,10 +16,12 @@ from pydantic import ValidationError
 
 from ringfence import engine
 from ringfence.config.authority import own_names
+from ringfence.config.cluster import Cluster
 from ringfence.config.model import Config
 from ringfence.config.policy import definition
 from ringfence.config.problem import lines, nearest
 from ringfence.config.text import Document, Place, read_document
+from ringfence.config.upstream import Upstream
 from ringfence.errors import ConfigError, EngineError, FileError
 
 __all__ = ["ADMIN_DIALECT", "Loaded", "check", "encoded", "load", "shipped_dialects"]
@@ -57,17 +59,17 @@ class Loaded:
 
     def roots(self) -> str | None:
         """Return the PEM file of roots that the venue's certificate must lead to; None: no TLS."""
-        upstream = self.config.upstream
-        if upstream.ca is not None:
-            return self.path(upstream.ca)
-        return system_roots() if upstream.is_secure else None
+        return self._roots_of(self.config.upstream)
 
     def cluster_roots(self) -> str | None:
         """Return the PEM file of roots for the cluster's server; None: no TLS."""
         cluster = self.config.cluster
-        if cluster is None or not cluster.is_secure:
-            return None
-        return system_roots() if cluster.ca is None else self.path(cluster.ca)
+        return None if cluster is None else self._roots_of(cluster)
+
+    def _roots_of(self, section: Upstream | Cluster) -> str | None:
+        if section.ca is not None:
+            return self.path(section.ca)
+        return system_roots() if section.is_secure else None
 
     def store(self) -> Path | str:
         """Return where principals and credentials are: a file, or a URL that may hold a secret."""

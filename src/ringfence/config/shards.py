@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ringfence.config.section import Name, Section, wrong
 
-__all__ = ["Shards"]
+__all__ = ["Number", "Shards"]
 
 Number = Annotated[int, Field(ge=0, le=1_023)]
 

@@ -13,7 +13,7 @@ from ringfence.identity.schema import CREDENTIAL
 from ringfence.identity.secret import RootKey
 from ringfence.identity.shards import shards_of
 from ringfence.identity.store import Store
-from ringfence.identity.tree import placed
+from ringfence.identity.tree import chain, placed
 
 __all__ = ["engine_records_of"]
 
@@ -39,9 +39,9 @@ def engine_records_of(
             ]
             ones = [one for one in ones if one.verifiable]
             derived = places(db, [one.key_id for one in ones if one.derived])
-            accounts = list({one.account for one in ones})
-            stands = {account: placed(db, account) for account in accounts}
-            shards = shards_of(db, store.shards.rules, accounts)
+            above = {account: chain(db, account) for account in {one.account for one in ones}}
+            stands = {account: placed(those) for account, those in above.items()}
+            shards = shards_of(db, store.shards.rules, above)
         for one in ones:
             held, standing = stands[one.account]
             place = derived.get(one.key_id)

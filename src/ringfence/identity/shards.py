@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from ringfence.errors import KeyTextError
 from ringfence.identity.database import Database
 from ringfence.identity.placement import ShardChange, ShardRules
+from ringfence.identity.principal import Principal
 from ringfence.identity.schema import (
     CREDENTIAL,
     DERIVATION,
@@ -49,15 +50,11 @@ class Shards:
         with self._database.transaction() as db:
             return secrets(db, None)
 
-    def of(self, accounts: Sequence[str]) -> dict[str, int | None]:
-        """Return where accounts stand now; None: in no shard."""
-        with self._database.transaction() as db:
-            return shards_of(db, self.rules, accounts)
-
     def below(self, principal: str) -> dict[str, int | None]:
         """Return a principal and all under it with the shards that they stand in now."""
         with self._database.transaction() as db:
-            return shards_of(db, self.rules, below(db, principal))
+            above = {name: chain(db, name) for name in below(db, principal)}
+            return shards_of(db, self.rules, above)
 
     def move(
         self, principal: str, shard: int | None, who: str, why: str, now_us: int
@@ -107,18 +104,22 @@ class Shards:
             db.execute(update(SHARD_CHANGE).where(where).values(recorded=1))
 
 
-def shards_of(db: Connection, rules: ShardRules, accounts: Sequence[str]) -> dict[str, int | None]:
-    """Return the shard that each account stands in; operators stand in none."""
+def shards_of(
+    db: Connection, rules: ShardRules, above: Mapping[str, Sequence[Principal]]
+) -> dict[str, int | None]:
+    """Return the shard that each account stands in, by who stands above it as `chain` has them.
+
+    Operators stand in none.
+    """
     if not rules.on:
-        return dict.fromkeys(accounts)
-    by_move, by_secret = moved(db), secrets(db, accounts)
+        return dict.fromkeys(above)
+    by_move, by_secret = moved(db), secrets(db, list(above))
     found: dict[str, int | None] = {}
-    for account in accounts:
-        above = chain(db, account)
-        names = [one.name for one in above]
+    for account, those in above.items():
+        names = [one.name for one in those]
         found[account] = (
             None
-            if above[0].kind == "operator"
+            if those[0].kind == "operator"
             else rules.place(names, by_move, by_secret.get(account, 0))
         )
     return found

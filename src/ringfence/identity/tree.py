@@ -188,7 +188,7 @@ class Tree:
     def holds(self, name: str) -> bool:
         """Tell whether a principal, or one above it, is out of use."""
         with self._database.transaction() as db:
-            return placed(db, name)[0]
+            return placed(chain(db, name))[0]
 
     def standing(self, name: str) -> dict[str, Any] | None:
         """Return what a principal is and who stands above it, as the engine takes it.
@@ -196,7 +196,7 @@ class Tree:
         None: an account by itself.
         """
         with self._database.transaction() as db:
-            return placed(db, name)[1]
+            return placed(chain(db, name))[1]
 
     def parents(self) -> dict[str, tuple[str, str | None]]:
         """Return the kind and the parent of every principal that another one stands under."""
@@ -380,9 +380,11 @@ def standing(places: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
     return {"kind": kind, "above": [[kind, name] for name, kind in above]}
 
 
-def placed(db: Connection, name: str) -> tuple[bool, dict[str, Any] | None]:
-    """Return whether a principal is out of use, by itself or by one above it, and its standing."""
-    above = chain(db, name)
+def placed(above: Sequence[Principal]) -> tuple[bool, dict[str, Any] | None]:
+    """Tell whether the first of a chain is out of use, and return its standing.
+
+    By itself, or by one above it.
+    """
     held = any(one.state != "active" for one in above)
     return held, standing([(one.name, one.kind) for one in above])
 

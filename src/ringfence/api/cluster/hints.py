@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringfence.errors import ClusterError
+from ringfence.identity.feed import Mark
 
-__all__ = ["SORTS", "Hint"]
+__all__ = ["Hint"]
 
-SORTS = ("credentials", "principals", "addresses", "shards")
+SORTS = Mark._fields
 
 
 @dataclass(frozen=True, slots=True)

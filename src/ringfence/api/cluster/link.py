@@ -143,7 +143,7 @@ class Link:
         newest, nodes, said, banned, begun = self._run(self._ask, arguments)
         return Found(
             int(newest),
-            dict(zip(nodes[::2], nodes[1::2], strict=True)),
+            dict(pairs(nodes)),
             [(int(number), sealed) for sealed, number in pairs(said)],
             [(int(number), sealed) for sealed, number in pairs(banned)],
             begun,

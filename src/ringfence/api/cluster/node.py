@@ -96,10 +96,9 @@ class Node:
         self._heard: deque[tuple[str, int]] = deque(maxlen=4096)
         self._forged_s: float | None = None
         self._forged = 0
-        # A number and a text are whole whenever they are read.
+        # When it was asked before: what is new now came after that. A number and a text are whole
+        # whenever they are read.
         self._seen = clock()
-        # When it was asked before: what is new now came after that.
-        self._asked = self._seen
         self._problem = ""
         self._lost = False
 
@@ -144,7 +143,7 @@ class Node:
             # It is being stopped.
             self._problem = str(e)
             return
-        self._asked, self._seen, self._problem = asked, asked, ""
+        self._seen, self._problem = asked, ""
         self._close_late()
         self._look()
         whole_at = self._members.whole_at(asked, self._following.seen)
@@ -205,7 +204,7 @@ class Node:
         if content.pop("node", None) != field:
             raise ClusterError("one gateway's sign stands as another's", code="cluster_forged")
         if field != self._name:
-            self._members.heard(field, Beat.read(content), self._asked)
+            self._members.heard(field, Beat.read(content), self._seen)
 
     def _hear_hint(self, content: dict[str, Any]) -> None:
         hint = Hint.read(content)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from fastapi import APIRouter
-from pydantic import Field
 
 from ringfence.api.routes.answers import Shard, ShardMoved, ShardStep
 from ringfence.api.routes.asking import Body, Who, WhyRequest
 from ringfence.api.shards import ShardService
+from ringfence.config.shards import Number
 
 __all__ = ["router"]
 
@@ -18,7 +16,7 @@ class MoveRequest(Body):
     """The body of POST /shards/move; without `shard`: back to where pins and hash say."""
 
     principal: str
-    shard: Annotated[int, Field(ge=0, le=1_023)] | None = None
+    shard: Number | None = None
     why: str = ""
 
 
