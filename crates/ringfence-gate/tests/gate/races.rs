@@ -1,15 +1,12 @@
 //! What must be exact stays exact when threads and connections race.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::Write;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 
-use common::client::Answer;
-use common::venue::{FINE, Venue};
-use common::{Bench, order};
+use crate::common::client::Answer;
+use crate::common::venue::{FINE, Venue};
+use crate::common::{Bench, order};
 use ringfence_core::credential::State;
 use serde_json::json;
 
@@ -83,7 +80,7 @@ fn a_key_that_is_revoked_after_the_decision_sends_nothing() {
     let (release, wait) = channel::<()>();
     let wait = Arc::new(Mutex::new(wait));
     let venue = Venue::new(move |stream, _| {
-        let _ = wait.lock().unwrap().recv_timeout(common::SOON);
+        let _ = wait.lock().unwrap().recv_timeout(crate::common::SOON);
         stream.write_all(FINE).is_ok()
     });
     let bench = Bench::start(venue.address, |snapshot| {

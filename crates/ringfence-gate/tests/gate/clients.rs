@@ -1,22 +1,19 @@
 //! Clients that hang up, dawdle, flood or send what is no request: refused or cut off, and never at others' expense.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::Write;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::venue::{FINE, Venue};
-use common::{Bench, TIME, order};
+use crate::common::venue::{FINE, Venue};
+use crate::common::{Bench, TIME, order};
 
 #[test]
 fn an_order_is_carried_to_its_end_when_its_client_hangs_up() {
     let (answer_now, wait) = channel::<()>();
     let wait = Arc::new(Mutex::new(wait));
     let venue = Venue::new(move |stream, _| {
-        let _ = wait.lock().unwrap().recv_timeout(common::SOON);
+        let _ = wait.lock().unwrap().recv_timeout(crate::common::SOON);
         stream.write_all(FINE).is_ok()
     });
     let bench = Bench::start(venue.address, |snapshot| {
@@ -46,7 +43,7 @@ fn a_drain_lets_finish_what_is_under_way_also_without_its_client() {
     let (answer_now, wait) = channel::<()>();
     let wait = Arc::new(Mutex::new(wait));
     let venue = Venue::new(move |stream, _| {
-        let _ = wait.lock().unwrap().recv_timeout(common::SOON);
+        let _ = wait.lock().unwrap().recv_timeout(crate::common::SOON);
         stream.write_all(FINE).is_ok()
     });
     let bench = Bench::start(venue.address, |snapshot| {

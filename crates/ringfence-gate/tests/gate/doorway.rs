@@ -1,12 +1,9 @@
 //! What an address and its network may do before anything is said: connect, and shake hands.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
-
-use common::client::Client;
-use common::tls::{Stream, certificate, offering, roots, with_tls};
-use common::venue::Venue;
-use common::{Bench, TIME};
+use crate::common::client::Client;
+use crate::common::tls::{Stream, certificate, offering, roots, with_tls};
+use crate::common::venue::Venue;
+use crate::common::{Bench, TIME};
 use rustls::version::TLS13;
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};

@@ -1,13 +1,10 @@
 //! A token of the gateway's own is made for who signs for it, and for nobody else.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use common::venue::Venue;
-use common::{Bench, dialect, signed};
+use crate::common::venue::Venue;
+use crate::common::{Bench, dialect, signed};
 use ringfence_core::credential::State;
 use serde_json::{Value, json};
 

@@ -1,16 +1,13 @@
 //! TLS on real sockets: 1.3 with a post-quantum key exchange to clients, a verified venue behind.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use common::client::find;
-use common::tls::{Stream, certificate, offering, roots, with_tls};
-use common::venue::{FINE, Venue};
-use common::{Bench, TIME};
+use crate::common::client::find;
+use crate::common::tls::{Stream, certificate, offering, roots, with_tls};
+use crate::common::venue::{FINE, Venue};
+use crate::common::{Bench, TIME};
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::PrivatePkcs8KeyDer;

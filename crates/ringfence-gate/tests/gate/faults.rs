@@ -1,15 +1,12 @@
 //! A dead, slow or lying venue: documented refusals, honest outcomes, and nothing that may have been sent is sent twice.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::venue::{FINE, Venue};
-use common::{Bench, TIME, order, read_account};
+use crate::common::venue::{FINE, Venue};
+use crate::common::{Bench, TIME, order, read_account};
 
 /// Checks what an order's client and ledger are told when its fate is not known.
 fn fate_is_unknown(

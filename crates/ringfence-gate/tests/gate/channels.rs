@@ -1,7 +1,4 @@
 //! On a trading channel each message is judged, recorded and carried like the request that it stands for.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,9 +6,9 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::talk::{Heard, Talk, code, order, plain, signed, with_channel};
-use common::venue::{FINE, Venue};
-use common::{Bench, all_entries};
+use crate::common::talk::{Heard, Talk, code, order, plain, signed, with_channel};
+use crate::common::venue::{FINE, Venue};
+use crate::common::{Bench, all_entries};
 use ringfence_core::credential::State;
 use serde_json::{Value, json};
 

@@ -1,16 +1,13 @@
 //! Behind a balancer the client's own address counts, as the balancer's header has it, and nobody else says whose it is.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::{Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use common::client::{Client, asked};
-use common::tls::{Stream, certificate, offering, roots, with_tls};
-use common::venue::Venue;
-use common::{Bench, Key, SOON, TIME, read_account};
+use crate::common::client::{Client, asked};
+use crate::common::tls::{Stream, certificate, offering, roots, with_tls};
+use crate::common::venue::Venue;
+use crate::common::{Bench, Key, SOON, TIME, read_account};
 use ringfence_gate::check;
 use ringfence_wire::proxy::SIGNATURE;
 use rustls::version::TLS13;
@@ -233,7 +230,7 @@ fn a_balancer_s_own_connection_is_served_and_nobody_is_banned_for_it() {
 fn balancers_are_named_and_few() {
     let folder = tempfile::tempdir().unwrap();
     let wrong = |from: Value| {
-        let snapshot = common::snapshot(folder.path(), "http://127.0.0.1:1", |snapshot| {
+        let snapshot = crate::common::snapshot(folder.path(), "http://127.0.0.1:1", |snapshot| {
             snapshot["listeners"][0]["proxy_protocol"] = json!({"from": from});
         });
         check(&snapshot).unwrap_err().to_string()

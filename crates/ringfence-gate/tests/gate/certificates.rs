@@ -1,19 +1,16 @@
 //! Client certificates: one is a credential of its own, or a second factor to a key, and only as long as it verifies.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use crate::common::client::find;
+use crate::common::talk::{plain, with_channel};
+use crate::common::venue::Venue;
+use crate::common::{Bench, order};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::client::find;
-use common::talk::{plain, with_channel};
-use common::venue::Venue;
-use common::{Bench, order};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedKey, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, date_time_ymd,
@@ -125,7 +122,7 @@ impl Stage {
         };
         let name = ServerName::try_from("localhost").unwrap();
         let socket = TcpStream::connect(self.bench.address).unwrap();
-        socket.set_read_timeout(Some(common::SOON)).unwrap();
+        socket.set_read_timeout(Some(crate::common::SOON)).unwrap();
         let connection = ClientConnection::new(Arc::new(config), name).unwrap();
         StreamOwned::new(connection, socket)
     }
@@ -352,7 +349,7 @@ fn a_certificate_verifies_no_signature() {
     let authority = Authority::new();
     let (stage, own) = (stage(&authority, None), authority.sign(|_| {}));
     let id = stage.register(&own);
-    let key = common::Key {
+    let key = crate::common::Key {
         id,
         secret: thumbprint(&own).into_bytes(),
     };

@@ -1,16 +1,13 @@
 //! Several gates on one real server of Redis or Valkey.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::client::{Answer, Client};
-use common::redis::{Redis, Wire, cluster, redis, until_reachable};
-use common::talk::{self, Talk};
-use common::venue::Venue;
-use common::{Bench, Key, order, read_account, signed};
+use crate::common::client::{Answer, Client};
+use crate::common::redis::{Redis, Wire, cluster, redis, until_reachable};
+use crate::common::talk::{self, Talk};
+use crate::common::venue::Venue;
+use crate::common::{Bench, Key, order, read_account, signed};
 use serde_json::{Value, json};
 
 /// A window that no test sees the end of.
@@ -98,7 +95,7 @@ fn events(bench: &Bench, name: &str, count: usize) -> Vec<Value> {
         if events.len() >= count {
             return events;
         }
-        assert!(since.elapsed() < common::SOON, "{name}: {events:?}");
+        assert!(since.elapsed() < crate::common::SOON, "{name}: {events:?}");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
@@ -165,7 +162,7 @@ fn a_server_that_would_forget_or_has_names_of_another_key_is_not_used() {
             if let Some(problem) = bench.gate.status()["cluster"]["problem"].as_str() {
                 return problem.to_owned();
             }
-            assert!(since.elapsed() < common::SOON);
+            assert!(since.elapsed() < crate::common::SOON);
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
     };

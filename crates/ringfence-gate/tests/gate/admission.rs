@@ -1,16 +1,13 @@
 //! A token that is shown in a handshake opens one WebSocket, for who signed for it, here; the venue's own opens its end
 //! in egress, and neither is seen where the other is.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::Write as _;
 
+use crate::common::push::{Pusher, push};
+use crate::common::talk::{Heard, Talk, with_channel};
+use crate::common::{Bench, Key, signed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::push::{Pusher, push};
-use common::talk::{Heard, Talk, with_channel};
-use common::{Bench, Key, signed};
 use ringfence_core::credential::State;
 use ringfence_gate::{CredentialRecord, VenueKeyRecord};
 use serde_json::{Value, json};

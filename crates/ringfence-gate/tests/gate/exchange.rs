@@ -1,12 +1,9 @@
 //! What an honest exchange looks like on both sides of the gate, and what a hostile client cannot make of it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::Write;
 
-use common::venue::{FINE, Venue};
-use common::{Bench, TIME, order, post, read_account, signed};
+use crate::common::venue::{FINE, Venue};
+use crate::common::{Bench, TIME, order, post, read_account, signed};
 
 #[test]
 fn an_order_goes_to_the_venue_without_the_clients_credentials_and_comes_back() {

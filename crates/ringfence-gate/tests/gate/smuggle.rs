@@ -1,13 +1,10 @@
 //! Nothing of the HTTP/1.1 corpus reaches the venue in a form that two servers could read in two ways.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use common::Bench;
+use crate::common::Bench;
 use serde_json::Value;
 
 /// One in six of everything but the 1,500 permutations of one idea. tests/conformance runs all of these,

@@ -1,14 +1,11 @@
 //! A token of the gateway's own says who acts by a channel's messages: for its time, on its listener, while its key is.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::time::Duration;
 
-use common::push::Pusher;
-use common::talk::{Heard, Talk, code, order, plain, with_channel};
-use common::venue::Venue;
-use common::{Bench, signed};
+use crate::common::push::Pusher;
+use crate::common::talk::{Heard, Talk, code, order, plain, with_channel};
+use crate::common::venue::Venue;
+use crate::common::{Bench, signed};
 use ringfence_core::credential::State;
 use serde_json::{Value, json};
 

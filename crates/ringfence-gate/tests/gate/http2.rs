@@ -1,21 +1,18 @@
 //! HTTP/2: streams are messages like any other, and whoever dawdles, floods or breaks the rules is told so and cut off,
 //! never at others' expense.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::Write;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::frames::{
+use crate::common::frames::{
     ACK, CALM, CANCEL, CONTINUATION, Client, DATA, END_HEADERS, END_STREAM, End, FRAME_SIZE_ERROR,
     GOAWAY, HEADERS, NO_ERROR, PING, PRIORITY, REFUSED_STREAM, RST_STREAM, SETTINGS, Secure, TIME,
     WINDOW_UPDATE, block, frame,
 };
-use common::signed;
-use common::venue::{FINE, Venue};
+use crate::common::signed;
+use crate::common::venue::{FINE, Venue};
 
 fn fine() -> End {
     End::Answer("{}".into())
@@ -53,7 +50,7 @@ fn held_venue() -> (Venue, std::sync::mpsc::Sender<()>) {
     let (answer_now, wait) = channel::<()>();
     let wait = Arc::new(Mutex::new(wait));
     let venue = Venue::new(move |stream, _| {
-        let _ = wait.lock().unwrap().recv_timeout(common::SOON);
+        let _ = wait.lock().unwrap().recv_timeout(crate::common::SOON);
         stream.write_all(FINE).is_ok()
     });
     (venue, answer_now)
@@ -307,7 +304,7 @@ fn streams_that_the_parser_refuses_are_recorded_and_count_against_their_address(
     let mut client = gate.connect();
     for _ in 0..3 {
         let end = client.ask(&with("GET", "/time", &[("connection", "close")]));
-        assert_eq!(end, End::Reset(common::frames::PROTOCOL_ERROR));
+        assert_eq!(end, End::Reset(crate::common::frames::PROTOCOL_ERROR));
     }
     drop(client);
     gate.bench.until_refused("http_malformed", 3);
@@ -332,7 +329,7 @@ fn malformed_streams_without_number_end_the_connection() {
 #[test]
 fn a_plain_listener_knows_no_http2() {
     let venue = Venue::fine();
-    let bench = common::Bench::start(venue.address, |_| {});
+    let bench = crate::common::Bench::start(venue.address, |_| {});
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     assert_eq!(bench.ask(preface).code(), "http_malformed");
     let upgrade = b"GET /time HTTP/1.1\r\nHost: gw\r\nConnection: Upgrade, HTTP2-Settings\r\n\
@@ -365,7 +362,7 @@ fn pings_do_not_keep_an_idle_connection_open() {
     assert_eq!(client.ask(TIME), fine());
     let begun = Instant::now();
     let away = loop {
-        assert!(begun.elapsed() < common::SOON, "it was kept open");
+        assert!(begun.elapsed() < crate::common::SOON, "it was kept open");
         client.send_frame(PING, 0, 0, &[0; 8]);
         match client.next() {
             Some(frame) if frame.kind == GOAWAY => break frame,
@@ -438,7 +435,7 @@ fn a_client_that_opens_no_window_has_its_stream_cancelled_even_if_it_takes_crumb
         let begun = Instant::now();
         let mut reset = None;
         while reset.is_none() {
-            assert!(begun.elapsed() < common::SOON, "it was waited for");
+            assert!(begun.elapsed() < crate::common::SOON, "it was waited for");
             if crumbs {
                 std::thread::sleep(Duration::from_millis(10));
                 client.send_frame(WINDOW_UPDATE, 0, stream, &[0, 0, 0, 1]);

@@ -1,14 +1,11 @@
 //! Who is kept out, who is spared, and how it ends.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::time::{Duration, Instant};
 
-use common::client::asked;
-use common::talk::{Heard, Talk, order, signed, with_channel};
-use common::venue::Venue;
-use common::{Bench, Key, TIME, read_account};
+use crate::common::client::asked;
+use crate::common::talk::{Heard, Talk, order, signed, with_channel};
+use crate::common::venue::Venue;
+use crate::common::{Bench, Key, TIME, read_account};
 use ringfence_gate::BanRecord;
 use serde_json::{Value, json};
 
@@ -178,13 +175,13 @@ fn a_ban_ends_what_is_open_within_a_millisecond_and_by_itself_when_it_is_over() 
     assert!(idle.rest().is_empty());
     let since = Instant::now();
     while asked(&mut bench.connect_from(0, 9), TIME) != "served" {
-        assert!(since.elapsed() < common::SOON);
+        assert!(since.elapsed() < crate::common::SOON);
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(bench.gate.bans().is_empty());
     let expired = |entry: &Value| entry["event"] == "ban.expired";
     while !bench.entries("event", 1).iter().any(expired) {
-        assert!(since.elapsed() < common::SOON);
+        assert!(since.elapsed() < crate::common::SOON);
         std::thread::sleep(Duration::from_millis(20));
     }
 }

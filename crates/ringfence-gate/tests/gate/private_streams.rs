@@ -1,7 +1,4 @@
 //! A private stream is opened by a token of the gate's own, tells its key's account, and nothing once that may not be told.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -9,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use common::push::{Pusher, push};
-use common::talk::{Heard, Talk};
-use common::{Bench, SOON, dialect};
+use crate::common::push::{Pusher, push};
+use crate::common::talk::{Heard, Talk};
+use crate::common::{Bench, SOON, dialect};
 use ringfence_core::credential::State;
 use ringfence_gate::CredentialRecord;
 use ringfence_policy::set::PolicySet;

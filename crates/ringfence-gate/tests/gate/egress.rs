@@ -1,7 +1,4 @@
 //! In egress the gateway signs for the venue: with its own keys only, for whom it may, and as much as the venue allows.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -10,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::common::venue::{FINE, Venue};
+use crate::common::{Bench, Key, TIME, order, post, read_account, signed, snapshot};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::venue::{FINE, Venue};
-use common::{Bench, Key, TIME, order, post, read_account, signed, snapshot};
 use ringfence_core::proof::Proof;
 use ringfence_gate::{AddressBook, CredentialRecord, VenueKeyRecord};
 use serde_json::{Value, json};

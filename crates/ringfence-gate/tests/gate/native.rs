@@ -1,17 +1,14 @@
 //! A native signature opens every signed route, to the message that it covers and to no other.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::common::talk::{Heard, Talk, code, order, plain, with_channel};
+use crate::common::venue::Venue;
+use crate::common::{Bench, post, signed};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::talk::{Heard, Talk, code, order, plain, with_channel};
-use common::venue::Venue;
-use common::{Bench, post, signed};
 use ringfence_core::credential::State;
 use ringfence_gate::CredentialRecord;
 use serde_json::{Value, json};
@@ -177,7 +174,7 @@ fn an_order_signed_natively_reaches_the_venue_once_and_without_its_signature() {
 fn a_venues_signature_leaves_no_word_of_another_proof() {
     let venue = Venue::fine();
     let bench = Bench::start(venue.address, |_| {});
-    assert_eq!(bench.ask(&common::order(&bench.key)).status, 200);
+    assert_eq!(bench.ask(&crate::common::order(&bench.key)).status, 200);
     let entries = bench.entries("decision", 1);
     assert_eq!(entries[0]["proof"], Value::Null);
 }
@@ -256,7 +253,7 @@ fn where_no_name_is_known_no_native_signature_is_taken() {
     let message = signed_by(&pair, "native", Message::order(), "n1", 0);
     assert_eq!(bench.ask(&message.bytes()).code(), "signature_authority");
     // A venue's own signature names nobody.
-    assert_eq!(bench.ask(&common::order(&bench.key)).status, 200);
+    assert_eq!(bench.ask(&crate::common::order(&bench.key)).status, 200);
 }
 
 #[test]
@@ -290,7 +287,7 @@ fn a_key_can_demand_to_be_used_natively() {
         .replace('+', "%2B")
         .replace('/', "%2F")
         .replace('=', "%3D");
-    let key = common::Key {
+    let key = crate::common::Key {
         id: "native".into(),
         secret: Vec::new(),
     };

@@ -1,17 +1,14 @@
 //! What comes as HTTP/2 reaches the venue as one request per stream in HTTP/1.1, or not at all.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use common::client::find;
-use common::frames::{
+use crate::common::client::find;
+use crate::common::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, End, HEADERS, Secure, block, frame,
 };
-use common::venue::FINE;
+use crate::common::venue::FINE;
 
 /// Field names that a request may have here, and no others.
 const NAMES: [&str; 11] = [

@@ -1,18 +1,15 @@
 //! What a venue pushes reaches who may hear it, for as long as they may, and nobody else.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::common::push::{Pusher, push, with_feed};
+use crate::common::talk::{Heard, Talk, code, order, plain, signed};
+use crate::common::{Bench, Key, SOON};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::push::{Pusher, push, with_feed};
-use common::talk::{Heard, Talk, code, order, plain, signed};
-use common::{Bench, Key, SOON};
 use ringfence_core::credential::State;
 use ringfence_gate::{CredentialRecord, VenueKeyRecord};
 use ringfence_policy::set::PolicySet;
@@ -406,7 +403,7 @@ fn a_venue_that_goes_or_breaks_the_protocol_closes_the_channel() {
 
 #[test]
 fn a_venue_that_cannot_be_had_is_told_and_leaves_the_channel_open() {
-    let venue = common::venue::Venue::fine();
+    let venue = crate::common::venue::Venue::fine();
     let bench = Bench::start(venue.address, |snapshot| {
         snapshot["dialects"]["test"] = with_feed();
     });
@@ -599,7 +596,7 @@ fn pushes_go_on_while_an_order_is_under_way() {
     let pusher = Pusher::echoing();
     let bench = bench(&pusher, |_| {});
     let mut talk = subscribed(&bench);
-    talk.say(&plain(9, "order.place", common::talk::order()));
+    talk.say(&plain(9, "order.place", crate::common::talk::order()));
     assert!(pusher.push(0, r#"{"push":1}"#));
     let mut both = [talk.hear(), talk.hear()];
     both.sort_by_key(|heard| heard["id"].is_null());

@@ -1,17 +1,14 @@
 //! A WebSocket goes to its own host at the venue, what is somebody's to that for private ones, and never to another.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::Read as _;
 use std::net::TcpListener;
 
+use crate::common::push::{Pusher, with_feed};
+use crate::common::talk::{Talk, plain, signed};
+use crate::common::tls::certificate;
+use crate::common::{Bench, TIME};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::push::{Pusher, with_feed};
-use common::talk::{Talk, plain, signed};
-use common::tls::certificate;
-use common::{Bench, TIME};
 use ringfence_gate::{VenueKeyRecord, check};
 use serde_json::{Value, json};
 
@@ -221,7 +218,7 @@ fn a_path_at_which_the_gateway_opens_nothing_is_refused() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("http://{}", three.api.venue.address);
-        let snapshot = common::snapshot(folder.path(), &url, |snapshot| {
+        let snapshot = crate::common::snapshot(folder.path(), &url, |snapshot| {
             snapshot["dialects"]["test"] = dialect();
             snapshot["upstream"]["websockets"] = json!([
                 {"path": "/streams", "url": "ws://a"},

@@ -1,7 +1,4 @@
 //! When there is more to do than the venue takes, cancels get through, orders are refused in time and reads come last.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -9,9 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use common::client::Client;
-use common::venue::{FINE, Venue};
-use common::{Bench, Key, SOON, TIME, order, post, read_account, signed};
+use crate::common::client::Client;
+use crate::common::venue::{FINE, Venue};
+use crate::common::{Bench, Key, SOON, TIME, order, post, read_account, signed};
 use serde_json::{Value, json};
 
 /// What the dialect of the bench has not: cancels that name an order, and orders that only reduce a position.
