@@ -1,21 +1,17 @@
 //! Personal data: entries hold commitments, what they stand for lies beside, and it can be erased
 //! for good without touching the tree. What is gone or altered without being erased is found.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::collections::HashSet;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::support::{FaultStore, How, Plan, Running, config, from, verifier};
 use ringfence_ledger::{
     Address, Commitment, Durability, ERASED, EventEntry, FaultKind, Ledger, LedgerConfig, Part,
     Reader, Standing, Value, Volumes, erase, verify, verify_in,
 };
-use support::{FaultStore, How, Plan, Running, config, from, verifier};
 
 /// 2026-11-30T23:59:00Z.
 const START_US: u64 = 1_796_083_140_000_000;

@@ -1,12 +1,11 @@
 //! A message of a trading channel is the request that it stands for, and nothing else can be made of it.
 
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
-
-mod shipped;
-
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use crate::shipped::attempt::{ARENAS, KEY_ID};
+use crate::shipped::channel::{Came, hear, path, request};
+use crate::shipped::{core, dialects, suite};
 use proptest::prelude::*;
 use ringfence_core::mode::Mode;
 use ringfence_core::pipeline::Core;
@@ -14,9 +13,6 @@ use ringfence_core::refusal::Code;
 use ringfence_core::sign::{Algorithm, VerifyingKey};
 use ringfence_wire::{Dialect, Heading, Said, Spoke};
 use serde_json::{Value, json};
-use shipped::attempt::{ARENAS, KEY_ID};
-use shipped::channel::{Came, hear, path, request};
-use shipped::{core, dialects, suite};
 
 static DIALECTS: LazyLock<BTreeMap<String, Dialect>> = LazyLock::new(dialects);
 

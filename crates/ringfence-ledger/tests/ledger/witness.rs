@@ -1,10 +1,7 @@
 //! A witness cosigns what continues the last checkpoint it cosigned and nothing else; a policy
 //! accepts what its logs signed and its quorum cosigned and nothing else.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
+use crate::support::{ORIGIN, key, verifier};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ringfence_ledger::checkpoint::Checkpoint;
@@ -14,7 +11,6 @@ use ringfence_ledger::proof::prove_consistency;
 use ringfence_ledger::tree::{Frontier, Hash, leaf_hash};
 use ringfence_ledger::witness::{AddCheckpoint, NotCosigned, Seen};
 use ringfence_ledger::{CosignerKey, SigningKey, cosignature};
-use support::{ORIGIN, key, verifier};
 
 /// A witness key of a network in use, as its operator publishes it.
 const PUBLIC_WITNESS: &str = "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2";

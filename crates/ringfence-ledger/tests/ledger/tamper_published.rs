@@ -1,15 +1,11 @@
 //! Whatever is changed in the published files of a log is found; an untouched publication, an
 //! earlier one and an interrupted one raise no alarm. The log's own files are `tamper.rs`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::{Running, verifier};
 use ringfence_ledger::{Durability, FaultKind, Report, publish, stage, verify};
-use support::{Running, verifier};
 
 /// Entries as short as they may be: every bit of every file is flipped.
 fn grow(directory: &Path, from: usize, to: usize) {

@@ -1,12 +1,8 @@
 //! Whatever is changed in a closed log is found, and what is found is named; an untouched log
 //! raises no alarm.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
+use crate::support::{FaultStore, ORIGIN, Running, intent, read, verifier};
 use ringfence_ledger::{FaultKind, Part, Report, SigningKey, Standing, VerifierKey, verify_in};
-use support::{FaultStore, ORIGIN, Running, intent, read, verifier};
 
 const PARTS: [Part; 3] = [Part::Entries, Part::Checkpoints, Part::Newest];
 
@@ -18,7 +14,7 @@ fn closed_log() -> Files {
     let first = Running::in_store(store.clone()).unwrap();
     assert_eq!(first.strict(&read("0badcafe-0")), Standing::Durable);
     first.ledger.close().unwrap();
-    let mut config = support::config(std::path::Path::new("unused"));
+    let mut config = crate::support::config(std::path::Path::new("unused"));
     config.mode = ringfence_ledger::Mode::Group { ms: 30 };
     let second = Running::in_store_with(store.clone(), config).unwrap();
     let relaxed = ringfence_ledger::Durability::Relaxed;
@@ -93,7 +89,7 @@ fn found(files: &Files) -> FaultKind {
 #[test]
 fn untouched_log_raises_no_alarm() {
     let files = closed_log();
-    let report = report(&files, Some(&verifier()));
+    let report = self::report(&files, Some(&verifier()));
     assert!(report.clean(), "{report:?}");
     assert_eq!(
         (report.size, report.signed_size, report.checkpoints),
@@ -273,7 +269,7 @@ fn an_older_checkpoint_in_place_of_the_newest_is_found() {
     let cut = with(&files, Part::Checkpoints, |bytes| bytes.truncate(rows[2].0));
     assert_eq!(found(&cut), FaultKind::CheckpointReplaced);
     let both = with(&cut, Part::Newest, |bytes| bytes.clone_from(&old[1]));
-    let report = crate::report(&both, Some(&verifier()));
+    let report = self::report(&both, Some(&verifier()));
     assert_eq!(report.unfinished.len(), 1, "{report:?}");
 }
 
@@ -300,13 +296,13 @@ fn dropped_and_exchanged_checkpoints_are_found() {
 fn a_log_of_another_key_or_another_origin_is_not_accepted() {
     let files = closed_log();
     let other = SigningKey::from_seed(&[8; 32]).unwrap();
-    let report = report(&files, Some(&other.verifier(ORIGIN).unwrap()));
+    let report = self::report(&files, Some(&other.verifier(ORIGIN).unwrap()));
     assert_eq!(
         report.first_bad.unwrap().kind,
         FaultKind::CheckpointSignature
     );
-    let elsewhere = support::key().verifier("example.com/other").unwrap();
-    let report = crate::report(&files, Some(&elsewhere));
+    let elsewhere = crate::support::key().verifier("example.com/other").unwrap();
+    let report = self::report(&files, Some(&elsewhere));
     assert_eq!(
         report.first_bad.unwrap().kind,
         FaultKind::CheckpointSignature
@@ -336,7 +332,7 @@ fn a_rewritten_log_does_not_fit_its_checkpoints() {
 fn a_head_of_another_log_breaks_the_chain() {
     let files = closed_log();
     let store = FaultStore::default();
-    let mut config = support::config(std::path::Path::new("unused"));
+    let mut config = crate::support::config(std::path::Path::new("unused"));
     config.origin = "example.com/tesu".into();
     Running::in_store_with(store.clone(), config)
         .unwrap()

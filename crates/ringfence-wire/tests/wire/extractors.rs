@@ -1,12 +1,8 @@
 //! Whatever bytes come, every shipped dialect reads or refuses them; without the key nothing is permitted.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod shipped;
-
+use crate::shipped::Sent;
+use crate::shipped::attempt::{ARENAS, KEY_ID, KEYLESS, path};
 use proptest::prelude::*;
-use shipped::Sent;
-use shipped::attempt::{ARENAS, KEY_ID, KEYLESS, path};
 
 /// Words that mean something to some dialect, between any other text.
 fn text() -> impl Strategy<Value = String> {

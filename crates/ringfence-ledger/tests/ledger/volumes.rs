@@ -1,22 +1,18 @@
 //! One log a month: a volume continues the one before it, nothing is lost or said twice where one
 //! ends and the next begins, and whatever was done to a volume is found.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::support::{answered, config, intent, read, verifier};
 use ringfence_ledger::receipt::Receipt;
 use ringfence_ledger::{
     DROPPED, Durability, EventEntry, FaultKind, Ledger, LedgerConfig, LedgerError, Month, Reader,
     Recovery, Report, Standing, Ticket, Value, Volumes, find_message, prove, publish, verify,
     volumes,
 };
-use support::{answered, config, intent, read, verifier};
 
 /// 2026-11-30T23:59:00Z.
 const START_US: u64 = 1_796_083_140_000_000;
@@ -118,7 +114,7 @@ fn a_new_month_begins_a_volume_while_the_ledger_is_open() {
     assert!(report.clean() && report.open_intents == 0, "{report:?}");
     let months: Vec<String> = report.volumes.iter().map(|v| v.month.to_string()).collect();
     assert_eq!(months, ["2026-11", "2026-12", "2027-01", "2027-03"]);
-    assert_eq!(report.origin, support::ORIGIN);
+    assert_eq!(report.origin, crate::support::ORIGIN);
     // Four links, three orders with outcomes, one read.
     assert_eq!(report.size, 4 + 6 + 1);
     let entries = all(directory.path());
@@ -238,15 +234,17 @@ fn receipts_name_the_volume_and_the_ledgers_key_verifies_them() {
         assert_eq!(proven.entry, entry.as_bytes());
     }
     let receipt = prove(directory.path(), 4).unwrap();
-    let month = support::key()
-        .verifier(&format!("{}/2026-12", support::ORIGIN))
+    let month = crate::support::key()
+        .verifier(&format!("{}/2026-12", crate::support::ORIGIN))
         .unwrap();
     let proven = receipt.verify(&month, None).unwrap();
     assert_eq!(
         (proven.index, proven.checkpoint.origin.as_str()),
         (1, month.name())
     );
-    let another = support::key().verifier("example.com/another").unwrap();
+    let another = crate::support::key()
+        .verifier("example.com/another")
+        .unwrap();
     assert!(receipt.verify(&another, None).is_err());
     assert_eq!(find_message(directory.path(), "o-1").unwrap(), [4, 5]);
     let report = proved(directory.path());
@@ -286,7 +284,7 @@ fn one_volume_is_proved_by_itself() {
 }
 
 fn fault_of(directory: &Path, name: &str) -> FaultKind {
-    let vkey = support::key().verifier(name).unwrap().to_string();
+    let vkey = crate::support::key().verifier(name).unwrap().to_string();
     let report = verify(directory, Some(&vkey), &mut |_| {}).unwrap();
     report.first_bad.expect("another ledger's key").kind
 }

@@ -1,8 +1,6 @@
 //! Hashes, proofs, notes and checkpoints agree with the public vectors: transparency-dev's 196
 //! Merkle proofs and what Go's `sumdb/note` and `sumdb/tlog` write, byte for byte.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,17 +1,13 @@
 //! A signature that was made for a request is no logon on a channel, and the other way round.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod shipped;
-
+use crate::shipped::attempt::{KEY_ID, NOW_US, sign};
+use crate::shipped::channel::hear;
+use crate::shipped::{Sent, core, dialects};
 use aws_lc_rs::hmac;
 use ringfence_core::mode::Mode;
 use ringfence_core::refusal::Code;
 use ringfence_core::sign::{Algorithm, SigningKey, VerifyingKey};
 use serde_json::json;
-use shipped::attempt::{KEY_ID, NOW_US, sign};
-use shipped::channel::hear;
-use shipped::{Sent, core, dialects};
 
 const SECRET: &[u8] = b"made up for this test, of some length";
 

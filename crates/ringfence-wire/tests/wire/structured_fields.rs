@@ -1,7 +1,6 @@
 //! Others' vectors for structured fields: what they call wrong we never take, and what we take means what they say.
 //!
 //! The suite lies beside the repository; where it does not, this says so and proves nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
 

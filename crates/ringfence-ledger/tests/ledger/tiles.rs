@@ -1,20 +1,16 @@
 //! Published tiles are those of C2SP tlog-tiles, grow with the log, survive interruption, and prove
 //! every entry and every growth; what does not continue the published log is never published.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 
+use crate::support::{Running, config, read, verifier};
 use ringfence_ledger::checkpoint::Checkpoint;
 use ringfence_ledger::tile::{Shelf, Tile, TileTree, Tiles};
 use ringfence_ledger::tree::{Frontier, Hash, leaf_hash};
 use ringfence_ledger::{LedgerError, proof, publish, release, stage, tiles_over};
-use support::{Running, config, read, verifier};
 
 /// Tiles in memory that count how often they are asked.
 struct Memory {
@@ -287,7 +283,7 @@ fn a_checkpoint_that_does_not_fit_the_tiles_is_not_released() {
         root: [7; 32],
         ..staged.checkpoint.clone()
     };
-    let key = support::key();
+    let key = crate::support::key();
     let note = ringfence_ledger::note::sign(&forged.text(), &key, &verifier());
     assert!(release(directory.path(), note.as_bytes()).is_err());
     assert!(release(directory.path(), b"nonsense").is_err());

@@ -1,16 +1,12 @@
 //! What any shipped dialect signs with any kind of key it verifies, with that key alone.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod shipped;
-
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use crate::shipped::Sent;
+use crate::shipped::attempt::{ARENAS, KEY_ID, sign};
+use crate::shipped::keys::{KINDS, Pair};
 use proptest::prelude::*;
-use shipped::Sent;
-use shipped::attempt::{ARENAS, KEY_ID, sign};
-use shipped::keys::{KINDS, Pair};
 
 /// Two keys of each algorithm.
 static KEYS: LazyLock<Vec<[Pair; 2]>> = LazyLock::new(|| {

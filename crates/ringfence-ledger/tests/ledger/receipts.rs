@@ -1,18 +1,14 @@
 //! A receipt proves one entry with nothing but the log's public key; a changed one proves nothing.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::fs;
 use std::path::Path;
 
+use crate::support::{ORIGIN, Running, answered, intent, verifier};
 use ringfence_ledger::policy::Policy;
 use ringfence_ledger::receipt::{Receipt, ReceiptError};
 use ringfence_ledger::{
     Durability, LedgerError, SigningKey, find_message, note, proof, prove, prove_growth, publish,
 };
-use support::{ORIGIN, Running, answered, intent, verifier};
 
 /// Orders and their outcomes, `count` of each.
 fn log(directory: &Path, count: usize) {
@@ -105,7 +101,7 @@ fn a_receipt_of_another_key_or_origin_is_refused() {
     let text = note::text(&receipt.note)
         .unwrap()
         .replace(ORIGIN, "example.com/other");
-    moved.note = note::sign(&text, &support::key(), &verifier()).into_bytes();
+    moved.note = note::sign(&text, &crate::support::key(), &verifier()).into_bytes();
     assert!(matches!(
         moved.verify(&verifier(), None),
         Err(ReceiptError::Malformed(_))

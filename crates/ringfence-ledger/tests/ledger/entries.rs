@@ -1,8 +1,6 @@
 //! Every entry the encoders write is canonical JSON as an independent canonicaliser writes it, fits
 //! a C2SP entry bundle and holds what it was given; every other spelling is refused.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::net::IpAddr;
 
 use proptest::prelude::*;

@@ -1,19 +1,15 @@
 //! The ledger in a real directory: group commit, durability, following, locking, keys.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{ORIGIN, Running, answered, config, intent, key, read, verifier};
 use ringfence_ledger::{
     Durability, LedgerError, Mode, Progress, Reader, Refused, SigningKey, Standing, verify,
 };
-use support::{ORIGIN, Running, answered, config, intent, key, read, verifier};
 
 fn report(directory: &Path) -> ringfence_ledger::Report {
     verify(directory, Some(&verifier().to_string()), &mut |_| {}).unwrap()
@@ -346,7 +342,8 @@ fn a_full_queue_refuses_instead_of_growing() {
         // Until the sender is dropped.
         let _ = held.recv();
     });
-    let (ledger, _) = ringfence_ledger::Ledger::open(config, support::clock, on_progress).unwrap();
+    let (ledger, _) =
+        ringfence_ledger::Ledger::open(config, crate::support::clock, on_progress).unwrap();
     let entry = format!("{{\"a\":\"{}\"}}", "x".repeat(60_000));
     let mut taken = 0;
     let refused = loop {

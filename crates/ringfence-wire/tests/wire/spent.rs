@@ -1,20 +1,16 @@
 //! A signature that was used to change something fits no other route of its dialect, whatever the scheme leaves unsigned.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod shipped;
-
 use std::collections::BTreeSet;
 
+use crate::shipped::attempt::{KEY_ID, NOW_US, fitting, path, sign, signing};
+use crate::shipped::channel::{Came, hear};
+use crate::shipped::suite::{Captured, frames};
+use crate::shipped::{Sent, core, dialects};
 use ringfence_core::mode::Mode;
 use ringfence_core::operation::Operation;
 use ringfence_core::refusal::Code;
 use ringfence_core::sign::SigningKey;
 use ringfence_wire::{Dialect, Route, Scratch};
-use shipped::attempt::{KEY_ID, NOW_US, fitting, path, sign, signing};
-use shipped::channel::{Came, hear};
-use shipped::suite::{Captured, frames};
-use shipped::{Sent, core, dialects};
 
 /// Dialects in which a signature fits a route that it was not made for: those that sign neither method nor path.
 const OPEN: [&str; 5] = ["binance", "binance-usdm", "bybit", "mexc", "mexc-contract"];

@@ -1,18 +1,14 @@
 //! Heartbeats come at their interval, count without gaps within a run, also across a failing disk,
 //! and verifying tells when one is missing.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::support::{FaultStore, How, Plan, Running, config, read, verifier};
 use ringfence_ledger::{
     Durability, EventEntry, LedgerConfig, Part, Progress, Reader, Report, Value, verify,
 };
 use serde_json::Value as Json;
-use support::{FaultStore, How, Plan, Running, config, read, verifier};
 
 fn beating(directory: &Path) -> LedgerConfig {
     let mut config = config(directory);
@@ -155,7 +151,7 @@ fn a_missing_heartbeat_is_told() {
                 ("boot", Value::Text(boot)),
                 ("sequence", Value::Int(*sequence)),
             ];
-            let (event, time_us) = ("ledger.heartbeat", support::clock());
+            let (event, time_us) = ("ledger.heartbeat", crate::support::clock());
             let mut entry = Vec::new();
             EventEntry {
                 event,

@@ -1,10 +1,7 @@
 //! Receipts, requests, tile paths and policies of any bytes are read or refused, never a panic; what
 //! is read has one spelling.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
+use crate::support::{ORIGIN, key, verifier};
 use proptest::prelude::*;
 use ringfence_ledger::checkpoint::Checkpoint;
 use ringfence_ledger::note;
@@ -12,7 +9,6 @@ use ringfence_ledger::policy::Policy;
 use ringfence_ledger::receipt::Receipt;
 use ringfence_ledger::tile::{Shelf, Tile};
 use ringfence_ledger::witness::AddCheckpoint;
-use support::{ORIGIN, key, verifier};
 
 fn signed(size: u64) -> Vec<u8> {
     let (origin, root) = (ORIGIN.into(), [7; 32]);

@@ -1,17 +1,13 @@
 //! A signed message with any byte changed that its signature covers, or dropped, or put in, is refused: every position of
 //! every request and frame that was captured from an unmodified client.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod shipped;
-
 use std::collections::BTreeSet;
 
+use crate::shipped::channel::hear;
+use crate::shipped::suite::{Captured, frames, requests};
+use crate::shipped::{Sent, core, decide_frame, dialects};
 use ringfence_core::mode::Mode;
 use ringfence_wire::{Dialect, Scratch};
-use shipped::channel::hear;
-use shipped::suite::{Captured, frames, requests};
-use shipped::{Sent, core, decide_frame, dialects};
 
 /// What a byte is changed to, beside its own lowest bit and its own case.
 const PUT: [char; 7] = ['0', '&', '=', '%', '"', ',', ' '];
