@@ -1,7 +1,10 @@
 //! The pipeline: every control in order, and the permit that only their proofs make.
 
+mod asking;
+mod charging;
 mod orders;
 mod passage;
+mod proving;
 mod settling;
 
 use std::net::IpAddr;
@@ -394,7 +397,7 @@ impl Core {
         self.check_key(permit, now_us)?;
         match (&self.policy, judged, &permit.credential) {
             (Some(policy), Some(last), Some(who)) if policy.serial() != last => {
-                let asked = passage::Asking {
+                let asked = asking::Asking {
                     core: self,
                     who,
                     act: &permit.act,

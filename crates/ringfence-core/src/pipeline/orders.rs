@@ -1,6 +1,6 @@
 //! What the venue says of orders: that it took them, and that they are filled.
 
-use super::passage::payer;
+use super::charging::payer;
 use super::{Core, Permit};
 use crate::budget::Fill;
 use crate::guard::OrderText;

@@ -4,7 +4,7 @@
 
 use std::slice;
 
-use super::passage::payer;
+use super::charging::payer;
 use super::{Core, Decision, Message, Permit, Sharing, Trace};
 use crate::budget::{Across, Answer, OnLoss, Payer, Usage, Usages};
 use crate::cluster::ClaimsOnLoss;
