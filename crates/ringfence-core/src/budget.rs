@@ -7,6 +7,7 @@
 mod about;
 mod across;
 mod counts;
+mod excess;
 mod fills;
 mod latch;
 mod law;
@@ -14,6 +15,7 @@ mod limit;
 mod meter;
 mod part;
 mod plan;
+mod record;
 mod room;
 mod strangers;
 mod subject;

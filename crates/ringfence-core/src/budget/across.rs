@@ -10,6 +10,7 @@ use super::limit::{Cost, Limit};
 use super::part::Part;
 use super::plan::Plan;
 use super::subject::{Subject, Subjects};
+use super::table::Table;
 use super::touch::{NOWHERE, Touch};
 use super::{Payer, Usage};
 use crate::cluster::{ClusterKey, Name, Text};
@@ -172,6 +173,35 @@ impl Shared {
             }
         }
         charges
+    }
+}
+
+impl<L: Latch> Table<L> {
+    /// Names subjects of limits that are shared by `key`. Without it nothing is charged to these.
+    #[must_use]
+    pub fn across(mut self, key: &ClusterKey) -> Self {
+        self.shared = Shared::of(&self.limits, key);
+        self
+    }
+
+    /// Tells whether a message that asks for `operation` may be charged at the server that limits are shared at.
+    pub fn shares(&self, operation: Operation) -> bool {
+        self.shared.counts(&self.limits, operation)
+    }
+
+    /// Returns what a message is charged at the server that limits are shared at.
+    pub fn ask(&self, payer: &Payer<'_>, cost: Cost) -> Vec<Charge> {
+        // What is not listed is one instrument.
+        let listed = |symbol: u32| {
+            let mut symbols = self.symbols.iter();
+            let found = symbols.find(|(_, known)| **known == symbol);
+            found.map_or("", |(name, _)| name)
+        };
+        let known = |name: &str| match self.symbols.get_key_value(name) {
+            Some((name, _)) => &**name,
+            None => "",
+        };
+        self.shared.ask(&self.limits, payer, cost, known, listed)
     }
 }
 

@@ -1,26 +1,24 @@
 //! All limits and how they stand: one bounded table of subjects, in parts with a lock each.
 
-use std::array;
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::Arc;
 
-use super::across::{Charge, Shared, Taken};
+use super::across::{Shared, Taken};
+use super::excess::{exceeded, later, sooner};
 use super::latch::{Latch, System};
 use super::law::{Law, Standing, Then};
 use super::limit::{BudgetError, Cost, Limit};
-use super::meter::{Meter, Pending, Told};
+use super::meter::Pending;
 use super::part::{Capacity, Group, Part};
 use super::plan::Plan;
 use super::strangers::Strangers;
-use super::subject::{Pick, Subject, Subjects};
+use super::subject::Subjects;
 use super::touch::{Locked, NOWHERE, PARTS, Touch, each};
 use super::under_way::UnderWay;
 use super::{LIMITS_MAX, Payer, Usage, Usages};
-use crate::cluster::ClusterKey;
 use crate::operation::Operation;
-use crate::refusal::{Code, Detail, LimitDetail, Refusal, Retry};
-use crate::shard::Shard;
+use crate::refusal::{Code, Refusal};
 
 /// All limits and how they stand.
 #[derive(Debug)]
@@ -43,7 +41,7 @@ pub struct Table<L: Latch> {
     /// As many as are a power of two. Messages lock them in ascending order, so that no two wait for each other.
     pub(super) parts: Arc<[L::Of<Part>]>,
     /// Those that are charged elsewhere.
-    shared: Shared,
+    pub(super) shared: Shared,
 }
 
 /// The table that serves.
@@ -113,33 +111,6 @@ impl<L: Latch> Table<L> {
         })
     }
 
-    /// Names subjects of limits that are shared by `key`. Without it nothing is charged to these.
-    #[must_use]
-    pub fn across(mut self, key: &ClusterKey) -> Self {
-        self.shared = Shared::of(&self.limits, key);
-        self
-    }
-
-    /// Tells whether a message that asks for `operation` may be charged at the server that limits are shared at.
-    pub fn shares(&self, operation: Operation) -> bool {
-        self.shared.counts(&self.limits, operation)
-    }
-
-    /// Returns what a message is charged at the server that limits are shared at.
-    pub fn ask(&self, payer: &Payer<'_>, cost: Cost) -> Vec<Charge> {
-        // What is not listed is one instrument.
-        let listed = |symbol: u32| {
-            let mut symbols = self.symbols.iter();
-            let found = symbols.find(|(_, known)| **known == symbol);
-            found.map_or("", |(name, _)| name)
-        };
-        let known = |name: &str| match self.symbols.get_key_value(name) {
-            Some((name, _)) => &**name,
-            None => "",
-        };
-        self.shared.ask(&self.limits, payer, cost, known, listed)
-    }
-
     /// Tells these instruments apart; all others count as one.
     #[must_use]
     pub fn with_symbols<'a>(mut self, symbols: impl IntoIterator<Item = &'a str>) -> Self {
@@ -168,14 +139,6 @@ impl<L: Latch> Table<L> {
         let mut put = |touch: Touch| parts.push(touch.part);
         self.touch(plan, payer, 0, Cost::default(), &mut put);
         parts
-    }
-
-    /// Returns the refusal of a message that finds the limit at `index` used up for so long.
-    pub(crate) fn exceeded(&self, index: u16, wait_ms: u64) -> Refusal {
-        match self.limits.get(usize::from(index)) {
-            Some(limit) => exceeded(limit, None, wait_ms),
-            None => Refusal::new(Code::BudgetExceeded).retry_after(wait_ms),
-        }
     }
 
     /// Returns the limits.
@@ -295,67 +258,9 @@ impl<L: Latch> Table<L> {
         }
     }
 
-    /// Takes what the venue says was used of it, by a message of `cost` that was sent at `sent_ms`: of the limits of
-    /// `subject` that count so, what is known is raised to it, never lowered. What is still under way comes on top: the
-    /// venue may not have seen it.
-    ///
-    /// An answer from one window says nothing of the next: it counts only if our clock saw the message's whole way in
-    /// one window, and the venue's, where it says its time, is in the same.
-    pub fn correct(&self, meter: &Arc<Meter>, subject: Subject, told: &Told, cost: Cost) {
-        let wanted = |limit: &Limit| {
-            limit.counts.at_venue() == told.counts
-                && limit.window_ms == told.window_ms
-                && limit.operations.is_empty()
-        };
-        let Some(group) = self.subjects.iter().position(|kind| kind.is(subject)) else {
-            return;
-        };
-        let payer = Payer::of_venue(subject, meter);
-        let pick = Pick::default();
-        let key = Subjects::from(subject).key(&self.random, group as u16, &payer, pick);
-        let mut part = L::lock(&self.parts[self.part_of(key)]);
-        let under_way = meter.pending(told.counts);
-        let others = under_way.saturating_sub(cost.of(told.counts));
-        let used = told.used.saturating_add(others);
-        let room = &mut part.rooms[group];
-        let Some(slot) = room.find(key) else { return };
-        for (limit, (law, at)) in self.groups[group].own() {
-            // INVARIANT: those in a group are of limits.
-            if !wanted(&self.limits[usize::from(limit)]) {
-                continue;
-            }
-            let cell = &mut room.cells(slot)[*at..at + law.words()];
-            law.raise(cell, told.now_ms, told.times_ms, used);
-        }
-    }
-
     pub(super) fn plan(&self, operation: Operation) -> &Plan {
         // INVARIANT: there is a plan for each operation.
         &self.plans[operation as usize]
-    }
-
-    /// Returns how the limits stand that are a shard's alone, in the order of the configuration.
-    pub fn of_shard(&self, shard: Shard, now_ms: u64) -> Vec<Usage> {
-        let Some(group) = self.subjects.iter().position(|k| k.is(Subject::Shard)) else {
-            return Vec::new();
-        };
-        let key = Subjects::key_of_shard(&self.random, group as u16, shard);
-        let mut part = L::lock(&self.parts[self.part_of(key)]);
-        let room = &mut part.rooms[group];
-        let slot = room.find(key);
-        let own = self.groups[group].own();
-        own.map(|(limit, (law, at))| match slot {
-            Some(slot) => {
-                let cell = &mut room.cells(slot)[*at..at + law.words()];
-                usage(limit, law.look(cell, now_ms))
-            }
-            None => Usage {
-                limit,
-                remaining: self.limits[usize::from(limit)].quota,
-                ..Usage::default()
-            },
-        })
-        .collect()
     }
 
     pub(super) fn part_of(&self, key: u128) -> usize {
@@ -363,70 +268,8 @@ impl<L: Latch> Table<L> {
         (key >> 96) as usize & (self.parts.len() - 1)
     }
 
-    /// Finds whom a message is charged to.
-    fn touch(
-        &self,
-        plan: &Plan,
-        payer: &Payer<'_>,
-        cell: u16,
-        cost: Cost,
-        mut put: impl FnMut(Touch),
-    ) {
-        for (index, step) in plan.steps.iter().enumerate() {
-            if !step.subjects.is_of(payer) {
-                continue;
-            }
-            let mut touch = |symbol: Option<u32>, share: Cost| {
-                let number = symbol.unwrap_or_default();
-                let pick = Pick {
-                    symbol: number,
-                    cell,
-                };
-                let key = step.subjects.key(&self.random, step.group, payer, pick);
-                put(Touch {
-                    key,
-                    share,
-                    symbol,
-                    step: index,
-                    group: step.group,
-                    part: self.part_of(key),
-                    slot: NOWHERE,
-                });
-            };
-            if !step.subjects.contains(Subject::Symbol) {
-                touch(None, cost);
-                continue;
-            }
-            match (payer.orders, payer.about) {
-                ([order], _) => touch(Some(self.symbol(order.symbol)), cost),
-                ([], [order]) => touch(Some(order.symbol), cost),
-                (orders, about) => {
-                    let carried = orders.iter().map(|order| self.symbol(order.symbol));
-                    let others = about.iter().filter(|_| orders.is_empty());
-                    let mut symbols: Vec<u32> = Vec::with_capacity(orders.len().max(about.len()));
-                    symbols.extend(carried.chain(others.map(|order| order.symbol)));
-                    symbols.sort_unstable();
-                    for same in symbols.chunk_by(|a, b| a == b) {
-                        touch(Some(same[0]), cost.share(same.len() as u32));
-                    }
-                }
-            }
-        }
-    }
-
     pub(super) fn symbol(&self, name: &str) -> u32 {
         self.symbols.get(name).copied().unwrap_or_default()
-    }
-
-    fn lock(&self, touches: &[Touch]) -> Locked<'_, L> {
-        let mut locked = array::from_fn(|_| None);
-        let mut left = touches.iter().fold(0_u64, |set, t| set | 1 << t.part);
-        while left != 0 {
-            let part = left.trailing_zeros() as usize;
-            locked[part] = Some(L::lock(&self.parts[part]));
-            left &= left - 1;
-        }
-        locked
     }
 
     /// Finds each subject's record, and makes those that are not known and will be charged.
@@ -517,7 +360,7 @@ impl<L: Latch> Table<L> {
     }
 }
 
-const fn usage(limit: u16, standing: Standing) -> Usage {
+pub(super) const fn usage(limit: u16, standing: Standing) -> Usage {
     Usage {
         limit,
         used: standing.used,
@@ -544,36 +387,4 @@ fn group(kind: Subjects, limits: &[Limit]) -> Result<Group, BudgetError> {
         laws: laws.into(),
         words,
     })
-}
-
-fn exceeded(limit: &Limit, amounts: Option<(u64, u64)>, wait_ms: u64) -> Refusal {
-    let bound = match amounts {
-        Some((used, other)) => format!("{limit}: {used} to {other}"),
-        None => limit.to_string(),
-    };
-    Refusal::new(Code::BudgetExceeded)
-        .with(Detail::Limit(Box::new(LimitDetail {
-            name: limit.name.clone(),
-            subject: limit.subject,
-            counts: limit.counts,
-            bound: bound.into(),
-        })))
-        .retry_after(wait_ms)
-}
-
-const fn wait_ms(refusal: &Refusal) -> u64 {
-    match refusal.retry {
-        Retry::AfterMs(after_ms) => after_ms,
-        Retry::Never => u64::MAX,
-    }
-}
-
-/// Returns the refusal that lasts less: one cell that has room is enough.
-fn sooner(known: Option<Refusal>, new: Refusal) -> Option<Refusal> {
-    Some(known.filter(|k| wait_ms(k) <= wait_ms(&new)).unwrap_or(new))
-}
-
-/// Returns the refusal that lasts longer: coming back earlier would be refused again.
-fn later(known: Option<Refusal>, new: Refusal) -> Option<Refusal> {
-    Some(known.filter(|k| wait_ms(k) >= wait_ms(&new)).unwrap_or(new))
 }

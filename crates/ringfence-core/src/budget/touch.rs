@@ -1,9 +1,13 @@
 //! Whom a message is charged to: where their records are, and the locks around them while it is judged.
 
+use std::array;
+
 use super::latch::Latch;
 use super::limit::Cost;
 use super::part::Part;
 use super::plan::{Bound, Plan, Step};
+use super::subject::{Pick, Subject};
+use super::table::Table;
 use super::{About, Payer};
 
 /// Parts of the table, at most.
@@ -50,6 +54,70 @@ impl Touch {
 
 /// The parts that a message has locked.
 pub(super) type Locked<'a, L> = [Option<<L as Latch>::Held<'a, Part>>; PARTS];
+
+impl<L: Latch> Table<L> {
+    /// Finds whom a message is charged to.
+    pub(super) fn touch(
+        &self,
+        plan: &Plan,
+        payer: &Payer<'_>,
+        cell: u16,
+        cost: Cost,
+        mut put: impl FnMut(Touch),
+    ) {
+        for (index, step) in plan.steps.iter().enumerate() {
+            if !step.subjects.is_of(payer) {
+                continue;
+            }
+            let mut touch = |symbol: Option<u32>, share: Cost| {
+                let number = symbol.unwrap_or_default();
+                let pick = Pick {
+                    symbol: number,
+                    cell,
+                };
+                let key = step.subjects.key(&self.random, step.group, payer, pick);
+                put(Touch {
+                    key,
+                    share,
+                    symbol,
+                    step: index,
+                    group: step.group,
+                    part: self.part_of(key),
+                    slot: NOWHERE,
+                });
+            };
+            if !step.subjects.contains(Subject::Symbol) {
+                touch(None, cost);
+                continue;
+            }
+            match (payer.orders, payer.about) {
+                ([order], _) => touch(Some(self.symbol(order.symbol)), cost),
+                ([], [order]) => touch(Some(order.symbol), cost),
+                (orders, about) => {
+                    let carried = orders.iter().map(|order| self.symbol(order.symbol));
+                    let others = about.iter().filter(|_| orders.is_empty());
+                    let mut symbols: Vec<u32> = Vec::with_capacity(orders.len().max(about.len()));
+                    symbols.extend(carried.chain(others.map(|order| order.symbol)));
+                    symbols.sort_unstable();
+                    for same in symbols.chunk_by(|a, b| a == b) {
+                        touch(Some(same[0]), cost.share(same.len() as u32));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn lock(&self, touches: &[Touch]) -> Locked<'_, L> {
+        let mut locked = array::from_fn(|_| None);
+        let mut left = touches.iter().fold(0_u64, |set, t| set | 1 << t.part);
+        while left != 0 {
+            let part = left.trailing_zeros() as usize;
+            locked[part] = Some(L::lock(&self.parts[part]));
+            left &= left - 1;
+        }
+        locked
+    }
+}
 
 /// Shows each cell that a message is charged to, and what.
 pub(super) fn each<L: Latch>(
