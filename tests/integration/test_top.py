@@ -30,6 +30,7 @@ from ringfence.top.app import Help, Top, View
 
 SOON_S = 20
 EVERY_S = 0.2
+PAUSE_S = 0.15
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +45,17 @@ def config(stage: Stage) -> str:
 
 @contextmanager
 def load(stage: Stage) -> Iterator[None]:
-    """Send orders and reads, and what is refused, until the context ends."""
+    """Send orders and reads, and what is refused, until the context ends.
+
+    Slower than any limit allows: what goes over is refused, and at last banned, and then nothing is
+    permitted.
+    """
     begun, over = threading.Event(), threading.Event()
 
     def trade() -> None:
         tls = ssl.create_default_context(cafile=str(stage.ca))
         with httpx.Client(base_url=stage.gateway, verify=tls, trust_env=False) as http:
-            while not over.is_set():
+            while not over.wait(PAUSE_S):
                 post(http, stage.burst, signed(order_text(), stage.burst.secret))
                 http.get("/api/v3/time")
                 http.get("/none")
