@@ -14,7 +14,7 @@ from ringfence.errors import FileError, StoreError
 from ringfence.watch import Rules, Takeover
 from ringfence.watch.places import Places, distance_km
 from ringfence.watch.seen import MOST_PER_KEY, Seen
-from ringfence.watch.watcher import usage_of
+from ringfence.watch.watcher import is_nobodys, usage_of
 
 SECOND, HOUR = 1_000_000, 3_600_000_000
 CITIES = {
@@ -202,3 +202,14 @@ def test_a_message_cannot_pass_for_another_s_usage() -> None:
     entry = ENTRY % (1, 1, b"permitted")
     other = entry.replace(b'"k"', b'"other"')
     assert usage_of(forged + other[1:]) == usage_of(other) != usage_of(entry)
+
+
+def test_what_is_in_nobodys_name_is_told_from_its_bytes() -> None:
+    entry = ENTRY % (1, 1, b"refused")
+    nobodys = entry.replace(b'"credential":"k",', b"")
+    assert is_nobodys(nobodys)
+    assert not is_nobodys(entry)
+    assert not is_nobodys(nobodys.replace(b'"controls"', b'"claimed":"k","controls"'))
+    # What a client says is escaped, and an event is no decision.
+    assert is_nobodys(nobodys.replace(b'"path":"/"', rb'"path":"\"claimed\":\"k\""'))
+    assert not is_nobodys(nobodys.replace(b'"kind":"decision"', b'"kind":"event"'))
