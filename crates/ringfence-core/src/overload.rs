@@ -4,6 +4,7 @@
 
 mod breaker;
 mod brownout;
+mod fair;
 mod gradient;
 mod line;
 mod places;
@@ -11,7 +12,8 @@ mod priority;
 
 pub use breaker::{Breaker, Circuit, Fuse};
 pub use brownout::{Brownout, Level};
+pub use fair::{Along, Fair};
 pub use gradient::Gradient;
-pub use line::{Line, Waits};
+pub use line::{Line, Taken, Waits};
 pub use places::{Places, Share};
 pub use priority::{Place, Priority};

@@ -24,6 +24,7 @@ use crate::deadline::Deadlines;
 use crate::flood::Floods;
 use crate::hosts::Venue;
 use crate::listen::Door;
+use crate::looks::Leave;
 use crate::masks::Masks;
 use crate::pool::Pool;
 use crate::scratches::Scratches;
@@ -112,6 +113,8 @@ pub(crate) struct Client {
     pub(crate) door: Rc<Door>,
     pub(crate) peer: IpAddr,
     pub(crate) prefix: Prefix,
+    /// By which it is read.
+    pub(crate) leave: Leave,
     /// Whether it is a balancer's own, as to look whether we are well: nobody is banned for what comes on it.
     of_balancer: bool,
     /// The certificate that it presented; set once, by the handshake.
@@ -142,6 +145,7 @@ impl Client {
             door: Rc::clone(door),
             peer,
             prefix,
+            leave: thread.turns.looks.leave(),
             of_balancer: false,
             presented: OnceCell::new(),
             proved: Cell::default(),

@@ -44,6 +44,7 @@ pub(crate) async fn converse(
         Rc::clone(&client.thread.landing),
         Rc::clone(&lane.watch),
         Rc::clone(client),
+        client.leave.clone(),
         bounds,
     );
     let service = service_fn(|request: hyper::Request<Incoming>| {

@@ -56,7 +56,7 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(crate) async fn converse(carrier: Carrier, client: &Rc<Client>, lane: &Rc<Lane>) {
     let http = client.thread.shared.http;
     let meter = Rc::new(Meter::new(&client.thread.deadlines, &lane.watch.patience));
-    let socket = Socket::new(carrier, Rc::clone(&meter));
+    let socket = Socket::new(carrier, Rc::clone(&meter), client.leave.clone());
     let shaking = builder(&http).handshake(socket);
     let shaken = before(&lane.watch.deadline, shaking).await;
     let mut talk = Conversation::new(client, lane, meter);

@@ -42,6 +42,7 @@ mod lending;
 mod lent;
 mod limits;
 mod listen;
+mod looks;
 mod masks;
 mod minted;
 mod nonce;

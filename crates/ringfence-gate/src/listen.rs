@@ -10,7 +10,7 @@ use ringfence_core::refusal::Code;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::spawn_local;
+use tokio::task::{spawn_local, yield_now};
 
 use crate::authority::Authorities;
 use crate::certificate::Verifier;
@@ -25,6 +25,8 @@ use crate::shared::Speech;
 
 /// Connections that the system keeps for us while we are busy.
 const BACKLOG: i32 = 4096;
+/// Connections that are accepted one after the other; then those that are open already have their turn.
+const ENTER_AT_ONCE: usize = 8;
 /// Connections that an address has which is kept out: one part in so many of what others have.
 const HELD_PART: u64 = 100;
 /// Wait after an accept that failed, as when no file descriptors are left.
@@ -85,6 +87,7 @@ fn open(address: SocketAddr) -> std::io::Result<Socket> {
 
 /// Accepts until the thread drains.
 pub(crate) async fn accept(listener: TcpListener, door: Rc<Door>, thread: Rc<Thread>) {
+    let mut entered = 0;
     while !thread.draining.get() {
         let accepted = tokio::select! {
             biased;
@@ -92,7 +95,13 @@ pub(crate) async fn accept(listener: TcpListener, door: Rc<Door>, thread: Rc<Thr
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => admit(stream, peer.ip(), &door, &thread),
+            Ok((stream, peer)) => {
+                admit(stream, peer.ip(), &door, &thread);
+                entered += 1;
+                if entered % ENTER_AT_ONCE == 0 {
+                    yield_now().await;
+                }
+            }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }

@@ -166,7 +166,7 @@ impl Passing {
         if !client
             .thread
             .turns
-            .at_once(Priority::of_operation(route.operation))
+            .at_once(Priority::of_operation(route.operation), &client.leave.flow)
         {
             // Rare and large: it does not make every message's future as large.
             let waited = Box::pin(self.wait_for_turn(route, &body)).await;
@@ -221,9 +221,13 @@ impl Passing {
     }
 
     async fn wait_for_turn(&self, route: &Route, body: &Bytes) -> Result<(), Code> {
-        let thread = &self.client.thread;
+        let Client { thread, leave, .. } = &*self.client;
         let priority = self.urgency(route, body);
-        if thread.turns.wait(Place { priority, lane: 0 }).await {
+        if thread
+            .turns
+            .wait(Place { priority, lane: 0 }, &leave.flow)
+            .await
+        {
             return Ok(());
         }
         thread.shared.counters.shed(priority);

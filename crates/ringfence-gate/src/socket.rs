@@ -18,6 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::framing::{Bounds, Found, Frame, Scanner};
 use crate::http2::Channel;
+use crate::looks::Leave;
 use crate::tls::H2;
 use crate::watch::{Phase, Watch};
 
@@ -49,6 +50,7 @@ pub(crate) struct Socket<R> {
     landing: Landing,
     watch: Rc<Watch>,
     refuse: Rc<R>,
+    leave: Leave,
     bounds: Bounds,
     /// Read and not handed over: a head that is not whole, or what was sent behind the present message.
     held: Vec<u8>,
@@ -69,6 +71,7 @@ impl<R: Refuse> Socket<R> {
         landing: Landing,
         watch: Rc<Watch>,
         refuse: Rc<R>,
+        leave: Leave,
         bounds: Bounds,
     ) -> Self {
         Self {
@@ -76,6 +79,7 @@ impl<R: Refuse> Socket<R> {
             landing,
             watch,
             refuse,
+            leave,
             bounds,
             held: Vec::new(),
             scanner: Scanner::default(),
@@ -151,12 +155,19 @@ impl<R: Refuse> Socket<R> {
         context: &mut Context<'_>,
         mut cursor: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        let (carrier, held) = (&self.carrier, !self.held.is_empty());
+        let arrived = |context: &mut Context<'_>| match held {
+            true => Poll::Ready(Ok(())),
+            false => carrier.poll_readable(context),
+        };
+        ready!(self.leave.poll(context, arrived))?;
         let landing = Rc::clone(&self.landing);
         let mut landing = landing.borrow_mut();
         let mut looked = false;
         loop {
             if self.held.is_empty() {
-                let count = ready!(self.carrier.poll_read(context, &mut landing))?;
+                let read = self.carrier.poll_read(context, &mut landing);
+                let count = ready!(self.leave.tried(read))?;
                 if count == 0 {
                     return Poll::Ready(Ok(()));
                 }
@@ -177,9 +188,12 @@ impl<R: Refuse> Socket<R> {
                 }
                 continue;
             }
-            // The first look at what was held back while the last message was answered.
-            if !std::mem::replace(&mut looked, true) && self.scanner.is_new() {
-                self.watch.deadline.set(self.watch.patience.head);
+            if !std::mem::replace(&mut looked, true) && held {
+                let _ = self.leave.tried(Poll::Ready(()));
+                // The first look at what was held back while the last message was answered.
+                if self.scanner.is_new() {
+                    self.watch.deadline.set(self.watch.patience.head);
+                }
             }
             match self.scanner.scan(&self.held, self.bounds) {
                 Ok(Found::Head { length, frame }) => {
@@ -336,6 +350,19 @@ impl Carrier {
         match self {
             Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(H2),
             Self::Plain(_) | Self::Stream(_) => false,
+        }
+    }
+
+    /// Ready once there may be something to read.
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => stream.poll_read_ready(context),
+            // What was decrypted and not read yet does not come from the socket.
+            Self::Tls(stream) => match stream.get_ref() {
+                (socket, session) if session.wants_read() => socket.poll_read_ready(context),
+                _ => Poll::Ready(Ok(())),
+            },
+            Self::Stream(_) => Poll::Ready(Ok(())),
         }
     }
 

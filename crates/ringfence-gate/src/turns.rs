@@ -1,30 +1,36 @@
 //! Turns at one engine thread's time: what reduces risk goes at once, everything else so many at a time, by urgency.
 //!
 //! A thread takes up what is ready in the order in which it became ready. Under a flood a cancel would stand behind
-//! hundreds of orders, each of which costs ten times what it costs to read a head and find its route. So after that the others
-//! wait for a turn, and between turns all that has arrived is looked at. Who waits too long is refused, unverified.
-//! Where there is no flood nobody waits, and it costs a count.
+//! hundreds of orders, each of which costs several times what it costs to read a head and find its route. So after that the
+//! others wait for a turn, and between turns what has arrived is looked at (see [`Looks`]). Who waits too long is refused,
+//! unverified. Where there is no flood nobody waits, and it costs a count.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ringfence_core::overload::{Brownout, Level, Line, Place, Priority};
+use ringfence_core::overload::{Brownout, Level, Line, Place, Priority, Taken, Waits};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::yield_now;
 
 use crate::clock::elapsed_us;
+use crate::looks::{Flow, Looks};
 use crate::snapshot::OverloadConfig;
 
 /// Messages that are begun in one turn, and then what has arrived is looked at again: some tenths of a millisecond.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 4;
+/// Messages that are refused in one turn because they waited too long.
+const LATE_AT_ONCE: usize = 4;
 
 /// The turns of one thread.
 pub(crate) struct Turns {
+    pub(crate) looks: Rc<Looks>,
     line: RefCell<Line<oneshot::Sender<()>>>,
+    waits: Waits,
     /// Messages that were begun since what has arrived was looked at.
     begun: Cell<usize>,
-    /// Told when there are [`AT_ONCE`] of them.
-    spent: Notify,
+    /// Told when there are [`AT_ONCE`] of them, or as many looks as there may be.
+    spent: Rc<Notify>,
     brownout: RefCell<Brownout>,
     /// The longest that somebody has waited since the lag was noted.
     longest_us: Cell<u64>,
@@ -35,26 +41,35 @@ pub(crate) struct Turns {
 
 impl Turns {
     pub(crate) fn new(config: &OverloadConfig) -> Self {
+        let (spent, start) = (Rc::new(Notify::new()), Instant::now());
+        let waits = config.waits_ms.compile();
         Self {
+            looks: Rc::new(Looks::new(&spent, start)),
             // One for each message that a connection or a stream is at: what bounds those bounds it.
-            line: RefCell::new(Line::new(usize::MAX, config.waits_ms.compile())),
+            line: RefCell::new(Line::new(usize::MAX, waits)),
+            waits,
             begun: Cell::new(0),
-            spent: Notify::new(),
+            spent,
             brownout: RefCell::new(Brownout::new(config.lag_ms.saturating_mul(1000))),
             longest_us: Cell::new(0),
             noted_us: Cell::new(0),
-            start: Instant::now(),
+            start,
         }
     }
 
-    /// Takes a turn if it is free; what reduces risk needs none.
-    pub(crate) fn at_once(&self, priority: Priority) -> bool {
+    /// Takes a turn for what came on `flow` if one is free; what reduces risk needs none.
+    pub(crate) fn at_once(&self, priority: Priority, flow: &Flow) -> bool {
         if priority == Priority::RiskReducing {
+            flow.spare();
             return true;
         }
+        flow.waits_since_us().is_none() && !self.level().refuses(priority) && self.begin()
+    }
+
+    /// Begins one message, unless others wait or as many have begun as may.
+    fn begin(&self) -> bool {
         let begun = self.begun.get();
-        let free = begun < AT_ONCE && self.line.borrow().is_empty();
-        if !free || self.level().refuses(priority) {
+        if begun >= AT_ONCE || !self.line.borrow().is_empty() {
             return false;
         }
         self.begun.set(begun + 1);
@@ -64,54 +79,71 @@ impl Turns {
         true
     }
 
-    /// Waits for a turn. False: there is none in time.
-    pub(crate) async fn wait(&self, place: Place) -> bool {
-        if self.at_once(place.priority) {
+    /// Waits for a turn. False: there is none in time, which began when what came on `flow` could have been read.
+    pub(crate) async fn wait(&self, place: Place, flow: &Flow) -> bool {
+        let Place { priority, .. } = place;
+        if self.at_once(priority, flow) {
             return true;
         }
-        if self.level().refuses(place.priority) {
+        if self.level().refuses(priority) {
             return false;
         }
+        let now_us = self.now_us();
+        let came_us = flow.waits_since_us().unwrap_or(now_us);
+        if now_us.saturating_sub(came_us) >= self.waits.of(priority) {
+            return false;
+        }
+        if self.begin() {
+            return true;
+        }
         let (told, turn) = oneshot::channel();
-        let came_us = self.now_us();
-        let entered = self.line.borrow_mut().enter(place, told, false, came_us);
+        let entered = self.line.borrow_mut().enter(place, told, false, now_us);
         // Who had to go for this one hears so by the drop.
         let waits = entered.map(drop).is_ok();
         let got = waits && turn.await.is_ok();
-        let waited_us = self.now_us().saturating_sub(came_us);
-        self.longest_us.set(self.longest_us.get().max(waited_us));
+        self.lagged(self.now_us().saturating_sub(came_us));
         got
     }
 
-    /// Gives turns, for as long as the thread lives.
+    /// Gives turns and looks, for as long as the thread lives.
     pub(crate) async fn give(&self) {
         loop {
             self.spent.notified().await;
             loop {
-                // What has arrived is looked at before this goes on.
+                // What has arrived is heard of before this goes on.
                 yield_now().await;
-                self.begun.set(0);
-                if !self.give_some() {
+                let now_us = self.now_us();
+                let (waited_us, more) = self.looks.call(now_us);
+                self.lagged(waited_us);
+                if !self.give_some(now_us) && !more {
                     break;
                 }
             }
         }
     }
 
-    /// Gives so many their turn; false if there are fewer.
-    fn give_some(&self) -> bool {
-        let (now_us, mut line) = (self.now_us(), self.line.borrow_mut());
-        // Who is late hears so now: nobody has a timer of its own.
-        line.sweep(now_us);
+    /// Gives so many their turn, and tells so many that they are late; false if there are fewer of both.
+    fn give_some(&self, now_us: u64) -> bool {
+        let mut line = self.line.borrow_mut();
+        // Nobody has a timer of its own. All of a flood are late together, and to refuse them takes time, too.
+        let mut late = line.sweep(LATE_AT_ONCE, now_us);
         let mut begun = 0;
         while begun < AT_ONCE
-            && let Some((_, waiter)) = line.next(Priority::MarketRead, now_us)
+            && late < LATE_AT_ONCE
+            && let Some(taken) = line.take(Priority::MarketRead, now_us)
         {
-            // One that has gone takes no turn.
-            begun += usize::from(waiter.send(()).is_ok());
+            match taken {
+                // One that has gone takes no turn.
+                Taken::InTime(_, waiter) => begun += usize::from(waiter.send(()).is_ok()),
+                Taken::Late => late += 1,
+            }
         }
         self.begun.set(begun);
-        begun == AT_ONCE
+        begun == AT_ONCE || late == LATE_AT_ONCE
+    }
+
+    fn lagged(&self, waited_us: u64) {
+        self.longest_us.set(self.longest_us.get().max(waited_us));
     }
 
     /// Notes how far the thread is behind. Returns what is new, if anything is.

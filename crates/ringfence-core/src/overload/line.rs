@@ -24,6 +24,18 @@ impl Waits {
     }
 }
 
+/// Late ones that each newcomer takes out of its lane: more than one, or they would become more and more.
+const SWEPT_BY_EACH: usize = 2;
+
+/// Who was next.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Taken<T> {
+    /// Somebody of a class, in time.
+    InTime(Priority, T),
+    /// Somebody whose time was over, who is dropped and so hears of it.
+    Late,
+}
+
 /// Those who wait for something.
 #[derive(Debug)]
 pub struct Line<T> {
@@ -111,10 +123,11 @@ impl<T> Class<T> {
         self.take(lane, true)
     }
 
-    /// Takes out who stands first in a lane and is late; returns how many.
-    fn sweep(&mut self, lane: u16, now_us: u64) -> usize {
+    /// Takes out who stands first in a lane and is late, so many at most; returns how many.
+    fn sweep(&mut self, lane: u16, most: usize, now_us: u64) -> usize {
         let mut swept = 0;
-        while let Some(first) = self.lanes.get(&lane).and_then(VecDeque::front)
+        while swept < most
+            && let Some(first) = self.lanes.get(&lane).and_then(VecDeque::front)
             && first.is_late(now_us)
         {
             self.take(lane, false);
@@ -179,9 +192,10 @@ impl<T> Line<T> {
     pub fn enter(&mut self, place: Place, who: T, kept: bool, now_us: u64) -> Result<Option<T>, T> {
         let Place { priority, lane } = place;
         let patience_us = self.patience_us(priority, now_us);
-        self.length -= self.classes[priority as usize].sweep(lane, now_us);
+        let class = &mut self.classes[priority as usize];
+        self.length -= class.sweep(lane, SWEPT_BY_EACH, now_us);
         if self.length >= self.room {
-            self.sweep(now_us);
+            self.sweep(usize::MAX, now_us);
         }
         let mut displaced = None;
         if self.length >= self.room {
@@ -211,18 +225,31 @@ impl<T> Line<T> {
         Some(last.who)
     }
 
-    /// Takes out who stands first somewhere and is late.
-    pub fn sweep(&mut self, now_us: u64) {
+    /// Takes out who stands first somewhere and is late, so many at most; returns how many.
+    pub fn sweep(&mut self, most: usize, now_us: u64) -> usize {
+        let mut swept = 0;
         for class in &mut self.classes {
             // Its own turns change with what is taken out.
             for lane in class.turns.iter().copied().collect::<Vec<_>>() {
-                self.length -= class.sweep(lane, now_us);
+                swept += class.sweep(lane, most - swept, now_us);
             }
         }
+        self.length -= swept;
+        swept
     }
 
     /// Takes the next one that is at least as urgent as `least`, and in time.
     pub fn next(&mut self, least: Priority, now_us: u64) -> Option<(Priority, T)> {
+        loop {
+            match self.take(least, now_us)? {
+                Taken::InTime(priority, who) => return Some((priority, who)),
+                Taken::Late => {}
+            }
+        }
+    }
+
+    /// Takes the next one that is at least as urgent as `least`; who is late is dropped without a word.
+    pub fn take(&mut self, least: Priority, now_us: u64) -> Option<Taken<T>> {
         for priority in Priority::ALL.into_iter().rev() {
             if priority < least {
                 break;
@@ -231,11 +258,12 @@ impl<T> Line<T> {
             let class = &mut self.classes[priority as usize];
             let reads = priority <= Priority::AccountRead;
             let newest = reads && class.is_standing(bound_us, now_us);
-            while let Some(next) = class.next(newest) {
+            if let Some(next) = class.next(newest) {
                 self.length -= 1;
-                if !next.is_late(now_us) {
-                    return Some((priority, next.who));
-                }
+                return Some(match next.is_late(now_us) {
+                    true => Taken::Late,
+                    false => Taken::InTime(priority, next.who),
+                });
             }
         }
         None

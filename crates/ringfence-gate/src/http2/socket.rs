@@ -13,6 +13,7 @@ use super::tally::{Place, Tally};
 use super::{LINGER, STREAMS_MAX};
 use crate::clock::now_us;
 use crate::deadline::{Deadline, Deadlines};
+use crate::looks::Leave;
 use crate::socket::Carrier;
 use crate::watch::Patience;
 
@@ -87,6 +88,7 @@ impl Meter {
 pub(super) struct Socket {
     carrier: Carrier,
     meter: Rc<Meter>,
+    leave: Leave,
     /// Whether the client does not take what we write.
     stalled: bool,
     /// Whether nothing more is written, and the time to go runs.
@@ -94,10 +96,11 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) const fn new(carrier: Carrier, meter: Rc<Meter>) -> Self {
+    pub(super) const fn new(carrier: Carrier, meter: Rc<Meter>, leave: Leave) -> Self {
         Self {
             carrier,
             meter,
+            leave,
             stalled: false,
             shut: false,
         }
@@ -123,8 +126,12 @@ impl AsyncRead for Socket {
         if socket.meter.is_flooded() {
             return Poll::Pending;
         }
+        let carrier = &socket.carrier;
+        let arrived = |context: &mut Context<'_>| carrier.poll_readable(context);
+        ready!(socket.leave.poll(context, arrived))?;
         let before = buffer.filled().len();
-        ready!(socket.carrier.poll_fill(context, buffer))?;
+        let read = socket.carrier.poll_fill(context, buffer);
+        ready!(socket.leave.tried(read))?;
         let fresh = buffer.filled().get(before..).unwrap_or_default();
         socket.meter.read(fresh);
         Poll::Ready(Ok(()))

@@ -25,9 +25,10 @@ fn run<F: Future>(future: F) -> F::Output {
 
 /// A message that notes when it has its turn, or that it gets none.
 fn begin(turns: &Rc<Turns>, log: &Log, priority: Priority) {
-    let (turns, log) = (Rc::clone(turns), Rc::clone(log));
+    let (turns, log, flow) = (Rc::clone(turns), Rc::clone(log), turns.looks.leave().flow);
     spawn_local(async move {
-        let got = turns.at_once(priority) || turns.wait(Place { priority, lane: 0 }).await;
+        let place = Place { priority, lane: 0 };
+        let got = turns.at_once(priority, &flow) || turns.wait(place, &flow).await;
         log.borrow_mut()
             .push(if got { priority.as_str() } else { "refused" });
     });
@@ -84,8 +85,9 @@ fn nobody_waits_where_there_is_no_flood() {
     run(async {
         let turns = turns(|_| {});
         give(&turns);
+        let flow = turns.looks.leave().flow;
         for _ in 0..1000 {
-            assert!(turns.at_once(Priority::MarketRead));
+            assert!(turns.at_once(Priority::MarketRead, &flow));
             yield_now().await;
             yield_now().await;
         }
@@ -105,6 +107,23 @@ fn who_gets_no_turn_in_time_is_refused_but_for_what_reduces_risk() {
         give(&turns);
         until(&log, AT_ONCE + 10).await;
         assert_eq!(log.borrow()[AT_ONCE..], ["refused"; 10]);
-        assert!(turns.at_once(Priority::RiskReducing));
+        assert!(turns.at_once(Priority::RiskReducing, &turns.looks.leave().flow));
+    });
+}
+
+#[test]
+fn who_is_late_is_refused_a_few_at_a_time() {
+    run(async {
+        let turns = turns(|config| config.waits_ms.order = 1);
+        let log = Log::default();
+        for _ in 0..AT_ONCE + 10 * LATE_AT_ONCE {
+            begin(&turns, &log, Priority::Order);
+        }
+        until(&log, AT_ONCE).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let now_us = turns.now_us();
+        assert!(turns.give_some(now_us));
+        let left = turns.line.borrow().len();
+        assert_eq!(left, 9 * LATE_AT_ONCE);
     });
 }
