@@ -11,9 +11,9 @@ use super::{Payer, Usage};
 use crate::shard::Shard;
 
 impl<L: Latch> Table<L> {
-    /// Takes what the venue says was used of it, by a message of `cost` that was sent at `sent_ms`: of the limits of
-    /// `subject` that count so, what is known is raised to it, never lowered. What is still under way comes on top: the
-    /// venue may not have seen it.
+    /// Takes what the venue says was used of it, in its answer to a message of `cost`: of the limits of `subject` that
+    /// count so, what is known is raised to it, never lowered. What is still under way comes on top: the venue may not
+    /// have seen it.
     ///
     /// An answer from one window says nothing of the next: it counts only if our clock saw the message's whole way in
     /// one window, and the venue's, where it says its time, is in the same.
