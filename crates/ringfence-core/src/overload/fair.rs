@@ -91,7 +91,7 @@ impl<T> Fair<T> {
     /// Serves a flow that is so far `along`, whether it waited or not. Returns how far along it is then.
     pub fn serve(&mut self, along: Along) -> Along {
         self.now = along.max(self.now);
-        self.newcomer()
+        Along(self.now.0 + 1)
     }
 
     /// Returns how many wait.
