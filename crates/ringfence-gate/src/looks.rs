@@ -91,25 +91,19 @@ impl Looks {
         }
     }
 
-    /// Ready once `flow`, for which something has arrived, may look at it.
-    fn poll(&self, flow: &Rc<Flow>, context: &Context<'_>) -> Poll<()> {
-        match flow.stands.get() {
-            Stands::Called => return Poll::Ready(()),
-            Stands::InLine => {}
-            Stands::Outside => {
-                flow.stands.set(Stands::InLine);
-                flow.waits_since_us.set(Some(elapsed_us(self.start)));
-                let mut line = self.line.borrow_mut();
-                line.enter(flow.along.get(), Rc::clone(flow));
-                // Nobody may be left in a round that has just begun.
-                self.spent.notify_one();
-            }
+    /// Has `flow`, for which something has arrived, wait in line, from where it wakes its task.
+    fn enter(&self, flow: &Rc<Flow>, context: &Context<'_>) {
+        if flow.stands.replace(Stands::InLine) == Stands::Outside {
+            flow.waits_since_us.set(Some(elapsed_us(self.start)));
+            let mut line = self.line.borrow_mut();
+            line.enter(flow.along.get(), Rc::clone(flow));
+            // Nobody may be left in a round that has just begun.
+            self.spent.notify_one();
         }
         match &mut *flow.waker.borrow_mut() {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
-        Poll::Pending
     }
 
     /// Counts a look that `flow` took.
@@ -163,7 +157,8 @@ impl Leave {
             return Poll::Ready(Ok(()));
         }
         ready!(arrived(context))?;
-        self.looks.poll(&self.flow, context).map(Ok)
+        self.looks.enter(&self.flow, context);
+        Poll::Pending
     }
 
     /// Counts what a try to read found: if it was nothing, the look is for others, and this one waits again when more arrives.

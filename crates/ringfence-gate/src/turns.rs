@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ringfence_core::overload::{Brownout, Level, Line, Place, Priority, Taken, Waits};
+use ringfence_core::overload::{Brownout, Level, Line, Place, Priority, Taken};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::yield_now;
 
@@ -26,7 +26,6 @@ const LATE_AT_ONCE: usize = 4;
 pub(crate) struct Turns {
     pub(crate) looks: Rc<Looks>,
     line: RefCell<Line<oneshot::Sender<()>>>,
-    waits: Waits,
     /// Messages that were begun since what has arrived was looked at.
     begun: Cell<usize>,
     /// Told when there are [`AT_ONCE`] of them, or as many looks as there may be.
@@ -42,12 +41,10 @@ pub(crate) struct Turns {
 impl Turns {
     pub(crate) fn new(config: &OverloadConfig) -> Self {
         let (spent, start) = (Rc::new(Notify::new()), Instant::now());
-        let waits = config.waits_ms.compile();
         Self {
             looks: Rc::new(Looks::new(&spent, start)),
             // One for each message that a connection or a stream is at: what bounds those bounds it.
-            line: RefCell::new(Line::new(usize::MAX, waits)),
-            waits,
+            line: RefCell::new(Line::new(usize::MAX, config.waits_ms.compile())),
             begun: Cell::new(0),
             spent,
             brownout: RefCell::new(Brownout::new(config.lag_ms.saturating_mul(1000))),
@@ -59,8 +56,7 @@ impl Turns {
 
     /// Takes a turn for what came on `flow` if one is free; what reduces risk needs none.
     pub(crate) fn at_once(&self, priority: Priority, flow: &Flow) -> bool {
-        if priority == Priority::RiskReducing {
-            flow.spare();
+        if needs_none(priority, flow) {
             return true;
         }
         flow.waits_since_us().is_none() && !self.level().refuses(priority) && self.begin()
@@ -82,7 +78,7 @@ impl Turns {
     /// Waits for a turn. False: there is none in time, which began when what came on `flow` could have been read.
     pub(crate) async fn wait(&self, place: Place, flow: &Flow) -> bool {
         let Place { priority, .. } = place;
-        if self.at_once(priority, flow) {
+        if needs_none(priority, flow) {
             return true;
         }
         if self.level().refuses(priority) {
@@ -90,7 +86,7 @@ impl Turns {
         }
         let now_us = self.now_us();
         let came_us = flow.waits_since_us().unwrap_or(now_us);
-        if now_us.saturating_sub(came_us) >= self.waits.of(priority) {
+        if now_us.saturating_sub(came_us) >= self.line.borrow().bound_us(priority) {
             return false;
         }
         if self.begin() {
@@ -174,6 +170,15 @@ impl Turns {
     }
 }
 
+/// Tells whether what came on `flow` needs no turn: it reduces risk, and its connection is not charged for it.
+fn needs_none(priority: Priority, flow: &Flow) -> bool {
+    if priority == Priority::RiskReducing {
+        flow.spare();
+        return true;
+    }
+    false
+}
+
 /// Another level than before.
 pub(crate) struct Change {
     pub(crate) before: Level,
@@ -187,4 +192,4 @@ fn micros(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

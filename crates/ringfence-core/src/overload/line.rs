@@ -170,9 +170,14 @@ impl<T> Line<T> {
         self.length > 0 && below.iter().any(|class| class.length > 0)
     }
 
+    /// Returns how long anybody waits at most, as long as no line stands.
+    pub const fn bound_us(&self, priority: Priority) -> u64 {
+        self.waits.of(priority)
+    }
+
     /// Returns how long who comes now waits at most.
     pub fn patience_us(&self, priority: Priority, now_us: u64) -> u64 {
-        let bound_us = self.waits.of(priority);
+        let bound_us = self.bound_us(priority);
         // INVARIANT: there is a place for each class; so below.
         let class = &self.classes[priority as usize];
         let standing = self.hurried || class.is_standing(bound_us, now_us);

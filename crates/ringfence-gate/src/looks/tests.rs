@@ -5,26 +5,18 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use ringfence_core::overload::{Place, Priority};
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::{spawn_local, yield_now};
 
 use super::*;
 use crate::snapshot::OverloadConfig;
 use crate::turns::Turns;
+use crate::turns::tests::{give, run};
 
 const FLOOD: usize = 500;
 
-fn run<F: Future>(future: F) -> F::Output {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default());
-    runtime.unwrap().block_on(future)
-}
-
 fn turns() -> Rc<Turns> {
     let turns = Rc::new(Turns::new(&OverloadConfig::default()));
-    let giving = Rc::clone(&turns);
-    spawn_local(async move { giving.give().await });
+    give(&turns);
     turns
 }
 

@@ -16,7 +16,7 @@ fn turns(change: impl FnOnce(&mut OverloadConfig)) -> Rc<Turns> {
     Rc::new(Turns::new(&config))
 }
 
-fn run<F: Future>(future: F) -> F::Output {
+pub(crate) fn run<F: Future>(future: F) -> F::Output {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default());
@@ -34,7 +34,7 @@ fn begin(turns: &Rc<Turns>, log: &Log, priority: Priority) {
     });
 }
 
-fn give(turns: &Rc<Turns>) {
+pub(crate) fn give(turns: &Rc<Turns>) {
     let turns = Rc::clone(turns);
     spawn_local(async move { turns.give().await });
 }
