@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use ringfence_ledger::{Durability, publish, verify};
-use support::{Running, verifier};
+use ringfence_ledger::{publish, verify};
+use support::{grow, verifier};
 
 const DIRECTORY: &str = "RINGFENCE_TEST_LEDGER";
 const ENTRIES: usize = 3_000;
@@ -35,22 +35,6 @@ fn publishing() {
     publish(&directory).unwrap();
 }
 
-fn grow(directory: &Path, count: usize) {
-    let running = Running::open(directory);
-    let mut last = None;
-    for at in 0..count {
-        let entry = format!("{{\"a\":{at}}}");
-        last = Some(
-            running
-                .ledger
-                .append(entry.as_bytes(), Durability::Relaxed)
-                .unwrap(),
-        );
-    }
-    running.settled(last.unwrap());
-    running.ledger.close().unwrap();
-}
-
 #[test]
 fn a_killed_publisher_leaves_what_verifies() {
     let directory = tempfile::tempdir().unwrap();
@@ -62,7 +46,7 @@ fn a_killed_publisher_leaves_what_verifies() {
             fs::remove_dir_all(path.join("tlog")).unwrap();
         }
         let more = if size == 0 { ENTRIES } else { 97 };
-        grow(path, more);
+        grow(path, 0..more);
         size += more as u64;
         let mut child = publisher(path);
         std::thread::sleep(Duration::from_micros(u64::from(kill) * 700 + 300));

@@ -20,7 +20,7 @@ use aws_lc_rs::{hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringfence_core::refusal::Code;
-use ringfence_gate::{CredentialRecord, Gate, Snapshot};
+use ringfence_gate::{CredentialRecord, Gate, Snapshot, VenueKeyRecord};
 use ringfence_ledger::{Reader, SigningKey};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
@@ -165,6 +165,14 @@ fn random(length: usize) -> Vec<u8> {
 }
 
 impl Bench {
+    /// Gives a firm's gate the venue key `main`.
+    pub(crate) fn put_venue_key(&self) {
+        let rows = json!([{"name": "main", "dialect": "test", "key_id": "venue-key", "algorithm": "hmac-sha256",
+            "material": STANDARD.encode("the venue's own secret, which no bot has seen"), "passphrase": null}]);
+        let keys = VenueKeyRecord::parse_all(&serde_json::to_vec(&rows).unwrap()).unwrap();
+        self.gate.put_venue_keys(keys).unwrap();
+    }
+
     /// Starts a gate in front of `venue`.
     pub(crate) fn start(venue: SocketAddr, change: impl FnOnce(&mut Value)) -> Self {
         Self::start_for(Key::new(), venue, change)

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -33,6 +34,18 @@ impl Venue {
     /// A venue that answers everything with [`FINE`].
     pub(crate) fn fine() -> Self {
         Self::new(|stream, _| stream.write_all(FINE).is_ok())
+    }
+
+    /// A venue that answers a request with [`FINE`] once it is told to, each time that it is, or by itself after
+    /// [`SOON`](super::SOON).
+    pub(crate) fn held() -> (Self, Sender<()>) {
+        let (answer_now, wait) = channel::<()>();
+        let wait = Mutex::new(wait);
+        let venue = Self::new(move |stream, _| {
+            let _ = wait.lock().unwrap().recv_timeout(super::SOON);
+            stream.write_all(FINE).is_ok()
+        });
+        (venue, answer_now)
     }
 
     pub(crate) fn new(behaviour: impl Behaviour) -> Self {

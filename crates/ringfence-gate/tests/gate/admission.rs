@@ -9,7 +9,7 @@ use crate::common::{Bench, Key, signed};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ringfence_core::credential::State;
-use ringfence_gate::{CredentialRecord, VenueKeyRecord};
+use ringfence_gate::CredentialRecord;
 use serde_json::{Value, json};
 
 const OVER: &str = r#"{"id":{id},"over":true}"#;
@@ -96,10 +96,7 @@ fn firm(pusher: &Pusher) -> Bench {
         snapshot["egress"] =
             json!({"accounts": {"alice": "main"}, "default": null, "transfers": []});
     });
-    let rows = json!([{"name": "main", "dialect": "test", "key_id": "venue-key", "algorithm": "hmac-sha256",
-        "material": STANDARD.encode("the venue's own secret, which no bot has seen"), "passphrase": null}]);
-    let keys = VenueKeyRecord::parse_all(&serde_json::to_vec(&rows).unwrap()).unwrap();
-    bench.gate.put_venue_keys(keys).unwrap();
+    bench.put_venue_key();
     bench
 }
 

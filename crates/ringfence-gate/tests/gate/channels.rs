@@ -386,12 +386,7 @@ fn reads_overlap_and_more_than_64_at_once_are_refused() {
 
 #[test]
 fn an_order_is_carried_to_its_end_although_its_client_hangs_up() {
-    let (tell, told) = channel::<()>();
-    let told = Mutex::new(told);
-    let venue = Venue::new(move |stream, _| {
-        told.lock().unwrap().recv().unwrap();
-        stream.write_all(FINE).is_ok()
-    });
+    let (venue, tell) = Venue::held();
     let bench = bench(&venue, |snapshot| {
         snapshot["upstream"]["response_timeout_ms"] = 5000.into();
     });
@@ -515,12 +510,7 @@ fn a_client_that_takes_nothing_is_cut() {
 
 #[test]
 fn a_drain_answers_what_is_under_way_and_closes() {
-    let (tell, told) = channel::<()>();
-    let told = Mutex::new(told);
-    let venue = Venue::new(move |stream, _| {
-        told.lock().unwrap().recv().unwrap();
-        stream.write_all(FINE).is_ok()
-    });
+    let (venue, tell) = Venue::held();
     let bench = bench(&venue, |snapshot| {
         snapshot["upstream"]["response_timeout_ms"] = 5000.into();
     });

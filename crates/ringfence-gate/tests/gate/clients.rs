@@ -1,8 +1,6 @@
 //! Clients that hang up, dawdle, flood or send what is no request: refused or cut off, and never at others' expense.
 
 use std::io::Write;
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::venue::{FINE, Venue};
@@ -10,12 +8,7 @@ use crate::common::{Bench, TIME, order};
 
 #[test]
 fn an_order_is_carried_to_its_end_when_its_client_hangs_up() {
-    let (answer_now, wait) = channel::<()>();
-    let wait = Arc::new(Mutex::new(wait));
-    let venue = Venue::new(move |stream, _| {
-        let _ = wait.lock().unwrap().recv_timeout(crate::common::SOON);
-        stream.write_all(FINE).is_ok()
-    });
+    let (venue, answer_now) = Venue::held();
     let bench = Bench::start(venue.address, |snapshot| {
         snapshot["upstream"]["response_timeout_ms"] = 20_000.into();
     });
@@ -40,12 +33,7 @@ fn an_order_is_carried_to_its_end_when_its_client_hangs_up() {
 
 #[test]
 fn a_drain_lets_finish_what_is_under_way_also_without_its_client() {
-    let (answer_now, wait) = channel::<()>();
-    let wait = Arc::new(Mutex::new(wait));
-    let venue = Venue::new(move |stream, _| {
-        let _ = wait.lock().unwrap().recv_timeout(crate::common::SOON);
-        stream.write_all(FINE).is_ok()
-    });
+    let (venue, answer_now) = Venue::held();
     let bench = Bench::start(venue.address, |snapshot| {
         snapshot["upstream"]["response_timeout_ms"] = 20_000.into();
     });

@@ -7,9 +7,7 @@ use crate::common::push::{Pusher, with_feed};
 use crate::common::talk::{Talk, plain, signed};
 use crate::common::tls::certificate;
 use crate::common::{Bench, TIME};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use ringfence_gate::{VenueKeyRecord, check};
+use ringfence_gate::check;
 use serde_json::{Value, json};
 
 /// The API, the host of what is public, and that of what is private.
@@ -113,10 +111,7 @@ fn in_egress_the_venue_key_is_shown_to_the_private_host_alone() {
         snapshot["egress"] =
             json!({"accounts": {"alice": "main"}, "default": null, "transfers": []});
     });
-    let rows = json!([{"name": "main", "dialect": "test", "key_id": "venue-key", "algorithm": "hmac-sha256",
-        "material": STANDARD.encode("the venue's own secret, which no bot has seen"), "passphrase": null}]);
-    let keys = VenueKeyRecord::parse_all(&serde_json::to_vec(&rows).unwrap()).unwrap();
-    bench.gate.put_venue_keys(keys).unwrap();
+    bench.put_venue_key();
     subscribe_to_both(&bench);
     assert_eq!(three.legs(), [0, 1, 1]);
     assert_eq!(methods(&three.private), ["logon", "subscribe"]);

@@ -2,8 +2,6 @@
 //! never at others' expense.
 
 use std::io::Write;
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::frames::{
@@ -43,17 +41,6 @@ fn place(client: &mut Client, gate: &Secure) -> u32 {
     let stream = client.open(&fields, 0);
     client.send_frame(DATA, END_STREAM, stream, body.as_bytes());
     stream
-}
-
-/// A venue that answers only when told to.
-fn held_venue() -> (Venue, std::sync::mpsc::Sender<()>) {
-    let (answer_now, wait) = channel::<()>();
-    let wait = Arc::new(Mutex::new(wait));
-    let venue = Venue::new(move |stream, _| {
-        let _ = wait.lock().unwrap().recv_timeout(crate::common::SOON);
-        stream.write_all(FINE).is_ok()
-    });
-    (venue, answer_now)
 }
 
 #[test]
@@ -96,7 +83,7 @@ fn a_stream_that_waits_holds_no_other_up() {
 
 #[test]
 fn one_stream_too_many_is_refused_and_the_others_go_on() {
-    let (venue, answer_now) = held_venue();
+    let (venue, answer_now) = Venue::held();
     let gate = Secure::start(venue.address, |snapshot| {
         snapshot["upstream"]["response_timeout_ms"] = 20_000.into();
     });
@@ -242,7 +229,7 @@ fn streams_that_are_opened_and_given_up_end_the_connection() {
 
 #[test]
 fn streams_that_are_given_up_once_the_venue_has_them_end_the_connection() {
-    let (venue, _answer_now) = held_venue();
+    let (venue, _answer_now) = Venue::held();
     let gate = Secure::start(venue.address, |snapshot| {
         snapshot["upstream"]["response_timeout_ms"] = 20_000.into();
     });
@@ -505,7 +492,7 @@ fn what_all_streams_send_together_is_bounded_by_one_window_that_comes_back() {
 
 #[test]
 fn an_order_whose_stream_is_given_up_is_carried_to_its_end() {
-    let (venue, answer_now) = held_venue();
+    let (venue, answer_now) = Venue::held();
     let gate = Secure::start(venue.address, |snapshot| {
         snapshot["upstream"]["response_timeout_ms"] = 20_000.into();
     });
@@ -523,7 +510,7 @@ fn an_order_whose_stream_is_given_up_is_carried_to_its_end() {
 
 #[test]
 fn a_drain_says_goodbye_and_lets_finish_what_is_under_way() {
-    let (venue, answer_now) = held_venue();
+    let (venue, answer_now) = Venue::held();
     let gate = Secure::start(venue.address, |snapshot| {
         snapshot["upstream"]["response_timeout_ms"] = 20_000.into();
     });

@@ -1,11 +1,9 @@
 //! What must be exact stays exact when threads and connections race.
 
-use std::io::Write;
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::Barrier;
 
 use crate::common::client::Answer;
-use crate::common::venue::{FINE, Venue};
+use crate::common::venue::Venue;
 use crate::common::{Bench, order};
 use ringfence_core::credential::State;
 use serde_json::json;
@@ -77,12 +75,7 @@ fn a_limit_over_two_threads_is_spent_to_its_last_unit_and_not_beyond() {
 
 #[test]
 fn a_key_that_is_revoked_after_the_decision_sends_nothing() {
-    let (release, wait) = channel::<()>();
-    let wait = Arc::new(Mutex::new(wait));
-    let venue = Venue::new(move |stream, _| {
-        let _ = wait.lock().unwrap().recv_timeout(crate::common::SOON);
-        stream.write_all(FINE).is_ok()
-    });
+    let (venue, release) = Venue::held();
     let bench = Bench::start(venue.address, |snapshot| {
         snapshot["upstream"] = json!({"url": format!("http://{}", venue.address), "ca": null, "connections": 1,
                                       "connect_timeout_ms": 9000, "response_timeout_ms": 9000});

@@ -4,31 +4,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Running, verifier};
-use ringfence_ledger::{Durability, FaultKind, Report, publish, stage, verify};
-
-/// Entries as short as they may be: every bit of every file is flipped.
-fn grow(directory: &Path, from: usize, to: usize) {
-    let running = Running::open(directory);
-    let mut last = None;
-    for at in from..to {
-        let entry = format!("{{\"a\":{at}}}");
-        last = Some(
-            running
-                .ledger
-                .append(entry.as_bytes(), Durability::Relaxed)
-                .unwrap(),
-        );
-    }
-    running.settled(last.unwrap());
-    running.ledger.close().unwrap();
-}
+use crate::support::{grow, verifier};
+use ringfence_ledger::{FaultKind, Report, publish, stage, verify};
 
 /// 300 entries, published at 3, at 260 and at 300: full and partial tiles of two levels.
 fn published() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (from, to) in [(0, 3), (3, 260), (260, 300)] {
-        grow(directory.path(), from, to);
+        grow(directory.path(), from..to);
         publish(directory.path()).unwrap();
     }
     directory
@@ -91,7 +74,7 @@ fn untouched_publications_raise_no_alarm() {
     ];
     assert_eq!(names, expected);
     // Publishing lags behind the log.
-    grow(directory.path(), 300, 310);
+    grow(directory.path(), 300..310);
     assert!(report(directory.path()).clean());
     // Interrupted before the checkpoint: no damage, but said.
     stage(directory.path()).unwrap();
@@ -211,11 +194,11 @@ fn dropped_repeated_and_exchanged_entries_are_found() {
 fn an_older_checkpoint_and_a_fork_are_found() {
     let directory = published();
     let elsewhere = tempfile::tempdir().unwrap();
-    grow(elsewhere.path(), 0, 3);
+    grow(elsewhere.path(), 0..3);
     publish(elsewhere.path()).unwrap();
     let old = fs::read(elsewhere.path().join("tlog/checkpoint")).unwrap();
     // A log of the same key that differs from entry 3 on: its own files are sound.
-    grow(elsewhere.path(), 1_003, 1_300);
+    grow(elsewhere.path(), 1_003..1_300);
     publish(elsewhere.path()).unwrap();
     assert!(report(elsewhere.path()).clean());
     let checkpoint = directory.path().join("tlog/checkpoint");
@@ -234,7 +217,7 @@ fn an_older_checkpoint_and_a_fork_are_found() {
 fn tiles_of_a_fork_under_the_own_checkpoint_are_found() {
     let (directory, elsewhere) = (published(), tempfile::tempdir().unwrap());
     for (from, to) in [(1_000, 1_003), (1_003, 1_260), (1_260, 1_300)] {
-        grow(elsewhere.path(), from, to);
+        grow(elsewhere.path(), from..to);
         publish(elsewhere.path()).unwrap();
     }
     let own = fs::read(directory.path().join("tlog/checkpoint")).unwrap();

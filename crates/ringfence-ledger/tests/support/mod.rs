@@ -138,6 +138,19 @@ pub struct Running {
     pub told: Arc<(Mutex<Vec<Progress>>, Condvar)>,
 }
 
+/// Appends entries as short as they may be, of which a ledger takes many and every bit can be flipped.
+pub fn grow(directory: &Path, numbers: std::ops::Range<usize>) {
+    let running = Running::open(directory);
+    let mut last = None;
+    for at in numbers {
+        let entry = format!("{{\"a\":{at}}}");
+        let relaxed = Durability::Relaxed;
+        last = Some(running.ledger.append(entry.as_bytes(), relaxed).unwrap());
+    }
+    running.settled(last.unwrap());
+    running.ledger.close().unwrap();
+}
+
 impl Running {
     pub fn open(directory: &Path) -> Self {
         Self::try_open(config(directory)).unwrap()
