@@ -25,7 +25,10 @@ __all__ = ["Key", "Target", "attack"]
 
 HOUR_MS = 3_600_000
 BURST = 250
-"""Orders sent at once; more than two of the profile's windows (100 in 10 s) hold, wherever they begin."""
+"""Orders sent at once: far more than one of the profile's windows holds (100 in 10 s)."""
+WINDOW_S = 10
+BURST_S = 3
+"""How long sending them may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,10 @@ def fat_finger(target: Target, http: httpx.Client) -> Outcome:
 
 
 def burst(target: Target, http: httpx.Client) -> Outcome:
+    # All in one window: those that go over in two may be too few in each to climb the ladder.
+    left_s = WINDOW_S - time.time() % WINDOW_S
+    if left_s < BURST_S:
+        time.sleep(left_s)
     answers = []
     for n in range(BURST):
         text = f"newClientOrderId=burst-{n}&{order_text()}"
