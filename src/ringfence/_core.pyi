@@ -13,6 +13,7 @@ __all__ = [
     "Engine",
     "LedgerReader",
     "PolicySet",
+    "Usual",
     "WitnessRequest",
     "accept_checkpoint",
     "attach_cosignature",
@@ -168,6 +169,23 @@ class LedgerReader:
     def __new__(cls, directory: str, start: int) -> LedgerReader: ...
     def read(self, limit: int) -> list[tuple[int, bytes]]:
         """Return up to `limit` more entries as (index, canonical JSON); none if there are none."""
+    def sift(
+        self, limit: int, usual: Usual
+    ) -> tuple[int, tuple[int, bytes] | None, list[tuple[int, bytes]]]:
+        """Go on by up to `limit` entries; return their number, the last, and what is not usual."""
+
+@final
+class Usual:
+    """How keys are known to be used."""
+
+    def __new__(cls) -> Usual: ...
+    def add(self, entry: bytes) -> None:
+        """Remember how a permitted message used its key."""
+
+    def clear(self) -> None:
+        """Forget all."""
+
+    def __len__(self) -> int: ...
 
 @final
 class Cosigner:

@@ -23,6 +23,7 @@ from ringfence.ledger.export import record
 from ringfence.ledger.export.ocsf import VERSION, ocsf
 from ringfence.watch import Rules, Takeover, Watcher, watcher
 from ringfence.watch.seen import Seen
+from ringfence.watch.watcher import Taken
 
 
 def order(stage: Stage, key: Key, secret: str, source: str = "127.0.0.1") -> int:
@@ -116,13 +117,14 @@ def test_what_is_erased_after_the_ledger_told_of_it_is_forgotten_too(
         ledger, tmp_path / "cursor", seen, takeover, record=lambda *_: None, tell=lambda _: None
     )
     entries = LedgerReader(ledger, 0).read(100_000)
-    watching._batch(entries)
+    watching._batch(Taken())
     # As it stands in the ledger before a line is removed.
-    watching._batch([(entries[-1][0] + 1, b'{"event":"ledger.erased","kind":"event"}')])
+    told = [(entries[-1][0] + 1, b'{"event":"ledger.erased","kind":"event"}')]
+    watching._batch(Taken(1, told, told))
     assert b"127.6.6.6" in path.read_bytes()
     erase = ("ledger", "erase", str(stage.state), "--address", "127.6.6.6")
     ringfence(*erase, "--why", "asked", "--yes")
-    watching._batch([])
+    watching._batch(Taken())
     assert b"127.6.6.6" not in path.read_bytes()
 
 

@@ -14,7 +14,6 @@ from ringfence.errors import FileError, StoreError
 from ringfence.watch import Rules, Takeover
 from ringfence.watch.places import Places, distance_km
 from ringfence.watch.seen import MOST_PER_KEY, Seen
-from ringfence.watch.watcher import is_nobodys, usage_of
 
 SECOND, HOUR = 1_000_000, 3_600_000_000
 CITIES = {
@@ -176,40 +175,3 @@ def test_a_file_that_is_something_else_is_refused_by_name(tmp_path: Path) -> Non
     path.write_bytes(b"x" * 8192)
     with pytest.raises(StoreError, match=r"watch\.db"):
         Seen(path)
-
-
-ENTRY = (
-    b'{"account":"a","address":"sha256:x","controls":{"edge":"passed"},"credential":"k",'
-    b'"dialect":"binance","kind":"decision","latency_us":%d,"listener":"spot","message":"m-%d",'
-    b'"method":"GET","outcome":"%s","path":"/","time_us":1,"transport":"http/1.1","v":1}'
-)
-
-
-def test_more_of_the_same_is_told_from_its_bytes() -> None:
-    assert usage_of(ENTRY % (1, 1, b"permitted")) == usage_of(ENTRY % (2, 2, b"permitted"))
-    assert usage_of(ENTRY % (1, 1, b"refused")) is None
-    for before, after in [(b'"k"', b'"other"'), (b"sha256:x", b"sha256:y"), (b"/1.1", b"/2")]:
-        assert usage_of((ENTRY % (1, 1, b"permitted")).replace(before, after)) != usage_of(
-            ENTRY % (1, 1, b"permitted")
-        )
-
-
-def test_a_message_cannot_pass_for_another_s_usage() -> None:
-    """A text that a client chose holds no quote that is not escaped."""
-    forged = (
-        b'{"about":{"client_order_id":"\\"address\\":\\"sha256:x\\",\\"credential\\":\\"k\\""},'
-    )
-    entry = ENTRY % (1, 1, b"permitted")
-    other = entry.replace(b'"k"', b'"other"')
-    assert usage_of(forged + other[1:]) == usage_of(other) != usage_of(entry)
-
-
-def test_what_is_in_nobodys_name_is_told_from_its_bytes() -> None:
-    entry = ENTRY % (1, 1, b"refused")
-    nobodys = entry.replace(b'"credential":"k",', b"")
-    assert is_nobodys(nobodys)
-    assert not is_nobodys(entry)
-    assert not is_nobodys(nobodys.replace(b'"controls"', b'"claimed":"k","controls"'))
-    # What a client says is escaped, and an event is no decision.
-    assert is_nobodys(nobodys.replace(b'"path":"/"', rb'"path":"\"claimed\":\"k\""'))
-    assert not is_nobodys(nobodys.replace(b'"kind":"decision"', b'"kind":"event"'))

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use http::Response;
 use ringfence_core::budget::Usages;
 use ringfence_core::operation::Operation;
+use ringfence_core::overload::Priority;
 use ringfence_core::pipeline::Permit;
 use ringfence_core::refusal::{Code, Refusal};
 use ringfence_ledger::{Fate, Mode, Ticket};
@@ -149,7 +150,7 @@ impl Passing {
     ) -> Result<Response<Content>, Refusal> {
         let thread = &self.client.thread;
         let outcome = Outcome::of(&thread.shared, self.id.as_str());
-        if !durable(thread, intent.ticket).await {
+        if !durable(thread, intent.ticket, permit.place().priority).await {
             // What was never recorded has no outcome.
             outcome.settled.set(true);
             return Err(Code::LedgerUnavailable.into());
@@ -240,10 +241,12 @@ impl Passing {
 }
 
 /// Waits until the entry is as durable as the ledger's mode asks for; false if it is not in the ledger.
-async fn durable(thread: &Thread, ticket: Option<Ticket>) -> bool {
+async fn durable(thread: &Thread, ticket: Option<Ticket>, priority: Priority) -> bool {
     let ledger = &thread.shared.ledger;
     match (ticket, ledger.mode()) {
-        (Some(ticket), Mode::Strict { .. }) => thread.commits.durable(ledger, ticket).await,
+        (Some(ticket), Mode::Strict { .. }) => {
+            thread.commits.durable(ledger, ticket, priority).await
+        }
         (Some(_), Mode::Group { .. }) => true,
         (None, _) => false,
     }

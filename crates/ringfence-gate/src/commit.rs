@@ -7,8 +7,13 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use ringfence_core::overload::Priority;
 use ringfence_ledger::{Ledger, Standing, Ticket};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
+
+/// Messages that go on in one round, and then what has arrived is looked at: after a commit that took long there are hundreds.
+const AT_ONCE: usize = 8;
 
 /// The messages of one thread that wait for their entries.
 #[derive(Debug, Default)]
@@ -16,15 +21,28 @@ pub(crate) struct CommitWait {
     /// Set while a wake-up of the writer is due. On one core a writer that is woken at once takes the core from us and
     /// commits a single entry; woken when all messages at hand are judged, it commits them together.
     waking: Cell<bool>,
-    /// In the order of their tickets, as one thread appends them.
-    waiting: RefCell<VecDeque<(Ticket, Waker)>>,
+    /// What reduces risk.
+    urgent: RefCell<Waiting>,
+    others: RefCell<Waiting>,
 }
 
+/// In the order of their tickets, as one thread appends them.
+type Waiting = VecDeque<(Ticket, Waker)>;
+
 impl CommitWait {
-    /// Waits until the entry is durable; false when it is lost.
-    pub(crate) async fn durable(&self, ledger: &Ledger, ticket: Ticket) -> bool {
+    /// Waits until the entry of a message of `priority` is durable; false when it is lost.
+    pub(crate) async fn durable(
+        &self,
+        ledger: &Ledger,
+        ticket: Ticket,
+        priority: Priority,
+    ) -> bool {
+        let waiting = match priority {
+            Priority::RiskReducing => &self.urgent,
+            Priority::Order | Priority::AccountRead | Priority::MarketRead => &self.others,
+        };
         if !self.waking.replace(true) {
-            tokio::task::yield_now().await;
+            yield_now().await;
             self.waking.set(false);
             ledger.wake();
         }
@@ -36,7 +54,7 @@ impl CommitWait {
                 // A commit between the look above and this line has notified the thread's bridge, which runs after us.
                 if !queued {
                     let entry = (ticket, context.waker().clone());
-                    self.waiting.borrow_mut().push_back(entry);
+                    waiting.borrow_mut().push_back(entry);
                     queued = true;
                 }
                 Poll::Pending
@@ -49,14 +67,96 @@ impl CommitWait {
     pub(crate) async fn bridge(&self, ledger: &Ledger, notified: Arc<Notify>) {
         loop {
             notified.notified().await;
-            let mut waiting = self.waiting.borrow_mut();
-            while let Some((ticket, _)) = waiting.front()
-                && ledger.standing(*ticket) != Standing::Pending
-            {
-                if let Some((_, waker)) = waiting.pop_front() {
-                    waker.wake();
+            loop {
+                wake(&self.urgent, ledger, usize::MAX);
+                if wake(&self.others, ledger, AT_ONCE) < AT_ONCE {
+                    break;
                 }
+                yield_now().await;
             }
         }
+    }
+}
+
+/// Wakes so many at most of those whose entries are settled. Returns how many.
+fn wake(waiting: &RefCell<Waiting>, ledger: &Ledger, most: usize) -> usize {
+    let mut waiting = waiting.borrow_mut();
+    let settled = waiting
+        .iter()
+        .take(most)
+        .take_while(|(ticket, _)| ledger.standing(*ticket) != Standing::Pending);
+    let woken = settled.count();
+    waiting.drain(..woken).for_each(|(_, waker)| waker.wake());
+    woken
+}
+
+#[cfg(test)]
+mod tests {
+    //! What reduces risk goes on first, and nothing that has arrived waits for hundreds that do.
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use std::rc::Rc;
+
+    use ringfence_ledger::{Durability, LedgerConfig};
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+
+    const ORDERS: usize = 100;
+
+    /// Has [`ORDERS`] orders and then a cancel wait for one commit. Returns the order in which they went on, and how many
+    /// had by each time that something else had its turn.
+    async fn order_of_going_on() -> (Vec<Priority>, Vec<usize>) {
+        let folder = tempfile::tempdir().unwrap();
+        let notified = Arc::new(Notify::new());
+        let told = Arc::clone(&notified);
+        let config = LedgerConfig::strict(folder.path());
+        let ledger = Ledger::open(
+            config,
+            crate::clock::now_us,
+            Box::new(move |_| told.notify_one()),
+        );
+        let ledger = Rc::new(ledger.unwrap().0);
+        let commits = Rc::new(CommitWait::default());
+        let went_on: Rc<RefCell<Vec<Priority>>> = Rc::default();
+        let mut last = None;
+        for at in 0..=ORDERS {
+            let priority = if at == ORDERS {
+                Priority::RiskReducing
+            } else {
+                Priority::Order
+            };
+            let ticket = ledger.append(b"{}", Durability::Strict).unwrap();
+            let (commits, ledger) = (Rc::clone(&commits), Rc::clone(&ledger));
+            let went_on = Rc::clone(&went_on);
+            last = Some(spawn_local(async move {
+                assert!(commits.durable(&ledger, ticket, priority).await);
+                went_on.borrow_mut().push(priority);
+            }));
+        }
+        // All are in line when the bridge hears of the commit.
+        yield_now().await;
+        let (bridge, own) = (Rc::clone(&commits), Rc::clone(&ledger));
+        let bridge = spawn_local(async move { bridge.bridge(&own, notified).await });
+        last.unwrap().await.unwrap();
+        let mut turns = Vec::new();
+        while went_on.borrow().len() <= ORDERS {
+            turns.push(went_on.borrow().len());
+            yield_now().await;
+        }
+        bridge.abort();
+        (went_on.take(), turns)
+    }
+
+    #[test]
+    fn a_cancel_goes_on_first_and_orders_some_at_a_time() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let (order, turns) = runtime.block_on(LocalSet::new().run_until(order_of_going_on()));
+        assert_eq!(order.len(), ORDERS + 1);
+        assert_eq!(order[0], Priority::RiskReducing);
+        let most = turns.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+        assert!(most <= AT_ONCE, "{most} of {ORDERS} in one turn");
     }
 }

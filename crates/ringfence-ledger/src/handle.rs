@@ -22,6 +22,7 @@ use crate::ledger::{
 use crate::log::{Found, Log, Pending};
 use crate::personal::{Address, Commitment, Memory};
 use crate::posix::PosixStore;
+use crate::prompt::be_prompt;
 use crate::queue::{Shared, Wake};
 use crate::store::Store;
 use crate::writer::Writer;
@@ -151,7 +152,10 @@ impl Ledger {
         };
         let thread = std::thread::Builder::new()
             .name("ringfence-ledger".into())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                be_prompt();
+                writer.run()
+            })
             .map_err(LedgerError::io("starting the ledger's thread"))?;
         Ok((
             Self {

@@ -17,6 +17,7 @@ use serde_json::Map;
 
 use crate::error::{core, gate, json};
 use crate::ledger::commitments_of;
+use crate::memory::in_small_pages;
 use crate::policy::{PolicySet, answer};
 
 /// A gateway: its listeners, controls and ledger.
@@ -76,6 +77,7 @@ impl Engine {
             let roll = std::mem::take(&mut *self.loading());
             let loading = || core("engine_loading", "credentials are still being taken");
             let roll = Arc::into_inner(roll).ok_or_else(loading)?;
+            in_small_pages();
             let started = Gate::start_by(&self.snapshot, roll, venue_keys, book);
             let started = started.map_err(gate)?;
             let addresses = started

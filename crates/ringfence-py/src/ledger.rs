@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ringfence_ledger::{
-    Commitment, Fault, Month, PublishedFault, Reader, Report, SigningKey, VolumeReport, classes,
-    proof, verify, volumes,
+    Commitment, Fault, LedgerError, Month, PublishedFault, Reader, Report, SigningKey,
+    VolumeReport, classes, proof, verify, volumes,
 };
 use serde_json::{Value, json};
 
@@ -36,27 +36,91 @@ impl LedgerReader {
     }
 
     /// Returns up to `limit` more entries as (index, canonical JSON); none when there are none yet.
-    fn read<'py>(
+    fn read<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Vec<Shown<'py>>> {
+        let read = py.detach(|| self.next(limit, |_| true)).map_err(ledger)?;
+        Ok(read.into_iter().map(|entry| shown(py, entry)).collect())
+    }
+
+    /// Goes on by up to `limit` entries, and returns how many those were, the last of them, and those that are not usual.
+    fn sift<'py>(
         &self,
         py: Python<'py>,
         limit: usize,
-    ) -> PyResult<Vec<(u64, Bound<'py, PyBytes>)>> {
-        let entries = py.detach(|| {
-            let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut entries = Vec::new();
-            while entries.len() < limit {
-                let Some((index, entry)) = reader.next_entry()? else {
-                    break;
-                };
-                entries.push((index, entry.to_vec()));
-            }
-            Ok(entries)
+        usual: &Usual,
+    ) -> PyResult<(usize, Option<Shown<'py>>, Vec<Shown<'py>>)> {
+        let (mut count, mut last) = (0, (0, Vec::new()));
+        let read = py.detach(|| {
+            let mut usual = usual.locked();
+            self.next(limit, |(index, entry)| {
+                count += 1;
+                last.0 = *index;
+                last.1.clear();
+                last.1.extend_from_slice(entry);
+                !usual.has(entry)
+            })
         });
-        let entries = entries.map_err(ledger)?;
-        Ok(entries
-            .into_iter()
-            .map(|(index, entry)| (index, PyBytes::new(py, &entry)))
-            .collect())
+        let read = read.map_err(ledger)?.into_iter();
+        let last = (count > 0).then(|| shown(py, last));
+        Ok((count, last, read.map(|entry| shown(py, entry)).collect()))
+    }
+}
+
+type Shown<'py> = (u64, Bound<'py, PyBytes>);
+
+fn shown(py: Python<'_>, (index, entry): (u64, Vec<u8>)) -> Shown<'_> {
+    (index, PyBytes::new(py, &entry))
+}
+
+impl LedgerReader {
+    /// Goes on by up to `limit` entries, and returns those that are wanted.
+    fn next(
+        &self,
+        limit: usize,
+        mut wanted: impl FnMut(&(u64, &[u8])) -> bool,
+    ) -> Result<Vec<(u64, Vec<u8>)>, LedgerError> {
+        let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = Vec::new();
+        for _ in 0..limit {
+            let Some(entry) = reader.next_entry()? else {
+                break;
+            };
+            if wanted(&entry) {
+                entries.push((entry.0, entry.1.to_vec()));
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// How keys are known to be used; see [`ringfence_ledger::Usual`].
+#[pyclass(module = "ringfence._core", frozen)]
+pub(crate) struct Usual(Mutex<ringfence_ledger::Usual>);
+
+#[pymethods]
+impl Usual {
+    #[new]
+    fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    /// Remembers how a permitted message used its key.
+    fn add(&self, entry: &[u8]) {
+        self.locked().add(entry);
+    }
+
+    /// Forgets all.
+    fn clear(&self) {
+        self.locked().clear();
+    }
+
+    fn __len__(&self) -> usize {
+        self.locked().len()
+    }
+}
+
+impl Usual {
+    fn locked(&self) -> MutexGuard<'_, ringfence_ledger::Usual> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,6 +6,7 @@ mod dialect;
 mod engine;
 mod error;
 mod ledger;
+mod memory;
 mod policy;
 mod scheme;
 mod tlog;
@@ -15,10 +16,6 @@ mod witness;
 use pyo3::prelude::*;
 use ringfence_core::refusal::Code;
 use ringfence_wire::problem;
-
-/// A message makes some dozens of small allocations of every size; glibc's allocator took 8 % of an order's CPU time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Returns every refusal code as (code, control or room, hint, status, type): the last two as problem details have them.
 #[pyfunction]
@@ -41,6 +38,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CoreError", module.py().get_type::<error::CoreError>())?;
     module.add_class::<engine::Engine>()?;
     module.add_class::<ledger::LedgerReader>()?;
+    module.add_class::<ledger::Usual>()?;
     module.add_class::<witness::Cosigner>()?;
     module.add_class::<witness::WitnessRequest>()?;
     module.add_class::<policy::PolicySet>()?;

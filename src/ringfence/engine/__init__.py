@@ -23,6 +23,8 @@ from ringfence.engine.gateway import (
 from ringfence.engine.ledger import (
     LedgerReader,
     LedgerReport,
+    Sifted,
+    Usual,
     Volume,
     drop_volume,
     erase_personal,
@@ -83,7 +85,9 @@ __all__ = [
     "Request",
     "Seal",
     "Secret",
+    "Sifted",
     "StateChange",
+    "Usual",
     "Volume",
     "WitnessRequest",
     "WrittenPolicy",

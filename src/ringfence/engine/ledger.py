@@ -8,15 +8,18 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ringfence import _core
+from ringfence._core import Usual
 from ringfence.engine.call import named
 from ringfence.errors import EngineError
 
 __all__ = [
     "LedgerReader",
     "LedgerReport",
+    "Sifted",
+    "Usual",
     "Volume",
     "drop_volume",
     "erase_personal",
@@ -169,6 +172,14 @@ def erase_personal(directory: Path, commitments: list[str]) -> int:
         return _core.erase_personal(str(directory), commitments)
 
 
+class Sifted(NamedTuple):
+    """So many entries, the last of them, and those that show something new."""
+
+    count: int
+    last: tuple[int, bytes] | None
+    entries: list[tuple[int, bytes]]
+
+
 class LedgerReader:
     """Reads a ledger's entries in order, also while it grows."""
 
@@ -189,6 +200,15 @@ class LedgerReader:
         """
         with named():
             return self._reader.read(limit)
+
+    def sift(self, limit: int, usual: Usual) -> Sifted:
+        """Go on by up to `limit` entries, and return what is not usual of them.
+
+        Raises:
+            EngineError: an entry is not as it was written.
+        """
+        with named():
+            return Sifted(*self._reader.sift(limit, usual))
 
 
 def verify_ledger(

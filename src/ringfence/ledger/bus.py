@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ringfence import engine
-from ringfence.engine import LedgerReader
+from ringfence.engine import LedgerReader, Sifted, Usual
 from ringfence.errors import FileError, LedgerError
 
 __all__ = ["Consumer", "Entries"]
@@ -47,6 +47,14 @@ class Consumer:
             EngineError: an entry is not as it was written.
         """
         return self._reader.read(limit)
+
+    def sift(self, limit: int, usual: Usual) -> Sifted:
+        """As `take`, but for entries that are usual.
+
+        Raises:
+            EngineError: an entry is not as it was written.
+        """
+        return self._reader.sift(limit, usual)
 
     def done(self, entries: Sequence[tuple[int, bytes]]) -> None:
         """Keep, durably, that these and all before them need not be given again.

@@ -8,11 +8,13 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ringfence.engine import Sifted, Usual
 from ringfence.errors import GatewayError
 from ringfence.ledger.bus import Consumer, Entries
 from ringfence.ledger.personal import ERASED, Personal, sizes
@@ -22,6 +24,10 @@ from ringfence.watch.takeover import Finding, Takeover
 __all__ = ["Watcher"]
 
 BATCH = 10_000
+"""Entries that are kept with one write at most."""
+STEP = 250
+BREATH_SECONDS = 0.002
+"""So many entries in one go, and then what shares a core with this has it back."""
 POLL_SECONDS = 0.2
 PAUSE_SECONDS = 5.0
 STOP_SECONDS = 5.0
@@ -36,6 +42,21 @@ USUAL_SECONDS = 60.0
 MOST_USUAL = 50_000
 ERASING_SECONDS = 60.0
 """How long an erasure is waited for: the ledger tells of it before it is done."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What was taken and not kept yet: so many entries, the last, and those that are not usual."""
+
+    count: int = 0
+    last: Entries = field(default_factory=list)
+    entries: Entries = field(default_factory=list)
+
+    def add(self, some: Sifted) -> None:
+        """Put some more behind it."""
+        self.count += some.count
+        self.last = [some.last] if some.last else self.last
+        self.entries += some.entries
 
 
 class Watcher:
@@ -71,7 +92,7 @@ class Watcher:
         self._trouble: str | None = None
         self._signs: Counter[str] = Counter()
         self._last: dict[str, str | int] | None = None
-        self._usual: set[bytes] = set()
+        self._usual = Usual()
         self._usual_until = 0.0
         self._erasing_until = 0.0
         self._forgotten: object = None
@@ -102,16 +123,17 @@ class Watcher:
         # Of this thread alone, where threads have a priority of their own.
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-        entries: Entries = []
+        taken = Taken()
+        behind = False
         while not self._ended.is_set():
             try:
                 # What failed is tried again: the consumer gives each entry once.
-                entries = entries or self._consumer.take(BATCH)
-                self._batch(entries)
+                self._batch(taken, 0.0 if behind else BREATH_SECONDS)
                 self._trouble = None
+                behind = taken.count >= BATCH
                 # Each batch is a write that the ledger's own wait for.
-                pause = 0.0 if len(entries) == BATCH else POLL_SECONDS
-                entries = []
+                pause = 0.0 if behind else POLL_SECONDS
+                taken = Taken()
             except (GatewayError, sqlite3.Error) as e:
                 self._seen.roll_back()
                 self._usual.clear()
@@ -121,31 +143,51 @@ class Watcher:
                     self._tell(f"nobody watches for stolen keys: {e}")
             self._ended.wait(pause)
 
-    def _batch(self, entries: Entries) -> None:
+    def _steps(self, taken: Taken, breath: float) -> Iterator[Entries]:
+        """Yield what was taken, and then what was written since, which is put there, too."""
+        if taken.last:
+            yield list(taken.entries)
+        while taken.count < BATCH:
+            some = self._consumer.sift(STEP, self._usual)
+            taken.add(some)
+            if some.count:
+                yield some.entries
+            if some.count < STEP:
+                return
+            self._ended.wait(breath)
+
+    def _batch(self, taken: Taken, breath: float = 0.0) -> None:
         now = time.monotonic()
         erased = now < self._erasing_until and self._has_changed()
-        if not entries and not erased:
-            return
         if now >= self._usual_until or len(self._usual) > MOST_USUAL:
             self._usual.clear()
             self._usual_until = now + USUAL_SECONDS
-        self._seen.begin()
+        begun = False
+        for entries in self._steps(taken, breath):
+            if not begun:
+                self._seen.begin()
+                begun = True
+            erased |= self._look(entries)
+        if erased and not begun:
+            self._seen.begin()
+        if erased:
+            self._forget()
+        if erased or begun:
+            self._seen.commit()
+            self._consumer.done(taken.last)
+
+    def _look(self, entries: Entries) -> bool:
+        """Look at entries that are not usual, and tell whether they tell of an erasure."""
+        erased = False
         for index, content in entries:
-            # Most of what is written is more of the same: it is told from its bytes.
-            if (usage := usage_of(content)) in self._usual or is_nobodys(content):
-                continue
             entry = json.loads(content)
             if entry["kind"] == "decision":
                 self._decision(index, entry)
-                if usage is not None:
-                    self._usual.add(usage)
+                self._usual.add(content)
             elif entry.get("event") == "ledger.erased":
-                self._erasing_until = now + ERASING_SECONDS
+                self._erasing_until = time.monotonic() + ERASING_SECONDS
                 erased = True
-        if erased:
-            self._forget()
-        self._seen.commit()
-        self._consumer.done(entries)
+        return erased
 
     def _has_changed(self) -> bool:
         """Tell whether the values' files are not those by which it was last forgotten."""
@@ -168,31 +210,6 @@ class Watcher:
             self._record(name, about)
             self._signs[found.sign] += 1
             self._last = {"sign": name, **about}
-
-
-def is_nobodys(content: bytes) -> bool:
-    """Tell whether it is a decision about a message in nobody's name, as most of a flood are."""
-    return (
-        b',"kind":"decision","' in content
-        and b'"credential":"' not in content
-        and b'"claimed":"' not in content
-    )
-
-
-def usage_of(content: bytes) -> bytes | None:
-    """Return what a permitted decision shows of its key's use, None for any other entry.
-
-    Keys of an entry are sorted, and no quote stands unescaped in a text: so these are the fields
-    from the address to the dialect, the proof, and the transport.
-    """
-    start, end = content.find(b'"address":"'), content.find(b',"kind":"decision","')
-    if start < 0 or end < 0 or b'"credential":"' not in content[start:end]:
-        return None
-    if (outcome := content.find(b',"outcome":"permitted",', end)) < 0:
-        return None
-    proof = content.find(b',"proof":"', outcome)
-    shown = b"" if proof < 0 else content[proof : content.find(b",", proof + 1)]
-    return content[start:end] + shown + content[content.rfind(b',"transport":"') :]
 
 
 def told(found: Finding, index: int, entry: dict[str, Any]) -> dict[str, str | int]:
