@@ -24,13 +24,17 @@ LEAST_MS = 3_000
 """Even in a quick run: a percentile of few is none."""
 LONGER_MS = 2_000
 """So long the other goes on longer: signing takes a while before that begins."""
+BURST = QUOTA // 20
 LIMIT = {
     "name": "of-shard",
     "subject": "shard",
     "counts": "orders",
-    "quota": QUOTA,
+    "algorithm": "bucket",
+    "quota": BURST,
+    "rate": QUOTA,
     "window_ms": 1000,
 }
+"""A bucket: of a fixed window all that may be done in a second is done at its beginning, and then others wait for it."""
 
 Done = dict[str, Table]
 

@@ -171,3 +171,10 @@ def test_no_byte_of_the_sealed_folder_is_a_secret(gateway: Sealed) -> None:
             for secret in known:
                 forms = (secret, base64.b64encode(secret)[:-4], secret.hex().encode())
                 assert not any(form in content for form in forms), file
+
+
+def test_new_memory_comes_in_small_pages(gateway: Sealed) -> None:
+    """The kernel clears a large one for milliseconds, in which an engine thread stands still."""
+    status = Path(f"/proc/{gateway.pid}/status").read_text("ascii").splitlines()
+    # Kernels without large pages say nothing of them.
+    assert "THP_enabled:\t1" not in status

@@ -25,6 +25,8 @@ from tests.integration.test_channels import signed as signed_message
 NUMBERS = count()
 QUOTA = 20
 """Orders that a shard may place in a second."""
+AT_ONCE, HELD_S = 8, 0.02
+"""Refusals that a connection gets at once, and how long it waits for each further one."""
 LIMITS = f"""
     - name: of-shard
       subject: shard
@@ -131,6 +133,17 @@ def test_a_shard_at_ten_times_its_budget_leaves_the_other_its_own(stage: Stage) 
     by_number = {one["shard"]: one for one in shards(stage)}
     assert by_number[1]["refused"] == 0 < by_number[2]["refused"]
     assert by_number[2]["limits"][0]["limit"] == "of-shard"
+
+
+def test_a_connection_that_goes_on_while_its_shard_is_over_is_held(stage: Stage) -> None:
+    held = []
+    with client(stage) as http:
+        for _ in range(24):
+            start = time.perf_counter()
+            assert order(http, stage.burst, path="/api/v3/order/test").status_code in (200, 400)
+            held.append(time.perf_counter() - start >= HELD_S)
+    # Eight in a second are answered at once, and it takes less than two.
+    assert sum(held) >= 24 - 2 * (1 + AT_ONCE), held
 
 
 def test_a_drained_shard_begins_nothing_and_cancels_and_reads_go_on(stage: Stage) -> None:

@@ -7,7 +7,7 @@ use std::fmt;
 
 pub use code::Code;
 
-use crate::budget::{Counts, Subjects};
+use crate::budget::{Counts, Subject, Subjects};
 use crate::moment::Moment;
 
 /// Whose doing it is that a message was refused.
@@ -143,6 +143,11 @@ impl Refusal {
             | Detail::Scope(_)
             | Detail::StepUp(_) => self.field(&index.to_string()),
         }
+    }
+
+    /// Tells whether it is by the budget of the message's shard.
+    pub fn is_of_shard(&self) -> bool {
+        matches!(&self.detail, Detail::Limit(limit) if limit.subject.contains(Subject::Shard))
     }
 
     /// Adds when to try again.

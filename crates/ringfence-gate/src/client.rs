@@ -21,7 +21,7 @@ use crate::clock::now_us;
 use crate::cluster::Link;
 use crate::commit::CommitWait;
 use crate::deadline::Deadlines;
-use crate::flood::Floods;
+use crate::flood::{Floods, Pressed};
 use crate::hosts::Venue;
 use crate::listen::Door;
 use crate::looks::Leave;
@@ -125,6 +125,8 @@ pub(crate) struct Client {
     noted_us: Cell<u64>,
     /// What the bans in force make of it.
     looked: Cell<Looked>,
+    /// Refused because its shard is over its budget.
+    pub(crate) pressed: Pressed,
 }
 
 /// What was seen when the bans last changed.
@@ -149,6 +151,7 @@ impl Client {
             of_balancer: false,
             presented: OnceCell::new(),
             proved: Cell::default(),
+            pressed: Pressed::default(),
             noted_us: Cell::default(),
             looked: Cell::new(Looked {
                 changes: thread.shared.core.bans.table().changes(),

@@ -42,9 +42,9 @@ impl CommitWait {
             Priority::Order | Priority::AccountRead | Priority::MarketRead => &self.others,
         };
         if !self.waking.replace(true) {
+            let due = Due(&self.waking, ledger);
             yield_now().await;
-            self.waking.set(false);
-            ledger.wake();
+            drop(due);
         }
         let mut queued = false;
         poll_fn(|context| match ledger.standing(ticket) {
@@ -78,6 +78,17 @@ impl CommitWait {
     }
 }
 
+/// A wake-up of the writer that is due, also when the message that would have done it is given up meanwhile.
+struct Due<'a>(&'a Cell<bool>, &'a Ledger);
+
+impl Drop for Due<'_> {
+    fn drop(&mut self) {
+        let Self(waking, ledger) = self;
+        waking.set(false);
+        ledger.wake();
+    }
+}
+
 /// Wakes so many at most of those whose entries are settled. Returns how many.
 fn wake(waiting: &RefCell<Waiting>, ledger: &Ledger, most: usize) -> usize {
     let mut waiting = waiting.borrow_mut();
@@ -97,7 +108,7 @@ mod tests {
 
     use std::rc::Rc;
 
-    use ringfence_ledger::{Durability, LedgerConfig};
+    use ringfence_ledger::{LedgerConfig, Mode, SigningKey, Volumes};
     use tokio::task::{LocalSet, spawn_local};
 
     use super::*;
@@ -110,7 +121,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let notified = Arc::new(Notify::new());
         let told = Arc::clone(&notified);
-        let config = LedgerConfig::strict(folder.path());
+        let config = LedgerConfig {
+            directory: folder.path().join("ledger"),
+            origin: "test".into(),
+            signing_key: SigningKey::from_seed(&[9; 32]).unwrap(),
+            volumes: Volumes::Whole,
+            // Nothing is committed before it is asked for.
+            mode: Mode::Strict { group_ms: 60_000 },
+            checkpoint_ms: 60_000,
+            heartbeat_ms: 0,
+            commit_addresses: false,
+            preallocate_bytes: 0,
+        };
         let ledger = Ledger::open(
             config,
             crate::clock::now_us,
@@ -126,7 +148,7 @@ mod tests {
             } else {
                 Priority::Order
             };
-            let ticket = ledger.append(b"{}", Durability::Strict).unwrap();
+            let ticket = ledger.append_intent(b"{}", &at.to_string()).unwrap();
             let (commits, ledger) = (Rc::clone(&commits), Rc::clone(&ledger));
             let went_on = Rc::clone(&went_on);
             last = Some(spawn_local(async move {

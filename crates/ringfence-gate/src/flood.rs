@@ -1,7 +1,8 @@
-//! Addresses that are over their edge budget, as one thread knows them: a flood is answered a few times in a window,
-//! then made to wait, because answering is work too.
+//! Who goes on asking: a flood is answered a few times in a window, then made to wait, because answering is work too.
+//!
+//! Addresses that are over their edge budget, as one thread knows them, and connections whose shard is over its own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -15,6 +16,14 @@ const HOLD_MAX_MS: u64 = 1000;
 const CONNECTIONS_WHILE_OVER: usize = 4;
 /// Addresses that are remembered; of more, none is held.
 const ADDRESSES_MAX: usize = 4096;
+
+/// Refusals by a shard's budget that a connection gets at once.
+const PRESSED_AT_ONCE: u64 = 8;
+/// After so long one of them is forgotten, in microseconds.
+const PRESSED_US: u64 = 125_000;
+/// So long the answer to each further one is held: a flood of ten times the budget becomes one of little more than it, and a
+/// cancel that is sent next on that connection is not late.
+const PRESSED_HOLD: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug)]
 struct Flood {
@@ -62,6 +71,28 @@ impl Floods {
     }
 }
 
+/// How often a connection was refused because its shard is over its budget.
+#[derive(Debug, Default)]
+pub(crate) struct Pressed {
+    /// When all of it is forgotten, in microseconds since the epoch.
+    until_us: Cell<u64>,
+}
+
+impl Pressed {
+    /// Notes a refusal, and returns how long its answer is to be held.
+    pub(crate) fn refused(&self, now_us: u64) -> Duration {
+        // One by one, not all at a time: each second would begin with a burst of all connections.
+        let until_us = self.until_us.get().max(now_us) + PRESSED_US;
+        let most_us = now_us + PRESSED_AT_ONCE * PRESSED_US;
+        self.until_us.set(until_us.min(most_us));
+        if until_us > most_us {
+            PRESSED_HOLD
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     //! Only an address that is over its budget waits, and only until its window ends.
@@ -96,6 +127,19 @@ mod tests {
         assert!(!floods.turns_away(address(1), CONNECTIONS_WHILE_OVER, 0));
         assert!(!floods.turns_away(address(2), nth, 0));
         assert!(!floods.turns_away(address(1), nth, 300_000));
+    }
+
+    #[test]
+    fn a_connection_that_goes_on_while_its_shard_is_over_is_held_until_it_rests() {
+        let (pressed, now_us) = (Pressed::default(), 1_000_000_000);
+        for _ in 0..PRESSED_AT_ONCE {
+            assert_eq!(pressed.refused(now_us), Duration::ZERO);
+        }
+        for asked in 0..100 {
+            assert_eq!(pressed.refused(now_us + asked), PRESSED_HOLD);
+        }
+        assert_eq!(pressed.refused(now_us + 100 + PRESSED_US), Duration::ZERO);
+        assert_eq!(pressed.refused(now_us + 100 + PRESSED_US), PRESSED_HOLD);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The way of one message: edge, framing, operation, the core's controls, record, forward, outcome.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::ext::Protocol;
@@ -17,6 +18,7 @@ use ringfence_core::session::Session;
 use ringfence_wire::http::{check, check_extended_connect, check_http2};
 use ringfence_wire::websocket::handshake;
 use ringfence_wire::{Reading, Rendered, Route};
+use tokio::time::sleep;
 
 use crate::body::{self, Answer, Inbound};
 use crate::carry::Carried;
@@ -110,11 +112,11 @@ impl Client {
     }
 
     /// Notes that the address is over its budget. Returns how long its connection is held before it is answered.
-    pub(crate) fn over(&self, refusal: &Refusal, now_us: u64) -> std::time::Duration {
+    pub(crate) fn over(&self, refusal: &Refusal, now_us: u64) -> Duration {
         self.offended(None, refusal);
         match refusal.retry {
             Retry::AfterMs(after_ms) => self.thread.floods.refused(self.prefix, after_ms, now_us),
-            Retry::Never => std::time::Duration::ZERO,
+            Retry::Never => Duration::ZERO,
         }
     }
 }
@@ -205,6 +207,13 @@ impl Passing {
         // 4. the core's controls, and the record of what they decided
         match self.judge(route, edge, body).await {
             Err(turned) => {
+                if turned.refusal.is_of_shard() {
+                    let held = client.pressed.refused(self.started_us);
+                    if !held.is_zero() {
+                        // By a timer of its own: all connections of a flood that go on at once are a burst.
+                        Box::pin(sleep(held)).await;
+                    }
+                }
                 let told = self.told_over(route, opening.as_ref(), &turned.refusal);
                 told.unwrap_or_else(|| self.say(turned))
             }

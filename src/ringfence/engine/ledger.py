@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ringfence import _core
 from ringfence._core import Usual
@@ -172,7 +172,8 @@ def erase_personal(directory: Path, commitments: list[str]) -> int:
         return _core.erase_personal(str(directory), commitments)
 
 
-class Sifted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sifted:
     """So many entries, the last of them, and those that show something new."""
 
     count: int
