@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PYTHONDONTWRITEBYTECODE := 1
 # Tests start thousands of processes. What ships seeds its generator from the CPU's jitter, too, which costs each of them 0.1 s.
-build test controls: export AWS_LC_SYS_NO_JITTER_ENTROPY := 1
+build check test controls: export AWS_LC_SYS_NO_JITTER_ENTROPY := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test controls bench check fmt build release lock fuzz clean
