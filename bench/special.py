@@ -17,7 +17,8 @@ from bench.table import Row, Table, cpu_us, median_of, paired, rate
 
 __all__ = ["flood", "forged", "many_credentials", "plainly", "threads"]
 
-FLOOD_FROM = "127.0.0.2"
+FLOOD_FROM = "127.0.1.{}"
+"""One for each round: who flooded in one is kept out in the next."""
 FLOOD_PER_S = 12_000
 """Twice the edge budget that a gateway is shipped with; more would only take the load's core away."""
 GOOD_FROM = [f"127.0.0.{n}" for n in range(11, 19)]
@@ -98,7 +99,7 @@ def flooded(stage: Stage, one: Contender, floods: list[Answer], number: int) -> 
         rate=FLOOD_PER_S,
         forged=True,
         shed=True,
-        sources=[FLOOD_FROM],
+        sources=[FLOOD_FROM.format(number + 1)],
     )
     with driving(work, stage.upstream.process.pid) as seen:
         answer = good(stage, one, number)
