@@ -113,7 +113,8 @@ mod tests {
 
     use super::*;
 
-    const ORDERS: usize = 100;
+    /// Fewer than the runtime takes up before it looks at anything else, so that all of them wait for the same commit.
+    const ORDERS: usize = 40;
 
     /// Has [`ORDERS`] orders and then a cancel wait for one commit. Returns the order in which they went on, and how many
     /// had by each time that something else had its turn.
@@ -177,7 +178,9 @@ mod tests {
             .unwrap();
         let (order, turns) = runtime.block_on(LocalSet::new().run_until(order_of_going_on()));
         assert_eq!(order.len(), ORDERS + 1);
-        assert_eq!(order[0], Priority::RiskReducing);
+        // The first order wakes the writer, and may find its entry durable without having waited.
+        let place = order.iter().position(|one| *one == Priority::RiskReducing);
+        assert!(place.unwrap() <= 1, "{place:?}");
         let most = turns.windows(2).map(|two| two[1] - two[0]).max().unwrap();
         assert!(most <= AT_ONCE, "{most} of {ORDERS} in one turn");
     }
