@@ -22,7 +22,7 @@ const PRESSED_AT_ONCE: u64 = 8;
 /// After so long one of them is forgotten, in microseconds.
 const PRESSED_US: u64 = 125_000;
 /// So long the answer to each further one is held: a flood of ten times the budget becomes one of little more than it, and a
-/// cancel that is sent next on that connection is not late.
+/// cancel that is sent next on that connection is no later than that.
 const PRESSED_HOLD: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, Debug)]

@@ -38,7 +38,9 @@ finders! {
 impl Usual {
     /// Remembers how a permitted message used its key.
     pub fn add(&mut self, entry: &[u8]) {
-        if usage(entry, &mut self.shown) {
+        if let Some(kind) = DECISION.find(entry)
+            && usage(entry.split_at(kind), &mut self.shown)
+        {
             self.known.insert(self.shown.as_slice().into());
         }
     }
@@ -59,7 +61,7 @@ impl Usual {
         if REFUSED.find(after).is_some() {
             return ELSEWHERE.find(after).is_none();
         }
-        usage(entry, &mut self.shown) && self.known.contains(self.shown.as_slice())
+        usage((before, after), &mut self.shown) && self.known.contains(self.shown.as_slice())
     }
 
     /// Forgets all.
@@ -78,25 +80,19 @@ impl Usual {
     }
 }
 
-/// Puts together what a permitted decision shows of its key's use: the fields from the address to the dialect, the proof, and
-/// the transport. False: it is none.
-fn usage(entry: &[u8], shown: &mut Vec<u8>) -> bool {
+/// Puts together what a decision, divided before its kind, shows of its key's use if it is a permission: the fields from the
+/// address to the dialect, the proof, and the transport. False: it shows nothing.
+fn usage((before, after): (&[u8], &[u8]), shown: &mut Vec<u8>) -> bool {
     shown.clear();
-    let (Some(start), Some(end)) = (ADDRESS.find(entry), DECISION.find(entry)) else {
-        return false;
-    };
-    let Some(used) = entry.get(start..end) else {
-        return false;
-    };
-    let after = entry.get(end..).unwrap_or_default();
-    let Some(permitted) = PERMITTED.find(after) else {
+    let used = ADDRESS.find(before).and_then(|at| before.get(at..));
+    let last = PERMITTED.find(after).and_then(|at| after.get(at..));
+    let (Some(used), Some(last)) = (used, last) else {
         return false;
     };
     if CREDENTIAL.find(used).is_none() {
         return false;
     }
     shown.extend_from_slice(used);
-    let last = after.get(permitted..).unwrap_or_default();
     if let Some(proof) = PROOF.find(last).and_then(|at| last.get(at..)) {
         let length = proof.iter().skip(1).position(|b| *b == b',');
         shown.extend_from_slice(length.map_or(proof, |length| &proof[..=length]));
